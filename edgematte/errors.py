@@ -1,0 +1,33 @@
+"""Errors a caller can catch: one family, each leaf also the builtin it stands for."""
+
+
+class EdgematteError(Exception):
+    """Anything edgematte refuses, said in one sentence: what was expected, what came, what to do."""
+
+
+class PictureError(EdgematteError, ValueError):
+    """A picture or trimap that cannot be read or does not fit."""
+
+
+class CheckpointError(EdgematteError, ValueError):
+    """A checkpoint whose keys, shapes or values do not fit the model."""
+
+
+class BundleError(EdgematteError, ValueError):
+    """A bundle that is missing, damaged, tampered with or of an unknown format."""
+
+
+class EngineError(EdgematteError, RuntimeError):
+    """An engine, device or option that is missing here, or that failed to run a graph."""
+
+
+class OptionError(EdgematteError, ValueError):
+    """An option outside of what the model or target accepts."""
+
+
+class ExportError(EdgematteError, RuntimeError):
+    """An export that could not be made, or whose accuracy is outside its tolerance."""
+
+
+class UnsupportedOpError(EdgematteError, NotImplementedError):
+    """An operation that the Core ML evaluator does not know; the message names it."""

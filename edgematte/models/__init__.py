@@ -1,0 +1,1 @@
+"""The networks as their papers draw them, in PyTorch; one file a model."""
