@@ -1,3 +1,32 @@
-"""edgematte takes trained matting networks from PyTorch to the devices people hold."""
+"""edgematte takes trained matting networks from PyTorch to the devices people hold.
+
+    import edgematte
+    matter = edgematte.load()
+    alpha = matter(image).alpha
+
+Importing it imports neither torch nor an engine.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["EdgematteError", "Matte", "Matter", "load"]
+
+if TYPE_CHECKING:
+    from edgematte.errors import EdgematteError
+    from edgematte.runtime.matter import Matte, Matter, load
+
+_HOMES = {
+    "EdgematteError": "edgematte.errors",
+    "Matte": "edgematte.runtime.matter",
+    "Matter": "edgematte.runtime.matter",
+    "load": "edgematte.runtime.matter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgematte' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""The accuracy check: recorded tensors, one table of tolerances, engines, and the comparison."""

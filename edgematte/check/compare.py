@@ -1,0 +1,101 @@
+"""Comparing what came with what was recorded."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte import metrics
+from edgematte.check.goldens import Goldens
+from edgematte.check.tolerances import HOST, Tolerance
+from edgematte.errors import EngineError
+from edgematte.manifest import Difference, Quality
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.pipeline import Pipeline, Step
+
+
+def difference(
+    equality: str,
+    where: str,
+    engine: str,
+    found: NDArray[Any],
+    expected: NDArray[Any],
+    tolerance: Tolerance | None,
+) -> Difference:
+    """Largest and mean absolute difference; other shapes count as infinitely far (1e9)."""
+    if found.shape != expected.shape:
+        worst, mean = 1e9, 1e9
+    else:
+        apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+        apart = np.where(np.isfinite(apart), apart, 1e9)
+        worst, mean = (float(apart.max()), float(apart.mean())) if apart.size else (0.0, 0.0)
+    limits = (tolerance.max_abs, tolerance.mean_abs) if tolerance else (None, None)
+    return Difference(equality, where, engine, worst, mean, *limits)
+
+
+def compare_graphs(
+    goldens: Goldens, graphs: Mapping[str, GraphCall], engine: str, tolerance: Tolerance | None
+) -> list[Difference]:
+    """The second equality: every graph on its recorded inputs."""
+    found = []
+    for name, record in goldens.graphs.items():
+        try:
+            outputs = graphs[name](**record.inputs)
+        except EngineError as error:
+            raise EngineError(f"graph {name} on {engine}: {error}") from None
+        for output, expected in record.outputs.items():
+            where, value = f"{name}.{output}", record.sample(outputs[output])
+            found.append(difference("export", where, engine, value, expected, tolerance))
+    return found
+
+
+def compare_host(goldens: Goldens, steps: Mapping[str, Step]) -> list[Difference]:
+    """Every host step on its recorded inputs."""
+    found = []
+    for name, step in steps.items():
+        needed = inspect.signature(step).parameters
+        results = step(**{n: unit(n, goldens.host[n]) for n in needed})
+        for result, value in results.items():
+            expected = unit(result, goldens.host[result])
+            exact = value.dtype.kind in "iub"
+            limit = Tolerance(0, 0) if exact else HOST
+            kept = sampled(result, value)
+            found.append(difference("host", f"{name}.{result}", "numpy", kept, expected, limit))
+    return found
+
+
+def compare_whole(
+    goldens: Goldens, pipeline: Pipeline, engine: str, tolerance: Tolerance | None
+) -> tuple[Difference, list[Quality]]:
+    """The third equality: alpha of the picture, and the metrics a person would see."""
+    alpha, _ = pipeline(goldens.picture, None, Clock())
+    worst = difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)
+    regions = (("unknown band", goldens.trimap), ("whole picture", None))
+    rows = []
+    for region, trimap in regions:
+        s = metrics.scores(alpha, goldens.alpha, trimap)
+        rows.append(Quality(region, engine, s.sad, s.mse, s.mad, s.grad, s.conn, s.pixels))
+    return worst, rows
+
+
+SAMPLED = 4
+"""Host results named ``*_patch`` and ``alpha`` are recorded at every fourth row and column."""
+
+
+def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
+    """What the pool of host arrays keeps of a step's result."""
+    if name == "probability_patch":
+        return value[:, ::SAMPLED, ::SAMPLED]
+    if name in ("picture_patch", "alpha"):
+        return value[::SAMPLED, ::SAMPLED]
+    return value
+
+
+def unit(name: str, value: NDArray[Any]) -> NDArray[Any]:
+    """A recorded array as the step takes it: alphas and probabilities are kept as bytes."""
+    if name in ("probabilities", "reduced_alpha", "alphas") and value.dtype == np.uint8:
+        return value.astype(np.float32) / np.float32(255)
+    return value

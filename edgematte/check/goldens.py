@@ -1,0 +1,109 @@
+"""Golden records: what PyTorch computed at export, kept in the bundle so that no torch is needed.
+
+``golden/GRAPH.npz`` holds ``in.NAME`` and ``out.NAME`` of one graph; ``golden/host.npz`` one pool of
+arrays that the host steps read and write by name; ``golden/end_to_end.npz`` the picture, the trimap
+and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255): graphs are recorded on exactly those
+values. Outputs are float32, every ``stride``-th row and column. Alpha is 16 bits (value * 65535).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import BundleError
+
+FOLDER = "golden"
+SAMPLES = 64 * 64  # of one output plane that are kept at the most
+SHARED = ("picture", "trimap")  # of the host pool: kept once, in end_to_end.npz
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class GraphRecord:
+    """Inputs (float32 in [0, 1]) and sampled outputs of one graph."""
+
+    inputs: Arrays
+    outputs: Arrays
+    stride: int
+
+    def sample(self, output: NDArray[Any]) -> NDArray[Any]:
+        """The recorded rows and columns of a whole output."""
+        return output[..., :: self.stride, :: self.stride]
+
+
+@dataclass(frozen=True)
+class Goldens:
+    """Everything a check compares with."""
+
+    graphs: dict[str, GraphRecord]
+    host: Arrays
+    picture: NDArray[np.uint8]
+    trimap: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+
+
+def stride_for(shape: tuple[int, ...]) -> int:
+    """The smallest power of two that keeps a plane within ``SAMPLES``."""
+    stride = 1
+    while shape[-1] * shape[-2] / stride**2 > SAMPLES:
+        stride *= 2
+    return stride
+
+
+def to_bytes(unit: NDArray[Any]) -> NDArray[np.uint8]:
+    """Values in [0, 1] -> the nearest bytes."""
+    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+
+
+def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bytes -> float32 in [0, 1]."""
+    return array.astype(np.float32) / np.float32(255)
+
+
+def save(goldens: Goldens, bundle: Path) -> None:
+    """Write the records under ``bundle/golden``."""
+    folder = bundle / FOLDER
+    folder.mkdir()
+    for name, record in goldens.graphs.items():
+        arrays: Arrays = {f"in.{k}": to_bytes(v) for k, v in record.inputs.items()}
+        arrays |= {f"out.{k}": v for k, v in record.outputs.items()}
+        np.savez_compressed(folder / f"{name}.npz", stride=np.int32(record.stride), **arrays)
+    once = {k: v for k, v in goldens.host.items() if k not in SHARED}
+    np.savez_compressed(folder / "host.npz", **once)
+    np.savez_compressed(
+        folder / "end_to_end.npz",
+        picture=goldens.picture,
+        trimap=goldens.trimap,
+        alpha=np.rint(goldens.alpha * 65535).astype(np.uint16),
+    )
+
+
+def read(bundle: Path, graphs: Mapping[str, object]) -> Goldens:
+    """Read them back; ``graphs`` names those the manifest has.
+
+    Raises:
+        BundleError: a record is missing or cannot be read.
+    """
+    whole = _arrays(bundle, "end_to_end")
+    records = {}
+    for name in graphs:
+        arrays = _arrays(bundle, name)
+        inputs: Arrays = {k[3:]: from_bytes(v) for k, v in arrays.items() if k.startswith("in.")}
+        outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
+        records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
+    host = _arrays(bundle, "host") | {k: whole[k] for k in SHARED}
+    alpha = whole["alpha"].astype(np.float32) / np.float32(65535)
+    return Goldens(records, host, whole["picture"], whole["trimap"], alpha)
+
+
+def _arrays(bundle: Path, name: str) -> Arrays:
+    file = bundle / FOLDER / f"{name}.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BundleError(f"the golden record {file} cannot be read ({error})") from None

@@ -1,0 +1,47 @@
+"""Run a check: goldens against engines, to the accuracy a manifest records."""
+
+import importlib
+from collections.abc import Sequence
+
+from edgematte.check.compare import compare_graphs, compare_host, compare_whole
+from edgematte.check.engines import CheckEngine
+from edgematte.check.goldens import Goldens, read
+from edgematte.check.tolerances import TOLERANCES
+from edgematte.manifest import Accuracy, Difference, Quality
+from edgematte.registry import family
+from edgematte.runtime.bundle import Bundle
+from edgematte.runtime.graph import RunnableGraph
+
+
+def check_bundle(
+    bundle: Bundle, engines: Sequence[CheckEngine], goldens: Goldens | None = None
+) -> Accuracy:
+    """Compare a bundle with PyTorch.
+
+    Args:
+        bundle: opened and verified.
+        engines: what to run it on.
+        goldens: PyTorch's tensors; by default those recorded in the bundle.
+
+    Raises:
+        EngineError: an engine is missing or cannot run a graph.
+        BundleError: the golden records cannot be read.
+    """
+    manifest = bundle.manifest
+    if goldens is None:
+        goldens = read(bundle.path, {g.name: g for g in manifest.graphs})
+    host_module = importlib.import_module(family(manifest.model).host_module)
+    steps = host_module.host_steps(manifest.host)
+    differences: list[Difference] = compare_host(goldens, steps)
+    quality: list[Quality] = []
+    for engine in engines:
+        tolerance = TOLERANCES[manifest.precision] if engine.decides else None
+        graphs = {
+            g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs
+        }
+        differences += compare_graphs(goldens, graphs, engine.label, tolerance)
+        pipeline = host_module.pipeline(manifest.host, graphs)
+        whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance)
+        differences.append(whole)
+        quality += rows
+    return Accuracy(tuple(differences), tuple(quality))

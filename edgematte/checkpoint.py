@@ -1,0 +1,146 @@
+"""Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only ever read as weights."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from edgematte.errors import CheckpointError
+from edgematte.manifest import Weights
+from edgematte.registry import Family
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
+    """An untrained model of a family, in evaluation mode; ``config`` overrides its options."""
+    module, _, name = family.torch_class.partition(":")
+    options = {**family.config, **(config or {})}
+    unknown = sorted(set(options) - set(family.config))
+    if unknown:
+        raise CheckpointError(f"{family.name} has no option {', '.join(unknown)}")
+    booleans = {"cfm", "ena"}
+    arguments = {k: bool(v) if k in booleans else v for k, v in options.items()}
+    model: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
+    return model.eval()
+
+
+def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Weights]:
+    """A model with the weights of a file, or with those shipped.
+
+    Args:
+        file: ``.safetensors``, ``.pth``/``.pt``, or a folder that holds ``model.safetensors``. A
+            ``config.json`` (or ``NAME.json``) beside it gives the constructor's options.
+
+    Raises:
+        CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
+    """
+    source = file.name if file else "shipped"
+    if file is None:
+        if not family.weights:
+            raise CheckpointError(
+                f"edgematte ships no weights for {family.name}: give --weights FILE, or "
+                "--random-weights to try the tool chain"
+            )
+        file = SHIPPED / f"{family.weights}.safetensors"
+    if file.is_dir():
+        file = file / "model.safetensors"
+    state = read_state(file)
+    model = build(family, read_config(file, family))
+    _fit(model, state, file)
+    return model, Weights(source, fingerprint(model))
+
+
+def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.Module, Weights]:
+    """A model with seeded random weights and BatchNorm statistics away from their defaults."""
+    torch.manual_seed(seed)
+    model = build(family, config)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.2, 0.2)  # type: ignore[arg-type]
+            nn.init.uniform_(module.running_var, 0.6, 1.4)  # type: ignore[arg-type]
+            nn.init.uniform_(module.weight, 0.7, 1.3)
+            nn.init.uniform_(module.bias, -0.2, 0.2)
+    return model, Weights(f"random, seed {seed}", fingerprint(model))
+
+
+def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
+    """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem."""
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    file.with_suffix(".json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Tensors by name; never executes anything the file holds."""
+    if not file.is_file():
+        raise CheckpointError(f"no checkpoint at {file}")
+    if file.suffix == ".safetensors":
+        try:
+            return load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        first = str(error).strip().splitlines()[0][:120]
+        raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
+    if isinstance(state, dict):
+        for key in ("state_dict", "model"):
+            if isinstance(state.get(key), dict):
+                state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f"{file} holds no dictionary of tensors")
+    return {k.removeprefix("module."): v for k, v in state.items()}
+
+
+def read_config(file: Path, family: Family) -> dict[str, int]:
+    """The options beside a checkpoint; those it does not name keep the family's values."""
+    for beside in (file.with_suffix(".json"), file.with_name("config.json")):
+        if beside.is_file():
+            try:
+                found = json.loads(beside.read_text())
+                named = found.pop("model", family.name)
+                config = {k: int(v) for k, v in found.items() if k in family.config}
+            except (ValueError, TypeError, AttributeError) as error:
+                raise CheckpointError(f"{beside} is not a config ({error})") from None
+            if named != family.name:
+                raise CheckpointError(f"{beside} is of the model {named!r}, not {family.name!r}")
+            return config
+    return {}
+
+
+def fingerprint(model: nn.Module) -> str:
+    """sha256 over the names, dtypes, shapes and bytes of all tensors, in the order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _fit(model: nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    own = model.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or extra:
+        parts = [_some("missing", missing), _some("unexpected", extra)]
+        raise CheckpointError(f"{file} does not fit the model: {'; '.join(p for p in parts if p)}")
+    for name, tensor in own.items():
+        if state[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{file}: {name} has shape {list(state[name].shape)}, the model "
+                f"{list(tensor.shape)}; is its config beside it?"
+            )
+        if not torch.isfinite(state[name].float()).all():
+            raise CheckpointError(f"{file}: {name} holds values that are not finite (NaN or infinity)")
+    model.load_state_dict(state)
+
+
+def _some(word: str, names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{len(names)} keys {word} ({', '.join(names[:5])}{more})" if names else ""

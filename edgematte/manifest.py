@@ -1,0 +1,162 @@
+"""What a bundle says of itself: one tree of frozen dataclasses, written as ``edgematte.json``."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from edgematte.codec import decode, encode
+from edgematte.errors import BundleError
+
+FORMAT = 1
+FILE = "edgematte.json"
+VARYING = ("accuracy", "files.REPORT.md", "tools")
+"""The only parts that differ between two exports of the same weights: measured figures
+(``accuracy`` and the report with its timings) and, on another machine, the tools' versions."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of a graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str  # NumPy's name: float32, float16, uint8, int32
+    layout: str  # NCHW, ...
+    range: tuple[float, float]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A pure tensor function with static shapes."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    file: str = ""
+    macs: int = 0  # multiply-adds of convolutions and matrix products
+    image_io: bool = False  # Core ML: takes and gives pictures
+
+
+@dataclass(frozen=True)
+class Host:
+    """Everything the host side needs to know; lengths in pixels."""
+
+    cut: str  # fused: one graph; split: segment, then refine on patches
+    size: tuple[int, int]  # (width, height) of the whole reduced picture
+    channel_order: str = "RGB"
+    scale: float = 1 / 255  # picture bytes -> graph input
+    resize: str = "triangle filter, antialiased when reducing (Pillow BILINEAR), rounded to bytes"
+    patch: int | None = None  # side of a full-resolution patch
+    overlap: int | None = None  # width shared by neighbouring patches, the margin of eq. 5
+    unknown_threshold: float | None = None  # P(unknown) from which a pixel is unknown
+    band_px: int | None = None  # dilation of the unknown region, pixels of the full picture
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights come from."""
+
+    source: str
+    sha256: str  # over names, dtypes, shapes and bytes, in the order of names
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One comparison of the check; ``where`` is a graph's output, a host step's, or the picture.
+
+    Without tolerances it is a figure for the reader: it cannot fail.
+    """
+
+    equality: str  # cut, export, host, end-to-end
+    where: str
+    engine: str
+    max_abs: float
+    mean_abs: float
+    tolerance_max: float | None = None
+    tolerance_mean: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is inside its tolerances; a figure that is not finite never is."""
+        pairs = ((self.max_abs, self.tolerance_max), (self.mean_abs, self.tolerance_mean))
+        return all(limit is None or figure <= limit for figure, limit in pairs)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Matting metrics of the bundle's alpha against PyTorch's, over one region."""
+
+    region: str  # unknown band, whole picture
+    engine: str
+    sad: float
+    mse: float
+    mad: float
+    grad: float
+    conn: float
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What the check measured when the bundle was made."""
+
+    differences: tuple[Difference, ...] = ()
+    quality: tuple[Quality, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every difference is inside its tolerance."""
+        return all(d.ok for d in self.differences)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole of ``edgematte.json``."""
+
+    format: int
+    model: str
+    target: str
+    precision: str
+    config: dict[str, int]  # the model's constructor options
+    host: Host
+    graphs: tuple[Graph, ...]
+    weights: Weights
+    tools: dict[str, str]
+    options: dict[str, str] = field(default_factory=dict)  # of the target: opset, min_ios, io
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
+
+    def graph(self, name: str) -> Graph:
+        """The graph of that name."""
+        return next(g for g in self.graphs if g.name == name)
+
+    def to_json(self) -> str:
+        """Deterministic text: fields in their order, two spaces of indentation."""
+        return json.dumps(encode(self), indent=2) + "\n"
+
+    def embedded(self) -> str:
+        """The part known before the files exist; it travels inside every graph."""
+        return json.dumps(encode(dataclasses.replace(self, accuracy=Accuracy(), files={})))
+
+    @staticmethod
+    def from_json(text: str, where: str = FILE) -> "Manifest":
+        """Parse and check.
+
+        Raises:
+            BundleError: not JSON, an unknown format version, or a field that does not fit.
+        """
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise BundleError(f"{where} is not JSON ({error})") from None
+        found = value.get("format") if isinstance(value, dict) else None
+        if found != FORMAT:
+            raise BundleError(
+                f"{where} has format version {found!r}; this edgematte reads version {FORMAT}: "
+                "install the edgematte that wrote it, or export again"
+            )
+        try:
+            return decode(Manifest, value, where)
+        except ValueError as error:
+            raise BundleError(str(error)) from None

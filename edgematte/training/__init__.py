@@ -1,0 +1,1 @@
+"""Training recipes: pictures, augmentation, losses and the loops that fit the networks."""

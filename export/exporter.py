@@ -1,0 +1,252 @@
+"""The export, start to end: load, cut, capture, write, check, report; a bundle or nothing."""
+
+import dataclasses
+import importlib
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from edgematte.check.engines import check_engines
+from edgematte.check.goldens import Goldens, save
+from edgematte.check.run import check_bundle
+from edgematte.checkpoint import fingerprint, load_model, random_model
+from edgematte.errors import EngineError, ExportError, OptionError
+from edgematte.export.capture import TorchGraph, capture
+from edgematte.export.record import record
+from edgematte.export.report import write_report
+from edgematte.export.targets import TARGETS, Options, target_module
+from edgematte.atomic import atomic_folder
+from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
+from edgematte.registry import Family, family
+from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
+from edgematte.runtime.engines import engine_for
+from edgematte.runtime.matter import matter_from
+from edgematte.testcard import testcard
+
+SUFFIX = ".edgematte"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an export is asked for, options resolved and valid."""
+
+    family: Family
+    target: str
+    options: Options
+    size: tuple[int, int]
+    cut: str
+    patch: int
+    output: Path
+
+
+def export(
+    model: str | nn.Module,
+    *,
+    target: str,
+    precision: str | None = None,
+    size: int | tuple[int, int] = 512,
+    graphs: str = "fused",
+    patch: int = 512,
+    weights: Path | str | None = None,
+    random_weights: bool = False,
+    seed: int = 0,
+    config: dict[str, int] | None = None,
+    output: Path | str | None = None,
+    force: bool = False,
+    opset: int = 18,
+    min_ios: int = 16,
+    io: str = "tensor",
+    alpha_bits: int = 8,
+    ort: bool = False,
+    picture: NDArray[np.uint8] | None = None,
+    progress: Progress = lambda message: None,
+) -> Bundle:
+    """Export one model to one target, checked against PyTorch.
+
+    Args:
+        model: a model's name, or a trained module of one of the SDK's classes.
+        target: onnx, openvino or coreml.
+        precision: fp32 or fp16; by default fp32, and fp16 for coreml.
+        size: side, or (width, height), of the picture the whole-picture graph sees.
+        graphs: ``fused`` (image -> alpha, trimap) or ``split`` (any resolution).
+        patch: side of the refining graph's patches, split cut.
+        weights: a checkpoint; by default the weights that ship with edgematte.
+        random_weights: seeded random weights instead, for trying the tool chain.
+        seed: of the random weights.
+        config: options of the model with random weights.
+        output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
+        force: replace a bundle that exists, and write one that is outside its tolerance.
+        opset: ONNX operator set, 18 or later.
+        min_ios: oldest iOS that Core ML programs run on.
+        io: Core ML: ``tensor``, or ``image`` for pictures in and out.
+        alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
+        ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
+        picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
+        progress: called with one line at each stage.
+
+    Raises:
+        OptionError: an option that this model or target does not have.
+        CheckpointError: weights that do not fit.
+        ExportError: outside the tolerance (nothing is written), or not convertible.
+    """
+    name = model if isinstance(model, str) else _family_of(model).name
+    request = _request(
+        family(name),
+        target,
+        Options(precision or TARGETS.get(target, ("", ""))[1], opset, min_ios, io, alpha_bits, ort),
+        (size, size) if isinstance(size, int) else size,
+        graphs,
+        patch,
+        Path(output) if output else None,
+    )
+    if request.output.exists() and not force:
+        raise OptionError(f"{request.output} exists; give --force to replace it, or --output")
+    writer = target_module(target)
+    if isinstance(model, nn.Module):
+        network, source = model.eval(), Weights("module", fingerprint(model))
+    elif random_weights:
+        network, source = random_model(request.family, config or {}, seed)
+    else:
+        network, source = load_model(request.family, Path(weights) if weights else None)
+    cut = importlib.import_module(request.family.cut_module)
+    host: Host = cut.host(request.cut, request.size, request.patch)
+    sources: list[TorchGraph] = cut.graphs(network, host)
+    progress("capturing the graphs")
+    captures = [capture(s) for s in sources]
+    options = dataclasses.asdict(request.options)
+    manifest = Manifest(
+        FORMAT,
+        name,
+        target,
+        request.options.precision,
+        {k: int(getattr(network, k, v)) for k, v in request.family.config.items()},
+        host,
+        tuple(c.graph for c in captures),
+        source,
+        {**writer.tools(), "edgematte": version("edgematte")},
+        {k: str(v) for k, v in options.items() if k in OPTIONS_OF[target]},
+    )
+    if picture is None:
+        picture = testcard(*CHECK_PICTURE)
+    with atomic_folder(request.output) as folder:
+        progress(f"writing {target} {request.options.precision}")
+        embedded = manifest.embedded()
+        written = tuple(writer.write(c, folder, embedded, request.options) for c in captures)
+        manifest = replace(manifest, graphs=written)
+        progress("recording what PyTorch computes")
+        host_module = importlib.import_module(request.family.host_module)
+        goldens, faithful = record(network, sources, host, picture, cut, host_module)
+        save(goldens, folder)
+        progress("checking against PyTorch")
+        bundle, accuracy = _check(folder, manifest, goldens, faithful)
+        _refuse_outside(accuracy, force)
+        write_report(folder, manifest, accuracy, goldens, _speed(bundle, picture))
+        _seal(folder, replace(manifest, accuracy=accuracy))
+    return open_bundle(request.output)
+
+
+CHECK_PICTURE = (576, 320)
+"""Width and height of the check's picture: two patches of the split cut, and a reduction."""
+
+OPTIONS_OF = {
+    "onnx": ("opset", "ort"),
+    "openvino": ("opset",),
+    "coreml": ("min_ios", "io", "alpha_bits"),
+}
+
+
+def _check(
+    folder: Path, manifest: Manifest, goldens: Goldens, faithful: Difference
+) -> tuple[Bundle, Accuracy]:
+    bundle = Bundle(folder, manifest)
+    measured = check_bundle(bundle, check_engines(manifest), goldens)
+    return bundle, replace(measured, differences=(faithful, *measured.differences))
+
+
+def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
+    outside = [d for d in accuracy.differences if not d.ok]
+    if outside and not force:
+        d = max(outside, key=lambda d: d.max_abs)
+        raise ExportError(
+            f"outside the tolerance against PyTorch: {d.where} on {d.engine} differs by "
+            f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed {d.tolerance_max:.0e} "
+            f"and {d.tolerance_mean:.0e}); nothing was written, --force writes it all the same"
+        )
+
+
+def _seal(folder: Path, manifest: Manifest) -> None:
+    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in paths}
+    text = replace(manifest, files=files).to_json()
+    (folder / FILE).write_text(text, encoding="utf-8")
+
+
+def _speed(bundle: Bundle, picture: NDArray[np.uint8]) -> str:
+    try:
+        matter = matter_from(bundle, engine_for(bundle.manifest.target))
+    except EngineError as error:
+        return f"Not measured here: {error}."
+    runs = [matter(picture).timings for _ in range(6)][1:]
+    lines = ["| stage | median ms |", "|---|---|"]
+    for stage in runs[0]:
+        lines.append(f"| {stage} | {1000 * statistics.median(r[stage] for r in runs):.1f} |")
+    size = f"{picture.shape[1]}x{picture.shape[0]}"
+    return f"Engine {matter.engine}, picture {size}, 5 runs.\n\n" + "\n".join(lines)
+
+
+def _family_of(model: nn.Module) -> Family:
+    from edgematte.registry import FAMILIES
+
+    kind = f"{type(model).__module__}:{type(model).__qualname__}"
+    for found in FAMILIES.values():
+        if found.torch_class == kind:
+            return found
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(FAMILIES)}")
+
+
+def _request(
+    chosen: Family,
+    target: str,
+    options: Options,
+    size: tuple[int, int],
+    cut: str,
+    patch: int,
+    output: Path | None,
+) -> Request:
+    if target not in TARGETS:
+        raise OptionError(f"unknown target {target!r}; there are: {', '.join(TARGETS)}")
+    if options.precision not in TARGETS[target][2]:
+        able = ", ".join(TARGETS[target][2])
+        raise OptionError(f"{target} has no precision {options.precision!r}; there are: {able}")
+    cuts = importlib.import_module(chosen.cut_module).CUTS
+    if cut not in cuts:
+        raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(cuts)}")
+    if options.opset < 18:
+        raise OptionError(f"--opset {options.opset} is too old: 18 or later")
+    for name in ("io", "alpha_bits", "min_ios", "ort"):
+        if name not in OPTIONS_OF[target] and getattr(options, name) != getattr(Options(""), name):
+            raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
+    for side in (*size, patch):
+        check_multiple(side, chosen.multiple)
+    default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
+    return Request(chosen, target, options, size, cut, patch, output or default)
+
+
+def check_multiple(side: int, multiple: int) -> None:
+    """Refuse a side that the network cannot halve as often as it must.
+
+    Raises:
+        OptionError: naming the two nearest sides that fit.
+    """
+    if side < multiple or side % multiple:
+        low = max(side // multiple, 1) * multiple
+        raise OptionError(
+            f"size {side} is not a multiple of {multiple}; the nearest are {low} and {low + multiple}"
+        )

@@ -1,0 +1,81 @@
+"""Compressed weights, which the package keeps small and the program expands."""
+
+import math
+
+import numpy as np
+
+from edgematte.export.mil.attribute import ints, unsupported
+from edgematte.export.mil.graph import Array, Value
+from edgematte.export.mil.quantization import dequantize
+
+
+def constexpr_affine_dequantize(
+    quantized_data: Array, zero_point: Array, scale: Array, axis: Array
+) -> Value:
+    """scale (quantized_data - zero_point), each a scalar or a vector along an axis."""
+    return dequantize(quantized_data, scale, zero_point, axis)
+
+
+def constexpr_blockwise_shift_scale(
+    data: Array, scale: Array, offset: Array | None = None
+) -> Value:
+    """scale (data - offset), one of each a block; a block is data's sides over scale's."""
+    blocks, ones = [], []
+    for side, count in zip(data.shape, scale.shape, strict=True):
+        blocks += [count, side // count]
+        ones += [count, 1]
+    steps = data.astype(np.float32).reshape(blocks)
+    if offset is not None:
+        steps -= offset.astype(np.float32).reshape(ones)
+    steps *= scale.reshape(ones)
+    return steps.reshape(data.shape)
+
+
+def constexpr_lut_to_dense(
+    indices: Array, lut: Array, shape: Array | None = None, vector_axis: Array | None = None
+) -> Value:
+    """Palettised weights.
+
+    With `shape` (iOS 16): indices packed into bytes, lowest bits first, into one table. Without
+    (iOS 18): lut (*groups, palettes, vector), one table a block of the indices; a vector's elements
+    follow each other along vector_axis.
+    """
+    if shape is not None:
+        sides = ints(shape)
+        return lut[_unpack(indices, int(math.log2(lut.size)), math.prod(sides))].reshape(sides)
+    tables = [
+        (np.arange(side) * groups // side).reshape(-1, *[1] * (indices.ndim - 1 - axis))
+        for axis, (side, groups) in enumerate(zip(indices.shape, lut.shape, strict=False))
+    ]
+    dense = lut[(*tables, indices)]
+    if vector_axis is None or dense.shape[-1] == 1:
+        return dense.reshape(indices.shape)
+    along = int(vector_axis) % indices.ndim
+    result = list(indices.shape)
+    result[along] *= dense.shape[-1]
+    return np.moveaxis(dense, -1, along + 1).reshape(result)
+
+
+def constexpr_sparse_to_dense(
+    nonzero_data: Array, mask: Array, shape: Array | None = None
+) -> Value:
+    """Weights with zeros left out; the mask is packed into bytes where `shape` says its sides."""
+    if shape is not None:
+        sides = ints(shape)
+        mask = _unpack(mask, 1, math.prod(sides)).reshape(sides)
+    dense = np.zeros(mask.shape, nonzero_data.dtype)
+    dense[mask != 0] = nonzero_data
+    return dense
+
+
+def constexpr_cast(source_val: Array, output_dtype: str) -> Array:
+    """float16 weights as float32."""
+    if output_dtype != "fp32":
+        raise unsupported("constexpr_cast", "output_dtype", output_dtype)
+    return source_val.astype(np.float32)
+
+
+def _unpack(packed: Array, bits: int, count: int) -> Array:
+    """`count` unsigned numbers of `bits` bits each, from bytes, lowest bits first."""
+    flat = np.unpackbits(packed.view(np.uint8), bitorder="little")[: bits * count]
+    return np.packbits(flat.reshape(count, bits), axis=1, bitorder="little")[:, 0]

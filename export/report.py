@@ -1,0 +1,98 @@
+"""REPORT.md: what a person reads of an export, with a picture."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edgematte.check.goldens import Goldens
+from edgematte.manifest import Accuracy, Manifest
+
+PICTURE = "report.png"
+
+
+def write_report(
+    folder: Path, manifest: Manifest, accuracy: Accuracy, goldens: Goldens, speed: str
+) -> None:
+    """Write ``REPORT.md`` and ``report.png`` into a bundle.
+
+    Args:
+        folder: the bundle.
+        manifest: its manifest, with accuracy measured.
+        accuracy: what the check measured.
+        goldens: what it was compared with.
+        speed: Markdown lines about speed.
+    """
+    _write_picture(folder / PICTURE, goldens)
+    lines = [
+        f"# {manifest.model}, {manifest.target}, {manifest.precision}",
+        "",
+        "From left to right: the check's picture, the trimap, the alpha of PyTorch.",
+        "",
+        f"![the check's picture]({PICTURE})",
+        "",
+        f"Weights: {manifest.weights.source}, sha256 `{manifest.weights.sha256[:16]}...`; "
+        f"cut: {manifest.host.cut}; "
+        f"graph size {manifest.host.size[0]}x{manifest.host.size[1]}.",
+        "",
+        "## Graphs",
+        "",
+        "| graph | file | bytes | inputs | outputs | multiply-adds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for graph in manifest.graphs:
+        shapes = [
+            ", ".join(f"{t.name} {list(t.shape)}" for t in tensors)
+            for tensors in (graph.inputs, graph.outputs)
+        ]
+        lines.append(
+            f"| {graph.name} | {graph.file} | {size_of(folder / graph.file):,} | {shapes[0]} "
+            f"| {shapes[1]} | {graph.macs / 1e9:.3f} G |"
+        )
+    lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
+    lines += ["## Speed", "", speed, ""]
+    (folder / "REPORT.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def accuracy_table(accuracy: Accuracy) -> list[str]:
+    """Markdown lines: every comparison, then the matting metrics."""
+    lines = [
+        "| equality | where | engine | max | mean | allowed max | allowed mean | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for d in accuracy.differences:
+        limits = [
+            "-" if limit is None else f"{limit:.0e}"
+            for limit in (d.tolerance_max, d.tolerance_mean)
+        ]
+        verdict = "reported" if d.tolerance_max is None else "ok" if d.ok else "**outside**"
+        lines.append(
+            f"| {d.equality} | {d.where} | {d.engine} | {d.max_abs:.1e} | {d.mean_abs:.1e} "
+            f"| {limits[0]} | {limits[1]} | {verdict} |"
+        )
+    lines += ["", "| region | engine | SAD | MSE | MAD | Grad | Conn | pixels |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for q in accuracy.quality:
+        lines.append(
+            f"| {q.region} | {q.engine} | {q.sad:.4f} | {q.mse:.2e} | {q.mad:.2e} | {q.grad:.4f} "
+            f"| {q.conn:.4f} | {q.pixels:,} |"
+        )
+    return lines
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a graph: the file and what belongs to it (``.bin`` beside ``.xml``), or a folder."""
+    if path.is_dir():
+        return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    weights = path.with_suffix(".bin")
+    beside = weights.stat().st_size if path.suffix == ".xml" and weights.exists() else 0
+    return path.stat().st_size + beside
+
+
+def _write_picture(file: Path, goldens: Goldens) -> None:
+    grey = [goldens.trimap, np.rint(goldens.alpha * 255).astype(np.uint8)]
+    panels = [goldens.picture, *(np.repeat(g[..., None], 3, axis=2) for g in grey)]
+    sheet = Image.fromarray(np.concatenate(panels, axis=1))
+    width = min(sheet.width, 900)
+    sheet = sheet.resize((width, round(sheet.height * width / sheet.width)))
+    sheet.quantize(64).save(file, optimize=True)

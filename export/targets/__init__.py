@@ -1,0 +1,47 @@
+"""One module a target; each writes one captured graph and knows nothing of the models.
+
+``TARGETS`` is the one table of them. A target module has ``write(capture, folder, embedded, options)``
+that writes the graph's file into ``folder`` and returns its declaration, and ``tools()``, the
+versions that made it.
+"""
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from edgematte.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a target is asked for; those it has no use for are refused by the exporter."""
+
+    precision: str
+    opset: int = 18
+    min_ios: int = 16
+    io: str = "tensor"  # Core ML: tensor, or image: RGB picture in, alpha picture out
+    alpha_bits: int = 8  # of the alpha picture: 8 (0..255), or 16 (half floats in 0..1)
+    ort: bool = False  # ONNX: also an .ort file and its list of operators
+
+
+TARGETS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    # name: (module, default precision, precisions)
+    "onnx": ("edgematte.export.targets.onnx", "fp32", ("fp32", "fp16")),
+    "openvino": ("edgematte.export.targets.openvino", "fp32", ("fp32", "fp16")),
+    "coreml": ("edgematte.export.targets.coreml", "fp16", ("fp32", "fp16")),
+}
+
+
+def target_module(name: str) -> ModuleType:
+    """The module that writes a target.
+
+    Raises:
+        ExportError: a package it needs is not installed; the message holds the pip line.
+    """
+    try:
+        return importlib.import_module(TARGETS[name][0])
+    except ImportError as error:
+        extra = "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
+        raise ExportError(
+            f'target {name} needs a package that is not installed ({error}): pip install "edgematte[{extra}]"'
+        ) from None

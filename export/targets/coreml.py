@@ -1,0 +1,132 @@
+"""Core ML mlprogram, converted on any system; pictures or tensors at its borders."""
+
+import json
+import logging
+import uuid
+import warnings
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+logging.getLogger("coremltools").setLevel(logging.ERROR)  # missing macOS libraries, untested torch
+
+import coremltools as ct  # noqa: E402
+import numpy as np  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from edgematte.errors import ExportError, OptionError  # noqa: E402
+from edgematte.export.capture import Capture  # noqa: E402
+from edgematte.export.targets import Options  # noqa: E402
+from edgematte.manifest import Graph  # noqa: E402
+from edgematte.manifest import Tensor as Spec  # noqa: E402
+
+METADATA_KEY = "edgematte"
+TARGETS = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
+
+
+def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
+    """Write ``NAME.mlpackage``.
+
+    With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
+    inside the program) and ``alpha`` comes out as a grey picture.
+    """
+    if options.min_ios not in TARGETS:
+        raise OptionError(f"--min-ios {options.min_ios}: there are {', '.join(map(str, TARGETS))}")
+    picture = options.io == "image"
+    eight_bit = picture and options.alpha_bits == 8
+    program, graph = capture.program, capture.graph
+    if eight_bit:
+        example = tuple(torch.zeros(t.shape) for t in graph.inputs)
+        scaled = _AlphaTo255(capture.module, [t.name for t in graph.outputs])
+        program = torch.export.export(scaled.eval(), example)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = ct.convert(
+                program.run_decompositions({}),
+                convert_to="mlprogram",
+                inputs=[_input(t, picture) for t in graph.inputs],
+                outputs=[_output(t, picture, options) for t in graph.outputs],
+                minimum_deployment_target=getattr(ct.target, TARGETS[options.min_ios]),
+                compute_precision=(
+                    ct.precision.FLOAT16 if options.precision == "fp16" else ct.precision.FLOAT32
+                ),
+                skip_model_load=True,
+            )
+    except Exception as error:
+        first = str(error).strip().splitlines()[0]
+        raise ExportError(f"coremltools cannot convert graph {graph.name}: {first}") from error
+    model.user_defined_metadata[METADATA_KEY] = embedded
+    file = folder / f"{graph.name}.mlpackage"
+    model.save(str(file))
+    _name_items(file)
+    return replace(
+        graph,
+        file=file.name,
+        image_io=picture,
+        inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
+        outputs=tuple(
+            _declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs
+        ),
+    )
+
+
+class _AlphaTo255(nn.Module):
+    """Core ML's 8-bit pictures hold 0..255: the program has to scale alpha itself."""
+
+    def __init__(self, module: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.module, self.names = module, names
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        found = self.module(*inputs)
+        found = found if isinstance(found, tuple) else (found,)
+        pairs = zip(self.names, found, strict=True)
+        return tuple(x * 255 if name == "alpha" else x for name, x in pairs)
+
+
+def _is_picture(tensor: Spec) -> bool:
+    return tensor.name == "image"
+
+
+def _input(tensor: Spec, picture: bool) -> Any:
+    if picture and _is_picture(tensor):
+        return ct.ImageType(
+            name=tensor.name, shape=tensor.shape, scale=1 / 255, color_layout=ct.colorlayout.RGB
+        )
+    return ct.TensorType(name=tensor.name, shape=tensor.shape, dtype=np.float32)
+
+
+def _output(tensor: Spec, picture: bool, options: Options) -> Any:
+    if picture and tensor.name == "alpha":
+        half = options.alpha_bits == 16
+        layout = ct.colorlayout.GRAYSCALE_FLOAT16 if half else ct.colorlayout.GRAYSCALE
+        return ct.ImageType(name=tensor.name, color_layout=layout)
+    return ct.TensorType(name=tensor.name, dtype=np.float32)
+
+
+def _declared(tensor: Spec, picture: bool, top: float) -> Spec:
+    if not picture:
+        return tensor
+    return replace(tensor, range=(0.0, top), meaning=tensor.meaning.replace(" / 255", ""))
+
+
+def _name_items(package: Path) -> None:
+    """Replace the random identifiers in the package's own manifest by ones that do not vary."""
+    file = package / "Manifest.json"
+    found = json.loads(file.read_text())
+    names = {}
+    for old, item in found["itemInfoEntries"].items():
+        names[old] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"edgematte/{item['path']}")).upper()
+    text = json.dumps(found, indent=4, sort_keys=True)
+    for old, new in names.items():
+        text = text.replace(old, new)
+    file.write_text(text + "\n")
+
+
+def tools() -> dict[str, str]:
+    """Versions of what wrote the files."""
+    return {name: version(name) for name in ("torch", "coremltools")}

@@ -1,0 +1,82 @@
+"""ONNX: torch.onnx on the capture, onnxsim, the full checker, and optionally fp16 and ``.ort``."""
+
+import contextlib
+import io
+import logging
+import warnings
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+import onnxsim
+import torch
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from edgematte.errors import ExportError
+from edgematte.export.capture import Capture
+from edgematte.export.targets import Options
+from edgematte.manifest import Graph
+
+METADATA_KEY = "edgematte"
+
+
+def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
+    """Write ``NAME.onnx``; inputs and outputs stay float32 in either precision."""
+    model = to_onnx(capture, options)
+    if options.precision == "fp16":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
+            model = convert_float_to_float16(model, keep_io_types=True)
+        wrapped = OnnxModel(model)
+        wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
+        model = wrapped.model
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, embedded
+    onnx.checker.check_model(model, full_check=True)
+    file = folder / f"{capture.graph.name}.onnx"
+    file.write_bytes(model.SerializeToString(deterministic=True))
+    if options.ort:
+        from edgematte.export.targets.ort_format import write_ort
+
+        write_ort(file)
+    return replace(capture.graph, file=file.name)
+
+
+def to_onnx(capture: Capture, options: Options) -> onnx.ModelProto:
+    """The captured graph as a simplified float32 ONNX model with the declared names."""
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                capture.program,
+                dynamo=True,
+                opset_version=options.opset,
+                input_names=[t.name for t in capture.graph.inputs],
+                output_names=[t.name for t in capture.graph.outputs],
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+    assert program is not None
+    model, equal = onnxsim.simplify(program.model_proto)
+    if not equal:
+        raise ExportError(f"onnxsim changed what graph {capture.graph.name} computes")
+    for node in model.graph.node:  # stack traces and scopes of the machine that exported
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in model.graph.value_info:
+        del value.metadata_props[:]
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    model.producer_name, model.producer_version = "edgematte", ""
+    return model
+
+
+def tools() -> dict[str, str]:
+    """Versions of what wrote the files."""
+    return {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxsim")}

@@ -1,0 +1,37 @@
+"""OpenVINO IR, converted from the ONNX graph of the same capture."""
+
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+import openvino
+
+from edgematte.export.capture import Capture
+from edgematte.export.targets import Options
+from edgematte.export.targets.onnx import to_onnx
+from edgematte.manifest import Graph
+
+METADATA_KEY = "edgematte"
+
+
+def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
+    """Write ``NAME.xml`` and ``NAME.bin``; fp16 stores the weights in half precision."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "graph.onnx"
+        onnx.save(to_onnx(capture, options), source)
+        model = openvino.convert_model(source)
+    for port, tensor in zip(model.inputs, capture.graph.inputs, strict=True):
+        port.get_tensor().set_names({tensor.name})
+    for port, tensor in zip(model.outputs, capture.graph.outputs, strict=True):
+        port.get_tensor().set_names({tensor.name})
+    model.set_rt_info(embedded, METADATA_KEY)
+    file = folder / f"{capture.graph.name}.xml"
+    openvino.save_model(model, file, compress_to_fp16=options.precision == "fp16")
+    return replace(capture.graph, file=file.name)
+
+
+def tools() -> dict[str, str]:
+    """Versions of what wrote the files."""
+    return {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxsim", "openvino")}

@@ -1,0 +1,45 @@
+"""PyTorch graphs behind the pipeline's interface, so that host steps can run on them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgematte.export.capture import TorchGraph
+from edgematte.runtime.graph import GraphCall
+
+Floats = NDArray[np.float32]
+
+
+class TorchCall:
+    """One module as a :class:`GraphCall`; remembers the inputs of each call when told to."""
+
+    def __init__(self, source: TorchGraph) -> None:
+        """``source`` is what the exporter captures."""
+        self.source = source
+        self.calls: list[dict[str, Floats]] = []
+        self.remember = False
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        """Float32 arrays by name -> float32 arrays by name."""
+        if self.remember:
+            self.calls.append(inputs)
+        given = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])) for t in self.graph.inputs]
+        with torch.inference_mode():
+            found = self.source.module(*given)
+        found = found if isinstance(found, tuple) else (found,)
+        return {t.name: f.numpy() for t, f in zip(self.graph.outputs, found, strict=True)}
+
+    @property
+    def graph(self):  # type: ignore[no-untyped-def]
+        """The declaration."""
+        return self.source.graph
+
+
+def torch_calls(graphs: Sequence[TorchGraph]) -> dict[str, TorchCall]:
+    """The graphs by name."""
+    return {g.graph.name: TorchCall(g) for g in graphs}
+
+
+__all__ = ["GraphCall", "TorchCall", "torch_calls"]

@@ -1,0 +1,82 @@
+"""Engines run one graph each. Which there are stands in one literal table; none is imported early."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """Runs one graph on arrays of exactly its declared shapes and dtypes."""
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
+        """Inputs by name -> outputs by name."""
+
+
+TARGETS = ("onnx", "openvino", "coreml")
+
+ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    # name: (module:class, pip line, targets it runs; the first engine of a target is its default)
+    "onnxruntime": (
+        "edgematte.runtime.engines.ort:OnnxRuntimeEngine",
+        'pip install "edgematte[cpu]"',
+        ("onnx",),
+    ),
+    "openvino": (
+        "edgematte.runtime.engines.ov:OpenVinoEngine",
+        'pip install "edgematte[openvino]"',
+        ("openvino", "onnx"),
+    ),
+    "coreml": (
+        "edgematte.runtime.engines.coreml:CoreMLEngine",
+        'pip install "edgematte[coreml]" on macOS',
+        ("coreml",),
+    ),
+}
+
+
+def engine_for(target: str, name: str | None = None) -> str:
+    """The engine to run a target with: the one asked for, or the target's default.
+
+    Raises:
+        EngineError: no such engine, or one that cannot run this target.
+    """
+    able = [n for n, (_, _, targets) in ENGINES.items() if target in targets]
+    if name is None:
+        return able[0]
+    if name not in ENGINES:
+        raise EngineError(f"unknown engine {name!r}; there are: {', '.join(ENGINES)}")
+    if name not in able:
+        raise EngineError(f"engine {name} cannot run {target} graphs; use {' or '.join(able)}")
+    return name
+
+
+def open_engine(name: str, file: Path, graph: Graph, **options: Any) -> Engine:
+    """Load one graph.
+
+    Args:
+        name: a key of ``ENGINES``.
+        file: the graph's file.
+        graph: its declaration in the manifest.
+        options: ``device`` (str or None), ``threads`` (int or None), ``precise`` (bool: no reduced
+            arithmetic that the file does not ask for).
+
+    Raises:
+        EngineError: the engine is not installed, the device is missing, or the file does not load.
+    """
+    target, pip_line, _ = ENGINES[name]
+    module, _, attribute = target.partition(":")
+    try:
+        cls = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise EngineError(f"engine {name} is not installed ({error}): {pip_line}") from None
+    engine: Engine = cls(file, graph, **options)
+    return engine

@@ -1,0 +1,59 @@
+"""Core ML itself, on macOS. Elsewhere ``edgematte check`` evaluates the same file op by op."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph
+
+UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
+
+
+class CoreMLEngine:
+    """One ``.mlpackage`` through Core ML's Python binding."""
+
+    def __init__(
+        self,
+        file: Path,
+        graph: Graph,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        precise: bool = False,
+    ) -> None:
+        """``device`` is a key of ``UNITS``; ``threads`` is Core ML's own business."""
+        if sys.platform != "darwin":
+            raise EngineError(
+                "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
+                "and an onnx or openvino export of the same weights can be run"
+            )
+        import coremltools
+        from PIL import Image
+
+        unit = UNITS.get(device or ("cpu" if precise else "all"))
+        if unit is None:
+            raise EngineError(f"unknown device {device!r}; there are: {', '.join(UNITS)}")
+        self._image = Image
+        self._graph = graph
+        self._model = coremltools.models.MLModel(
+            str(file), compute_units=getattr(coremltools.ComputeUnit, unit)
+        )
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Inputs by name -> outputs by name; pictures cross as pictures where the graph says so."""
+        given: dict[str, Any] = dict(inputs)
+        if self._graph.image_io:
+            for tensor in self._graph.inputs:
+                planes = np.rint(given[tensor.name][0]).astype(np.uint8)
+                given[tensor.name] = self._image.fromarray(planes.transpose(1, 2, 0))
+        found = self._model.predict(given)
+        outputs = {}
+        for tensor in self._graph.outputs:
+            value = np.asarray(found[tensor.name], np.float32)
+            outputs[tensor.name] = value.reshape(tensor.shape)
+        return outputs

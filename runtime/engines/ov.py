@@ -1,0 +1,55 @@
+"""OpenVINO: IR or ONNX graphs on cpu, gpu or npu."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph
+
+
+class OpenVinoEngine:
+    """One compiled model; every thread has an infer request of its own."""
+
+    def __init__(
+        self,
+        file: Path,
+        graph: Graph,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        precise: bool = False,
+    ) -> None:
+        """``precise`` sets the inference precision hint to f32: without it bf16 may be used."""
+        core = openvino.Core()
+        name = (device or "cpu").upper().replace(":", ".")
+        if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
+            here = ", ".join(d.lower() for d in core.available_devices)
+            raise EngineError(f"device {device} asked for, but this openvino has only: {here}")
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if precise:
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = threads
+        try:
+            self._model = core.compile_model(core.read_model(file), name, config)
+        except Exception as error:
+            first = str(error).strip().splitlines()[-1]
+            raise EngineError(f"openvino cannot load {file.name}: {first}") from None
+        self._outputs = [t.name for t in graph.outputs]
+        self._local = threading.local()
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Inputs by name -> outputs by name."""
+        if not hasattr(self._local, "request"):
+            self._local.request = self._model.create_infer_request()
+        try:
+            results = self._local.request.infer(dict(inputs), share_inputs=True)
+        except Exception as error:
+            raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
+        return {name: np.array(results[name]) for name in self._outputs}

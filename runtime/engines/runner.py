@@ -1,0 +1,93 @@
+"""A graph run elsewhere: a phone over ssh or adb, or a program in another language.
+
+For every call the command gets one more argument, a folder that holds ``job.json`` and one file an
+input; it writes one file an output. The format is described in docs/runner.md.
+"""
+
+import json
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph, Tensor
+
+JOB = "job.json"
+
+
+class RunnerEngine:
+    """Hands one graph's inputs to a command and reads its outputs back."""
+
+    def __init__(self, file: Path, graph: Graph, *, command: str, timeout_s: float = 600) -> None:
+        """``command`` is split like a shell would, and run without one."""
+        self._file, self._graph = file, graph
+        self._command = shlex.split(command)
+        self._timeout_s = timeout_s
+        if not self._command:
+            raise EngineError("the runner command is empty")
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Inputs by name -> outputs by name."""
+        with tempfile.TemporaryDirectory(prefix="edgematte-run-") as name:
+            folder = Path(name)
+            for tensor in self._graph.inputs:
+                _little(inputs[tensor.name], tensor).tofile(folder / f"{tensor.name}.bin")
+            job = {
+                "graph": self._graph.name,
+                "file": str(self._file.resolve()),
+                "inputs": [_entry(t) for t in self._graph.inputs],
+                "outputs": [_entry(t) for t in self._graph.outputs],
+            }
+            (folder / JOB).write_text(json.dumps(job, indent=2))
+            self._call(folder)
+            return {t.name: self._read(folder, t) for t in self._graph.outputs}
+
+    def _call(self, folder: Path) -> None:
+        shown = self._command[0]
+        try:
+            done = subprocess.run(
+                [*self._command, str(folder)],
+                capture_output=True,
+                text=True,
+                timeout=self._timeout_s,
+                check=False,
+            )
+        except OSError as error:
+            raise EngineError(f"the runner {shown} cannot be started: {error.strerror}") from None
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"the runner {shown} took more than {self._timeout_s:g} s") from None
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+            raise EngineError(f"the runner {shown} exited with {done.returncode}: {last}")
+
+    def _read(self, folder: Path, tensor: Tensor) -> NDArray[Any]:
+        file = folder / f"{tensor.name}.bin"
+        if not file.is_file():
+            raise EngineError(f"the runner wrote no {file.name}")
+        dtype = np.dtype(tensor.dtype).newbyteorder("<")
+        expected = int(np.prod(tensor.shape)) * dtype.itemsize
+        if file.stat().st_size != expected:
+            raise EngineError(
+                f"the runner's {file.name} has {file.stat().st_size} bytes; {tensor.dtype} "
+                f"{list(tensor.shape)} takes {expected}"
+            )
+        return np.fromfile(file, dtype).reshape(tensor.shape).astype(tensor.dtype)
+
+
+def _little(array: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    return np.ascontiguousarray(array, np.dtype(tensor.dtype).newbyteorder("<"))
+
+
+def _entry(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "file": f"{tensor.name}.bin",
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+    }

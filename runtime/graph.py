@@ -1,0 +1,61 @@
+"""A graph ready to be called: declared tensors on one side, an engine on the other."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph, Tensor
+from edgematte.runtime.engines import Engine
+
+Floats = NDArray[np.float32]
+
+
+class GraphCall(Protocol):
+    """What pipelines call: float32 arrays by name, in the unit range the model was trained on."""
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        """Inputs by name -> outputs by name."""
+
+
+class RunnableGraph:
+    """Checks shapes, converts between the pipeline's unit range and what the file declares."""
+
+    def __init__(self, graph: Graph, engine: Engine) -> None:
+        """``graph`` is the manifest's declaration of what ``engine`` runs."""
+        self.graph, self.engine = graph, engine
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        """Float32 inputs by name, unit range -> float32 outputs by name, unit range.
+
+        Raises:
+            EngineError: a wrong shape, or a result that is not finite.
+        """
+        given = {t.name: to_file(inputs[t.name], t) for t in self.graph.inputs}
+        found = self.engine.run(given)
+        return {t.name: self._from_file(found, t) for t in self.graph.outputs}
+
+    def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
+        value = np.asarray(found[tensor.name])
+        if value.shape != tensor.shape:
+            raise EngineError(
+                f"graph {self.graph.name} gave {tensor.name} of shape {list(value.shape)}; "
+                f"the manifest says {list(tensor.shape)}"
+            )
+        value = value.astype(np.float32, copy=False)
+        if not np.isfinite(value.sum(dtype=np.float64)):
+            raise EngineError(f"graph {self.graph.name} gave values of {tensor.name} not finite")
+        return value / np.float32(255) if tensor.range == (0, 255) else value
+
+
+def to_file(value: Floats, tensor: Tensor) -> NDArray[Any]:
+    """A unit-range float32 array -> what the file's tensor takes: its dtype, 0..255 for pictures."""
+    if value.shape != tensor.shape:
+        raise EngineError(
+            f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(tensor.shape)}"
+        )
+    if tensor.range == (0, 255):
+        value = np.rint(value * np.float32(255))
+    return np.ascontiguousarray(value, np.dtype(tensor.dtype))

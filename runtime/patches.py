@@ -1,0 +1,97 @@
+"""Cutting a picture into overlapping patches and stitching alpha patches: HDMatt, appendix A."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of the picture; it may reach beyond the right and bottom border."""
+
+    left: int
+    top: int
+    side: int
+
+
+def patch_grid(size: tuple[int, int], side: int, overlap: int) -> list[list[Patch]]:
+    """Rows of patches that cover a picture of ``size`` (W, H), neighbours sharing ``overlap``."""
+    lefts, tops = (_starts(length, side, overlap) for length in size)
+    return [[Patch(left, top, side) for left in lefts] for top in tops]
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    stride = side - overlap
+    count = max(1, -(-(length - overlap) // stride))
+    return [i * stride for i in range(count)]
+
+
+def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
+    """(H, W, ...) -> (side, side, ...); beyond the border the picture is reflected."""
+    part = array[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side]
+    missing = [(0, patch.side - n) for n in part.shape[:2]] + [(0, 0)] * (array.ndim - 2)
+    if missing[0][1] or missing[1][1]:
+        part = np.pad(part, missing, mode="reflect")
+    return part
+
+
+def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:
+    """Weights (side, side) of eq. 5: distance to the patch's border over the margin, at most 1.
+
+    A pixel's distance is counted from its centre, (i + 0.5) / overlap. Borders that are the
+    picture's own do not taper: there is no neighbour to blend with.
+    """
+    ramp = np.minimum((np.arange(patch.side, dtype=np.float32) + 0.5) / max(overlap, 1), 1)
+    ones = np.ones_like(ramp)
+    weights = []
+    for start, length in ((patch.top, size[1]), (patch.left, size[0])):
+        before = ramp if start > 0 else ones
+        after = ramp[::-1] if start + patch.side < length else ones
+        weights.append(np.minimum(before, after))
+    return np.minimum(weights[0][:, None], weights[1][None, :])
+
+
+class Stitcher:
+    """Blends alpha patches by eq. 6, row of patches by row: memory is the result and one row."""
+
+    def __init__(self, size: tuple[int, int], side: int, overlap: int) -> None:
+        """``size`` is (W, H) of the picture; ``side`` and ``overlap`` as for the grid."""
+        self.size, self.side, self.overlap = size, side, overlap
+        self.alpha = np.empty((size[1], size[0]), np.float32)
+        self._sum = np.zeros((side, size[0]), np.float32)
+        self._weight = np.zeros((side, size[0]), np.float32)
+        self._top = 0
+
+    def add(self, patch: Patch, alpha: Floats | float) -> None:
+        """Blend one patch in: alpha (side, side), or one value for the whole patch."""
+        if patch.top != self._top:
+            self._flush(patch.top)
+        right = min(patch.left + patch.side, self.size[0])
+        window = blend_window(patch, self.size, self.overlap)[:, : right - patch.left]
+        if not isinstance(alpha, float | int):
+            alpha = alpha[:, : right - patch.left]
+        self._sum[:, patch.left : right] += window * alpha
+        self._weight[:, patch.left : right] += window
+
+    def _flush(self, top: int) -> None:
+        done = min(top, self.size[1]) - self._top
+        np.divide(self._sum[:done], self._weight[:done], out=self.alpha[self._top :][:done])
+        for rows in (self._sum, self._weight):
+            rows[: self.side - done] = rows[done:].copy()
+            rows[self.side - done :] = 0
+        self._top = top
+
+    def finish(self) -> Floats:
+        """The whole alpha (H, W) in [0, 1]; patches must have come row by row and cover it."""
+        self._flush(self.size[1])
+        return np.clip(self.alpha, 0, 1, out=self.alpha)
+
+
+def walk(grid: list[list[Patch]]) -> Iterator[Patch]:
+    """The patches in the order the stitcher wants."""
+    for row in grid:
+        yield from row
