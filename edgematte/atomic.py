@@ -33,7 +33,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary sibling to write; renamed to ``path`` when the body ends, removed when it raises."""
+    """A temporary sibling to write; renamed to ``path`` when the body ends, else removed."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     scratch = Path(name)

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only ever read as weights."""
+"""Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only read as weights."""
 
 import hashlib
 import importlib
@@ -70,6 +70,11 @@ def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.
     return model, Weights(f"random, seed {seed}", fingerprint(model))
 
 
+def config_of(model: nn.Module) -> dict[str, int]:
+    """The constructor options a model was built with."""
+    return dict(model.config)  # type: ignore[arg-type]
+
+
 def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
     """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem."""
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
@@ -82,7 +87,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"no checkpoint at {file}")
     if file.suffix == ".safetensors":
         try:
-            return load_file(file)
+            stored: dict[str, Tensor] = load_file(file)
+            return stored
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
     try:
@@ -137,7 +143,9 @@ def _fit(model: nn.Module, state: dict[str, Tensor], file: Path) -> None:
                 f"{list(tensor.shape)}; is its config beside it?"
             )
         if not torch.isfinite(state[name].float()).all():
-            raise CheckpointError(f"{file}: {name} holds values that are not finite (NaN or infinity)")
+            raise CheckpointError(
+                f"{file}: {name} holds values that are not finite (NaN or infinity)"
+            )
     model.load_state_dict(state)
 
 

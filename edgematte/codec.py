@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON values and back, strictly: an unknown, missing or mistyped field is refused."""
+"""Frozen dataclasses to JSON values and back; unknown, missing or mistyped fields are refused."""
 
 import dataclasses
 import types
@@ -51,7 +51,9 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(kind, value, where)
     if kind is float:
-        _expect(isinstance(value, int | float) and not isinstance(value, bool), where, "a number", value)
+        _expect(
+            isinstance(value, int | float) and not isinstance(value, bool), where, "a number", value
+        )
         return float(value)
     if kind is int:
         _expect(isinstance(value, int) and not isinstance(value, bool), where, "an integer", value)

@@ -2,7 +2,7 @@
 
 
 class EdgematteError(Exception):
-    """Anything edgematte refuses, said in one sentence: what was expected, what came, what to do."""
+    """Anything edgematte refuses, in one sentence: what was expected, what came, what to do."""
 
 
 class PictureError(EdgematteError, ValueError):
@@ -31,3 +31,7 @@ class ExportError(EdgematteError, RuntimeError):
 
 class UnsupportedOpError(EdgematteError, NotImplementedError):
     """An operation that the Core ML evaluator does not know; the message names it."""
+
+
+class ToleranceError(ExportError):
+    """An export that works but is outside its tolerance against PyTorch."""

@@ -31,10 +31,12 @@ def testcard(width: int, height: int) -> NDArray[np.uint8]:
     body = _soft(0.01, y - 0.68)[..., None]
     foreground = face * (1 - body) + cloth * body
     colour = alpha * foreground + (1 - alpha) * background
-    return np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8)
+    return picture
 
 
 def _soft(width: float, distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """A ramp from 0 to 1 of the given width around distance 0."""
     t = np.clip(distance / width / 2 + 0.5, 0, 1)
-    return t * t * (3 - 2 * t)
+    ramp: NDArray[np.float64] = t * t * (3 - 2 * t)
+    return ramp

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from edgematte.atomic import atomic_folder
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
-from edgematte.checkpoint import fingerprint, load_model, random_model
-from edgematte.errors import EngineError, ExportError, OptionError
+from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
+from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.record import record
 from edgematte.export.report import write_report
 from edgematte.export.targets import TARGETS, Options, target_module
-from edgematte.atomic import atomic_folder
 from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
 from edgematte.registry import Family, family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
@@ -94,7 +94,8 @@ def export(
     Raises:
         OptionError: an option that this model or target does not have.
         CheckpointError: weights that do not fit.
-        ExportError: outside the tolerance (nothing is written), or not convertible.
+        ToleranceError: outside the tolerance; nothing is written.
+        ExportError: the graph cannot be captured or converted.
     """
     name = model if isinstance(model, str) else _family_of(model).name
     request = _request(
@@ -126,7 +127,7 @@ def export(
         name,
         target,
         request.options.precision,
-        {k: int(getattr(network, k, v)) for k, v in request.family.config.items()},
+        config_of(network),
         host,
         tuple(c.graph for c in captures),
         source,
@@ -174,10 +175,11 @@ def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
     outside = [d for d in accuracy.differences if not d.ok]
     if outside and not force:
         d = max(outside, key=lambda d: d.max_abs)
-        raise ExportError(
+        raise ToleranceError(
             f"outside the tolerance against PyTorch: {d.where} on {d.engine} differs by "
-            f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed {d.tolerance_max:.0e} "
-            f"and {d.tolerance_mean:.0e}); nothing was written, --force writes it all the same"
+            f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed "
+            f"{d.tolerance_max:.0e} and {d.tolerance_mean:.0e}); nothing was written, "
+            "--force writes it all the same"
         )
 
 
@@ -248,5 +250,6 @@ def check_multiple(side: int, multiple: int) -> None:
     if side < multiple or side % multiple:
         low = max(side // multiple, 1) * multiple
         raise OptionError(
-            f"size {side} is not a multiple of {multiple}; the nearest are {low} and {low + multiple}"
+            f"size {side} is not a multiple of {multiple}; "
+            f"the nearest are {low} and {low + multiple}"
         )

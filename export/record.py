@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgematte.check.compare import difference, sampled, unit
-from edgematte.check.goldens import GraphRecord, Goldens, from_bytes, stride_for, to_bytes
+from edgematte.check.goldens import Goldens, GraphRecord, from_bytes, stride_for, to_bytes
 from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
@@ -60,7 +60,7 @@ def record(
 
 
 def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -> GraphRecord:
-    """The call with the most unknown probability; a graph that was never called gets the picture."""
+    """Of the call with the most unknown probability; a graph never called gets the picture."""
     if seen:
         chosen = max(seen, key=lambda c: float(c["trimap"][:, 2].sum()) if "trimap" in c else 0)
     else:

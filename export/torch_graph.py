@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgematte.export.capture import TorchGraph
-from edgematte.runtime.graph import GraphCall
+from edgematte.manifest import Graph
 
 Floats = NDArray[np.float32]
 
@@ -32,7 +32,7 @@ class TorchCall:
         return {t.name: f.numpy() for t, f in zip(self.graph.outputs, found, strict=True)}
 
     @property
-    def graph(self):  # type: ignore[no-untyped-def]
+    def graph(self) -> Graph:
         """The declaration."""
         return self.source.graph
 
@@ -40,6 +40,3 @@ class TorchCall:
 def torch_calls(graphs: Sequence[TorchGraph]) -> dict[str, TorchCall]:
     """The graphs by name."""
     return {g.graph.name: TorchCall(g) for g in graphs}
-
-
-__all__ = ["GraphCall", "TorchCall", "torch_calls"]

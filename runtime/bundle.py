@@ -47,7 +47,9 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     for graph in manifest.graphs:
         inside = (n for n in manifest.files if n == graph.file or n.startswith(graph.file + "/"))
         if next(inside, None) is None:
-            raise BundleError(f"graph {graph.name}: its file {graph.file!r} is not in the file list")
+            raise BundleError(
+                f"graph {graph.name}: its file {graph.file!r} is not in the file list"
+            )
     return Bundle(folder, manifest)
 
 
@@ -60,7 +62,9 @@ def _verify(folder: Path, name: str, digest: str) -> None:
     if not file.is_file():
         raise BundleError(f"{folder} lacks the file {name}: copy the whole folder again")
     if sha256_file(file) != digest:
-        raise BundleError(f"{file} is not what was exported (its sha256 differs): export or copy again")
+        raise BundleError(
+            f"{file} is not what was exported (its sha256 differs): export or copy again"
+        )
 
 
 def sha256_file(file: Path) -> str:

@@ -38,20 +38,22 @@ class RunnableGraph:
         return {t.name: self._from_file(found, t) for t in self.graph.outputs}
 
     def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
-        value = np.asarray(found[tensor.name])
-        if value.shape != tensor.shape:
+        raw = np.asarray(found[tensor.name])
+        if raw.shape != tensor.shape:
             raise EngineError(
-                f"graph {self.graph.name} gave {tensor.name} of shape {list(value.shape)}; "
+                f"graph {self.graph.name} gave {tensor.name} of shape {list(raw.shape)}; "
                 f"the manifest says {list(tensor.shape)}"
             )
-        value = value.astype(np.float32, copy=False)
+        value: Floats = raw.astype(np.float32, copy=tensor.range == (0, 255))
         if not np.isfinite(value.sum(dtype=np.float64)):
             raise EngineError(f"graph {self.graph.name} gave values of {tensor.name} not finite")
-        return value / np.float32(255) if tensor.range == (0, 255) else value
+        if tensor.range == (0, 255):
+            value /= np.float32(255)
+        return value
 
 
 def to_file(value: Floats, tensor: Tensor) -> NDArray[Any]:
-    """A unit-range float32 array -> what the file's tensor takes: its dtype, 0..255 for pictures."""
+    """A unit-range float32 array -> what the file's tensor takes: its dtype, its range."""
     if value.shape != tensor.shape:
         raise EngineError(
             f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(tensor.shape)}"

@@ -1,4 +1,4 @@
-"""Host side of the lightweight net: the fused cut (one graph) and the split cut (any resolution)."""
+"""Host side of the lightweight net: fused cut (one graph) and split cut (any resolution)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
     """The pipeline of the cut that ``host`` names."""
-    return {"fused": Fused, "split": Split}[host.cut](host, graphs)
+    return Fused(host, graphs) if host.cut == "fused" else Split(host, graphs)
 
 
 class Fused:
@@ -39,7 +39,9 @@ class Fused:
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
         """See :class:`Pipeline`. A given trimap is refused: this cut has nowhere to put it."""
         if trimap is not None:
-            raise OptionError("this bundle is one fused graph and takes no trimap; use --graphs split")
+            raise OptionError(
+                "this bundle is one fused graph and takes no trimap; use --graphs split"
+            )
         size = picture.shape[1], picture.shape[0]
         with clock("host.reduce"):
             image = to_input(resize_picture(picture, self.host.size))
@@ -92,11 +94,13 @@ class Split:
 
 def enlarge(alpha: Floats, size: tuple[int, int]) -> Floats:
     """Alpha (1, h, w) -> (H, W) in [0, 1]; ``size`` is (W, H)."""
-    return np.clip(resize_planes(alpha, size)[0], 0, 1)
+    whole: Floats = resize_planes(alpha, size)[0]
+    np.clip(whole, 0, 1, out=whole)
+    return whole
 
 
 def known_alpha(trimap: Bytes, side: int) -> Floats | float:
-    """Alpha of a patch without unknown pixels: one value, or (side, side) where both classes meet."""
+    """Alpha of a patch without unknown pixels: one value, or (side, side) if classes meet in it."""
     foreground = trimap == FOREGROUND
     if foreground.all() or not foreground.any():
         return float(foreground.flat[0])
@@ -160,7 +164,9 @@ def host_steps(host: Host) -> dict[str, Step]:
             "probability_patch": probability_patch(probabilities, trimap, where, size),
         }
 
-    def stitch(patches: NDArray[np.int32], alphas: Floats, size: NDArray[np.int32]) -> dict[str, Any]:
+    def stitch(
+        patches: NDArray[np.int32], alphas: Floats, size: NDArray[np.int32]
+    ) -> dict[str, Any]:
         stitcher = Stitcher((int(size[0]), int(size[1])), side, overlap)
         for row, alpha in zip(patches, alphas, strict=True):
             stitcher.add(Patch(*(int(n) for n in row)), alpha)

@@ -38,9 +38,7 @@ class Matter:
         self.host: Host = bundle.manifest.host
         self._pipeline = pipeline
 
-    def __call__(
-        self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None
-    ) -> Matte:
+    def __call__(self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None) -> Matte:
         """Matte one picture.
 
         Args:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph, Manifest
@@ -70,7 +71,7 @@ def _mil(manifest: Manifest) -> list[CheckEngine]:
             f'evaluating Core ML needs coremltools ({error}): pip install "edgematte[coreml]"'
         ) from None
 
-    def opener(arithmetic: str) -> Opener:
+    def opener(arithmetic: Literal["fp32", "fp16"]) -> Opener:
         return lambda file, graph: MilEngine(file, graph, arithmetic=arithmetic)
 
     engines = [CheckEngine("MIL evaluator, fp32 arithmetic", opener("fp32"))]

@@ -1,9 +1,10 @@
 """Golden records: what PyTorch computed at export, kept in the bundle so that no torch is needed.
 
-``golden/GRAPH.npz`` holds ``in.NAME`` and ``out.NAME`` of one graph; ``golden/host.npz`` one pool of
-arrays that the host steps read and write by name; ``golden/end_to_end.npz`` the picture, the trimap
-and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255): graphs are recorded on exactly those
-values. Outputs are float32, every ``stride``-th row and column. Alpha is 16 bits (value * 65535).
+``golden/GRAPH.npz`` holds ``in.NAME`` and ``out.NAME`` of one graph; ``golden/host.npz`` one pool
+of arrays that the host steps read and write by name; ``golden/end_to_end.npz`` the picture, the
+trimap and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255): graphs are recorded on exactly
+those values. Outputs are float32, every ``stride``-th row and column. Alpha is 16 bits
+(value * 65535).
 """
 
 from collections.abc import Mapping
@@ -56,7 +57,8 @@ def stride_for(shape: tuple[int, ...]) -> int:
 
 def to_bytes(unit: NDArray[Any]) -> NDArray[np.uint8]:
     """Values in [0, 1] -> the nearest bytes."""
-    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    return rounded
 
 
 def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -70,16 +72,18 @@ def save(goldens: Goldens, bundle: Path) -> None:
     folder.mkdir()
     for name, record in goldens.graphs.items():
         arrays: Arrays = {f"in.{k}": to_bytes(v) for k, v in record.inputs.items()}
+        arrays["stride"] = np.array(record.stride, np.int32)
         arrays |= {f"out.{k}": v for k, v in record.outputs.items()}
-        np.savez_compressed(folder / f"{name}.npz", stride=np.int32(record.stride), **arrays)
+        _store(folder / f"{name}.npz", arrays)
     once = {k: v for k, v in goldens.host.items() if k not in SHARED}
-    np.savez_compressed(folder / "host.npz", **once)
-    np.savez_compressed(
-        folder / "end_to_end.npz",
-        picture=goldens.picture,
-        trimap=goldens.trimap,
-        alpha=np.rint(goldens.alpha * 65535).astype(np.uint16),
-    )
+    _store(folder / "host.npz", once)
+    alpha = np.rint(goldens.alpha * 65535).astype(np.uint16)
+    whole: Arrays = {"picture": goldens.picture, "trimap": goldens.trimap, "alpha": alpha}
+    _store(folder / "end_to_end.npz", whole)
+
+
+def _store(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read(bundle: Path, graphs: Mapping[str, object]) -> Goldens:

@@ -36,9 +36,7 @@ def check_bundle(
     quality: list[Quality] = []
     for engine in engines:
         tolerance = TOLERANCES[manifest.precision] if engine.decides else None
-        graphs = {
-            g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs
-        }
+        graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
         pipeline = host_module.pipeline(manifest.host, graphs)
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance)

@@ -13,7 +13,7 @@ THETA = 0.15
 def conn(alpha: Alpha, reference: Alpha, region: Region | None = None) -> float:
     """Sum over the region of the difference of the two mattes' connectivities, divided by 1000.
 
-    Rhemann et al. 2009, "Connectivity", with p = 1 and theta = 0.15, at levels 0, 0.1 .. 1, as the
+    Rhemann et al. 2009 with p = 1 and theta = 0.15, at levels 0, 0.1 .. 1, as the
     MATLAB code of Deep Image Matting computes it. At each level the source region Omega is the
     largest 4-connected component of the pixels where BOTH mattes are >= the level; l of a pixel is
     the level before the first (from 0.1 up) whose Omega lacks it, or 1 if none does. With

@@ -33,7 +33,7 @@ HALF_PX = len(SMOOTH) // 2
 def grad(alpha: Alpha, reference: Alpha, region: Region | None = None) -> float:
     """Sum over the region of the squared difference of gradient magnitudes, divided by 1000.
 
-    Rhemann et al. 2009, "Gradient", with q = 2: the magnitudes are of first-order Gaussian
+    Rhemann et al. 2009 with q = 2: the magnitudes are of first-order Gaussian
     derivatives, sigma 1.4, taken on the whole picture with its border pixels repeated outwards;
     only then is the region cut out. The mattes are compared as they are, as in GCA's Python; the
     MATLAB code of Deep Image Matting and RobustVideoMatting's Python first stretch each to [0, 1],

@@ -24,7 +24,7 @@ BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2  # eq. 6
 
 
 class CrossLevelFusion(nn.Module):
-    """CFM: channel attention on En1-4, raised to the size of En1-2 and added to it (section 2.3)."""
+    """CFM: channel attention on En1-4, raised to En1-2's size and added to it (section 2.3)."""
 
     def __init__(self, channels: int, hidden: int = 16) -> None:
         super().__init__()
@@ -157,7 +157,8 @@ class MattingRefineNetwork(nn.Module):
         d2 = self.de2(concat(upsample(d3), e2))
         d1 = self.de1(concat(upsample(d2), e1))
         full = F.interpolate(merge(d1), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.head(full).sigmoid()
+        alpha: Tensor = self.head(full).sigmoid()
+        return alpha
 
 
 class Lightweight(nn.Module):
@@ -171,6 +172,7 @@ class Lightweight(nn.Module):
 
     def __init__(self, *, cfm: bool = True, ena: bool = True, k: int = 16) -> None:
         super().__init__()
+        self.config = {"cfm": int(cfm), "ena": int(ena), "k": k}
         self.sn = SegmentationNetwork(cfm=cfm)
         self.mrn = MattingRefineNetwork(ena=ena, k=k)
 
@@ -185,9 +187,10 @@ class Lightweight(nn.Module):
         refined = self.mrn(image, probabilities)
         foreground = probabilities[:, FOREGROUND : FOREGROUND + 1]
         unknown = probabilities[:, UNKNOWN : UNKNOWN + 1]
-        return foreground + unknown * refined
+        alpha: Tensor = foreground + unknown * refined
+        return alpha
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB (B, 3, H, W) in [0, 1], sides multiples of 64 -> alpha (B, 1, H, W), probabilities."""
+        """RGB (B, 3, H, W) in [0, 1], sides multiples of 64 -> alpha, probabilities."""
         probabilities = self.probabilities(image)
         return self.matte(image, probabilities), probabilities

@@ -1,6 +1,6 @@
 """Octave features and the OCBlock, the light convolution block both stages are stacked from.
 
-An octave feature is a pair ``(high, low)``: ``high`` is (B, C/2, H, W), ``low`` is (B, C/2, H/2, W/2).
+An octave feature is a pair ``(high, low)`` of maps (B, C/2, H, W) and (B, C/2, H/2, W/2).
 "Highly Efficient Natural Image Matting", section 2.2; octave convolution after Chen et al. 2019.
 """
 
@@ -16,7 +16,7 @@ def upsample_nearest(x: Tensor, factor: int = 2) -> Tensor:
 
 
 def merge(x: Octave) -> Tensor:
-    """One map (B, C, H, W) from an octave feature: the low half is repeated to the high one's size."""
+    """One map (B, C, H, W) from an octave feature: the low half is repeated to full size."""
     high, low = x
     return cat([high, upsample_nearest(low)], dim=1)
 
@@ -86,7 +86,7 @@ class OCBlock(nn.Module):
         self.keeps_shape = octave_in and cin == cout and stride == 1
 
     def forward(self, x: Octave | Tensor) -> Octave:
-        """Octave feature (or one map) of ``cin`` channels -> octave feature of ``cout`` channels."""
+        """Octave feature or one map, ``cin`` channels -> octave feature, ``cout`` channels."""
         high, low = self.first(x)
         y: Octave = self.second((F.relu(high), F.relu(low)))
         if self.keeps_shape and not isinstance(x, Tensor):
@@ -103,7 +103,9 @@ class Stem(nn.Sequential):
         )
 
 
-def level(cin: int, cout: int, blocks: int, stride: int = 2, *, octave_in: bool = True) -> nn.Module:
+def level(
+    cin: int, cout: int, blocks: int, stride: int = 2, *, octave_in: bool = True
+) -> nn.Module:
     """An encoder level: ``blocks`` OCBlocks, the first of them with ``stride``."""
     first = OCBlock(cin, cout, stride, octave_in=octave_in)
     return nn.Sequential(first, *(OCBlock(cout, cout) for _ in range(blocks - 1)))

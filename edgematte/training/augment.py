@@ -13,9 +13,9 @@ BILINEAR = Image.Resampling.BILINEAR
 
 
 def _inside(box: Box, size: tuple[int, int]) -> Box:
-    left, top, right, bottom = box
     width, height = size
-    left, top = min(max(left, 0), width - 8), min(max(top, 0), height - 8)
+    left, top = min(max(box[0], 0), width - 8), min(max(box[1], 0), height - 8)
+    right, bottom = box[2:]
     return left, top, max(left + 8, min(right, width)), max(top + 8, min(bottom, height))
 
 

@@ -32,6 +32,7 @@ SCENES = {"people": 0.38, "pairs": 0.1, "composite": 0.49, "empty": 0.03}
 SUBJECTS = {"person": 0.34, "photo": 0.2, "fluent": 0.24, "veil": 0.1, "procedural": 0.12}
 FUSED, SPLIT, GIVEN = 0.7, 0.15, 0.15
 MAX_CANVAS_PX = 1024
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,9 @@ def make_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     return composite_scene(rng, library, side_px)
 
 
-def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> tuple[Plane, ...]:
+def _arrays(
+    image: Image.Image, alpha: Image.Image, known: Image.Image
+) -> tuple[Plane, Plane, Plane]:
     return np.asarray(image), np.asarray(alpha), np.asarray(known)
 
 
@@ -186,7 +189,7 @@ def make_sample(rng: Rng, library: Library, side_px: int) -> Sample:
     if mode < FUSED:
         scene = make_scene(rng, library, side_px)
         whole = _arrays(degrade(rng, scene.image), scene.alpha, scene.known)
-        return Sample(*whole, *whole, box=(0.0, 0.0, 1.0, 1.0), given_px=-1)
+        return Sample(*whole, *whole, WHOLE, -1)
     largest = max(1.25, min(3.0, MAX_CANVAS_PX / side_px))
     canvas_px = round(side_px * rng.uniform(1.25, largest))
     scene = composite_scene(rng, library, canvas_px)
@@ -205,9 +208,9 @@ def make_sample(rng: Rng, library: Library, side_px: int) -> Sample:
     left, top = (min(max(v - side_px // 2, 0), canvas_px - side_px) for v in (x, y))
     box = (left, top, left + side_px, top + side_px)
     crop = _arrays(image.crop(box), scene.alpha.crop(box), scene.known.crop(box))
-    fractions = tuple(v / canvas_px for v in box)
+    fractions = (box[0] / canvas_px, box[1] / canvas_px, box[2] / canvas_px, box[3] / canvas_px)
     given = int(rng.integers(1, 13)) if mode < FUSED + GIVEN else -1
-    return Sample(*whole, *crop, box=fractions, given_px=given)  # type: ignore[arg-type]
+    return Sample(*whole, *crop, fractions, given)
 
 
 class Samples(Dataset[Sample]):

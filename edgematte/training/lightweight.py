@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from edgematte.errors import OptionError
 from edgematte.models.lightweight import FOREGROUND, UNKNOWN, Lightweight
 from edgematte.training import checkpoint
-from edgematte.training.data import Batch, Samples, collate
+from edgematte.training.data import WHOLE, Batch, Samples, collate
 from edgematte.training.losses import (
     WEIGHT_GRADIENT,
     WEIGHT_L1,
@@ -45,7 +45,7 @@ CLIP_NORM = 5.0
 
 @dataclass(frozen=True)
 class Stage:
-    """Until this share of the run: square pictures of `side_px`, `batch` a step in all processes."""
+    """Until this share of the run: squares of `side_px`, `batch` a step in all processes."""
 
     until: float
     side_px: int
@@ -105,7 +105,7 @@ def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor
         if given_px >= 0:
             classes = trimap_target(batch.crop_alpha[part], batch.crop_known[part], given_px)
             rows[i] = F.one_hot(classes[0], 3).permute(2, 0, 1).to(rows[i])
-        elif batch.box[i].tolist() != [0.0, 0.0, 1.0, 1.0]:
+        elif batch.box[i].tolist() != list(WHOLE):
             rows[i] = crop_probabilities(rows[i][None], batch.box[part])[0]
     probabilities = torch.stack(rows).contiguous(memory_format=torch.channels_last)
     refined = model.mrn(batch.crop_image, probabilities).float()
@@ -136,7 +136,8 @@ class Run:
         self.processes = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         torch.manual_seed(settings.seed)
-        self.model = Lightweight().to(memory_format=torch.channels_last)
+        self.model = Lightweight()
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = checkpoint.Average(self.model)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=settings.learning_rate, betas=BETAS, fused=True
@@ -169,10 +170,7 @@ class Run:
         """Write the averaged weights, their config and the state, each file whole."""
         if self.rank:
             return
-        output = self.settings.output
-        checkpoint.save_weights(
-            self.average.model, output / checkpoint.WEIGHTS, output / checkpoint.CONFIG, CONFIG
-        )
+        checkpoint.save_weights(self.average.model, CONFIG, self.settings.output)
         state = {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
@@ -182,7 +180,7 @@ class Run:
             "samples_seen": self.samples_seen,
             "elapsed_s": self.elapsed_s,
         }
-        checkpoint.write_whole(self.state_file, lambda path: torch.save(state, path))
+        checkpoint.save_state(state, self.settings.output)
 
     def batches(self, stage: Stage) -> Iterator[Batch]:
         """Endless batches of a stage, going on after the samples already seen."""
@@ -221,7 +219,7 @@ class Run:
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients]) / self.processes
         dist.all_reduce(flat)
-        parts = flat.split([gradient.numel() for gradient in gradients])
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
 
@@ -240,8 +238,7 @@ class Run:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over all batches
-            norm.train()
-        self.average.model.sn.train()
+        self.average.model.train()
         for _, batch in zip(range(self.settings.bn_batches), self.batches(stage), strict=False):
             losses(self.average.model, batch, 3)
         self.average.model.eval()
@@ -266,17 +263,20 @@ class Run:
     def _train_stage(self, stage: Stage, table: Any) -> None:
         started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
         sums: dict[str, float] = {}
+        counted = 0
         for batch in self.batches(stage):
             rate = learning_rate(self.progress, self.settings.learning_rate)
             for name, value in self.train_step(batch, rate).items():
                 sums[name] = sums.get(name, 0.0) + value
+            counted += 1
             self.elapsed_s = self._tell_time(before_s + time.monotonic() - started)
-            if self.step % self.settings.log_every == 0 and self.rank == 0:
-                means = [f"{value / self.settings.log_every:.4f}" for value in sums.values()]
+            if self.step % self.settings.log_every == 0 and not self.rank:
+                means = [f"{value / counted:.4f}" for value in sums.values()]
                 row = [self.step, round(self.elapsed_s), stage.side_px, f"{rate:.2e}", *means]
                 table.writerow(row)
                 log.info("%s", " ".join(str(value) for value in row))
                 sums.clear()
+                counted = 0
             if time.monotonic() - saved > self.settings.save_every_s:
                 self.save()
                 saved = time.monotonic()

@@ -12,7 +12,7 @@ def noise(rng: Rng, size: tuple[int, int], cells: int) -> NDArray[np.float32]:
     """Smooth noise in [0, 1] of (width, height) `size` with about `cells` bumps a side."""
     small = rng.integers(0, 256, (cells + 1, cells + 1), dtype=np.uint8)
     picture = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(picture, dtype=np.float32) / 255
+    return np.asarray(picture, dtype=np.float32) / np.float32(255)
 
 
 def texture(rng: Rng, size: tuple[int, int]) -> Image.Image:

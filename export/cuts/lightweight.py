@@ -62,7 +62,9 @@ def graphs(model: Lightweight, host: Host) -> list[TorchGraph]:
     """The modules to capture, with their declared inputs and outputs."""
     width, height = host.size
     if host.cut == "fused":
-        declared = Graph("matte", (_image(height, width),), (_alpha(height, width), _trimap(height, width)))
+        declared = Graph(
+            "matte", (_image(height, width),), (_alpha(height, width), _trimap(height, width))
+        )
         return [TorchGraph(declared, model)]
     assert host.patch is not None
     side = host.patch
@@ -103,7 +105,9 @@ def reference(
         trimap: uint8 (H, W); tells which patches hold unknown pixels.
     """
     height, width = picture.shape[:2]
-    whole, small = (torch.from_numpy(p.copy()).permute(2, 0, 1)[None] / 255 for p in (picture, reduced))
+    whole, small = (
+        torch.from_numpy(p.copy()).permute(2, 0, 1)[None] / 255 for p in (picture, reduced)
+    )
     if host.cut == "fused":
         alpha, _ = model(small)
         return _enlarge(alpha, (height, width))[0, 0].clamp(0, 1).numpy()

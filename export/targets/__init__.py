@@ -1,8 +1,8 @@
 """One module a target; each writes one captured graph and knows nothing of the models.
 
-``TARGETS`` is the one table of them. A target module has ``write(capture, folder, embedded, options)``
-that writes the graph's file into ``folder`` and returns its declaration, and ``tools()``, the
-versions that made it.
+``TARGETS`` is the one table of them. A target module has ``write(capture, folder, embedded,
+options)`` that writes the graph's file into ``folder`` and returns its declaration, and
+``tools()``, the versions that made it.
 """
 
 import importlib
@@ -41,7 +41,10 @@ def target_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(TARGETS[name][0])
     except ImportError as error:
-        extra = "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
+        extra = (
+            "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
+        )
         raise ExportError(
-            f'target {name} needs a package that is not installed ({error}): pip install "edgematte[{extra}]"'
+            f"target {name} needs a package that is not installed ({error}): "
+            f'pip install "edgematte[{extra}]"'
         ) from None

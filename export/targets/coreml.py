@@ -68,9 +68,7 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
         file=file.name,
         image_io=picture,
         inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
-        outputs=tuple(
-            _declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs
-        ),
+        outputs=tuple(_declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs),
     )
 
 

@@ -1,4 +1,4 @@
-"""For phones with ONNX Runtime: the ``.ort`` file, its required operators, the usability verdict."""
+"""For phones with ONNX Runtime: ``.ort`` files, required operators, the usability verdict."""
 
 import contextlib
 import io
@@ -22,7 +22,9 @@ def write_ort(file: Path) -> None:
                 file, optimization_styles=[OptimizationStyle.Fixed], target_platform="arm"
             )
     except (Exception, SystemExit) as error:
-        raise ExportError(f"onnxruntime cannot make an .ort file of {file.name}: {error}") from error
+        raise ExportError(
+            f"onnxruntime cannot make an .ort file of {file.name}: {error}"
+        ) from error
 
 
 def usability(file: Path) -> str:

@@ -1,11 +1,10 @@
-"""Engines run one graph each. Which there are stands in one literal table; none is imported early."""
+"""Engines run one graph each; one literal table lists them, and none is imported early."""
 
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError

@@ -38,9 +38,9 @@ class CoreMLEngine:
         unit = UNITS.get(device or ("cpu" if precise else "all"))
         if unit is None:
             raise EngineError(f"unknown device {device!r}; there are: {', '.join(UNITS)}")
-        self._image = Image
-        self._graph = graph
-        self._model = coremltools.models.MLModel(
+        self._image: Any = Image
+        self._graph: Graph = graph
+        self._model: Any = coremltools.models.MLModel(
             str(file), compute_units=getattr(coremltools.ComputeUnit, unit)
         )
 

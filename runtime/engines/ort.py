@@ -52,7 +52,9 @@ class OnnxRuntimeEngine:
                 str(file), options, providers=[(provider, settings)]
             )
         except Exception as error:
-            raise EngineError(f"onnxruntime cannot load {file.name}: {_first_line(error)}") from None
+            raise EngineError(
+                f"onnxruntime cannot load {file.name}: {_first_line(error)}"
+            ) from None
         used = self._session.get_providers()
         if provider not in used:  # onnxruntime falls back silently when a provider fails to start
             raise EngineError(f"device {kind} did not start; onnxruntime fell back to {used[0]}")

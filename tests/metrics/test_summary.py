@@ -95,6 +95,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "NaN": (np.array([[0.5, np.nan, 0.5]] * 2), "NaN"),
     "infinite": (np.array([[0.5, np.inf, 0.5]] * 2), "0.5 to inf"),
     "0 to 255": (np.full((2, 3), 255.0), "255 to 255"),
+    "over 1": (np.full((2, 3), 1.001), "1.001 to 1.001"),
     "negative": (np.full((2, 3), -1e-3), "-0.001"),
     "another shape": (np.zeros((3, 2)), r"\(2, 3\)"),
 }

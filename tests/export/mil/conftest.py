@@ -64,12 +64,12 @@ class Bench:
         named = dict(zip(program.inputs, inputs, strict=True))
         return list(program.run(named, arithmetic).values())
 
-    def convert(self, module: Any, inputs: list[Any], **options: Any) -> Any:
+    def convert(self, module: Any, example: list[Any], **options: Any) -> Any:
         """The coremltools model of a torch module, captured as the exporter does."""
         import coremltools as ct
         import torch
 
-        captured = torch.export.export(module.eval(), tuple(inputs)).run_decompositions({})
+        captured = torch.export.export(module.eval(), tuple(example)).run_decompositions({})
         options.setdefault("minimum_deployment_target", ct.target.iOS17)
         return ct.convert(
             captured, source="pytorch", convert_to="mlprogram", skip_model_load=True, **options

@@ -1,0 +1,64 @@
+"""The command line: one file a command, one table of them, one place for errors."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import edgematte
+from edgematte.errors import EdgematteError, ToleranceError
+
+COMMANDS = {
+    "models": "what there is to export, with published and reproduced sizes",
+    "export": "PyTorch -> a checked bundle for one target",
+    "check": "compare a bundle with PyTorch: exit 0 within tolerance, 1 outside, 2 could not run",
+    "matte": "cut the subject out of pictures",
+    "info": "what a bundle is",
+    "bench": "where the time of a matte goes",
+}
+
+OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every error is one line on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except ToleranceError as error:
+        return _say(str(error), OUTSIDE)
+    except EdgematteError as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing half-written was left", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except MemoryError:
+        return _say("not enough memory", FAILED)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _say(f"{error.strerror or error}{where}", FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgematte",
+        description="Trained matting networks, from PyTorch to the devices people hold.",
+    )
+    parser.add_argument("--version", action="version", version=f"edgematte {edgematte.__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for name, line in COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        module = importlib.import_module(f"edgematte.cli.{name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _say(message: str, code: int) -> int:
+    print(f"edgematte: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,52 @@
+"""``edgematte bench``."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from edgematte.cli.arguments import add_engine, add_json, parse_size, print_json
+from edgematte.errors import OptionError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
+    parser.add_argument("--picture", metavar="FILE", help="default: a made one of --size")
+    parser.add_argument(
+        "--size", default="1920x1080", help="of the made picture (default: 1920x1080)"
+    )
+    parser.add_argument("--runs", type=int, default=20, help="timed runs, after 2 warm-ups")
+    add_engine(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print median and 90th percentile per stage, the host's share, and peak memory."""
+    from edgematte.bench import bench
+    from edgematte.pictures import read_picture
+    from edgematte.runtime.matter import load
+    from edgematte.testcard import testcard
+
+    if arguments.runs < 1:
+        raise OptionError(f"--runs {arguments.runs}: at least 1")
+    size = parse_size(arguments.size)
+    if min(size) < 1:
+        raise OptionError(f"--size {arguments.size}: at least 1x1")
+    picture = read_picture(Path(arguments.picture)) if arguments.picture else testcard(*size)
+    matter = load(
+        arguments.bundle,
+        engine=arguments.engine,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
+    found = bench(matter, picture, arguments.runs)
+    if arguments.json:
+        print_json(dataclasses.asdict(found))
+        return 0
+    print(f"{matter.bundle.path.name}, {found.engine}, {found.picture}, {found.runs} runs")
+    print(f"{'stage':<18}{'median ms':>12}{'p90 ms':>12}")
+    for stage in found.stages:
+        print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
+    print(f"host steps take {100 * found.host_share:.0f} % of the whole")
+    print(f"peak resident memory {found.peak_rss_mb:.0f} MiB")
+    return 0

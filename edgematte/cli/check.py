@@ -1,0 +1,53 @@
+"""``edgematte check``."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from edgematte.cli.arguments import add_json, print_json
+from edgematte.errors import EngineError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
+    parser.add_argument(
+        "--engine", help="onnxruntime, openvino, coreml or mil (default: the target's)"
+    )
+    parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="run PyTorch now with this checkpoint, or with 'shipped', instead of the records",
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every comparison; 0 within tolerance, 1 outside."""
+    from edgematte.check.engines import check_engines
+    from edgematte.check.run import check_bundle
+    from edgematte.check.table import table
+    from edgematte.runtime.bundle import open_bundle
+
+    bundle = open_bundle(arguments.bundle)
+    engines = check_engines(bundle.manifest, arguments.engine, arguments.runner)
+    goldens, faithful = None, None
+    if arguments.weights:
+        try:
+            from edgematte.export.live import record_live
+        except ImportError as error:
+            raise EngineError(
+                f'--weights needs PyTorch ({error}): pip install "edgematte[export]"'
+            ) from None
+        shipped = arguments.weights == "shipped"
+        goldens, faithful = record_live(bundle, None if shipped else Path(arguments.weights))
+    accuracy = check_bundle(bundle, engines, goldens)
+    if faithful:
+        accuracy = dataclasses.replace(accuracy, differences=(faithful, *accuracy.differences))
+    if arguments.json:
+        print_json({"within_tolerance": accuracy.ok, **dataclasses.asdict(accuracy)})
+    else:
+        print("\n".join(table(accuracy)))
+        print("within tolerance" if accuracy.ok else "OUTSIDE the tolerance")
+    return 0 if accuracy.ok else 1

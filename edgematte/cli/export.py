@@ -1,0 +1,102 @@
+"""``edgematte export``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.errors import EngineError, OptionError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--model", required=True, help="see `edgematte models`")
+    parser.add_argument("--target", required=True, help="onnx, openvino or coreml")
+    parser.add_argument("--precision", help="fp32 or fp16 (default: fp32; coreml: fp16)")
+    parser.add_argument("--size", default="512", help="of the graph: 512 or WxH (default: 512)")
+    parser.add_argument(
+        "--graphs",
+        default="fused",
+        help="fused: one graph, image -> alpha, trimap; split: any resolution (default: fused)",
+    )
+    parser.add_argument(
+        "--patch", type=int, default=512, help="side of split's patches (default: 512)"
+    )
+    parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
+    parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
+    parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
+    parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
+    parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace an existing bundle; write one out of tolerance",
+    )
+    parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
+    parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")
+    parser.add_argument("--min-ios", type=int, default=16, help="coreml: 15 to 18 (default: 16)")
+    parser.add_argument("--io", default="tensor", help="coreml: tensor or image (default: tensor)")
+    parser.add_argument("--alpha-bits", type=int, default=8, help="coreml --io image: 8 or 16")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, check, and print where the bundle is and how close to PyTorch."""
+    size = parse_size(arguments.size)
+    try:
+        from edgematte.export.exporter import export
+    except ImportError as error:
+        raise EngineError(
+            f"exporting needs a package that is not installed ({error}): "
+            'pip install "edgematte[export]"'
+        ) from None
+    from edgematte.export.report import size_of
+    from edgematte.pictures import read_picture
+
+    if arguments.weights and arguments.random_weights:
+        raise OptionError("--weights and --random-weights exclude each other")
+    bundle = export(
+        arguments.model,
+        target=arguments.target,
+        precision=arguments.precision,
+        size=size,
+        graphs=arguments.graphs,
+        patch=arguments.patch,
+        weights=arguments.weights,
+        random_weights=arguments.random_weights,
+        seed=arguments.seed,
+        output=arguments.output,
+        force=arguments.force,
+        opset=arguments.opset,
+        min_ios=arguments.min_ios,
+        io=arguments.io,
+        alpha_bits=arguments.alpha_bits,
+        ort=arguments.ort,
+        picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
+        progress=lambda message: print(f"{message} ...", file=sys.stderr, flush=True),
+    )
+    verdicts = _usability(bundle.path) if arguments.ort else {}
+    worst = [d for d in bundle.manifest.accuracy.differences if d.equality == "end-to-end"]
+    if arguments.json:
+        print_json(
+            {
+                "bundle": str(bundle.path),
+                "within_tolerance": bundle.manifest.accuracy.ok,
+                "end_to_end": {d.engine: {"max": d.max_abs, "mean": d.mean_abs} for d in worst},
+                "bytes": {g.name: size_of(bundle.file(g)) for g in bundle.manifest.graphs},
+                "usability": verdicts,
+            }
+        )
+        return 0
+    for name, verdict in verdicts.items():
+        print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+    for d in worst:
+        print(f"{d.engine}: alpha differs from PyTorch by {d.max_abs:.1e} at most")
+    print(bundle.path)
+    return 0
+
+
+def _usability(folder: Path) -> dict[str, str]:
+    from edgematte.export.targets.ort_format import usability
+
+    return {file.name: usability(file) for file in sorted(folder.glob("*.onnx"))}

@@ -1,0 +1,52 @@
+"""``edgematte info``."""
+
+import argparse
+from collections.abc import Mapping
+
+from edgematte.cli.arguments import add_json, print_json
+from edgematte.codec import encode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the bundle's manifest says, once every file has been verified."""
+    from edgematte.runtime.bundle import open_bundle
+
+    bundle = open_bundle(arguments.bundle)
+    m = bundle.manifest
+    if arguments.json:
+        print_json(encode(m))
+        return 0
+    print(f"{bundle.path}: {m.model}, {m.target}, {m.precision}, format {m.format}; files verified")
+    print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
+    print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
+    print(f"made with: {_pairs(m.tools)}")
+    host = {k: v for k, v in encode(m.host).items() if k != "resize"}
+    print(f"host: {_pairs(host)}")
+    for graph in m.graphs:
+        print(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")
+        for kind, tensors in (("in", graph.inputs), ("out", graph.outputs)):
+            for t in tensors:
+                low, high = t.range
+                print(
+                    f"  {kind:<4}{t.name:<8}{t.dtype} {t.layout} {list(t.shape)} "
+                    f"in [{low:g}, {high:g}]: {t.meaning}"
+                )
+    for d in m.accuracy.differences:
+        if d.equality == "end-to-end":
+            print(f"alpha against PyTorch, {d.engine}: max {d.max_abs:.1e}, mean {d.mean_abs:.1e}")
+    for q in m.accuracy.quality:
+        print(
+            f"{q.region}, {q.engine}: SAD {q.sad:.4f} MSE {q.mse:.1e} MAD {q.mad:.1e} "
+            f"Grad {q.grad:.4f} Conn {q.conn:.4f}"
+        )
+    return 0
+
+
+def _pairs(value: Mapping[str, object]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in value.items())

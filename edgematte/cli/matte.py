@@ -1,0 +1,115 @@
+"""``edgematte matte``."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from edgematte.cli.arguments import add_engine, add_json, print_json
+from edgematte.errors import EdgematteError
+from edgematte.outputs import KINDS, Job, plan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgematte.runtime.matter import Matte, Matter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "pictures", nargs="+", metavar="IMAGE", help="files, folders, or - for stdin"
+    )
+    parser.add_argument("-o", "--output", required=True, help="a file, a folder, or - for stdout")
+    parser.add_argument("--bundle", help="default: the one that ships with edgematte")
+    parser.add_argument(
+        "--trimap", help="0 background, 128 unknown, 255 foreground; file or folder"
+    )
+    parser.add_argument(
+        "--write",
+        nargs="+",
+        choices=KINDS,
+        default=["cutout"],
+        help="what to write (default: cutout)",
+    )
+    parser.add_argument("--alpha-bits", type=int, choices=(8, 16), default=8, help="of alpha files")
+    parser.add_argument("--background", help="a colour or a picture, instead of transparency")
+    add_engine(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
+    from edgematte.runtime.matter import load
+
+    jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
+    matter = load(
+        arguments.bundle,
+        engine=arguments.engine,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
+    done: list[dict[str, Any]] = []
+    bad: list[tuple[str, str]] = []
+    for job in jobs:
+        try:
+            done.append(_one(job, matter, arguments))
+        except (EdgematteError, OSError) as error:
+            if len(jobs) == 1:
+                raise
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            print(f"edgematte: {job.name}: {reason}", file=sys.stderr)
+            bad.append((job.name, str(reason)))
+    if arguments.json and arguments.output != "-":
+        failed = [{"picture": name, "error": reason} for name, reason in bad]
+        print_json({"done": done, "failed": failed})
+    elif arguments.output != "-":
+        for result in done:
+            for path in result["results"].values():
+                print(path)
+    if bad:
+        names = ", ".join(name for name, _ in bad)
+        print(f"edgematte: {len(bad)} of {len(jobs)} pictures failed: {names}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
+    from edgematte.pictures import encode, read_grey, read_picture, write_picture
+
+    picture = read_picture(job.source or sys.stdin.buffer)
+    matte = matter(picture, read_grey(job.trimap) if job.trimap else None)
+    if matte.odd_trimap_pixels:
+        share = 100 * matte.odd_trimap_pixels / matte.trimap.size
+        print(
+            f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
+            "0, 128 or 255; below 85 was read as background, from 170 as foreground",
+            file=sys.stderr,
+        )
+    for kind, path in job.results.items():
+        array = _result(kind, picture, matte, arguments)
+        if path is None:
+            sys.stdout.buffer.write(encode(array, "PNG"))
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(array, path)
+    return {
+        "picture": job.name,
+        "results": {k: str(p) for k, p in job.results.items() if p},
+        "size": [picture.shape[1], picture.shape[0]],
+        "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
+    }
+
+
+def _result(
+    kind: str, picture: "NDArray[np.uint8]", matte: "Matte", arguments: argparse.Namespace
+) -> "NDArray[Any]":
+    from edgematte.pictures import alpha_bytes, composite, cutout, read_background
+
+    if kind == "alpha":
+        return alpha_bytes(matte.alpha, arguments.alpha_bits)
+    if kind == "trimap":
+        return matte.trimap
+    if arguments.background:
+        size = picture.shape[1], picture.shape[0]
+        return composite(picture, matte.alpha, read_background(arguments.background, size))
+    return cutout(picture, matte.alpha)

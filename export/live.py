@@ -1,0 +1,32 @@
+"""The check with PyTorch at hand: goldens computed now instead of read from the bundle."""
+
+import importlib
+from pathlib import Path
+
+from edgematte.check.goldens import Goldens, read
+from edgematte.checkpoint import config_of, load_model
+from edgematte.errors import CheckpointError
+from edgematte.export.record import record
+from edgematte.manifest import Difference
+from edgematte.registry import family
+from edgematte.runtime.bundle import Bundle
+
+
+def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Difference]:
+    """Run PyTorch with a checkpoint (None: the shipped one) on the bundle's own picture.
+
+    Raises:
+        CheckpointError: weights that do not fit, or of another configuration than the bundle's.
+    """
+    manifest = bundle.manifest
+    chosen = family(manifest.model)
+    model, _ = load_model(chosen, weights)
+    if config_of(model) != manifest.config:
+        raise CheckpointError(
+            f"the bundle's model has options {manifest.config}, the weights' {config_of(model)}"
+        )
+    cut = importlib.import_module(chosen.cut_module)
+    graphs = cut.graphs(model, manifest.host)
+    picture = read(bundle.path, {g.name: g for g in manifest.graphs}).picture
+    host_module = importlib.import_module(chosen.host_module)
+    return record(model, graphs, manifest.host, picture, cut, host_module)
