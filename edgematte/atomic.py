@@ -21,8 +21,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            os.replace(path, old / path.name)
-            os.replace(scratch, path)
+            try:
+                os.replace(path, old / path.name)
+                os.replace(scratch, path)
+            except BaseException:
+                if not path.exists():  # put back what stood here
+                    os.replace(old / path.name, path)
+                shutil.rmtree(old, ignore_errors=True)
+                raise
             shutil.rmtree(old)
         else:
             os.replace(scratch, path)

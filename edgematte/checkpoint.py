@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that it then refuses
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         first = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None

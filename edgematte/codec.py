@@ -54,6 +54,8 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         _expect(
             isinstance(value, int | float) and not isinstance(value, bool), where, "a number", value
         )
+        fits = not isinstance(value, int) or value.bit_length() <= 1023
+        _expect(fits, where, "a number of at most 1e308", value)
         return float(value)
     if kind is int:
         _expect(isinstance(value, int) and not isinstance(value, bool), where, "an integer", value)

@@ -9,6 +9,7 @@ from edgematte.errors import BundleError
 
 FORMAT = 1
 FILE = "edgematte.json"
+DTYPES = ("float32", "float16", "uint8", "int32")
 VARYING = ("accuracy", "files.REPORT.md", "tools")
 """The only parts that differ between two exports of the same weights: measured figures
 (``accuracy`` and the report with its timings) and, on another machine, the tools' versions."""
@@ -20,7 +21,7 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
-    dtype: str  # NumPy's name: float32, float16, uint8, int32
+    dtype: str  # NumPy's name, one of DTYPES
     layout: str  # NCHW, ...
     range: tuple[float, float]
     meaning: str
@@ -148,7 +149,7 @@ class Manifest:
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(f"{where} is not JSON ({error})") from None
         found = value.get("format") if isinstance(value, dict) else None
         if found != FORMAT:

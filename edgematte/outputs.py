@@ -28,11 +28,13 @@ def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) 
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
     Raises:
-        OptionError: arguments that do not go together, or a result that would replace its input.
+        OptionError: arguments that do not go together, a result that would replace an input, or
+            two results that would go to one file.
         PictureError: a folder without pictures.
     """
-    files = [file for source in sources for file in _expand(source)]
-    single = len(files) == 1 and not Path(sources[0]).is_dir()
+    files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
+    kinds = list(dict.fromkeys(kinds))
+    single = len(files) == 1 and (files[0] is None or not Path(sources[0]).is_dir())
     if len(files) > 1 and None in files:
         raise OptionError("standard input (-) cannot be mixed with other pictures")
     if output == "-":
@@ -56,13 +58,25 @@ def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) 
             results = {
                 k: target / (f"{stem}.png" if k == "cutout" else f"{stem}-{k}.png") for k in kinds
             }
-        for path in results.values():
-            if file and path and path.resolve() == file.resolve():
-                raise OptionError(
-                    f"{path} would replace the picture it is made from; choose another -o"
-                )
         jobs.append(Job(file, _trimap_for(file, trimap, single), results))
+    _refuse_overwriting(jobs)
     return jobs
+
+
+def _refuse_overwriting(jobs: list[Job]) -> None:
+    read = {p.resolve() for job in jobs for p in (job.source, job.trimap) if p}
+    written: dict[Path, Job] = {}
+    for job in jobs:
+        for path in filter(None, job.results.values()):
+            place = path.resolve()
+            if place in read:
+                raise OptionError(f"{path} would replace a picture that is read; choose another -o")
+            if place in written:
+                raise OptionError(
+                    f"{written[place].name} and {job.name} would both be written to {path}; "
+                    "matte them into two folders"
+                )
+            written[place] = job
 
 
 def _expand(source: str) -> list[Path | None]:

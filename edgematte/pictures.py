@@ -1,6 +1,7 @@
 """Reading and writing pictures with Pillow: any common file in, RGB bytes out."""
 
 import io
+import threading
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ Floats = NDArray[np.float32]
 
 MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
+
+_LIMIT = threading.Lock()
 
 
 def read_picture(source: Path | BinaryIO) -> Bytes:
@@ -42,8 +45,8 @@ def _decode(source: Path | BinaryIO, mode: str) -> Image.Image:
         raise PictureError(f"{name} is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's own size limit: ours stands below
-            image = Image.open(io.BytesIO(data))
+            warnings.simplefilter("ignore")
+            image = _open(data)
             if image.width * image.height > MAX_PIXELS:
                 raise PictureError(
                     f"{name} has {image.width}x{image.height} pixels; "
@@ -56,10 +59,20 @@ def _decode(source: Path | BinaryIO, mode: str) -> Image.Image:
         raise PictureError(f"{name} is not a picture that can be read") from None
     except Image.DecompressionBombError:
         raise PictureError(f"{name} has too many pixels; at most {MAX_PIXELS:,} are read") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, PictureError):
-            raise
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise anything: OSError, SyntaxError, RuntimeError, ...
         raise PictureError(f"{name} is damaged or truncated ({error})") from None
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header; Pillow's own limit (179 million pixels, less than a phone's) is moved."""
+    with _LIMIT:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
 
 
 def _read_bytes(source: Path | BinaryIO, name: str) -> bytes:
@@ -141,7 +154,7 @@ def encode(array: NDArray[Any], kind: str) -> bytes:
     settings = {"PNG": {"compress_level": 3}, "JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
     try:
         Image.fromarray(array).save(stream, kind, **settings.get(kind, {}))
-    except OSError as error:
+    except (OSError, KeyError, ValueError) as error:
         raise OptionError(f"{kind} cannot hold this picture ({error}); write .png") from None
     return stream.getvalue()
 
@@ -153,7 +166,7 @@ def format_of(path: Path) -> str:
         OptionError: an ending that is not known.
     """
     kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
+    if kind is None or kind not in Image.SAVE:
         raise OptionError(f"{path.name}: unknown kind of picture {path.suffix!r}; use .png")
     return kind
 

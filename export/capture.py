@@ -1,5 +1,6 @@
 """One torch.export capture a graph; every target is written from it."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,9 +37,10 @@ def capture(source: TorchGraph) -> Capture:
     """
     module = source.module.eval()
     example = tuple(torch.zeros(t.shape) for t in source.graph.inputs)
+    shapeless = tuple(x.to("meta") for x in example)
     with torch.no_grad():
-        with FlopCounterMode(display=False) as counter:
-            outputs = module(*example)
+        with FlopCounterMode(display=False) as counter:  # counts by shapes alone
+            outputs = copy.deepcopy(module).to("meta")(*shapeless)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         shapes = [tuple(o.shape) for o in outputs]
         declared = [t.shape for t in source.graph.outputs]

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
-from edgematte.manifest import Graph, Manifest
+from edgematte.manifest import DTYPES, Graph, Manifest
 
 DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""
@@ -50,21 +50,49 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
             raise BundleError(
                 f"graph {graph.name}: its file {graph.file!r} is not in the file list"
             )
+        _check_names(graph, file)
     return Bundle(folder, manifest)
 
 
+def _check_names(graph: Graph, file: Path) -> None:
+    """Names become file names (golden records, runners) and arguments: nothing but identifiers."""
+    tensors = (*graph.inputs, *graph.outputs)
+    for name in (graph.name, *(t.name for t in tensors)):
+        if not name.isidentifier():
+            raise BundleError(f"{file} names a graph or tensor {name!r}, which is no identifier")
+    for tensor in tensors:
+        if tensor.dtype not in DTYPES:
+            raise BundleError(
+                f"{file}: {tensor.name} has dtype {tensor.dtype!r}; known are {', '.join(DTYPES)}"
+            )
+
+
 def _verify(folder: Path, name: str, digest: str) -> None:
-    relative = PurePosixPath(name)
-    file = folder / relative
-    leaves = relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name
-    if leaves or not file.resolve().is_relative_to(folder.resolve()):
+    file = folder / name
+    if not _inside(folder, name):
         raise BundleError(f"the file list of {folder} names {name!r}, which leaves the bundle")
-    if not file.is_file():
+    try:
+        found = sha256_file(file) if file.is_file() else None
+    except OSError as error:
+        raise BundleError(
+            f"{folder}: its file {name[:60]!r} cannot be read ({error.strerror})"
+        ) from None
+    if found is None:
         raise BundleError(f"{folder} lacks the file {name}: copy the whole folder again")
-    if sha256_file(file) != digest:
+    if found != digest:
         raise BundleError(
             f"{file} is not what was exported (its sha256 differs): export or copy again"
         )
+
+
+def _inside(folder: Path, name: str) -> bool:
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name:
+        return False
+    try:
+        return (folder / relative).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL in the name
+        return False
 
 
 def sha256_file(file: Path) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import OptionError
+from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
@@ -24,8 +24,18 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
+GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
+
+
 def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
-    """The pipeline of the cut that ``host`` names."""
+    """The pipeline of the cut that ``host`` names.
+
+    Raises:
+        BundleError: graphs or parameters that no export of this net writes.
+    """
+    _check(host)
+    if missing := [name for name in GRAPHS[host.cut] if name not in graphs]:
+        raise BundleError(f"the {host.cut} cut needs a graph {missing[0]!r}; the bundle has none")
     return Fused(host, graphs) if host.cut == "fused" else Split(host, graphs)
 
 
@@ -144,6 +154,7 @@ def host_steps(host: Host) -> dict[str, Step]:
     def enlarged(reduced_alpha: Floats, size: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
         return {"alpha": enlarge(reduced_alpha, (int(size[0]), int(size[1])))}
 
+    _check(host)
     if host.cut == "fused":
         return {"reduce": reduce, "trimap": trimap, "enlarge": enlarged}
     side, overlap = _patch(host)
@@ -173,6 +184,21 @@ def host_steps(host: Host) -> dict[str, Step]:
         return {"alpha": stitcher.finish()}
 
     return {"reduce": reduce, "trimap": trimap, "patches": patches, "crop": cut, "stitch": stitch}
+
+
+def _check(host: Host) -> None:
+    if host.cut not in GRAPHS:
+        raise BundleError(f"unknown cut {host.cut!r}; there are: {', '.join(GRAPHS)}")
+    if min(host.size) < 1:
+        raise BundleError(f"size {list(host.size)}: both sides should be at least 1")
+    if host.unknown_threshold is None or host.band_px is None or host.band_px < 0:
+        raise BundleError("the host needs unknown_threshold, and band_px of at least 0")
+    if host.cut == "split" and not (
+        host.patch is not None and host.overlap is not None and 0 <= host.overlap < host.patch
+    ):
+        raise BundleError(
+            f"patch {host.patch}, overlap {host.overlap}: the overlap should be less than the patch"
+        )
 
 
 def _estimate(host: Host, probabilities: Floats, size: tuple[int, int]) -> Bytes:

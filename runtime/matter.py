@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import PictureError
+from edgematte.errors import OptionError, PictureError
 from edgematte.manifest import Host
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle
@@ -81,7 +81,10 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
+        OptionError: a number of threads below 1.
     """
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
     return matter_from(opened, name, device=device, threads=threads)

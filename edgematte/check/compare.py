@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgematte import metrics
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import HOST, Tolerance
-from edgematte.errors import EngineError
+from edgematte.errors import BundleError, EngineError
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
@@ -57,9 +57,9 @@ def compare_host(goldens: Goldens, steps: Mapping[str, Step]) -> list[Difference
     found = []
     for name, step in steps.items():
         needed = inspect.signature(step).parameters
-        results = step(**{n: unit(n, goldens.host[n]) for n in needed})
+        results = step(**{n: unit(n, _recorded(goldens, n)) for n in needed})
         for result, value in results.items():
-            expected = unit(result, goldens.host[result])
+            expected = unit(result, _recorded(goldens, result))
             exact = value.dtype.kind in "iub"
             limit = Tolerance(0, 0) if exact else HOST
             kept = sampled(result, value)
@@ -79,6 +79,12 @@ def compare_whole(
         s = metrics.scores(alpha, goldens.alpha, trimap)
         rows.append(Quality(region, engine, s.sad, s.mse, s.mad, s.grad, s.conn, s.pixels))
     return worst, rows
+
+
+def _recorded(goldens: Goldens, name: str) -> NDArray[Any]:
+    if name not in goldens.host:
+        raise BundleError(f"the golden record of the host steps lacks the array {name!r}")
+    return goldens.host[name]
 
 
 SAMPLED = 4

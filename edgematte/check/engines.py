@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph, Manifest
 from edgematte.runtime.engines import Engine, engine_for, open_engine
 
@@ -32,6 +32,8 @@ def check_engines(
     and, for fp16 programs, in fp16 arithmetic as a stand-in for the Neural Engine.
     """
     if runner is not None:
+        if engine is not None:
+            raise OptionError("--engine and --runner exclude each other")
         return [CheckEngine("runner", lambda file, graph: _runner(file, graph, runner))]
     if engine == "mil" or (engine is None and manifest.target == "coreml" and not _mac()):
         return _mil(manifest)

@@ -7,7 +7,7 @@ those values. Outputs are float32, every ``stride``-th row and column. Alpha is 
 (value * 65535).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError
+from edgematte.manifest import Graph
 
 FOLDER = "golden"
 SAMPLES = 64 * 64  # of one output plane that are kept at the most
@@ -86,28 +87,32 @@ def _store(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def read(bundle: Path, graphs: Mapping[str, object]) -> Goldens:
-    """Read them back; ``graphs`` names those the manifest has.
+def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
+    """Read them back; ``graphs`` are those the manifest declares.
 
     Raises:
-        BundleError: a record is missing or cannot be read.
+        BundleError: a record is missing, cannot be read, or lacks an array.
     """
-    whole = _arrays(bundle, "end_to_end")
+    whole = _arrays(bundle, "end_to_end", ("picture", "trimap", "alpha"))
     records = {}
-    for name in graphs:
-        arrays = _arrays(bundle, name)
+    for name, graph in graphs.items():
+        declared = [f"in.{t.name}" for t in graph.inputs] + [f"out.{t.name}" for t in graph.outputs]
+        arrays = _arrays(bundle, name, ("stride", *declared))
         inputs: Arrays = {k[3:]: from_bytes(v) for k, v in arrays.items() if k.startswith("in.")}
         outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
         records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
-    host = _arrays(bundle, "host") | {k: whole[k] for k in SHARED}
+    host = _arrays(bundle, "host", ()) | {k: whole[k] for k in SHARED}
     alpha = whole["alpha"].astype(np.float32) / np.float32(65535)
     return Goldens(records, host, whole["picture"], whole["trimap"], alpha)
 
 
-def _arrays(bundle: Path, name: str) -> Arrays:
+def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:
     file = bundle / FOLDER / f"{name}.npz"
     try:
         with np.load(file, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            arrays = {key: stored[key] for key in stored.files}
+    except Exception as error:  # a damaged archive raises anything: BadZipFile, zlib.error, ...
         raise BundleError(f"the golden record {file} cannot be read ({error})") from None
+    if lacking := [key for key in needed if key not in arrays]:
+        raise BundleError(f"the golden record {file} lacks the array {lacking[0]!r}")
+    return arrays

@@ -7,6 +7,7 @@ from edgematte.check.compare import compare_graphs, compare_host, compare_whole
 from edgematte.check.engines import CheckEngine
 from edgematte.check.goldens import Goldens, read
 from edgematte.check.tolerances import TOLERANCES
+from edgematte.errors import BundleError
 from edgematte.manifest import Accuracy, Difference, Quality
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle
@@ -25,9 +26,13 @@ def check_bundle(
 
     Raises:
         EngineError: an engine is missing or cannot run a graph.
-        BundleError: the golden records cannot be read.
+        BundleError: the golden records cannot be read, or the precision is unknown.
     """
     manifest = bundle.manifest
+    if manifest.precision not in TOLERANCES:
+        raise BundleError(
+            f"unknown precision {manifest.precision!r}; there are: {', '.join(TOLERANCES)}"
+        )
     if goldens is None:
         goldens = read(bundle.path, {g.name: g for g in manifest.graphs})
     host_module = importlib.import_module(family(manifest.model).host_module)

@@ -40,9 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
+    from edgematte.pictures import format_of, read_background
     from edgematte.runtime.matter import load
 
     jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
+    for path in (path for job in jobs for path in job.results.values() if path):
+        format_of(path)  # refused before any work, as is a background that is none
+    if arguments.background:
+        read_background(arguments.background, (1, 1))
     matter = load(
         arguments.bundle,
         engine=arguments.engine,

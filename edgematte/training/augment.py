@@ -15,8 +15,7 @@ BILINEAR = Image.Resampling.BILINEAR
 def _inside(box: Box, size: tuple[int, int]) -> Box:
     width, height = size
     left, top = min(max(box[0], 0), width - 8), min(max(box[1], 0), height - 8)
-    right, bottom = box[2:]
-    return left, top, max(left + 8, min(right, width)), max(top + 8, min(bottom, height))
+    return left, top, max(left + 8, min(box[2], width)), max(top + 8, min(box[3], height))
 
 
 def frame_person(rng: Rng, photo: Photo) -> Box:
@@ -29,8 +28,8 @@ def frame_person(rng: Rng, photo: Photo) -> Box:
     kind = rng.random()
     if kind < 0.3:  # the whole picture, a little cut
         cut = rng.uniform(0, 0.15, 4)
-        x1, y1 = photo.image.size
-        return x1 * cut[0], y1 * cut[1], x1 * (1 - cut[2]), y1 * (1 - cut[3])
+        w, h = photo.image.size
+        return w * cut[0], h * cut[1], w * (1 - cut[2]), h * (1 - cut[3])
     if kind < 0.45:  # the body
         m = rng.uniform(-0.05, 0.4, 4) * (width, height * 0.4, width, height * 0.4)
         return _inside((left - m[0], top - m[1], right + m[2], bottom + m[3]), photo.image.size)

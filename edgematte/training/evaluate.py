@@ -17,7 +17,7 @@ from edgematte.errors import PictureError
 from edgematte.metrics import mad, mse, sad, unknown_region
 from edgematte.models.lightweight import Lightweight
 from edgematte.registry import LIGHTWEIGHT
-from edgematte.training.data import composite_scene
+from edgematte.training.scenes import composite_scene
 from edgematte.training.sources import Library, load_library
 
 log = logging.getLogger(__name__)

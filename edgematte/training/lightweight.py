@@ -5,26 +5,17 @@ On a processor one single-threaded process a core is faster than threads and bea
 """
 
 import argparse
-import csv
 import logging
-import math
 import os
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
-from edgematte.errors import OptionError
 from edgematte.models.lightweight import FOREGROUND, UNKNOWN, Lightweight
-from edgematte.training import checkpoint
-from edgematte.training.data import WHOLE, Batch, Samples, collate
+from edgematte.training.data import WHOLE, Batch
 from edgematte.training.losses import (
     WEIGHT_GRADIENT,
     WEIGHT_L1,
@@ -34,49 +25,11 @@ from edgematte.training.losses import (
     segmentation_loss,
     trimap_target,
 )
-from edgematte.training.sources import Library, load_library
+from edgematte.training.run import Run
+from edgematte.training.schedule import Recipe, Settings, Stage
+from edgematte.training.sources import load_library
 
-log = logging.getLogger(__name__)
-
-CONFIG = {"model": "lightweight", "cfm": True, "ena": True, "k": 16}
-LEARNING_RATE, BETAS, WARM_UP = 4e-4, (0.5, 0.999), 0.02  # section 3.1
-CLIP_NORM = 5.0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Until this share of the run: squares of `side_px`, `batch` a step in all processes."""
-
-    until: float
-    side_px: int
-    batch: int
-
-
-STAGES = (Stage(0.62, 256, 8), Stage(0.82, 384, 4), Stage(1.0, 512, 4))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """One run. It ends at `steps` or `time_limit_s`, whichever comes first; one must be given."""
-
-    output: Path
-    steps: int | None = None
-    time_limit_s: float | None = None
-    stages: tuple[Stage, ...] = STAGES
-    seed: int = 0
-    workers: int = 1
-    save_every_s: float = 240.0
-    log_every: int = 20
-    learning_rate: float = LEARNING_RATE
-    bfloat16: bool = True
-    bn_batches: int = 60
-
-
-def learning_rate(progress: float, peak: float) -> float:
-    """Linear warm-up, then a cosine to zero; `progress` in [0, 1]."""
-    if progress < WARM_UP:
-        return peak * max(progress / WARM_UP, 0.01)
-    return peak * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+STAGES = (Stage(0.45, 192, 8), Stage(0.68, 256, 8), Stage(0.84, 384, 4), Stage(1.0, 512, 4))
 
 
 def crop_probabilities(probabilities: Tensor, box: Tensor) -> Tensor:
@@ -122,166 +75,11 @@ def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor
     return parts
 
 
-class Run:
-    """A run in progress: model, average, optimizer and how far it is; saves and resumes.
-
-    Where `torch.distributed` is set up, every process takes its share of each batch and the
-    gradients are averaged; only the first process writes.
-    """
-
-    def __init__(self, settings: Settings, library: Library) -> None:
-        if settings.steps is None and settings.time_limit_s is None:
-            raise OptionError("give the run an end: steps or time_limit_s")
-        self.settings, self.library = settings, library
-        self.processes = dist.get_world_size() if dist.is_initialized() else 1
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        torch.manual_seed(settings.seed)
-        self.model = Lightweight()
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = checkpoint.Average(self.model)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, betas=BETAS, fused=True
-        )
-        self.step = self.samples_seen = 0
-        self.elapsed_s = 0.0
-        settings.output.mkdir(parents=True, exist_ok=True)
-        self.state_file = settings.output / checkpoint.STATE
-        if self.state_file.is_file():
-            self._resume()
-
-    @property
-    def progress(self) -> float:
-        """The share of the run that is done, 0 to 1."""
-        by_step = self.step / self.settings.steps if self.settings.steps else 0.0
-        limit_s = self.settings.time_limit_s
-        return min(1.0, max(by_step, self.elapsed_s / limit_s if limit_s else 0.0))
-
-    def _resume(self) -> None:
-        state: dict[str, Any] = torch.load(self.state_file, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.model.load_state_dict(state["average"])
-        self.average.updates = state["updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.samples_seen = state["step"], state["samples_seen"]
-        self.elapsed_s = state["elapsed_s"]
-        log.info("resumed at step %d, %.0f s", self.step, self.elapsed_s)
-
-    def save(self) -> None:
-        """Write the averaged weights, their config and the state, each file whole."""
-        if self.rank:
-            return
-        checkpoint.save_weights(self.average.model, CONFIG, self.settings.output)
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.model.state_dict(),
-            "updates": self.average.updates,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "samples_seen": self.samples_seen,
-            "elapsed_s": self.elapsed_s,
-        }
-        checkpoint.save_state(state, self.settings.output)
-
-    def batches(self, stage: Stage) -> Iterator[Batch]:
-        """Endless batches of a stage, going on after the samples already seen."""
-        end = 1 << 40
-        loader = DataLoader(
-            Samples(self.library, stage.side_px, self.settings.seed),
-            batch_size=max(1, stage.batch // self.processes),
-            sampler=range(self.samples_seen + self.rank, end, self.processes),
-            num_workers=self.settings.workers,
-            collate_fn=list,
-            prefetch_factor=4 if self.settings.workers else None,
-            multiprocessing_context="fork" if self.settings.workers else None,
-        )
-        return map(collate, loader)
-
-    def train_step(self, batch: Batch, rate: float) -> dict[str, float]:
-        """One step of Adam at this learning rate; gives the losses."""
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        radius_px = 2 + self.step % 3
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
-            parts = losses(self.model, batch, radius_px)
-        self.optimizer.zero_grad(set_to_none=True)
-        parts["total"].backward()  # type: ignore[no-untyped-call]
-        if self.processes > 1:
-            self._share_gradients()
-        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
-        self.optimizer.step()
-        self.average.update(self.model)
-        self.step += 1
-        self.samples_seen += len(batch.image) * self.processes
-        return {name: float(value.detach()) for name, value in parts.items()}
-
-    def _share_gradients(self) -> None:
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients]) / self.processes
-        dist.all_reduce(flat)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view(gradient.shape))
-
-    def _tell_time(self, elapsed_s: float) -> float:
-        """The first process's clock, so that all have the same rate and end together."""
-        if self.processes == 1:
-            return elapsed_s
-        clock = torch.tensor(elapsed_s, dtype=torch.float64)
-        dist.broadcast(clock, 0)
-        return float(clock)
-
-    @torch.no_grad()
-    def settle_statistics(self, stage: Stage) -> None:
-        """Measure the averaged model's BatchNorm statistics anew at the size of use."""
-        norms = [m for m in self.average.model.modules() if isinstance(m, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-        self.average.model.train()
-        for _, batch in zip(range(self.settings.bn_batches), self.batches(stage), strict=False):
-            losses(self.average.model, batch, 3)
-        self.average.model.eval()
-
-    def train(self) -> None:
-        """Run to the end, then settle the statistics and save."""
-        path = self.settings.output / ("training.csv" if self.rank == 0 else os.devnull)
-        with path.open("a", newline="") as file:
-            table = csv.writer(file)
-            if file.tell() == 0:
-                table.writerow("step seconds side_px rate sn l1 gradient total".split())
-            for stage in self.settings.stages:
-                if self.progress < stage.until:
-                    self._train_stage(stage, table)
-                    file.flush()
-        self.save()
-        if self.settings.bn_batches and self.rank == 0:
-            self.settle_statistics(self.settings.stages[-1])
-            self.save()
-        log.info("done: %d steps in %.0f s", self.step, self.elapsed_s)
-
-    def _train_stage(self, stage: Stage, table: Any) -> None:
-        started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
-        sums: dict[str, float] = {}
-        counted = 0
-        for batch in self.batches(stage):
-            rate = learning_rate(self.progress, self.settings.learning_rate)
-            for name, value in self.train_step(batch, rate).items():
-                sums[name] = sums.get(name, 0.0) + value
-            counted += 1
-            self.elapsed_s = self._tell_time(before_s + time.monotonic() - started)
-            if self.step % self.settings.log_every == 0 and not self.rank:
-                means = [f"{value / counted:.4f}" for value in sums.values()]
-                row = [self.step, round(self.elapsed_s), stage.side_px, f"{rate:.2e}", *means]
-                table.writerow(row)
-                log.info("%s", " ".join(str(value) for value in row))
-                sums.clear()
-                counted = 0
-            if time.monotonic() - saved > self.settings.save_every_s:
-                self.save()
-                saved = time.monotonic()
-            if self.progress >= stage.until:
-                return
+RECIPE = Recipe(
+    build=Lightweight,
+    config={"model": "lightweight", "cfm": True, "ena": True, "k": 16},
+    losses=losses,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -291,6 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="goes on from what is there")
     parser.add_argument("--time-limit", type=float, metavar="MINUTES")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--workers", type=int, default=1, help="that prepare pictures, of each")
@@ -303,12 +102,14 @@ def main(arguments: list[str] | None = None) -> None:
         dist.init_process_group("gloo")
     settings = Settings(
         output=options.output,
+        stages=STAGES,
         steps=options.steps,
         time_limit_s=options.time_limit and options.time_limit * 60,
         seed=options.seed,
+        learning_rate=options.learning_rate,
         workers=options.workers,
     )
-    Run(settings, load_library(options.data)).train()
+    Run(RECIPE, settings, load_library(options.data)).train()
     if dist.is_initialized():
         dist.destroy_process_group()
 

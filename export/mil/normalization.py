@@ -37,7 +37,7 @@ def layer_norm(
     beta: Array | None = None,
 ) -> Value:
     """Zero mean and unit variance over `axes`, then gamma and beta, shaped as those axes."""
-    along = tuple(sorted(axis % x.ndim for axis in ints(axes)))
+    along = tuple(axis % x.ndim for axis in ints(axes))
     sides = [side if axis in along else 1 for axis, side in enumerate(x.shape)]
     result = _standardise(x, along, epsilon)
     if gamma is not None:

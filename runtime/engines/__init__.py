@@ -49,6 +49,8 @@ def engine_for(target: str, name: str | None = None) -> str:
         EngineError: no such engine, or one that cannot run this target.
     """
     able = [n for n, (_, _, targets) in ENGINES.items() if target in targets]
+    if not able:
+        raise EngineError(f"no engine runs {target!r} graphs; targets are: {', '.join(TARGETS)}")
     if name is None:
         return able[0]
     if name not in ENGINES:

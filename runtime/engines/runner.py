@@ -27,8 +27,11 @@ class RunnerEngine:
     def __init__(self, file: Path, graph: Graph, *, command: str, timeout_s: float = 600) -> None:
         """``command`` is split like a shell would, and run without one."""
         self._file, self._graph = file, graph
-        self._command = shlex.split(command)
         self._timeout_s = timeout_s
+        try:
+            self._command = shlex.split(command)
+        except ValueError as error:
+            raise EngineError(f"the runner command {command!r} cannot be split: {error}") from None
         if not self._command:
             raise EngineError("the runner command is empty")
 
@@ -55,6 +58,7 @@ class RunnerEngine:
                 [*self._command, str(folder)],
                 capture_output=True,
                 text=True,
+                errors="replace",
                 timeout=self._timeout_s,
                 check=False,
             )

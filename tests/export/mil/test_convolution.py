@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgematte.export.mil import convolution
@@ -14,7 +14,7 @@ F = torch.nn.functional
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 few = settings(
-    max_examples=40,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -56,8 +56,24 @@ def convolutions(draw: Any) -> dict[str, Any]:
     }
 
 
+ODD = {
+    "n": 1,
+    "sides": [7, 8],
+    "kernel": [2, 3],
+    "strides": [1, 2],
+    "dilations": [1, 1],
+    "groups": 1,
+    "cin": 2,
+    "cout": 1,
+    "pad": [0, 0, 0, 0],
+    "bias": True,
+}
+
+
 @few
 @given(case=convolutions())
+@example(case={**ODD, "pad_type": "same"})
+@example(case={**ODD, "pad_type": "same_lower"})
 def test_conv(bench: Any, case: dict[str, Any]) -> None:
     from coremltools.converters.mil import Builder as mb
 

@@ -8,6 +8,7 @@ import pytest
 
 from edgematte.errors import BundleError, EngineError, UnsupportedOpError
 from edgematte.export.mil import MilProgram, package
+from edgematte.export.mil.registry import OPERATIONS
 
 pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
@@ -91,7 +92,7 @@ def test_unknown_attribute_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch
     def narrower(x: Any, weight: Any, strides: Any, pad_type: str, pad: Any, groups: Any) -> Any:
         return x
 
-    monkeypatch.setattr(package, "OPERATIONS", {**package.OPERATIONS, "conv": narrower})
+    monkeypatch.setattr(package, "OPERATIONS", {**OPERATIONS, "conv": narrower})
     with pytest.raises(UnsupportedOpError, match="op conv but not its attribute dilations"):
         MilProgram.load(saved)
 

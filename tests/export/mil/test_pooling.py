@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("coremltools")
@@ -25,12 +25,13 @@ def pools(draw: Any) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=40,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(case=pools())
+@example(case={"sides": [5, 6], "kernel": [2, 3], "strides": [2, 2], "pad": [1, 1], "ceil": True})
 def test_against_torch(bench: Any, case: dict[str, Any]) -> None:
     from coremltools.converters.mil import Builder as mb
 

@@ -25,11 +25,12 @@ def test_per_tensor(bench: Any, random: np.random.Generator, kind: str, shifted:
         return mb.cast(x=steps, dtype="int32"), mb.dequantize(input=steps, **options)
 
     steps, back = bench.run(body, x)
-    q = torch.quantize_per_tensor(
-        torch.from_numpy(x), 0.25, int(zero), torch.qint8 if kind == "int8" else torch.quint8
+    limits = np.iinfo(kind)
+    expected = torch.fake_quantize_per_tensor_affine(
+        torch.from_numpy(x), 0.25, int(zero), limits.min, limits.max
     )
-    np.testing.assert_array_equal(steps, q.int_repr().numpy())
-    np.testing.assert_array_equal(back, q.dequantize().numpy())
+    np.testing.assert_array_equal(back, expected.numpy())
+    np.testing.assert_array_equal(steps, np.rint(back / 0.25) + int(zero))
 
 
 @pytest.mark.parametrize("axis", [1, -1])
@@ -37,7 +38,7 @@ def test_per_channel(bench: Any, random: np.random.Generator, axis: int) -> None
     from coremltools.converters.mil import Builder as mb
 
     x = (4 * random.normal(size=(2, 3, 5))).astype(np.float32)
-    scale = random.uniform(0.05, 0.3, x.shape[axis]).astype(np.float32)
+    scale = random.uniform(0.05, 0.3, size=(x.shape[axis],)).astype(np.float32)
     zero = random.integers(-9, 9, x.shape[axis]).astype(np.int8)
 
     def body(x: Any) -> Any:
@@ -45,11 +46,12 @@ def test_per_channel(bench: Any, random: np.random.Generator, axis: int) -> None
         return mb.dequantize(input=steps, scale=scale, zero_point=zero, axis=axis)
 
     (back,) = bench.run(body, x)
-    q = torch.quantize_per_channel(
+    expected = torch.fake_quantize_per_channel_affine(
         torch.from_numpy(x),
-        torch.from_numpy(scale).double(),
-        torch.from_numpy(zero.astype(np.int64)),
+        torch.from_numpy(scale),
+        torch.from_numpy(zero.astype(np.int32)),
         axis % 3,
-        torch.qint8,
+        -128,
+        127,
     )
-    np.testing.assert_allclose(back, q.dequantize().numpy(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(back, expected.numpy(), rtol=1e-6, atol=1e-6)

@@ -1,0 +1,54 @@
+# `make demo` and `make test` are all that a fresh machine with Python 3.11 or later needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OUT ?= out
+
+.PHONY: demo test check wheel default-bundle picture table clean
+
+demo: $(VENV)/.demo
+	$(BIN)/edgematte export --model lightweight --target onnx --graphs split --output $(OUT)/lightweight.edgematte --force
+	$(BIN)/edgematte check $(OUT)/lightweight.edgematte
+	$(BIN)/edgematte matte samples/astronaut.jpg --bundle $(OUT)/lightweight.edgematte -o $(OUT)/astronaut-cutout.png
+	@echo "The matte: $(abspath $(OUT))/astronaut-cutout.png; the report: $(abspath $(OUT))/lightweight.edgematte/REPORT.md"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/.dev
+	rm -rf build dist
+	$(PIP) wheel . --no-deps --wheel-dir dist
+	@ls dist
+
+# The bundle inside the wheel, from the weights in edgematte/weights; commit the result.
+default-bundle: $(VENV)/.demo
+	$(BIN)/edgematte export --model lightweight --target onnx --graphs split --output edgematte/default.edgematte --force
+
+# The README's picture and its table of targets x precisions.
+picture: $(VENV)/.demo
+	$(BIN)/python docs/make_picture.py
+table: $(VENV)/.dev
+	$(BIN)/python benchmarks/table.py
+
+$(VENV)/.venv:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable ".[export]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) install --upgrade "pip>=25.1"
+	$(PIP) install --constraint constraints.txt --editable ".[export,openvino,coreml]" --group dev
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info

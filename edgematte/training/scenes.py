@@ -1,0 +1,147 @@
+"""Scenes: real photos and composites, drawn by source, with their mattes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from edgematte.training.augment import (
+    BILINEAR,
+    Box,
+    colour,
+    frame_any,
+    frame_person,
+    place,
+    sharpen_alpha,
+)
+from edgematte.training.procedural import attach_strands, blob, procedural_subject, texture
+from edgematte.training.sources import Library, Photo
+
+Rng = np.random.Generator
+T = TypeVar("T")
+
+SCENES = {"people": 0.42, "pairs": 0.1, "composite": 0.45, "empty": 0.03}
+SUBJECTS = {"person": 0.34, "photo": 0.2, "fluent": 0.24, "veil": 0.1, "procedural": 0.12}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A square picture with its matte; foreground and background where it was composed."""
+
+    image: Image.Image
+    alpha: Image.Image
+    known: Image.Image
+    foreground: Image.Image | None = None
+    background: Image.Image | None = None
+
+
+def choose(rng: Rng, weights: dict[str, float]) -> str:
+    """A key, drawn by weight."""
+    shares = np.array(list(weights.values()))
+    return list(weights)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+
+
+def compose(foreground: Image.Image, alpha: Image.Image, background: Image.Image) -> Image.Image:
+    """I = alpha F + (1 - alpha) B, rounded; RGB and L pictures of one size."""
+    a = np.asarray(alpha, dtype=np.float32)[..., None] / 255
+    f, b = (np.asarray(p, dtype=np.float32) for p in (foreground, background))
+    return Image.fromarray((b + a * (f - b) + 0.5).astype(np.uint8))
+
+
+def photo_scene(rng: Rng, photo: Photo, box: Box, side_px: int) -> Scene:
+    """A part of a photo stretched to the square, maybe mirrored, its colours changed."""
+    size = (side_px, side_px)
+    image, alpha, known = (
+        plane.resize(size, BILINEAR, box=box) for plane in (photo.image, photo.alpha, photo.known)
+    )
+    known = known.point([0] * 250 + [255] * 6)
+    if rng.random() < 0.5:
+        flip = Image.Transpose.FLIP_LEFT_RIGHT
+        image, alpha, known = (plane.transpose(flip) for plane in (image, alpha, known))
+    return Scene(colour(rng, image), alpha, known)
+
+
+def background_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
+    """A background square: a photograph, often out of focus, or now and then a plain texture."""
+    size = (side_px, side_px)
+    if not library.backgrounds or rng.random() < 0.06:
+        return texture(rng, size)
+    picture = library.backgrounds[int(rng.integers(len(library.backgrounds)))]
+    picture = picture.resize(size, BILINEAR, box=frame_any(rng, picture.size, 0.4))
+    if rng.random() < 0.5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if rng.random() < 0.45:
+        radius = float(side_px * rng.uniform(0.002, 0.025))
+        picture = picture.filter(ImageFilter.GaussianBlur(radius))
+    return colour(rng, picture)
+
+
+def _pick(rng: Rng, items: Sequence[T]) -> T:
+    return items[int(rng.integers(len(items)))]
+
+
+def _veil(rng: Rng, mask: Image.Image, side_px: int) -> Image.Image:
+    """A strand card or smoke in a texture's colours, usually behind a solid it belongs to."""
+    veil = texture(rng, mask.size)
+    veil.putalpha(mask.getchannel("A"))
+    canvas = place(rng, veil, side_px)
+    if rng.random() < 0.75:
+        canvas = Image.alpha_composite(canvas, place(rng, blob(rng, side_px // 2), side_px))
+    return canvas
+
+
+def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
+    """An RGBA square with one subject on nothing."""
+    kind = choose(rng, SUBJECTS)
+    if kind == "person" and library.people:
+        photo = _pick(rng, library.people)
+        cutout = photo.image.copy()
+        cutout.putalpha(photo.alpha.filter(ImageFilter.BoxBlur(2)))
+        box = frame_person(rng, photo)
+        canvas = cutout.resize((side_px, side_px), BILINEAR, box=box)
+        canvas = sharpen_alpha(rng, canvas)
+        hairy, fur = rng.random() < 0.6, False
+        if rng.random() < 0.5:
+            canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    elif kind in library.solids:
+        canvas = place(rng, _pick(rng, library.solids[kind]), side_px)
+        hairy, fur = rng.random() < 0.35, rng.random() < 0.6
+    elif kind == "veil" and library.veils:
+        mask = _pick(rng, library.veils[_pick(rng, sorted(library.veils))])
+        canvas, hairy, fur = _veil(rng, mask, side_px), False, False
+    else:
+        canvas = place(rng, procedural_subject(rng, side_px // 2), side_px)
+        hairy, fur = False, False
+    if hairy:
+        canvas = attach_strands(rng, canvas, fur)
+    if rng.random() < 0.12:  # out of focus
+        radius = float(side_px * rng.uniform(0.002, 0.012))
+        canvas = canvas.convert("RGBa").filter(ImageFilter.GaussianBlur(radius)).convert("RGBA")
+    return canvas
+
+
+def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
+    """A subject over a background; alpha is exact and known everywhere."""
+    subject = colour(rng, subject_scene(rng, library, side_px))
+    background = background_scene(rng, library, side_px)
+    foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
+    image = compose(foreground, alpha, background)
+    return Scene(image, alpha, Image.new("L", alpha.size, 255), foreground, background)
+
+
+def make_scene(rng: Rng, library: Library, side_px: int) -> Scene:
+    """A scene from a source drawn by `SCENES`, not by the number of its files."""
+    kind = choose(rng, SCENES)
+    if kind == "people" and library.people:
+        photo = _pick(rng, library.people)
+        return photo_scene(rng, photo, frame_person(rng, photo), side_px)
+    if kind == "pairs" and library.pairs:
+        photo = _pick(rng, library.pairs)
+        return photo_scene(rng, photo, frame_any(rng, photo.image.size, 0.5), side_px)
+    if kind == "empty":
+        size = (side_px, side_px)
+        image = background_scene(rng, library, side_px)
+        return Scene(image, Image.new("L", size), Image.new("L", size, 255))
+    return composite_scene(rng, library, side_px)

@@ -1,0 +1,173 @@
+"""`edgematte export` as a user types it: what it refuses, and what it leaves behind."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgematte.checkpoint import random_model, save_model  # noqa: E402
+from edgematte.cli import main  # noqa: E402
+from edgematte.registry import LIGHTWEIGHT  # noqa: E402
+
+pytestmark = pytest.mark.export
+Export = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
+    """Run an export that must fail with one line, and leave nothing behind; the line."""
+    before = set(os.listdir())
+    options = () if "--model" in arguments else ("--model", "lightweight", "--target", "onnx")
+    assert main(["export", *options, *arguments]) == code
+    lines = [x for x in capsys.readouterr().err.splitlines() if not x.endswith("...")]
+    assert len(lines) == 1 and lines[0].startswith("edgematte: ")
+    assert set(os.listdir()) == before
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--size", "500"], "not a multiple of 64; the nearest are 448 and 512"),
+        (["--size", "10"], "the nearest are 64 and 128"),
+        (["--size", "512x"], "WIDTHxHEIGHT"),
+        (["--patch", "100", "--graphs", "split"], "64 and 128"),
+        (["--precision", "int3"], "no precision 'int3'; there are: fp32, fp16"),
+        (["--graphs", "diced"], "no cut 'diced'; there are: fused, split"),
+        (["--opset", "12"], "18 or later"),
+        (["--io", "image"], "--io has no meaning for onnx"),
+        (["--weights", "absent.safetensors"], "no checkpoint at absent.safetensors"),
+        (["--picture", "absent.png"], "no picture at absent.png"),
+        (
+            ["--model", "segway", "--target", "onnx"],
+            "unknown model 'segway'; there are: lightweight",
+        ),
+        (["--model", "lightweight", "--target", "tflite"], "there are: onnx, openvino, coreml"),
+        (["--model", "lightweight", "--target", "openvino", "--ort"], "--ort has no meaning"),
+        (["--weights", "x", "--random-weights"], "exclude each other"),
+    ],
+)
+def test_options_that_do_not_fit_get_one_sentence(
+    arguments: list[str], said: str, capsys: Capture
+) -> None:
+    assert said in refused(capsys, *arguments)
+
+
+def test_an_existing_output_is_kept_without_force(exported: Export, capsys: Capture) -> None:
+    bundle = exported("onnx", precision="fp32", graphs="fused")
+    before = (bundle / "edgematte.json").read_bytes()
+    assert "--force" in refused(capsys, "--output", str(bundle))
+    assert (bundle / "edgematte.json").read_bytes() == before
+
+
+def test_wrong_keys_name_the_first_five(tmp_path: Path, capsys: Capture) -> None:
+    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith("mrn.en1")}
+    torch.save({**state, "extra.weight": torch.zeros(1)}, tmp_path / "half.pth")
+    line = refused(capsys, "--weights", "half.pth")
+    assert "missing (mrn.en1." in line and "more)" in line
+    assert line.count("mrn.en1.") == 5
+    assert "1 keys unexpected (extra.weight)" in line
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, capsys: Capture) -> None:
+    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    model.sn.head.bias.data[1] = float("nan")
+    save_model(model, LIGHTWEIGHT.config, tmp_path / "nan.safetensors")
+    assert "sn.head.bias holds values that are not finite" in refused(
+        capsys, "--weights", "nan.safetensors"
+    )
+
+
+def test_a_checkpoint_of_another_configuration_says_so(tmp_path: Path, capsys: Capture) -> None:
+    model, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
+    save_model(model, {}, tmp_path / "plain.safetensors")  # its config does not say ena=0
+    assert "missing (mrn.ena_" in refused(capsys, "--weights", "plain.safetensors")
+
+
+class Bomb:
+    """Unpickling it would leave a file behind."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("exploded"),)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", ["bomb.pth", "cut.safetensors", "text.pth"])
+def test_hostile_and_broken_checkpoints_are_refused_unexecuted(
+    name: str, tmp_path: Path, capsys: Capture
+) -> None:
+    if name == "bomb.pth":
+        (tmp_path / name).write_bytes(pickle.dumps({"w": Bomb()}))
+    elif name == "cut.safetensors":
+        model, _ = random_model(LIGHTWEIGHT, {}, 0)
+        save_model(model, {}, tmp_path / name)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:1000])
+    else:
+        (tmp_path / name).write_text("not weights")
+    assert name in refused(capsys, "--weights", name)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_an_export_outside_its_tolerance_writes_nothing(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgematte.check import run, tolerances
+
+    tight = {"fp32": tolerances.Tolerance(1e-12, 1e-12)}
+    monkeypatch.setattr(run, "TOLERANCES", tight)
+    line = refused(capsys, "--random-weights", "--size", "64", code=1)
+    assert "outside the tolerance" in line and "--force" in line
+
+
+def test_json_tells_a_script_all_it_needs(capsys: Capture) -> None:
+    arguments = ["--random-weights", "--size", "64", "--output", "small.edgematte", "--json"]
+    assert main(["export", "--model", "lightweight", "--target", "onnx", *arguments]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["bundle"] == "small.edgematte" and said["within_tolerance"] is True
+    assert said["bytes"]["matte"] == os.path.getsize("small.edgematte/matte.onnx")
+
+
+def test_live_pytorch_agrees_and_other_weights_do_not(
+    exported: Export, tmp_path: Path, capsys: Capture
+) -> None:
+    bundle = str(exported("onnx", precision="fp32", graphs="fused"))
+    same, _ = random_model(LIGHTWEIGHT, {}, 0)
+    save_model(same, LIGHTWEIGHT.config, tmp_path / "same.safetensors")
+    assert main(["check", bundle, "--weights", "same.safetensors"]) == 0
+    assert "cut" in capsys.readouterr().out
+    other, _ = random_model(LIGHTWEIGHT, {}, 1)
+    save_model(other, LIGHTWEIGHT.config, tmp_path / "other.safetensors")
+    assert main(["check", bundle, "--weights", "other.safetensors"]) == 1
+
+
+@pytest.mark.parametrize("stage", ["capturing", "writing", "checking"])
+def test_ctrl_c_leaves_nothing_behind(stage: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgematte", "export", "--model", "lightweight"]
+    options = ["--target", "onnx", "--random-weights", "--size", "64"]
+    process = subprocess.Popen(
+        [*command, *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(stage):
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stderr.read()
+    assert process.wait(timeout=120) == 130
+    assert "Traceback" not in rest and rest.strip().endswith("nothing half-written was left")
+    assert os.listdir(tmp_path) == []

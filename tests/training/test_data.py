@@ -1,0 +1,112 @@
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgematte.errors import PictureError
+from edgematte.training.augment import frame_person
+from edgematte.training.data import (
+    WHOLE,
+    Sample,
+    Samples,
+    collate,
+    make_sample,
+)
+from edgematte.training.scenes import composite_scene, photo_scene
+from edgematte.training.sources import Library, held_out, load_library
+
+
+@pytest.fixture(scope="module")
+def library(pictures: Path) -> Library:
+    return load_library(pictures, validation=None)
+
+
+def _same(a: Sample, b: Sample) -> bool:
+    pairs = ((getattr(a, f.name), getattr(b, f.name)) for f in fields(Sample))
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+def test_every_source_is_read(library: Library) -> None:
+    assert len(library.people) == len(library.pairs) == len(library.backgrounds) == 2
+    assert {k: len(v) for k, v in library.solids.items()} == {"fluent": 2, "photo": 2}
+    assert {k: len(v) for k, v in library.veils.items()} == {"strands": 2, "smoke": 2}
+
+
+def test_the_sides_of_the_split_share_nothing() -> None:
+    names = [f"subject{i}_{j:02}.png" for i in range(300) for j in range(2)]
+    validation = [name for name in names if held_out(name)]
+    assert 0.05 * len(names) < len(validation) < 0.15 * len(names)
+    assert {n[:-7] for n in validation}.isdisjoint(n[:-7] for n in names if not held_out(n))
+
+
+def test_a_seed_and_an_index_give_one_sample(library: Library) -> None:
+    first, again, other = (Samples(library, 64, seed) for seed in (3, 3, 4))
+    for index in range(12):
+        assert _same(first[index], again[index])
+    assert not all(_same(first[i], other[i]) for i in range(12))
+
+
+def test_composites_recompose(library: Library) -> None:
+    for seed in range(12):
+        scene = composite_scene(np.random.default_rng(seed), library, 64)
+        assert scene.foreground is not None and scene.background is not None
+        f, b, i = (
+            np.asarray(p, dtype=float) for p in (scene.foreground, scene.background, scene.image)
+        )
+        a = np.asarray(scene.alpha, dtype=float)[..., None] / 255
+        assert np.abs(a * f + (1 - a) * b - i).max() <= 1
+        assert np.asarray(scene.known).min() == 255
+
+
+def test_a_mask_is_not_believed_at_its_edge(library: Library) -> None:
+    photo = library.people[0]
+    known, alpha = np.asarray(photo.known), np.asarray(photo.alpha)
+    assert set(np.unique(known)) == {0, 255} and set(np.unique(alpha)) == {0, 255}
+    across = known[36]  # the mask begins at column 20 and ends at 43
+    assert (across[16:24] == 0).all() and across[15] == across[24] == 255
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scene = photo_scene(rng, photo, frame_person(rng, photo), 64)
+        alpha, known = np.asarray(scene.alpha), np.asarray(scene.known)
+        assert set(np.unique(alpha[known == 255])) <= {0, 255}
+
+
+def test_samples_are_fused_split_or_given(library: Library) -> None:
+    fused = split = given = 0
+    for seed in range(60):
+        s = make_sample(np.random.default_rng(seed), library, 64)
+        assert s.image.shape == s.crop_image.shape == (64, 64, 3)
+        assert s.alpha.shape == s.crop_known.shape == (64, 64)
+        if s.box == WHOLE:
+            fused += 1
+            assert s.given_px == -1 and np.array_equal(s.image, s.crop_image)
+        else:
+            given += s.given_px >= 0
+            split += s.given_px < 0
+            left, top, right, bottom = s.box
+            assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+    assert fused > split > 0 and given > 0
+
+
+def test_collate_gives_planes_in_unit_range(library: Library) -> None:
+    batch = collate([Samples(library, 64, 0)[i] for i in range(3)])
+    assert batch.image.shape == (3, 3, 64, 64) and batch.box.shape == (3, 4)
+    for plane in (batch.alpha, batch.known, batch.crop_alpha, batch.crop_known):
+        assert plane.shape == (3, 1, 64, 64)
+        assert 0 <= float(plane.min()) and float(plane.max()) <= 1
+
+
+def test_no_files_are_needed() -> None:
+    alphas = [Samples(Library(), 64, 0)[i].alpha for i in range(10)]
+    assert sum(alpha.max() > 0 for alpha in alphas) > 5
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="no folder"):
+        load_library(tmp_path / "nothing")
+    (tmp_path / "people/image").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "people/image/a.jpg")
+    with pytest.raises(PictureError, match=r"a\.jpg has no matte"):
+        load_library(tmp_path, validation=None)
