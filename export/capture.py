@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgematte.errors import ExportError
+from edgematte.export.passes import rewrite
 from edgematte.manifest import Graph
 
 
@@ -25,8 +26,8 @@ class Capture:
     """A captured graph: pure, with static shapes; inputs in declared order."""
 
     graph: Graph
-    module: nn.Module
     program: ExportedProgram
+    rewritten: dict[str, int]  # places changed, by pass
 
 
 def capture(source: TorchGraph) -> Capture:
@@ -51,5 +52,6 @@ def capture(source: TorchGraph) -> Capture:
         except Exception as error:
             first = str(error).strip().splitlines()[0]
             raise ExportError(f"graph {source.graph.name} cannot be captured: {first}") from error
+    program, rewritten = rewrite(program, example)
     macs = int(counter.get_total_flops()) // 2
-    return Capture(replace(source.graph, macs=macs), module, program)
+    return Capture(replace(source.graph, macs=macs), program, rewritten)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgematte import testcard
 from edgematte.check import goldens
@@ -99,7 +100,7 @@ def _tensor(name: str, shape: tuple[int, ...]) -> Tensor:
 
 def _record() -> goldens.Goldens:
     """The golden records, from NumPy's graphs as an export takes them from PyTorch's."""
-    picture = testcard.testcard(90, 70)
+    picture = testcard.testcard(50, 40)
     seen: dict[str, dict[str, Floats]] = {}
 
     def segment(**inputs: Floats) -> dict[str, Floats]:
@@ -118,7 +119,7 @@ def _record() -> goldens.Goldens:
         records[name] = goldens.GraphRecord(rounded, call(**rounded), 1)
     pool: dict[str, NDArray[Any]] = {
         "picture": picture,
-        "size": np.array([90, 70], np.int32),
+        "size": np.array([50, 40], np.int32),
         "probabilities": goldens.to_bytes(records["segment"].outputs["trimap"][0]),
     }
     kept: dict[str, NDArray[Any]] = {}
@@ -232,3 +233,16 @@ def edit_manifest() -> Callable[[Path, Callable[[dict[str, Any]], object]], None
         (bundle / FILE).write_text(json.dumps(value))
 
     return edit
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> Callable[..., Path]:
+    """Saves a small made picture: ``png(name, width, height)``."""
+
+    def save(name: str = "picture.png", width: int = 60, height: int = 45) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(testcard.testcard(width, height)).save(path)
+        return path
+
+    return save

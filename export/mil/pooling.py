@@ -62,9 +62,9 @@ class _Frame:
     def reduce(self, x: Array, combine: np.ufunc, empty: float) -> Array:
         """`combine` over each window, of `empty` where it reaches over the edge."""
         reaches = []
-        for axis, (before, after) in enumerate(self.pads):
+        for axis, (before, _) in enumerate(self.pads):
             end = (self.results[axis] - 1) * self.steps[axis] + self.kernel[axis]
-            reaches.append((before, max(after, end - before - self.sides[axis])))
+            reaches.append((before, max(0, end - before - self.sides[axis])))
         padded = pad_spatial(x, tuple(reaches), empty)
         for axis in reversed(range(len(self.sides))):
             padded = self._reduce_axis(padded, axis, combine)

@@ -40,8 +40,8 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
     program, graph = capture.program, capture.graph
     if eight_bit:
         example = tuple(torch.zeros(t.shape) for t in graph.inputs)
-        scaled = _AlphaTo255(capture.module, [t.name for t in graph.outputs])
-        program = torch.export.export(scaled.eval(), example)
+        scaled = _AlphaTo255(capture.program.module(), [t.name for t in graph.outputs])
+        program = torch.export.export(scaled, example)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

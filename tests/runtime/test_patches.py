@@ -16,8 +16,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 def layouts(draw: st.DrawFn) -> tuple[tuple[int, int], int, int]:
     """A picture's size, the side of its patches, and their overlap: at most half a side."""
     side = draw(st.integers(1, 24))
-    return draw(st.tuples(st.integers(1, 80), st.integers(1, 80))), side, draw(
-        st.integers(0, side // 2)
+    return (
+        draw(st.tuples(st.integers(1, 80), st.integers(1, 80))),
+        side,
+        draw(st.integers(0, side // 2)),
     )
 
 
@@ -209,13 +211,15 @@ def test_values_outside_of_alpha_are_clipped() -> None:
 def test_memory_is_the_result_and_one_row_of_patches() -> None:
     width, side, overlap = 1000, 64, 8
 
-    def extra(height: int) -> int:
-        """Bytes at the peak beyond those of the result."""
+    def extra(rows: int) -> int:
+        """Bytes at the peak beyond those of the result, for a picture of so many rows of patches."""
+        height = overlap + rows * (side - overlap)
+        grid = patch_grid((width, height), side, overlap)
         tracemalloc.start()
         try:
             stitcher = Stitcher((width, height), side, overlap)
             alpha = np.full((side, side), 0.5, np.float32)
-            for patch in walk(patch_grid((width, height), side, overlap)):
+            for patch in walk(grid):
                 stitcher.add(patch, alpha)
             stitcher.finish()
             return tracemalloc.get_traced_memory()[1] - 4 * width * height
@@ -223,5 +227,5 @@ def test_memory_is_the_result_and_one_row_of_patches() -> None:
             tracemalloc.stop()
 
     row = 4 * width * side
-    assert extra(2000) < 4 * row  # sums, weights, and a copy of one of them
-    assert extra(4000) - extra(1000) < row / 4  # patch objects, nothing that grows with pixels
+    assert extra(20) < 4 * row  # sums, weights, and a copy of one of them
+    assert abs(extra(80) - extra(20)) < row / 10  # a picture four times as high costs no more

@@ -35,7 +35,9 @@ CLOSE = 1e-6
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, SIDES, SIDES, SIDES, SIDES)
-def test_planes_are_what_the_filter_says(seed: int, h: int, w: int, height: int, width: int) -> None:
+def test_planes_are_what_the_filter_says(
+    seed: int, h: int, w: int, height: int, width: int
+) -> None:
     planes = noise(seed, 2, h, w)
     found = resize_planes(planes, (width, height))
     assert found.shape == (2, height, width) and found.dtype == np.float32

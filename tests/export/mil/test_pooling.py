@@ -25,7 +25,7 @@ def pools(draw: Any) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

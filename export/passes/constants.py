@@ -1,0 +1,31 @@
+"""Constants of a graph under rewriting: reading what a node holds, adding new ones."""
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+
+def value(module: GraphModule, node: object) -> Tensor:
+    """The tensor behind a ``get_attr`` node."""
+    assert isinstance(node, Node) and node.op == "get_attr"
+    found: object = module
+    for part in str(node.target).split("."):
+        found = getattr(found, part)
+    assert isinstance(found, Tensor)
+    return found.detach()
+
+
+def is_constant(node: object) -> bool:
+    """Whether a node stands for a parameter or buffer."""
+    return isinstance(node, Node) and node.op == "get_attr"
+
+
+def add_constant(module: GraphModule, before: Node, tensor: Tensor, name: str) -> Node:
+    """A new buffer and the node that reads it, placed before another node."""
+    count = sum(1 for key, _ in module.named_buffers(recurse=False) if key.startswith(name))
+    key = f"{name}_{count}"
+    module.register_buffer(key, tensor.contiguous())
+    with module.graph.inserting_before(before):
+        node = module.graph.get_attr(key)
+    node.meta["val"] = torch.empty_like(tensor, device="meta")
+    return node

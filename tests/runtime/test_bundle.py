@@ -1,0 +1,305 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgematte.cli import main
+from edgematte.errors import BundleError
+from edgematte.manifest import FILE
+from edgematte.runtime.bundle import DEFAULT, open_bundle
+
+Change = Callable[[dict[str, Any]], object]
+Edit = Callable[[Path, Change], None]
+
+
+def refused(bundle: Path, *parts: str) -> None:
+    """Opening it is one sentence that names the thing, from Python and from three commands."""
+    with pytest.raises(BundleError) as caught:
+        open_bundle(bundle)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_a_whole_bundle_opens(tiny_bundle: Path, default_bundle: Path) -> None:
+    tiny, default = open_bundle(tiny_bundle), open_bundle(str(default_bundle))
+    assert tiny.file(tiny.manifest.graph("refine")) == tiny_bundle / "refine.onnx"
+    assert default.manifest == open_bundle().manifest
+
+
+def test_none_is_the_default_that_ships() -> None:
+    bundle = open_bundle()
+    assert bundle.path == DEFAULT
+    assert (bundle.manifest.model, bundle.manifest.target) == ("lightweight", "onnx")
+
+
+@pytest.mark.parametrize("command", ["info", "check", "matte"])
+def test_commands_say_one_line_and_exit_2(
+    command: str, tiny_bundle: Path, png: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_bundle / "refine.onnx").unlink()
+    arguments = {
+        "info": [str(tiny_bundle)],
+        "check": [str(tiny_bundle)],
+        "matte": [
+            str(png()),
+            "-o",
+            str(tiny_bundle.parent / "o.png"),
+            "--bundle",
+            str(tiny_bundle),
+        ],
+    }
+    assert main([command, *arguments[command]]) == 2
+    out, err = capfd.readouterr()
+    assert not out and len(err.splitlines()) == 1 and "lacks the file refine.onnx" in err
+    assert not (tiny_bundle.parent / "o.png").exists()
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    refused(tmp_path / "none.edgematte", "no bundle at", "none.edgematte", "edgematte export")
+
+
+def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file.edgematte").write_text("x")
+    refused(tmp_path / "file.edgematte", "no bundle at", "file.edgematte")
+
+
+def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
+    refused(tmp_path, FILE, "it is not a bundle")
+
+
+def test_a_manifest_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    refused(tmp_path, FILE, "cannot be read")
+
+
+@pytest.mark.parametrize("name", ["refine.onnx", "segment.onnx", "golden/host.npz"])
+def test_a_missing_file(name: str, tiny_bundle: Path) -> None:
+    (tiny_bundle / name).unlink()
+    refused(tiny_bundle, f"lacks the file {name}")
+
+
+@pytest.mark.parametrize("name", ["refine.onnx", "golden/refine.npz"])
+def test_one_edited_byte(name: str, tiny_bundle: Path) -> None:
+    data = bytearray((tiny_bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tiny_bundle / name).write_bytes(data)
+    refused(tiny_bundle, name, "sha256 differs")
+
+
+def test_an_appended_byte_and_a_truncated_file(tiny_bundle: Path) -> None:
+    data = (tiny_bundle / "refine.onnx").read_bytes()
+    for other in (data + b"\0", data[:-1], b""):
+        (tiny_bundle / "refine.onnx").write_bytes(other)
+        refused(tiny_bundle, "refine.onnx", "sha256 differs")
+
+
+def test_two_graph_files_exchanged(tiny_bundle: Path) -> None:
+    first, second = tiny_bundle / "segment.onnx", tiny_bundle / "refine.onnx"
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    refused(tiny_bundle, ".onnx", "sha256 differs")
+
+
+def test_a_folder_in_a_files_place(tiny_bundle: Path) -> None:
+    (tiny_bundle / "refine.onnx").unlink()
+    (tiny_bundle / "refine.onnx").mkdir()
+    refused(tiny_bundle, "refine.onnx")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret", "golden/../../secret", "/etc/hostname", "C:/secret", "..\\secret", "a\0b", ".."],
+)
+def test_a_path_that_leaves_the_bundle(name: str, tiny_bundle: Path, edit_manifest: Edit) -> None:
+    (tiny_bundle.parent / "secret").write_text("secret")
+    edit_manifest(tiny_bundle, lambda m: m["files"].update({name: "0" * 64}))
+    refused(tiny_bundle, "leaves the bundle", repr(name))
+
+
+def test_a_graph_whose_file_leaves_the_bundle(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][0].update(file="../segment.onnx"))
+    refused(tiny_bundle, "segment", "'../segment.onnx' is not in the file list")
+
+
+def test_a_link_out_of_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.onnx"
+    (tiny_bundle / "refine.onnx").rename(outside)
+    (tiny_bundle / "refine.onnx").symlink_to(outside)  # its content and sha256 would fit
+    refused(tiny_bundle, "'refine.onnx'", "leaves the bundle")
+
+
+def test_a_linked_folder_out_of_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tiny_bundle / "golden").rename(tmp_path / "golden")
+    (tiny_bundle / "golden").symlink_to(tmp_path / "golden")
+    refused(tiny_bundle, "'golden/", "leaves the bundle")
+
+
+def test_a_loop_of_links(tiny_bundle: Path) -> None:
+    (tiny_bundle / "refine.onnx").unlink()
+    (tiny_bundle / "refine.onnx").symlink_to("refine.onnx")
+    refused(tiny_bundle, "refine.onnx")
+
+
+def test_a_link_to_the_whole_bundle_is_fine(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.edgematte").symlink_to(tiny_bundle)
+    assert open_bundle(tmp_path / "link.edgematte").manifest.model == "lightweight"
+
+
+def test_a_name_too_long_for_a_file_system(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m["files"].update({"x" * 5000: "0" * 64}))
+    refused(tiny_bundle, "xxx")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_without_permission(tiny_bundle: Path) -> None:
+    (tiny_bundle / "refine.onnx").chmod(0)
+    refused(tiny_bundle, "refine.onnx", "Permission denied")
+
+
+def test_a_graph_file_that_is_not_in_the_list(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m["files"].pop("refine.onnx"))
+    refused(tiny_bundle, "graph refine", "'refine.onnx' is not in the file list")
+
+
+def test_a_graph_without_a_file(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][1].update(file=""))
+    refused(tiny_bundle, "graph refine", "not in the file list")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", "two words"])
+def test_names_that_would_become_paths(name: str, tiny_bundle: Path, edit_manifest: Edit) -> None:
+    """Tensors' names name the files a runner exchanges, graphs' names those of golden records."""
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][1]["outputs"][0].update(name=name))
+    refused(tiny_bundle, repr(name), "no identifier")
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][1]["outputs"][0].update(name="alpha"))
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][1].update(name=name))
+    refused(tiny_bundle, repr(name), "no identifier")
+
+
+TEXTS = {
+    "empty": ("", "is not JSON"),
+    "not JSON": ("edgematte", "is not JSON"),
+    "truncated": ('{"format": 1, "model": "light', "is not JSON"),
+    "a list": ("[1, 2]", "format version None"),
+    "null": ("null", "format version None"),
+    "nested without end": ("[" * 100_000, "is not JSON"),
+    "a huge number": ('{"format": ' + "9" * 5000 + "}", "is not JSON"),
+    "no format": ('{"model": "lightweight"}', "format version None"),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_manifest_that_is_none(kind: str, tiny_bundle: Path) -> None:
+    text, part = TEXTS[kind]
+    (tiny_bundle / FILE).write_text(text)
+    refused(tiny_bundle, FILE, part)
+
+
+def test_a_manifest_that_is_not_text(tiny_bundle: Path) -> None:
+    (tiny_bundle / FILE).write_bytes(b"\xff\xfe\x00")
+    refused(tiny_bundle, FILE, "cannot be read")
+
+
+def test_a_manifest_cut_short_anywhere(tiny_bundle: Path) -> None:
+    text = (tiny_bundle / FILE).read_text()
+    for length in range(0, len(text), 97):
+        (tiny_bundle / FILE).write_text(text[:length])
+        refused(tiny_bundle, FILE)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", 1.5, True, None])
+def test_another_format_version(version: object, tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m.update(format=version))
+    refused(tiny_bundle, FILE)
+
+
+def test_a_newer_format_says_what_to_do(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    edit_manifest(tiny_bundle, lambda m: m.update(format=7))
+    refused(tiny_bundle, "format version 7", "reads version 1", "install the edgematte that wrote")
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "missing field": (lambda m: m.pop("model"), "lacks the field 'model'"),
+    "missing deep field": (lambda m: m["host"].pop("size"), ".host lacks the field 'size'"),
+    "extra field": (lambda m: m.update(surprise=1), "field 'surprise'"),
+    "extra deep field": (lambda m: m["graphs"][0].update(surprise=1), ".graphs[0] has a field"),
+    "text for a number": (lambda m: m["host"].update(patch="32"), ".host.patch should be an int"),
+    "number for text": (lambda m: m.update(model=5), ".model should be a str"),
+    "bool for a number": (lambda m: m["host"].update(patch=True), ".host.patch should be an int"),
+    "list for an object": (lambda m: m.update(host=[]), ".host should be an object"),
+    "object for a list": (lambda m: m.update(graphs={}), ".graphs should be a list"),
+    "pair of three": (lambda m: m["host"].update(size=[1, 2, 3]), ".host.size should be 2 items"),
+    "null": (lambda m: m.update(target=None), ".target should be a str"),
+    "huge": (lambda m: m["host"].update(scale=10**400), ".host.scale should be a number"),
+    "digest": (lambda m: m["files"].update({FILE: 5}), "should be a str"),
+    "dtype": (lambda m: m["graphs"][0]["inputs"][0].update(dtype="float9"), "dtype 'float9'"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_field_that_does_not_fit(kind: str, tiny_bundle: Path, edit_manifest: Edit) -> None:
+    change, part = CHANGES[kind]
+    edit_manifest(tiny_bundle, change)
+    refused(tiny_bundle, FILE, part)
+
+
+NONSENSE: dict[str, tuple[Change, str]] = {
+    "model": (lambda m: m.update(model="other"), "unknown model 'other'"),
+    "target": (lambda m: m.update(target="tflite"), "'tflite'"),
+    "precision": (lambda m: m.update(precision="fp8"), "unknown precision 'fp8'"),
+    "cut": (lambda m: m["host"].update(cut="slices"), "unknown cut 'slices'"),
+    "other cut": (lambda m: m["host"].update(cut="fused"), "lacks the array 'reduced_alpha'"),
+    "no graphs": (lambda m: m.update(graphs=[]), "needs a graph 'segment'"),
+    "size": (lambda m: m["host"].update(size=[0, 48]), "size [0, 48]"),
+    "other size": (lambda m: m["host"].update(size=[48, 64]), "the graph takes"),
+    "no patch": (lambda m: m["host"].pop("patch"), "patch None"),
+    "overlap": (lambda m: m["host"].update(overlap=32), "overlap 32"),
+    "negative overlap": (lambda m: m["host"].update(overlap=-1), "overlap -1"),
+    "band": (lambda m: m["host"].update(band_px=-1), "band_px"),
+    "no threshold": (lambda m: m["host"].pop("unknown_threshold"), "unknown_threshold"),
+    "tensor": (lambda m: m["graphs"][0]["outputs"][0].update(name="tri"), "tri"),
+    "shape": (lambda m: m["graphs"][1]["outputs"][0].update(shape=[1]), "shape"),
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_values_that_fit_their_type_and_make_no_sense(
+    kind: str, tiny_bundle: Path, edit_manifest: Edit, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No hash covers the manifest itself; a check must still end in one line, not a traceback."""
+    change, part = NONSENSE[kind]
+    edit_manifest(tiny_bundle, change)
+    assert main(["check", str(tiny_bundle)]) == 2
+    out, err = capfd.readouterr()
+    assert not out and len(err.splitlines()) == 1 and part in err
+
+
+@pytest.mark.parametrize("kind", [k for k in NONSENSE if k != "precision"])
+def test_they_are_no_traceback_of_matte_either(
+    kind: str,
+    tiny_bundle: Path,
+    edit_manifest: Edit,
+    png: Callable[..., Path],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    edit_manifest(tiny_bundle, NONSENSE[kind][0])
+    out_file = tiny_bundle.parent / "out.png"
+    assert main(["matte", str(png()), "-o", str(out_file), "--bundle", str(tiny_bundle)]) == 2
+    out, err = capfd.readouterr()
+    assert not out and len(err.splitlines()) == 1 and not out_file.exists()
+
+
+def test_info_of_a_copy_made_elsewhere(tiny_bundle: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "x.edgematte"
+    moved.parent.mkdir()
+    tiny_bundle.rename(moved)
+    assert (
+        open_bundle(moved).manifest.to_json()
+        == json.dumps(json.loads((moved / FILE).read_text()), indent=2) + "\n"
+    )

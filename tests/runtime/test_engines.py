@@ -1,0 +1,168 @@
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgematte
+from edgematte import testcard
+from edgematte.errors import EngineError
+from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.engines import ENGINES, TARGETS, engine_for, open_engine
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_has_a_default_engine_that_runs_it(target: str) -> None:
+    assert target in ENGINES[engine_for(target)][2]
+
+
+def test_the_defaults_are_the_targets_own_engines() -> None:
+    assert [engine_for(t) for t in TARGETS] == ["onnxruntime", "openvino", "coreml"]
+    assert engine_for("onnx", "openvino") == "openvino"
+
+
+def test_an_unknown_engine_is_named_with_those_there_are() -> None:
+    with pytest.raises(EngineError, match="unknown engine 'tflite'.*onnxruntime, openvino, coreml"):
+        engine_for("onnx", "tflite")
+
+
+def test_an_engine_that_cannot_run_the_target_is_told_apart() -> None:
+    with pytest.raises(EngineError, match="onnxruntime cannot run openvino graphs; use openvino"):
+        engine_for("openvino", "onnxruntime")
+
+
+def test_an_unknown_target_is_an_error_of_one_sentence() -> None:
+    with pytest.raises(EngineError, match="no engine runs 'tflite' graphs"):
+        engine_for("tflite")
+
+
+BLOCKED = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {module!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Block())
+from edgematte.cli import main
+sys.exit(main(["matte", {picture!r}, "-o", {out!r}, "--bundle", {bundle!r}, "--engine", {name!r}]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("onnxruntime", 'pip install "edgematte[cpu]"'),
+        ("openvino", 'pip install "edgematte[openvino]"'),
+    ],
+)
+def test_an_engine_that_is_not_installed_says_how_to_install_it(
+    name: str, line: str, tiny_bundle: Path, tmp_path: Path, png: Callable[..., Path]
+) -> None:
+    out = tmp_path / "out.png"
+    program = BLOCKED.format(
+        module=name, name=name, bundle=str(tiny_bundle), picture=str(png()), out=str(out)
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and not out.exists() and not done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert f"engine {name} is not installed" in done.stderr and line in done.stderr
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "tensorrt"])
+def test_a_missing_gpu_is_an_error_and_never_the_cpu(device: str, tiny_bundle: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    kind = device.partition(":")[0]
+    with pytest.raises(EngineError, match=f"device {kind} asked for.*only: cpu.*edgematte.gpu"):
+        edgematte.load(tiny_bundle, device=device)
+
+
+def test_a_provider_that_does_not_start_is_an_error_too(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Onnxruntime-gpu without a GPU lists CUDA, warns, and runs on the CPU; edgematte must not."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+    with pytest.raises(EngineError, match="cuda did not start; onnxruntime fell back to CPU"):
+        edgematte.load(tiny_bundle, device="cuda")
+
+
+def test_an_unknown_device_is_named_with_those_there_are(tiny_bundle: Path) -> None:
+    with pytest.raises(EngineError, match="unknown device 'tpu'; there are: cpu, cuda"):
+        edgematte.load(tiny_bundle, device="tpu")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs here")
+def test_coreml_elsewhere_than_on_macos_says_what_to_do_instead(tiny_bundle: Path) -> None:
+    graph = open_bundle(tiny_bundle).manifest.graphs[0]
+    with pytest.raises(EngineError, match="needs macOS.*`edgematte check` evaluates the bundle"):
+        open_engine("coreml", tiny_bundle / "segment.mlpackage", graph)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph at all", b"\x08\x08" * 400])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_file_that_is_no_graph_is_one_sentence(
+    content: bytes, engine: str, tiny_bundle: Path, reseal: Callable[[Path], None]
+) -> None:
+    pytest.importorskip(engine)
+    (tiny_bundle / "refine.onnx").write_bytes(content)
+    reseal(tiny_bundle)
+    with pytest.raises(EngineError, match=f"{engine} cannot load refine.onnx") as caught:
+        edgematte.load(tiny_bundle, engine=engine)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_graph_files_that_changed_places_are_told(
+    engine: str, tiny_bundle: Path, reseal: Callable[[Path], None]
+) -> None:
+    """Even where the list of files was made to fit: the graphs' own names do not."""
+    pytest.importorskip(engine)
+    shutil.move(tiny_bundle / "segment.onnx", tiny_bundle / "kept")
+    shutil.move(tiny_bundle / "refine.onnx", tiny_bundle / "segment.onnx")
+    shutil.move(tiny_bundle / "kept", tiny_bundle / "refine.onnx")
+    reseal(tiny_bundle)
+    with pytest.raises(EngineError) as caught:
+        edgematte.load(tiny_bundle, engine=engine)(testcard.testcard(40, 30))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_does_not_change_the_answer(threads: int, tiny_bundle: Path) -> None:
+    picture = testcard.testcard(70, 50)
+    found = edgematte.load(tiny_bundle, threads=threads)(picture).alpha
+    np.testing.assert_allclose(found, edgematte.load(tiny_bundle)(picture).alpha, atol=1e-6)
+
+
+def test_openvino_runs_onnx_bundles_close_to_onnxruntime(default_bundle: Path) -> None:
+    pytest.importorskip("openvino")
+    picture = testcard.testcard(200, 150)
+    first = edgematte.load(default_bundle, engine="onnxruntime")(picture)
+    second = edgematte.load(default_bundle, engine="openvino")(picture)
+    # Where the processor has bf16 units openvino uses them: 8 bits of mantissa, over ~50 layers.
+    # The trimaps may differ only where a probability is that close to a threshold.
+    assert (first.trimap != second.trimap).mean() < 0.02
+    same = first.trimap == second.trimap
+    assert np.abs(first.alpha - second.alpha)[same].mean() < 0.01
+
+
+def test_openvino_names_the_devices_there_are(tiny_bundle: Path) -> None:
+    pytest.importorskip("openvino")
+    with pytest.raises(EngineError, match="device npu7 asked for.*only: .*cpu"):
+        edgematte.load(tiny_bundle, engine="openvino", device="npu7")
+
+
+def test_the_table_points_at_classes_that_exist() -> None:
+    for target, pip_line, _ in ENGINES.values():
+        module, _, attribute = target.partition(":")
+        spec = importlib.util.find_spec(module)
+        assert spec and spec.origin and f"class {attribute}" in Path(spec.origin).read_text()
+        assert pip_line.startswith("pip install")

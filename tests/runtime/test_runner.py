@@ -1,0 +1,172 @@
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgematte.cli import main
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph, Tensor
+from edgematte.runtime.engines.runner import RunnerEngine
+
+READ = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+folder = Path(sys.argv[-1])
+job = json.loads((folder / "job.json").read_text())
+def read(entry):
+    kind = np.dtype(entry["dtype"]).newbyteorder("<")
+    return np.fromfile(folder / entry["file"], kind).reshape(entry["shape"])
+def write(entry, value):
+    value.astype(np.dtype(entry["dtype"]).newbyteorder("<")).tofile(folder / entry["file"])
+"""
+
+RUN = (
+    READ
+    + """
+import onnxruntime
+session = onnxruntime.InferenceSession(job["file"], providers=["CPUExecutionProvider"])
+inputs = {entry["name"]: read(entry) for entry in job["inputs"]}
+for entry, value in zip(job["outputs"], session.run([e["name"] for e in job["outputs"]], inputs)):
+    write(entry, CHANGE(value))
+"""
+)
+
+
+Maker = Callable[[str], str]
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Maker:
+    """Saves a program; returns the command that runs it. Its folder's name holds a space."""
+
+    def make(program: str) -> str:
+        folder = tmp_path / "my runner"
+        folder.mkdir()
+        (folder / "run.py").write_text(program)
+        return shlex.join([sys.executable, str(folder / "run.py")])
+
+    return make
+
+
+def graph(dtype: str = "float32") -> Graph:
+    source = Tensor("image", (1, 3, 2, 5), dtype, "NCHW", (0.0, 1.0), "")
+    result = Tensor("alpha", (1, 1, 2, 5), "float32", "NCHW", (0.0, 1.0), "")
+    return Graph("matte", (source,), (result,), "matte.onnx")
+
+
+def run(command: str, dtype: str = "float32", timeout_s: float = 60) -> np.ndarray:  # type: ignore[type-arg]
+    image = np.arange(30).reshape(1, 3, 2, 5).astype(dtype)
+    engine = RunnerEngine(Path("matte.onnx"), graph(dtype), command=command, timeout_s=timeout_s)
+    return engine.run({"image": image})["alpha"]
+
+
+def test_a_runner_in_another_process_passes_the_check(
+    runner: Maker, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = runner("CHANGE = lambda value: value" + RUN)
+    assert main(["check", str(tiny_bundle), "--runner", command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["within_tolerance"]
+    assert {d["engine"] for d in found["differences"]} == {"numpy", "runner"}
+    compared = {d["where"] for d in found["differences"] if d["engine"] == "runner"}
+    assert compared == {"segment.trimap", "refine.alpha", "alpha"}
+
+
+def test_a_runner_that_is_off_is_outside_the_tolerance(
+    runner: Maker, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = runner("CHANGE = lambda value: value * 0.999" + RUN)
+    assert main(["check", str(tiny_bundle), "--runner", command]) == 1
+    assert "OUTSIDE the tolerance" in capsys.readouterr().out
+
+
+BROKEN = {
+    "wrong size": ("CHANGE = lambda value: value[..., :-1]" + RUN, "segment.*bytes.*takes"),
+    "exits": (
+        READ + 'print("starting"); sys.exit("no such phone")',
+        "exited with 1: no such phone",
+    ),
+    "exits mutely": (READ + "sys.exit(7)", "exited with 7: no message"),
+    "writes nothing": (READ, "wrote no trimap.bin"),
+    "speaks in bytes": ("import os; os.write(2, bytes([255, 254])); os._exit(3)", "exited with 3"),
+    "not finite": ("CHANGE = lambda value: value * float('nan')" + RUN, "not finite"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_runner_is_one_sentence_and_exit_2(
+    kind: str, runner: Maker, tiny_bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program, sentence = BROKEN[kind]
+    assert main(["check", str(tiny_bundle), "--runner", runner(program)]) == 2
+    out, err = capfd.readouterr()
+    assert not out and len(err.splitlines()) == 1
+    assert "graph segment on runner" in err  # which graph it was
+    assert pytest.importorskip("re").search(sentence, err)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("/nowhere/run", "/nowhere/run cannot be started: No such file"),
+        ("", "command is empty"),
+        ("python 'run.py", "cannot be split: No closing quotation"),
+    ],
+)
+def test_a_command_that_is_none_is_one_sentence_and_exit_2(
+    command: str, sentence: str, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tiny_bundle), "--runner", command]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and sentence in err
+
+
+def test_engine_and_runner_exclude_each_other(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["check", str(tiny_bundle), "--runner", "true", "--engine", "onnxruntime"]
+    assert main(arguments) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_a_runner_that_hangs_is_given_up_on(runner: Maker) -> None:
+    with pytest.raises(EngineError, match="took more than 0.3 s"):
+        run(runner("import time; time.sleep(60)"), timeout_s=0.3)
+
+
+SUM = READ + 'write(job["outputs"][0], read(job["inputs"][0]).astype("f8").sum(axis=1))'
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int32"])
+def test_tensors_cross_in_their_own_type(dtype: str, runner: Maker) -> None:
+    expected = np.arange(30.0).reshape(1, 3, 2, 5).sum(axis=1, keepdims=True)
+    found = run(runner(SUM), dtype)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_job_says_everything_a_port_needs(runner: Maker, tmp_path: Path) -> None:
+    copy = tmp_path / "job.json"
+    run(runner(SUM + f"; Path({str(copy)!r}).write_text(json.dumps(job))"))
+    job = json.loads(copy.read_text())
+    assert job == {
+        "graph": "matte",
+        "file": str(Path("matte.onnx").resolve()),
+        "inputs": [
+            {"name": "image", "file": "image.bin", "dtype": "float32", "shape": [1, 3, 2, 5]}
+        ],
+        "outputs": [
+            {"name": "alpha", "file": "alpha.bin", "dtype": "float32", "shape": [1, 1, 2, 5]}
+        ],
+    }
+
+
+def test_the_folder_of_a_job_is_removed(runner: Maker, tmp_path: Path) -> None:
+    copy = tmp_path / "where"
+    run(runner(SUM + f"; Path({str(copy)!r}).write_text(str(folder))"))
+    assert copy.read_text() and not Path(copy.read_text()).exists()
