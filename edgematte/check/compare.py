@@ -61,7 +61,7 @@ def compare_host(goldens: Goldens, steps: Mapping[str, Step]) -> list[Difference
         for result, value in results.items():
             expected = unit(result, _recorded(goldens, result))
             exact = value.dtype.kind in "iub"
-            limit = Tolerance(0, 0) if exact else HOST
+            limit = Tolerance(0.0, 0.0) if exact else HOST
             kept = sampled(result, value)
             found.append(difference("host", f"{name}.{result}", "numpy", kept, expected, limit))
     return found

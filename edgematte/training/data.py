@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from edgematte.training.augment import BILINEAR, Box, degrade
-from edgematte.training.scenes import composite_scene, make_scene
+from edgematte.training.scenes import Scene, composite_scene, make_scene
 from edgematte.training.sources import Library
 
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
+Planes = tuple[Plane, Plane, Plane]
 
 FUSED, GIVEN = 0.7, 0.15  # shares of the samples; the rest is split
 MAX_CANVAS_PX = 1024
@@ -27,7 +28,7 @@ class Sample:
     """What one training step shows of one scene.
 
     `image` (S, S, 3), `alpha`, `known` (S, S): the whole scene, for SN; uint8, `known` 0 or 255.
-    `crop_image`, `crop_alpha`, `crop_known`: what MRN sees, the same when fused.
+    `crop_image`, `crop_alpha`, `crop_known`, of side C: what MRN sees, maybe of a larger scene.
     `box`: left, top, right, bottom of the crop as fractions of the scene.
     `given_px`: MRN is given a true trimap grown by this radius in place of SN's probabilities;
     -1 where it is not.
@@ -49,50 +50,64 @@ def _arrays(
     return np.asarray(image), np.asarray(alpha), np.asarray(known)
 
 
-def make_sample(rng: Rng, library: Library, side_px: int) -> Sample:
-    """One sample: fused (MRN sees what SN saw), split (a crop, SN's), or with a given trimap."""
-    mode = rng.random()
+def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> Planes:
+    return np.asarray(image), np.asarray(alpha), np.asarray(known)
+
+
+def _crop_corner(rng: Rng, scene: Scene, crop_px: int) -> tuple[int, int]:
+    """Left and top of a crop around a pixel whose alpha is fractional or unknown, if any is."""
+    alpha, known = np.asarray(scene.alpha), np.asarray(scene.known)
+    ys, xs = np.nonzero(((alpha > 5) & (alpha < 250)) | (known == 0))
+    limit = scene.alpha.width - crop_px
+    if not len(ys):
+        return int(rng.integers(limit + 1)), int(rng.integers(limit + 1))
+    pick = int(rng.integers(len(ys)))
+    shift = rng.integers(crop_px // 4, 3 * crop_px // 4, 2)
+    left, top = int(xs[pick] - shift[0]), int(ys[pick] - shift[1])
+    return min(max(left, 0), limit), min(max(top, 0), limit)
+
+
+def make_sample(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
+    """One sample: SN sees the scene at `side_px`, MRN a crop of `crop_px`.
+
+    Fused samples are cropped (if at all) at the size SN saw; split ones from a larger scene, as
+    when the host refines full-size patches; and some of these are given the true trimap.
+    """
+    mode, canvas_px = rng.random(), side_px
     if mode < FUSED:
         scene = make_scene(rng, library, side_px)
-        whole = _arrays(degrade(rng, scene.image), scene.alpha, scene.known)
-        return Sample(*whole, *whole, WHOLE, -1)
-    largest = max(1.25, min(3.0, MAX_CANVAS_PX / side_px))
-    canvas_px = round(side_px * rng.uniform(1.25, largest))
-    scene = composite_scene(rng, library, canvas_px)
-    image = degrade(rng, scene.image)
-    size = (side_px, side_px)
-    whole = _arrays(
-        image.resize(size, BILINEAR), scene.alpha.resize(size, BILINEAR), Image.new("L", size, 255)
-    )
-    alpha = np.asarray(scene.alpha)
-    ys, xs = np.nonzero((alpha > 5) & (alpha < 250))
-    if len(ys):
-        pick = int(rng.integers(len(ys)))
-        y, x = int(ys[pick]), int(xs[pick])
     else:
-        y, x = (int(v) for v in rng.integers(0, canvas_px, 2))
-    left, top = (min(max(v - side_px // 2, 0), canvas_px - side_px) for v in (x, y))
-    box = (left, top, left + side_px, top + side_px)
-    crop = _arrays(image.crop(box), scene.alpha.crop(box), scene.known.crop(box))
+        largest = max(1.25, min(3.0, MAX_CANVAS_PX / side_px))
+        canvas_px = round(side_px * rng.uniform(1.25, largest))
+        scene = composite_scene(rng, library, canvas_px)
+    image, size = degrade(rng, scene.image), (side_px, side_px)
+    planes = (image, scene.alpha, scene.known)
+    whole = _arrays(*(plane.resize(size, BILINEAR) for plane in planes))
+    if canvas_px == crop_px:
+        return Sample(*whole, *whole, WHOLE, -1)
+    left, top = _crop_corner(rng, scene, crop_px)
+    box = (left, top, left + crop_px, top + crop_px)
+    crop = _arrays(*(plane.crop(box) for plane in planes))
     fractions = (box[0] / canvas_px, box[1] / canvas_px, box[2] / canvas_px, box[3] / canvas_px)
-    given = int(rng.integers(1, 13)) if mode < FUSED + GIVEN else -1
+    given = int(rng.integers(1, 13)) if FUSED <= mode < FUSED + GIVEN else -1
     return Sample(*whole, *crop, fractions, given)
 
 
 class Samples(Dataset[Sample]):
     """Endless samples by index; the same seed, index and library give the same sample."""
 
-    def __init__(self, library: Library, side_px: int, seed: int) -> None:
-        self.library, self.side_px, self.seed = library, side_px, seed
+    def __init__(self, library: Library, side_px: int, crop_px: int, seed: int) -> None:
+        self.library, self.side_px, self.crop_px, self.seed = library, side_px, crop_px, seed
 
     def __getitem__(self, index: int) -> Sample:
         """The sample of this index."""
-        return make_sample(np.random.default_rng((self.seed, index)), self.library, self.side_px)
+        rng = np.random.default_rng((self.seed, index))
+        return make_sample(rng, self.library, self.side_px, self.crop_px)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as float tensors in [0, 1]: images (B, 3, S, S), planes (B, 1, S, S)."""
+    """Samples as float tensors in [0, 1]: images (B, 3, S, S), planes (B, 1, S, S), crops alike."""
 
     image: Tensor
     alpha: Tensor

@@ -89,7 +89,7 @@ class Run(Generic[M]):
         """Endless batches of a stage, going on after the samples already seen."""
         end = 1 << 40
         loader = DataLoader(
-            Samples(self.library, stage.side_px, self.settings.seed),
+            Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed),
             batch_size=max(1, stage.batch // self.processes),
             sampler=range(self.samples_seen + self.rank, end, self.processes),
             num_workers=self.settings.workers,

@@ -29,10 +29,14 @@ class Recipe(Generic[M]):
 
 @dataclass(frozen=True)
 class Stage:
-    """Until this share of the run: squares of `side_px`, `batch` a step in all processes."""
+    """Until this share of the run: whole scenes of `side_px`, crops of `crop_px` for MRN.
+
+    `batch` counts a step's samples in all processes together.
+    """
 
     until: float
     side_px: int
+    crop_px: int
     batch: int
 
 

@@ -12,11 +12,12 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm
+from edgematte.export.passes.phase_upsample import phase_upsample
 from edgematte.export.passes.slice_softmax import slice_softmax
 
 Pass = Callable[[GraphModule], int]
 
-PASSES: tuple[Pass, ...] = (fold_batch_norm, slice_softmax)
+PASSES: tuple[Pass, ...] = (fold_batch_norm, slice_softmax, phase_upsample)
 
 
 def rewrite(

@@ -42,7 +42,7 @@ def test_the_sides_of_the_split_share_nothing() -> None:
 
 
 def test_a_seed_and_an_index_give_one_sample(library: Library) -> None:
-    first, again, other = (Samples(library, 64, seed) for seed in (3, 3, 4))
+    first, again, other = (Samples(library, 64, 48, seed) for seed in (3, 3, 4))
     for index in range(12):
         assert _same(first[index], again[index])
     assert not all(_same(first[i], other[i]) for i in range(12))
@@ -76,7 +76,7 @@ def test_a_mask_is_not_believed_at_its_edge(library: Library) -> None:
 def test_samples_are_fused_split_or_given(library: Library) -> None:
     fused = split = given = 0
     for seed in range(60):
-        s = make_sample(np.random.default_rng(seed), library, 64)
+        s = make_sample(np.random.default_rng(seed), library, 64, 64)
         assert s.image.shape == s.crop_image.shape == (64, 64, 3)
         assert s.alpha.shape == s.crop_known.shape == (64, 64)
         if s.box == WHOLE:
@@ -90,16 +90,29 @@ def test_samples_are_fused_split_or_given(library: Library) -> None:
     assert fused > split > 0 and given > 0
 
 
+def test_a_crop_at_the_scene_s_size_is_a_part_of_it(library: Library) -> None:
+    parts = 0
+    for seed in range(20):
+        s = make_sample(np.random.default_rng(seed), library, 64, 32)
+        left, top, right, bottom = (round(v * 64) for v in s.box)
+        if right - left == 32:
+            parts += 1
+            assert np.array_equal(s.image[top:bottom, left:right], s.crop_image)
+            assert np.array_equal(s.alpha[top:bottom, left:right], s.crop_alpha)
+    assert parts > 5
+
+
 def test_collate_gives_planes_in_unit_range(library: Library) -> None:
-    batch = collate([Samples(library, 64, 0)[i] for i in range(3)])
+    batch = collate([Samples(library, 64, 32, 0)[i] for i in range(3)])
     assert batch.image.shape == (3, 3, 64, 64) and batch.box.shape == (3, 4)
+    assert batch.crop_image.shape == (3, 3, 32, 32)
     for plane in (batch.alpha, batch.known, batch.crop_alpha, batch.crop_known):
-        assert plane.shape == (3, 1, 64, 64)
+        assert plane.shape in {(3, 1, 64, 64), (3, 1, 32, 32)}
         assert 0 <= float(plane.min()) and float(plane.max()) <= 1
 
 
 def test_no_files_are_needed() -> None:
-    alphas = [Samples(Library(), 64, 0)[i].alpha for i in range(10)]
+    alphas = [Samples(Library(), 64, 64, 0)[i].alpha for i in range(10)]
     assert sum(alpha.max() > 0 for alpha in alphas) > 5
 
 

@@ -17,7 +17,7 @@ from edgematte.training.run import Run
 from edgematte.training.schedule import Settings, Stage, learning_rate
 from edgematte.training.sources import Library
 
-TINY = (Stage(0.5, 64, 2), Stage(1.0, 128, 1))
+TINY = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 128, 1))
 
 
 def _settings(output: Path, steps: int = 4, **changes: object) -> Settings:
@@ -50,10 +50,10 @@ def test_the_rate_warms_up_and_ends_at_zero() -> None:
 
 def test_cropped_probabilities_are_those_of_the_part() -> None:
     whole = torch.rand(2, 3, 16, 16)
-    same = crop_probabilities(whole, torch.tensor([[0.0, 0, 1, 1]] * 2))
+    same = crop_probabilities(whole, torch.tensor([[0.0, 0, 1, 1]] * 2), 16)
     assert torch.allclose(same, whole, atol=1e-5)
     raised = F.interpolate(whole, scale_factor=2, mode="bilinear", align_corners=False)
-    part = crop_probabilities(whole, torch.tensor([[0.25, 0.5, 0.75, 1.0]] * 2))
+    part = crop_probabilities(whole, torch.tensor([[0.25, 0.5, 0.75, 1.0]] * 2), 16)
     assert torch.allclose(part, raised[..., 16:32, 8:24], atol=1e-5)
 
 
@@ -72,7 +72,7 @@ def test_a_run_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     with (tmp_path / "training.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
-    assert [row["side_px"] for row in rows] == ["64", "64", "128", "128"]
+    assert [row["side_px"] for row in rows] == ["128"] * 4
 
 
 def test_equal_seeds_give_equal_runs(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
 
 def test_one_picture_is_learnt_by_heart(tmp_path: Path) -> None:
     run = Run(RECIPE, _settings(tmp_path, steps=40), Library())
-    samples = Samples(Library(), 64, 0)
+    samples = Samples(Library(), 64, 64, 0)
     fused = [s for s in (samples[i] for i in range(20)) if s.given_px < 0 and s.alpha.max() > 200]
     batch = collate(fused[:1] * 2)
     totals = [run.train_step(batch, 2e-3)["total"] for _ in range(40)]

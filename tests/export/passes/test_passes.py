@@ -1,6 +1,7 @@
 """Every pass on a graph it matches: places changed, the operator gone, outputs equal."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.export.passes import PASSES, Pass, rewrite  # noqa: E402
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm  # noqa: E402
+from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
 from edgematte.export.passes.slice_softmax import slice_softmax  # noqa: E402
 from edgematte.models.octave import OCBlock  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT  # noqa: E402
@@ -111,8 +113,42 @@ def test_other_softmaxes_stay(shape: tuple[int, ...], dim: int) -> None:
     assert changed == {"slice_softmax": 0} and ops["aten.softmax.int"] == 1
 
 
+class Enlarge(nn.Module):
+    def __init__(self, cin: int, cout: int, *, bias: bool = True, **settings: Any) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(cin, cout, 3, padding=1, bias=bias, **settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear")
+        out: Tensor = self.conv(large)
+        return out
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 7), (16, 9)])
+@pytest.mark.parametrize(("cout", "bias"), [(1, True), (3, False)])
+def test_enlarging_then_convolving_becomes_phases_borders_included(
+    shape: tuple[int, int], cout: int, bias: bool
+) -> None:
+    inputs = (torch.rand(1, 5, *shape),)
+    ops, changed = rewritten(Enlarge(5, cout, bias=bias), inputs, (phase_upsample,))
+    assert changed == {"phase_upsample": 1} and ops["aten.pixel_shuffle.default"] == 1
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"),
+    [
+        (Enlarge(4, 4, stride=2), (8, 8)),
+        (Enlarge(4, 4, groups=2), (8, 8)),
+        (Enlarge(4, 4), (2, 8)),  # nothing but border
+    ],
+)
+def test_other_enlargings_stay(net: nn.Module, shape: tuple[int, int]) -> None:
+    _, changed = rewritten(net, (torch.rand(1, 4, *shape),), (phase_upsample,))
+    assert changed == {"phase_upsample": 0}
+
+
 def test_all_passes_leave_the_whole_net_as_it_was() -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
     ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), PASSES)
     assert changed["fold_batch_norm"] == 147 and ops["aten.batch_norm.default"] == 0
-    assert changed["slice_softmax"] == 1
+    assert changed["slice_softmax"] == 1 and changed["phase_upsample"] == 1

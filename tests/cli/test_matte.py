@@ -1,0 +1,424 @@
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import edgematte
+from edgematte import testcard
+from edgematte.cli import main
+from edgematte.pictures import alpha_bytes, composite, cutout, read_grey, read_picture
+
+Run = Callable[..., int]
+Png = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def matte(tiny_bundle: Path) -> Run:
+    """``edgematte matte`` with the tiny bundle."""
+    return lambda *arguments: main(
+        ["matte", *map(str, arguments), "--bundle", str(tiny_bundle), "--threads", "1"]
+    )
+
+
+@pytest.fixture
+def found(tiny_bundle: Path) -> Callable[..., edgematte.Matte]:
+    """What the Python API gives for the same pictures."""
+    return lambda *arrays: edgematte.load(tiny_bundle, threads=1)(*arrays)
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def one_line(capture: Capture, *parts: str) -> str:
+    out, err = capture.readouterr()
+    assert not out and len(err.splitlines()) == 1 and err.startswith("edgematte: ")
+    for part in parts:
+        assert part in err
+    return err
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(f.name for f in folder.iterdir())
+
+
+# One picture
+
+
+def test_a_cutout_by_default(
+    matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "new" / "cut.png"
+    picture = read_picture(png())
+    assert matte(png(), "-o", out) == 0
+    np.testing.assert_array_equal(pixels(out), cutout(picture, found(picture).alpha))
+    assert capsys.readouterr() == (f"{out}\n", "")
+    assert files(out.parent) == ["cut.png"]
+
+
+def test_the_default_bundle_cuts_out_too(png: Png, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["matte", str(png()), "-o", str(tmp_path / "cut.png")]) == 0
+    assert pixels(tmp_path / "cut.png").shape == (45, 60, 4)
+    assert capsys.readouterr().err == ""
+
+
+def test_every_kind_at_once(
+    matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    picture = read_picture(png())
+    wanted = found(picture)
+    assert matte(png(), "-o", out, "--write", "cutout", "alpha", "trimap") == 0
+    assert files(out) == ["picture-alpha.png", "picture-trimap.png", "picture.png"]
+    np.testing.assert_array_equal(pixels(out / "picture-alpha.png"), alpha_bytes(wanted.alpha))
+    np.testing.assert_array_equal(pixels(out / "picture-trimap.png"), wanted.trimap)
+
+
+def test_alpha_of_16_bits(
+    matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path
+) -> None:
+    out = tmp_path / "alpha.png"
+    assert matte(png(), "-o", out, "--write", "alpha", "--alpha-bits", 16) == 0
+    wanted = alpha_bytes(found(read_picture(png())).alpha, 16)
+    np.testing.assert_array_equal(pixels(out), wanted)
+    assert (wanted % 257).any()  # not 8 bits stretched to 16
+
+
+def test_a_colour_behind_it(
+    matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    assert matte(png(), "-o", out, "--background", "#00ff00") == 0
+    picture = read_picture(png())
+    green = np.array([0, 255, 0], np.uint8)
+    np.testing.assert_array_equal(pixels(out), composite(picture, found(picture).alpha, green))
+
+
+def test_a_picture_behind_it_as_a_jpeg(matte: Run, png: Png, tmp_path: Path) -> None:
+    behind = png("behind.png", 200, 20)
+    assert matte(png(), "-o", tmp_path / "out.jpg", "--background", behind) == 0
+    assert pixels(tmp_path / "out.jpg").shape == (45, 60, 3)
+
+
+def test_a_background_that_is_none_is_refused_before_any_work(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        png(name)
+    assert matte(tmp_path / "in", "-o", tmp_path / "out", "--background", "grenn") == 2
+    one_line(capsys, "background 'grenn' is neither a colour")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_upright_matte_of_a_turned_photo(matte: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(testcard.testcard(60, 40)).save(tmp_path / "a.jpg", exif=exif)
+    assert matte(tmp_path / "a.jpg", "-o", tmp_path / "out.png") == 0
+    assert pixels(tmp_path / "out.png").shape == (60, 40, 4)
+
+
+def test_a_jpeg_holds_no_cutout(matte: Run, png: Png, tmp_path: Path, capsys: Capture) -> None:
+    assert matte(png(), "-o", tmp_path / "out.jpg") == 2
+    one_line(capsys, "JPEG cannot hold this picture", "write .png")
+    assert files(tmp_path) == ["picture.png", "tiny.edgematte"]
+
+
+def test_an_unknown_ending_is_refused_before_any_work(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    assert matte(tmp_path / "none.png", "-o", tmp_path / "out.xyz") == 2
+    one_line(capsys, "out.xyz: unknown kind of picture '.xyz'; use .png")
+
+
+def test_a_result_that_would_replace_its_input(matte: Run, png: Png, capsys: Capture) -> None:
+    path = png()
+    before = path.read_bytes()
+    assert matte(path, "-o", path) == 2
+    one_line(capsys, "would replace a picture that is read; choose another -o")
+    assert path.read_bytes() == before
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "empty.jpg": (b"", "is empty"),
+    "text.png": (b"hello", "is not a picture"),
+    "cut.jpg": (b"", "damaged or truncated"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_picture_is_one_line_and_exit_2(
+    name: str, matte: Run, tmp_path: Path, capsys: Capture
+) -> None:
+    content, part = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    if name == "cut.jpg":
+        Image.fromarray(testcard.testcard(90, 70)).save(path)
+        path.write_bytes(path.read_bytes()[:900])
+    assert matte(path, "-o", tmp_path / "out.png") == 2
+    one_line(capsys, name, part)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_missing_picture(matte: Run, tmp_path: Path, capsys: Capture) -> None:
+    assert matte(tmp_path / "none.jpg", "-o", tmp_path / "out.png") == 2
+    one_line(capsys, "no picture at", "none.jpg")
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, real = png(), Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        real(self, data[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert matte(source, "-o", tmp_path / "out" / "a.png") == 2
+    one_line(capsys, "No space left on device")
+    assert files(tmp_path / "out") == []
+
+
+def test_an_output_below_a_file(matte: Run, png: Png, tmp_path: Path, capsys: Capture) -> None:
+    source = png()
+    assert matte(source, "-o", source / "out.png") == 2
+    one_line(capsys, "picture.png")
+
+
+# Trimaps
+
+
+def save_trimap(path: Path, width: int = 60, height: int = 45) -> NDArray[np.uint8]:
+    trimap = np.zeros((height, width), np.uint8)
+    trimap[:, width // 2 :] = 255
+    trimap[:, width // 2 - 3 : width // 2 + 3] = 128
+    Image.fromarray(trimap).save(path)
+    return trimap
+
+
+def test_a_given_trimap_decides(
+    matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path, capsys: Capture
+) -> None:
+    trimap = save_trimap(tmp_path / "t.png")
+    out = tmp_path / "alpha.png"
+    assert matte(png(), "-o", out, "--write", "alpha", "--trimap", tmp_path / "t.png") == 0
+    wanted = found(read_picture(png()), trimap).alpha
+    np.testing.assert_array_equal(pixels(out), alpha_bytes(wanted))
+    assert (wanted != found(read_picture(png())).alpha).any() and capsys.readouterr().err == ""
+
+
+def test_a_trimap_of_another_size_is_one_sentence(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    save_trimap(tmp_path / "t.png", 45, 60)
+    assert matte(png(), "-o", tmp_path / "o.png", "--trimap", tmp_path / "t.png") == 2
+    one_line(capsys, "the trimap is 45x60, its picture 60x45")
+
+
+def test_a_trimap_that_went_through_jpeg_is_read_with_a_warning(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    save_trimap(tmp_path / "t.jpg")
+    odd = read_grey(tmp_path / "t.jpg")
+    count = int((~np.isin(odd, [0, 127, 128, 129, 255])).sum())
+    assert count > 0
+    out = tmp_path / "trimap.png"
+    assert matte(png(), "-o", out, "--write", "trimap", "--trimap", tmp_path / "t.jpg") == 0
+    written, err = capsys.readouterr()
+    assert written == f"{out}\n" and len(err.splitlines()) == 1
+    assert f"t.jpg: {count} pixels" in err and "below 85 was read as background" in err
+    assert set(np.unique(pixels(out))) <= {0, 128, 255}
+
+
+# Folders
+
+
+def test_a_folder(matte: Run, png: Png, tmp_path: Path, capsys: Capture) -> None:
+    for name in ("in/a.png", "in/b.bmp", "in/a.webp"):
+        png(name)
+    assert matte(tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert files(tmp_path / "out") == ["a-png.png", "a-webp.png", "b.png"]
+    out, err = capsys.readouterr()
+    assert sorted(Path(line).name for line in out.splitlines()) == files(tmp_path / "out")
+    assert err == ""
+
+
+def test_a_bad_picture_in_a_folder_is_listed_and_the_rest_done(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    for name in ("in/a.png", "in/c.png"):
+        png(name)
+    (tmp_path / "in" / "b.png").write_bytes(b"not a picture")
+    assert matte(tmp_path / "in", "-o", tmp_path / "out") == 1
+    assert files(tmp_path / "out") == ["a.png", "c.png"]
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    first, last = err.splitlines()
+    assert "b.png is not a picture" in first
+    assert "1 of 3 pictures failed" in last and "b.png" in last
+
+
+def test_json_of_a_folder(matte: Run, png: Png, tmp_path: Path, capsys: Capture) -> None:
+    png("in/a.png", 50, 40)
+    (tmp_path / "in" / "b.png").touch()
+    assert matte(tmp_path / "in", "-o", tmp_path / "out", "--json") == 1
+    value = json.loads(capsys.readouterr().out)
+    assert set(value) == {"done", "failed"}
+    (done,), (failed,) = value["done"], value["failed"]
+    assert done["picture"] == str(tmp_path / "in" / "a.png") and done["size"] == [50, 40]
+    assert done["results"] == {"cutout": str(tmp_path / "out" / "a.png")}
+    assert done["seconds"] and all(s >= 0 for s in done["seconds"].values())
+    assert failed["picture"] == str(tmp_path / "in" / "b.png") and "is empty" in failed["error"]
+
+
+def test_a_full_disk_in_a_folder_run_is_listed(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        png(name)
+    real = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.name.startswith(".b"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert matte(tmp_path / "in", "-o", tmp_path / "out") == 1
+    assert files(tmp_path / "out") == ["a.png"]
+    assert "b.png: No space left on device" in capsys.readouterr().err
+
+
+def test_a_folder_without_pictures(matte: Run, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "in").mkdir()
+    assert matte(tmp_path / "in", "-o", tmp_path / "out") == 2
+    one_line(capsys, "holds no pictures", ".jpg")
+
+
+def test_a_folder_that_may_not_be_read(
+    matte: Run, png: Png, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png("in/a.png")
+
+    def denied(self: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", denied)  # root, as in a container, may read everything
+    assert matte(tmp_path / "in", "-o", tmp_path / "out") == 2
+    one_line(capsys, "Permission denied", str(tmp_path / "in"))
+
+
+def test_trimaps_of_a_folder(matte: Run, png: Png, tmp_path: Path) -> None:
+    png("in/a.png")
+    png("in/b.png")
+    (tmp_path / "t").mkdir()
+    for name in ("a.png", "b.png"):
+        save_trimap(tmp_path / "t" / name)
+    out = tmp_path / "out"
+    assert matte(tmp_path / "in", "-o", out, "--trimap", tmp_path / "t", "--write", "trimap") == 0
+    np.testing.assert_array_equal(pixels(out / "b-trimap.png"), pixels(tmp_path / "t" / "b.png"))
+
+
+# Standard input and output
+
+
+def test_from_standard_input_to_standard_output(
+    matte: Run,
+    png: Png,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(png().read_bytes())))
+    assert matte("-", "-o", "-", "--json") == 0
+    out, err = capfdbinary.readouterr()
+    assert err == b""
+    assert matte(png(), "-o", tmp_path / "out.png") == 0
+    with Image.open(io.BytesIO(out)) as image:  # the picture, and not a byte of anything else
+        np.testing.assert_array_equal(np.asarray(image), pixels(tmp_path / "out.png"))
+
+
+def test_standard_input_that_is_no_picture(
+    matte: Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text")))
+    assert matte("-", "-o", tmp_path / "o.png") == 2
+    one_line(capsys, "the picture on standard input is not a picture")
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part"),
+    [
+        ("--engine", "tflite", "unknown engine 'tflite'"),
+        ("--engine", "coreml", "cannot run onnx graphs"),
+        ("--device", "tpu", "unknown device 'tpu'"),
+        ("--threads", "0", "threads 0: at least 1"),
+        ("--bundle", "none.edgematte", "no bundle at none.edgematte"),
+    ],
+)
+def test_an_option_that_does_not_work_is_one_line_and_exit_2(
+    option: str,
+    value: str,
+    part: str,
+    tiny_bundle: Path,
+    png: Png,
+    tmp_path: Path,
+    capsys: Capture,
+) -> None:
+    arguments = ["--bundle", str(tiny_bundle), option, value]
+    assert main(["matte", str(png()), "-o", str(tmp_path / "o.png"), *arguments]) == 2
+    one_line(capsys, part)
+    assert not (tmp_path / "o.png").exists()
+
+
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+from edgematte.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_interrupt_leaves_whole_files_only(tiny_bundle: Path, png: Png, tmp_path: Path) -> None:
+    first, out = png("in/0000.png", 400, 300), tmp_path / "out"
+    for number in range(1, 500):
+        shutil.copy(first, first.with_name(f"{number:04}.png"))
+    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (out.is_dir() and any(out.glob("[0-9]*.png"))) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.1)  # somewhere in the middle of a picture
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "edgematte: interrupted; nothing half-written was left\n"
+    assert 0 < len(files(out)) < 500
+    for name in files(out):
+        assert not name.startswith(".")
+        assert pixels(out / name).shape == (300, 400, 4)  # decoded to its last row

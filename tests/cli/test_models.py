@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from edgematte.cli import main
+from edgematte.registry import FAMILIES
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_every_model_with_its_counts_beside_the_published_ones(capsys: Capture) -> None:
+    assert main(["models"]) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    for family in FAMILIES.values():
+        assert f"{family.name}: {family.paper}" in out
+        for count in family.counts:
+            (line,) = [li for li in out.splitlines() if f"{count.parameters:,}" in li]
+            assert count.published_parameters in line and count.published_macs_g in line
+
+
+def test_json_of_the_models(capsys: Capture) -> None:
+    assert main(["models", "--json"]) == 0
+    (first, *_) = json.loads(capsys.readouterr().out)
+    assert first["name"] == "lightweight"
+    assert {"config", "parameters", "macs_g"} <= set(first["counts"][0])
+
+
+def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
+    """The published figures are rounded to 10 parameters and 0.01 GMAC."""
+    for family in FAMILIES.values():
+        for count in family.counts:
+            published = float(count.published_parameters.rstrip("K")) * 1000
+            assert count.parameters == pytest.approx(published, rel=1e-3)
+            assert count.macs_g == pytest.approx(float(count.published_macs_g), abs=0.02)
