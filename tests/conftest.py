@@ -246,3 +246,18 @@ def png(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture
+def rewrite() -> Callable[[Path, str, Callable[[dict[str, Any]], object]], None]:
+    """Changes the arrays of one golden record and makes the bundle's list of files fit."""
+
+    def change(bundle: Path, name: str, edit: Callable[[dict[str, Any]], object]) -> None:
+        file = bundle / goldens.FOLDER / f"{name}.npz"
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        edit(arrays)
+        np.savez(file, **arrays)
+        _reseal(bundle)
+
+    return change

@@ -29,7 +29,8 @@ def difference(
     if found.shape != expected.shape:
         worst, mean = 1e9, 1e9
     else:
-        apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
         apart = np.where(np.isfinite(apart), apart, 1e9)
         worst, mean = (float(apart.max()), float(apart.mean())) if apart.size else (0.0, 0.0)
     limits = (tolerance.max_abs, tolerance.mean_abs) if tolerance else (None, None)

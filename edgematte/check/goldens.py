@@ -20,7 +20,7 @@ from edgematte.manifest import Graph
 
 FOLDER = "golden"
 SAMPLES = 64 * 64  # of one output plane that are kept at the most
-SHARED = ("picture", "trimap")  # of the host pool: kept once, in end_to_end.npz
+SHARED = ("picture", "trimap")  # of the host pool: where equal, kept once in end_to_end.npz
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -76,7 +76,12 @@ def save(goldens: Goldens, bundle: Path) -> None:
         arrays["stride"] = np.array(record.stride, np.int32)
         arrays |= {f"out.{k}": v for k, v in record.outputs.items()}
         _store(folder / f"{name}.npz", arrays)
-    once = {k: v for k, v in goldens.host.items() if k not in SHARED}
+    shared = {"picture": goldens.picture, "trimap": goldens.trimap}
+    once = {
+        k: v
+        for k, v in goldens.host.items()
+        if k not in SHARED or not np.array_equal(v, shared[k])  # a trimap of rounded probabilities
+    }
     _store(folder / "host.npz", once)
     alpha = np.rint(goldens.alpha * 65535).astype(np.uint16)
     whole: Arrays = {"picture": goldens.picture, "trimap": goldens.trimap, "alpha": alpha}
@@ -101,7 +106,7 @@ def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
         inputs: Arrays = {k[3:]: from_bytes(v) for k, v in arrays.items() if k.startswith("in.")}
         outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
         records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
-    host = _arrays(bundle, "host", ()) | {k: whole[k] for k in SHARED}
+    host = {k: whole[k] for k in SHARED} | _arrays(bundle, "host", ())
     alpha = whole["alpha"].astype(np.float32) / np.float32(65535)
     return Goldens(records, host, whole["picture"], whole["trimap"], alpha)
 

@@ -44,12 +44,6 @@ class Sample:
     given_px: int
 
 
-def _arrays(
-    image: Image.Image, alpha: Image.Image, known: Image.Image
-) -> tuple[Plane, Plane, Plane]:
-    return np.asarray(image), np.asarray(alpha), np.asarray(known)
-
-
 def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> Planes:
     return np.asarray(image), np.asarray(alpha), np.asarray(known)
 

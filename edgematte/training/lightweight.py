@@ -33,9 +33,10 @@ from edgematte.training.sources import load_library
 # stage is the shape of use.
 STAGES = (
     Stage(0.45, 256, 128, 8),
-    Stage(0.70, 384, 192, 6),
-    Stage(0.92, 512, 256, 4),
-    Stage(1.00, 512, 512, 4),
+    Stage(0.65, 384, 192, 6),
+    Stage(0.80, 512, 256, 4),
+    Stage(0.94, 512, 256, 4, keep_norms=True),
+    Stage(1.00, 512, 512, 4, keep_norms=True),
 )
 
 

@@ -47,6 +47,7 @@ class Run(Generic[M]):
         )
         self.step = self.samples_seen = 0
         self.elapsed_s = 0.0
+        self.norms_settled = False
         settings.output.mkdir(parents=True, exist_ok=True)
         self.state_file = settings.output / checkpoint.STATE
         if self.state_file.is_file():
@@ -66,7 +67,7 @@ class Run(Generic[M]):
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.samples_seen = state["step"], state["samples_seen"]
-        self.elapsed_s = state["elapsed_s"]
+        self.elapsed_s, self.norms_settled = state["elapsed_s"], state["norms_settled"]
         log.info("resumed at step %d, %.0f s", self.step, self.elapsed_s)
 
     def save(self) -> None:
@@ -82,6 +83,7 @@ class Run(Generic[M]):
             "step": self.step,
             "samples_seen": self.samples_seen,
             "elapsed_s": self.elapsed_s,
+            "norms_settled": self.norms_settled,
         }
         checkpoint.save_state(state, self.settings.output)
 
@@ -102,6 +104,9 @@ class Run(Generic[M]):
     def train_step(self, batch: Batch, rate: float) -> dict[str, float]:
         """One step of Adam at this learning rate; gives the losses."""
         self.model.train()
+        if self.norms_settled:
+            for norm in self._norms():
+                norm.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         radius_px = 2 + self.step % 3
@@ -134,20 +139,38 @@ class Run(Generic[M]):
         dist.broadcast(clock, 0)
         return float(clock)
 
+    def _norms(self) -> list[nn.BatchNorm2d]:
+        return [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+
     @torch.no_grad()
-    def settle_statistics(self, stage: Stage) -> None:
-        """Measure the averaged model's BatchNorm statistics anew at the size of use."""
-        norms = [m for m in self.average.model.modules() if isinstance(m, nn.BatchNorm2d)]
+    def settle_norms(self, stage: Stage) -> None:
+        """Measure BatchNorm's statistics over many batches and keep them from now on.
+
+        The statistics of a few pictures are far from those the model is used with; what is left
+        of the run trains with exactly those it ships.
+        """
+        norms = self._norms()
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over all batches
-        self.average.model.train()
-        for _, batch in zip(range(self.settings.bn_batches), self.batches(stage), strict=False):
-            self.recipe.losses(self.average.model, batch, 3)
-        self.average.model.eval()
+        self.model.train()
+        batches = zip(range(self.settings.norm_batches), self.batches(stage), strict=False)
+        for _, batch in batches:
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
+                self.recipe.losses(self.model, batch, 3)
+        means = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
+        for mean in means:
+            assert mean is not None
+            if self.processes > 1:
+                dist.all_reduce(mean.div_(self.processes))
+        averages = dict(self.average.model.named_buffers())
+        for name, buffer in self.model.named_buffers():
+            averages[name].copy_(buffer)
+        self.norms_settled = True
+        log.info("settled the statistics of %d norms", len(norms))
 
     def train(self) -> None:
-        """Run to the end, then settle the statistics and save."""
+        """Run to the end and save."""
         path = self.settings.output / ("training.csv" if self.rank == 0 else os.devnull)
         with path.open("a", newline="", buffering=1) as file:
             table = csv.writer(file)
@@ -157,13 +180,12 @@ class Run(Generic[M]):
                 if self.progress < stage.until:
                     self._train_stage(stage, table)
         self.save()
-        if self.settings.bn_batches and self.rank == 0:
-            self.settle_statistics(self.settings.stages[-1])
-            self.save()
         log.info("done: %d steps in %.0f s", self.step, self.elapsed_s)
 
     def _train_stage(self, stage: Stage, table: Any) -> None:
         started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
+        if stage.keep_norms and not self.norms_settled:
+            self.settle_norms(stage)
         sums: dict[str, float] = {}
         counted = 0
         for batch in self.batches(stage):

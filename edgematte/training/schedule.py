@@ -31,13 +31,15 @@ class Recipe(Generic[M]):
 class Stage:
     """Until this share of the run: whole scenes of `side_px`, crops of `crop_px` for MRN.
 
-    `batch` counts a step's samples in all processes together.
+    `batch` counts a step's samples in all processes together. With `keep_norms` BatchNorm's
+    statistics are measured when the stage begins and kept to the end of the run.
     """
 
     until: float
     side_px: int
     crop_px: int
     batch: int
+    keep_norms: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Settings:
     log_every: int = 20
     learning_rate: float = 4e-4
     bfloat16: bool = True
-    bn_batches: int = 60
+    norm_batches: int = 50
 
 
 def learning_rate(progress: float, peak: float) -> float:

@@ -19,8 +19,7 @@ MAIN = "main"
 def read_package(path: str | PathLike[str]) -> Graph:
     """The main function of the .mlpackage at `path`; see MilProgram.load for the errors."""
     try:
-        from coremltools.converters.mil.frontend.milproto.load import load as load_milproto
-        from coremltools.models import MLModel
+        from edgematte.export.core_ml_tools import MLModel, load_milproto
     except ImportError as error:
         raise EngineError(
             'reading a Core ML package needs coremltools: pip install "edgematte[coreml]"'

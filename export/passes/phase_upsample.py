@@ -5,10 +5,10 @@ Along one axis the enlarged map is U[2i] = x[i-1]/4 + 3x[i]/4 and U[2i+1] = 3x[i
 
     even: (3w0 + w1)/4,  (w0 + 3w1 + 3w2)/4,  w2/4        odd: mirrored
 
-In two dimensions that is one 3x3 convolution with four times the outputs at a quarter of the pixels,
-then a pixel shuffle. Only the outermost two rows and columns differ, because the small map repeats
-its border while the convolution pads the large one with zeros; they are computed as they stood, on
-strips of two rows or columns of the small map.
+In two dimensions that is one 3x3 convolution with four times the outputs at a quarter of the
+pixels, then a pixel shuffle. Only the outermost two rows and columns differ, because the small map
+repeats its border while the convolution pads the large one with zeros; they are computed as they
+stood, on strips of two rows or columns of the small map.
 """
 
 import torch

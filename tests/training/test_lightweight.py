@@ -17,7 +17,7 @@ from edgematte.training.run import Run
 from edgematte.training.schedule import Settings, Stage, learning_rate
 from edgematte.training.sources import Library
 
-TINY = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 128, 1))
+TINY = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 128, 1, keep_norms=True))
 
 
 def _settings(output: Path, steps: int = 4, **changes: object) -> Settings:
@@ -27,7 +27,7 @@ def _settings(output: Path, steps: int = 4, **changes: object) -> Settings:
         "stages": TINY,
         "workers": 0,
         "log_every": 1,
-        "bn_batches": 1,
+        "norm_batches": 1,
         "bfloat16": False,
     }
     return Settings(**{**values, **changes})  # type: ignore[arg-type]
@@ -106,3 +106,14 @@ def test_one_picture_is_learnt_by_heart(tmp_path: Path) -> None:
     batch = collate(fused[:1] * 2)
     totals = [run.train_step(batch, 2e-3)["total"] for _ in range(40)]
     assert min(totals[-5:]) < 0.4 * totals[0]
+
+
+def test_kept_norms_stay_as_they_were_measured(tmp_path: Path) -> None:
+    run = Run(RECIPE, _settings(tmp_path), Library())
+    run.settle_norms(TINY[1])
+    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
+    for _, batch in zip(range(2), run.batches(TINY[1]), strict=False):
+        run.train_step(batch, 1e-3)
+    for model in (run.model, run.average.model):
+        for name, buffer in model.named_buffers():
+            assert torch.allclose(buffer, before[name]), name
