@@ -25,7 +25,7 @@ ROUNDS = 15
 START, END = "<!-- table -->", "<!-- /table -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
 HEAD = (
-    "| model | target | precision | max error | MAD | SAD | MSE | Grad | Conn | size | time | ratio |",
+    "| model | target | precision | max | MAD | SAD | MSE | Grad | Conn | size | time | ratio |",
     "|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
 

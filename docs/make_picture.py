@@ -1,6 +1,6 @@
 """Draws docs/matte.jpg for the README: a photograph, its trimap, its alpha, its cut-out.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 from pathlib import Path

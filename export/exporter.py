@@ -53,7 +53,7 @@ def export(
     precision: str | None = None,
     size: int | tuple[int, int] = 512,
     graphs: str = "fused",
-    patch: int = 512,
+    patch: int = 320,
     weights: Path | str | None = None,
     random_weights: bool = False,
     seed: int = 0,
@@ -153,7 +153,7 @@ def export(
     return open_bundle(request.output)
 
 
-CHECK_PICTURE = (576, 320)
+CHECK_PICTURE = (400, 240)
 """Width and height of the check's picture: two patches of the split cut, and a reduction."""
 
 OPTIONS_OF = {

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgematte.check.compare import difference, sampled, unit
-from edgematte.check.goldens import Goldens, GraphRecord, from_bytes, stride_for, to_bytes
+from edgematte.check.goldens import (
+    Goldens,
+    GraphRecord,
+    coarse,
+    from_bytes,
+    stride_for,
+    to_bytes,
+)
 from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
@@ -65,7 +72,10 @@ def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -
         chosen = max(seen, key=lambda c: float(c["trimap"][:, 2].sum()) if "trimap" in c else 0)
     else:
         chosen = {t.name: _filler(t.shape, picture) for t in call.graph.inputs}
-    inputs = {name: from_bytes(to_bytes(value)) for name, value in chosen.items()}
+    inputs = {
+        name: from_bytes(coarse(value) if name == "trimap" else to_bytes(value))
+        for name, value in chosen.items()
+    }
     outputs = call(**inputs)
     stride = max(stride_for(v.shape) for v in outputs.values())
     kept = {k: np.ascontiguousarray(v[..., ::stride, ::stride]) for k, v in outputs.items()}
@@ -90,7 +100,7 @@ def _pool(
     pool: dict[str, NDArray[Any]] = {
         "picture": picture,
         "size": np.array(picture.shape[1::-1], np.int32),
-        "probabilities": to_bytes(found["trimap"][0]),
+        "probabilities": coarse(found["trimap"][0]),
     }
     if "alpha" in found:
         pool["reduced_alpha"] = to_bytes(found["alpha"][0])

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fused: one graph, image -> alpha, trimap; split: any resolution (default: fused)",
     )
     parser.add_argument(
-        "--patch", type=int, default=512, help="side of split's patches (default: 512)"
+        "--patch", type=int, default=320, help="side of split's patches (default: 320)"
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")

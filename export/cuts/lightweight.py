@@ -54,7 +54,7 @@ def host(cut: str, size: tuple[int, int], patch: int) -> Host:
         unknown_threshold=UNKNOWN_THRESHOLD,
         band_px=BAND_PX,
         patch=patch,
-        overlap=patch // 8,
+        overlap=patch // 10,
     )
 
 

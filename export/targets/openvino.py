@@ -26,6 +26,9 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
         port.get_tensor().set_names({tensor.name})
     for port, tensor in zip(model.outputs, capture.graph.outputs, strict=True):
         port.get_tensor().set_names({tensor.name})
+    for number, node in enumerate(model.get_ordered_ops()):
+        if node.get_type_name() not in ("Parameter", "Result"):  # the converter's names count on
+            node.set_friendly_name(f"{node.get_type_name()}_{number}")
     model.set_rt_info(embedded, METADATA_KEY)
     file = folder / f"{capture.graph.name}.xml"
     openvino.save_model(model, file, compress_to_fp16=options.precision == "fp16")

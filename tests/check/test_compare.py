@@ -26,7 +26,7 @@ def far(found: Any, expected: Any) -> tuple[float, float]:
 
 
 def test_the_largest_and_the_mean_difference() -> None:
-    assert far([0.0, 0.5, 1.0], [0.0, 0.25, 2.0]) == (1.0, pytest.approx(1.25 / 3))
+    assert far([0.0, 0.5, 1.0], [0.0, 0.25, 2.0]) == pytest.approx((1.0, 1.25 / 3))
 
 
 def test_bytes_do_not_wrap_around() -> None:
@@ -61,11 +61,15 @@ def test_bytes_of_the_pool_become_unit_values_where_steps_take_those() -> None:
 
 
 def test_patches_and_alpha_are_sampled_and_decisions_are_not() -> None:
-    planes = np.zeros((3, 16, 20))
-    assert sampled("probability_patch", planes).shape == (3, 4, 5)
-    assert sampled("picture_patch", np.zeros((16, 20, 3))).shape == (4, 5, 3)
-    assert sampled("alpha", np.zeros((16, 20))).shape == (4, 5)
-    assert sampled("trimap", np.zeros((16, 20))).shape == (16, 20)
+    ramp = np.add.outer(100 * np.arange(32), np.arange(40))
+    for name in ("trimap", "patches", "refined"):
+        np.testing.assert_array_equal(sampled(name, ramp), ramp)
+    kept = sampled("alpha", ramp)
+    step = int(kept[0, 1])
+    assert step > 1
+    np.testing.assert_array_equal(kept, ramp[::step, ::step])
+    assert sampled("picture_patch", np.zeros((32, 40, 3))).shape[2] == 3  # every channel is kept
+    assert sampled("probability_patch", np.zeros((3, 32, 40))).shape[0] == 3
 
 
 class Shifted:

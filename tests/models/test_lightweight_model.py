@@ -82,6 +82,10 @@ def test_octsep_is_four_paths_between_two_resolutions() -> None:
     torch.testing.assert_close(got_low, want_low)
 
 
+def same_cell(p: tuple[int, int], q: tuple[int, int], side: int) -> bool:
+    return p[0] // side == q[0] // side and p[1] // side == q[1] // side
+
+
 @pytest.mark.parametrize("k", [4, 16])
 def test_ena_is_long_then_short_attention_pixel_by_pixel(k: int) -> None:
     stride = round(k**0.5)
@@ -98,7 +102,11 @@ def test_ena_is_long_then_short_attention_pixel_by_pixel(k: int) -> None:
         for b in range(2):
             for out, source, same in (
                 (long, query, lambda p, q: (p[0] - q[0]) % stride == (p[1] - q[1]) % stride == 0),
-                (short, long, lambda p, q: all(i // stride == j // stride for i, j in zip(p, q))),
+                (
+                    short,
+                    long,
+                    lambda p, q: all(i // stride == j // stride for i, j in zip(p, q, strict=True)),
+                ),
             ):
                 for p in spots:
                     others = [q for q in spots if same(p, q)]

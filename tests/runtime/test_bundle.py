@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import os
 from collections.abc import Callable
@@ -23,6 +25,12 @@ def refused(bundle: Path, *parts: str) -> None:
     assert "\n" not in message
     for part in parts:
         assert part in message
+    matte = ["matte", "none.jpg", "-o", "none.png", "--bundle", str(bundle)]
+    for arguments in (["info", str(bundle)], ["check", str(bundle)], matte):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            assert main(arguments) == 2
+        assert not out.getvalue() and err.getvalue() == f"edgematte: {' '.join(message.split())}\n"
 
 
 def test_a_whole_bundle_opens(tiny_bundle: Path, default_bundle: Path) -> None:
@@ -120,6 +128,12 @@ def test_a_path_that_leaves_the_bundle(name: str, tiny_bundle: Path, edit_manife
     (tiny_bundle.parent / "secret").write_text("secret")
     edit_manifest(tiny_bundle, lambda m: m["files"].update({name: "0" * 64}))
     refused(tiny_bundle, "leaves the bundle", repr(name))
+
+
+def test_an_absolute_path_even_into_the_bundle(tiny_bundle: Path, edit_manifest: Edit) -> None:
+    name = str(tiny_bundle.resolve() / "refine.onnx")
+    edit_manifest(tiny_bundle, lambda m: m["files"].update({name: m["files"]["refine.onnx"]}))
+    refused(tiny_bundle, "leaves the bundle", name)
 
 
 def test_a_graph_whose_file_leaves_the_bundle(tiny_bundle: Path, edit_manifest: Edit) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.pipeline import to_input
 
 SHAPE = (1, 3, 4, 6)
 Arrays = dict[str, NDArray[Any]]
@@ -48,13 +50,17 @@ def test_unit_range_float_goes_through_unchanged() -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_byte_ranges_are_converted_to_and_fro(dtype: str) -> None:
     engine = Echo()
-    run = RunnableGraph(graph(tensor("image", dtype, 255), tensor("alpha", dtype, 255)), engine)
-    picture = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
-    found = run(image=picture.astype(np.float32) / np.float32(255))["alpha"]
+    source, result = (
+        replace(tensor(name, dtype, 255), shape=(1, 3, 16, 16)) for name in ("image", "alpha")
+    )
+    run = RunnableGraph(graph(source, result), engine)
+    picture = np.arange(256).astype(np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    found = run(image=to_input(picture))["alpha"]
     assert engine.given["image"].dtype == np.dtype(dtype)
-    np.testing.assert_array_equal(engine.given["image"], picture)  # exactly the picture's bytes
+    for plane in engine.given["image"][0]:
+        np.testing.assert_array_equal(plane, picture[..., 0])  # every byte exactly as it was
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, picture / 255, atol=6e-8)  # one rounding of float32
+    np.testing.assert_allclose(found[0, 0], picture[..., 0] / 255, atol=6e-8)  # one rounding
 
 
 def test_the_engines_own_array_is_not_written_to() -> None:

@@ -62,7 +62,8 @@ def fused_from(graphs: dict[str, Call]) -> Call:
 def answer(graphs: dict[str, Call], picture: Bytes, probabilities: Floats) -> Floats:
     """The tiny refine graph over the whole picture at once."""
     image = picture.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-    return graphs["refine"](image=image, trimap=probabilities[None])["alpha"][0, 0]
+    alpha: Floats = graphs["refine"](image=image, trimap=probabilities[None])["alpha"][0, 0]
+    return alpha
 
 
 def noise(width: int, height: int, seed: int = 0) -> Bytes:

@@ -212,7 +212,7 @@ def test_memory_is_the_result_and_one_row_of_patches() -> None:
     width, side, overlap = 1000, 64, 8
 
     def extra(rows: int) -> int:
-        """Bytes at the peak beyond those of the result, for a picture of so many rows of patches."""
+        """Bytes at the peak beyond those of the result, for so many rows of patches."""
         height = overlap + rows * (side - overlap)
         grid = patch_grid((width, height), side, overlap)
         tracemalloc.start()

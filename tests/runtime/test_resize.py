@@ -84,6 +84,12 @@ def test_a_box_is_that_part_of_the_whole(
     np.testing.assert_allclose(part, whole, atol=2e-5)
 
 
+def test_a_box_enlarged_to_the_size_of_the_whole_is_still_the_box() -> None:
+    planes = noise(4, 1, 8, 8)
+    found = resize_planes(planes, (8, 8), (0, 0, 4, 4))
+    np.testing.assert_allclose(found, resize_planes(planes, (16, 16))[:, :8, :8], atol=CLOSE)
+
+
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, SIDES, SIDES, SIDES, SIDES)
 def test_pictures_are_filtered_and_rounded(

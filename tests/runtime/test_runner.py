@@ -1,11 +1,14 @@
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgematte.cli import main
 from edgematte.errors import EngineError
@@ -59,7 +62,7 @@ def graph(dtype: str = "float32") -> Graph:
     return Graph("matte", (source,), (result,), "matte.onnx")
 
 
-def run(command: str, dtype: str = "float32", timeout_s: float = 60) -> np.ndarray:  # type: ignore[type-arg]
+def run(command: str, dtype: str = "float32", timeout_s: float = 60) -> NDArray[Any]:
     image = np.arange(30).reshape(1, 3, 2, 5).astype(dtype)
     engine = RunnerEngine(Path("matte.onnx"), graph(dtype), command=command, timeout_s=timeout_s)
     return engine.run({"image": image})["alpha"]
@@ -107,7 +110,7 @@ def test_a_broken_runner_is_one_sentence_and_exit_2(
     out, err = capfd.readouterr()
     assert not out and len(err.splitlines()) == 1
     assert "graph segment on runner" in err  # which graph it was
-    assert pytest.importorskip("re").search(sentence, err)
+    assert re.search(sentence, err)
 
 
 @pytest.mark.parametrize(

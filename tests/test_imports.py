@@ -1,0 +1,108 @@
+"""What an app developer's machine needs: every claim is made in a process where importing what it
+must not need raises, so that it holds on machines where torch is installed too."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "safetensors", "scipy", "cv2", "tqdm")
+ENGINES = ("onnxruntime", "openvino")
+
+START = """
+import json, sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"{{name}} was asked for", name=name)
+sys.meta_path.insert(0, Block())
+"""
+END = """
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+def loaded(program: str, *blocked: str) -> set[str]:
+    """Top-level modules after a program that may not import some; it must not fail."""
+    whole = START.format(blocked=blocked) + program + END
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_blocker_blocks() -> None:
+    with pytest.raises(AssertionError, match="numpy was asked for"):
+        loaded("import numpy", "numpy")
+
+
+def test_importing_edgematte_loads_neither_torch_nor_an_engine_nor_numpy() -> None:
+    modules = loaded("import edgematte", *HEAVY, *ENGINES, "numpy", "PIL")
+    assert "edgematte" in modules
+    assert not modules & {*HEAVY, *ENGINES, "numpy", "PIL"}
+
+
+def test_the_runtime_needs_numpy_and_pillow_only() -> None:
+    modules = loaded("import edgematte.runtime.matter", *HEAVY, *ENGINES)
+    assert {"numpy", "PIL"} <= modules
+    assert not modules & {*HEAVY, *ENGINES}
+
+
+def test_public_names_come_without_an_engine() -> None:
+    loaded(
+        "import edgematte\n"
+        "for name in edgematte.__all__: assert getattr(edgematte, name), name\n"
+        "try: edgematte.none\n"
+        "except AttributeError as error: assert 'none' in str(error)\n"
+        "else: raise SystemExit('a name out of nothing')",
+        *HEAVY,
+        *ENGINES,
+    )
+
+
+def test_a_picture_is_matted_with_onnxruntime_alone() -> None:
+    pytest.importorskip("onnxruntime")
+    modules = loaded(
+        "import edgematte, numpy\n"
+        "matte = edgematte.load(threads=1)(numpy.zeros((40, 50, 3), numpy.uint8))\n"
+        "assert matte.alpha.shape == (40, 50)",
+        *HEAVY,
+        "openvino",
+    )
+    assert "onnxruntime" in modules and "torch" not in modules
+
+
+@pytest.mark.parametrize("command", ["models", "info"])
+def test_commands_that_run_no_graph_need_no_engine(command: str) -> None:
+    program = f"from edgematte.cli import main\nassert main([{command!r}, '--json']) == 0"
+    assert not loaded(program, *HEAVY, *ENGINES) & {*HEAVY, *ENGINES}
+
+
+def test_models_and_help_need_not_even_numpy() -> None:
+    loaded("from edgematte.cli import main\nassert main(['models']) == 0", "numpy", "PIL", *HEAVY)
+
+
+def test_a_bundle_is_checked_without_torch(tiny_bundle: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    program = f"from edgematte.cli import main\nassert main(['check', {str(tiny_bundle)!r}]) == 0"
+    loaded(program, *HEAVY, "openvino")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["export", "--model", "lightweight", "--target", "onnx"],
+            'pip install "edgematte[export]"',
+        ),
+        (["check", "--weights", "shipped"], 'pip install "edgematte[export]"'),
+        (["check", "--engine", "openvino"], 'pip install "edgematte[openvino]"'),
+    ],
+)
+def test_what_needs_more_says_what_to_install(arguments: list[str], line: str) -> None:
+    program = f"from edgematte.cli import main\nsys.exit(main({arguments!r}))"
+    blocked = START.format(blocked=(*HEAVY, "openvino")) + program
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    assert len(done.stderr.splitlines()) == 1 and line in done.stderr
