@@ -153,7 +153,7 @@ def export(
     return open_bundle(request.output)
 
 
-CHECK_PICTURE = (400, 240)
+CHECK_PICTURE = (352, 224)
 """Width and height of the check's picture: two patches of the split cut, and a reduction."""
 
 OPTIONS_OF = {

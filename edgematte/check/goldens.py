@@ -64,7 +64,8 @@ def to_bytes(unit: NDArray[Any]) -> NDArray[np.uint8]:
 
 def coarse(planes: NDArray[Any]) -> NDArray[np.uint8]:
     """As :func:`to_bytes`, to every 17th byte: probabilities recorded as inputs stay small."""
-    return np.rint(np.clip(planes, 0, 1) * 15).astype(np.uint8) * np.uint8(17)
+    levels: NDArray[np.uint8] = np.rint(np.clip(planes, 0, 1) * 15).astype(np.uint8)
+    return levels * np.uint8(17)
 
 
 def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:

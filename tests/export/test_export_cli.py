@@ -86,7 +86,7 @@ def test_wrong_keys_name_the_first_five(tmp_path: Path, capsys: Capture) -> None
 
 def test_weights_that_are_not_finite_are_named(tmp_path: Path, capsys: Capture) -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
-    model.sn.head.bias.data[1] = float("nan")
+    model.get_parameter("sn.head.bias").data[1] = float("nan")
     save_model(model, LIGHTWEIGHT.config, tmp_path / "nan.safetensors")
     assert "sn.head.bias holds values that are not finite" in refused(
         capsys, "--weights", "nan.safetensors"

@@ -66,7 +66,7 @@ def embedded_in(file: Path) -> str:
     if file.suffix == ".onnx":
         import onnx
 
-        return {p.key: p.value for p in onnx.load(file).metadata_props}["edgematte"]
+        return str({p.key: p.value for p in onnx.load(file).metadata_props}["edgematte"])
     if file.suffix == ".xml":
         import openvino
 

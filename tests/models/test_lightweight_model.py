@@ -41,6 +41,7 @@ def test_training_supervises_three_levels_and_inference_only_the_finest() -> Non
 
 def test_alpha_follows_equation_5_and_probabilities_sum_to_one() -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 3)
+    assert isinstance(model, Lightweight)
     image = torch.rand(1, 3, 64, 128)
     with torch.no_grad():
         alpha, p = model(image)
@@ -61,6 +62,7 @@ def test_pictures_of_a_batch_do_not_see_each_other() -> None:
 
 def test_a_certain_trimap_decides_alpha_alone() -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 5)
+    assert isinstance(model, Lightweight)
     one_hot = torch.zeros(1, 3, 64, 64)
     one_hot[:, 0, :, :32], one_hot[:, 1, :, 32:] = 1, 1
     with torch.no_grad():
@@ -102,11 +104,7 @@ def test_ena_is_long_then_short_attention_pixel_by_pixel(k: int) -> None:
         for b in range(2):
             for out, source, same in (
                 (long, query, lambda p, q: (p[0] - q[0]) % stride == (p[1] - q[1]) % stride == 0),
-                (
-                    short,
-                    long,
-                    lambda p, q: all(i // stride == j // stride for i, j in zip(p, q, strict=True)),
-                ),
+                (short, long, lambda p, q: same_cell(p, q, stride)),
             ):
                 for p in spots:
                     others = [q for q in spots if same(p, q)]
