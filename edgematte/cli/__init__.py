@@ -23,7 +23,7 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"{error.strerror or error}{where}", FAILED)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command; each sets `run`."""
     parser = argparse.ArgumentParser(
         prog="edgematte",
         description="Trained matting networks, from PyTorch to the devices people hold.",

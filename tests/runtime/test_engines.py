@@ -82,6 +82,7 @@ def test_a_missing_gpu_is_an_error_and_never_the_cpu(device: str, tiny_bundle: P
         edgematte.load(tiny_bundle, device=device)
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_provider_that_does_not_start_is_an_error_too(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

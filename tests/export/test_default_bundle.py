@@ -1,0 +1,39 @@
+"""The bundle inside the wheel is what the weights inside the wheel export to."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import onnx
+from onnx import numpy_helper
+
+from edgematte.check import goldens
+from edgematte.export import export
+from edgematte.manifest import Manifest
+from edgematte.runtime.bundle import open_bundle
+
+pytestmark = pytest.mark.export
+
+
+def test_the_committed_default_is_what_the_weights_export_to(tmp_path: Path) -> None:
+    committed = open_bundle()
+    fresh = export("lightweight", target="onnx", graphs="split", output=tmp_path / "b.edgematte")
+    assert described(fresh.manifest) == described(committed.manifest)
+    for graph in committed.manifest.graphs:
+        ours, theirs = (onnx.load(b.file(graph)) for b in (committed, fresh))
+        assert [n.op_type for n in ours.graph.node] == [n.op_type for n in theirs.graph.node]
+        for a, b in zip(ours.graph.initializer, theirs.graph.initializer, strict=True):
+            # Folded weights are rounded once from float64: equal, whatever the processor.
+            np.testing.assert_array_equal(numpy_helper.to_array(a), numpy_helper.to_array(b))
+    names = {g.name: g for g in committed.manifest.graphs}
+    recorded, now = (goldens.read(b.path, names) for b in (committed, fresh))
+    # PyTorch's float32 sums differ between processors by some 1e-6.
+    np.testing.assert_allclose(recorded.alpha, now.alpha, atol=5e-5)
+
+
+def described(manifest: Manifest) -> tuple[object, ...]:
+    m = manifest
+    return m.model, m.target, m.precision, m.config, m.host, m.graphs, m.weights, m.options
