@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,29 +21,16 @@ from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.record import record
 from edgematte.export.report import write_report
+from edgematte.export.request import OPTIONS_OF, family_of, resolve
 from edgematte.export.targets import TARGETS, Options, target_module
 from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
-from edgematte.registry import Family, family
+from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
 from edgematte.runtime.engines import engine_for
 from edgematte.runtime.matter import matter_from
 from edgematte.testcard import testcard
 
-SUFFIX = ".edgematte"
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an export is asked for, options resolved and valid."""
-
-    family: Family
-    target: str
-    options: Options
-    size: tuple[int, int]
-    cut: str
-    patch: int
-    output: Path
 
 
 def export(
@@ -97,8 +84,8 @@ def export(
         ToleranceError: outside the tolerance; nothing is written.
         ExportError: the graph cannot be captured or converted.
     """
-    name = model if isinstance(model, str) else _family_of(model).name
-    request = _request(
+    name = model if isinstance(model, str) else family_of(model).name
+    request = resolve(
         family(name),
         target,
         Options(precision or TARGETS.get(target, ("", ""))[1], opset, min_ios, io, alpha_bits, ort),
@@ -156,12 +143,6 @@ def export(
 CHECK_PICTURE = (352, 224)
 """Width and height of the check's picture: two patches of the split cut, and a reduction."""
 
-OPTIONS_OF = {
-    "onnx": ("opset", "ort"),
-    "openvino": ("opset",),
-    "coreml": ("min_ios", "io", "alpha_bits"),
-}
-
 
 def _check(
     folder: Path, manifest: Manifest, goldens: Goldens, faithful: Difference
@@ -201,55 +182,3 @@ def _speed(bundle: Bundle, picture: NDArray[np.uint8]) -> str:
         lines.append(f"| {stage} | {1000 * statistics.median(r[stage] for r in runs):.1f} |")
     size = f"{picture.shape[1]}x{picture.shape[0]}"
     return f"Engine {matter.engine}, picture {size}, 5 runs.\n\n" + "\n".join(lines)
-
-
-def _family_of(model: nn.Module) -> Family:
-    from edgematte.registry import FAMILIES
-
-    kind = f"{type(model).__module__}:{type(model).__qualname__}"
-    for found in FAMILIES.values():
-        if found.torch_class == kind:
-            return found
-    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(FAMILIES)}")
-
-
-def _request(
-    chosen: Family,
-    target: str,
-    options: Options,
-    size: tuple[int, int],
-    cut: str,
-    patch: int,
-    output: Path | None,
-) -> Request:
-    if target not in TARGETS:
-        raise OptionError(f"unknown target {target!r}; there are: {', '.join(TARGETS)}")
-    if options.precision not in TARGETS[target][2]:
-        able = ", ".join(TARGETS[target][2])
-        raise OptionError(f"{target} has no precision {options.precision!r}; there are: {able}")
-    cuts = importlib.import_module(chosen.cut_module).CUTS
-    if cut not in cuts:
-        raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(cuts)}")
-    if options.opset < 18:
-        raise OptionError(f"--opset {options.opset} is too old: 18 or later")
-    for name in ("io", "alpha_bits", "min_ios", "ort"):
-        if name not in OPTIONS_OF[target] and getattr(options, name) != getattr(Options(""), name):
-            raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
-    for side in (*size, patch):
-        check_multiple(side, chosen.multiple)
-    default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
-    return Request(chosen, target, options, size, cut, patch, output or default)
-
-
-def check_multiple(side: int, multiple: int) -> None:
-    """Refuse a side that the network cannot halve as often as it must.
-
-    Raises:
-        OptionError: naming the two nearest sides that fit.
-    """
-    if side < multiple or side % multiple:
-        low = max(side // multiple, 1) * multiple
-        raise OptionError(
-            f"size {side} is not a multiple of {multiple}; "
-            f"the nearest are {low} and {low + multiple}"
-        )

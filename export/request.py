@@ -1,0 +1,93 @@
+"""What an export is asked for: options checked before anything heavy starts."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from edgematte.errors import OptionError
+from edgematte.export.targets import TARGETS, Options
+from edgematte.registry import FAMILIES, Family
+
+SUFFIX = ".edgematte"
+
+OPTIONS_OF = {
+    "onnx": ("opset", "ort"),
+    "openvino": ("opset",),
+    "coreml": ("min_ios", "io", "alpha_bits"),
+}
+"""The options that mean something to a target; they are kept in the manifest."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an export is asked for, options resolved and valid."""
+
+    family: Family
+    target: str
+    options: Options
+    size: tuple[int, int]
+    cut: str
+    patch: int
+    output: Path
+
+
+def family_of(model: nn.Module) -> Family:
+    """The family of a module of one of the SDK's classes.
+
+    Raises:
+        OptionError: a module of any other class.
+    """
+    kind = f"{type(model).__module__}:{type(model).__qualname__}"
+    for found in FAMILIES.values():
+        if found.torch_class == kind:
+            return found
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(FAMILIES)}")
+
+
+def resolve(
+    chosen: Family,
+    target: str,
+    options: Options,
+    size: tuple[int, int],
+    cut: str,
+    patch: int,
+    output: Path | None,
+) -> Request:
+    """Check what was asked for and fill in what was not.
+
+    Raises:
+        OptionError: in one sentence, with what there is instead.
+    """
+    if target not in TARGETS:
+        raise OptionError(f"unknown target {target!r}; there are: {', '.join(TARGETS)}")
+    if options.precision not in TARGETS[target][2]:
+        able = ", ".join(TARGETS[target][2])
+        raise OptionError(f"{target} has no precision {options.precision!r}; there are: {able}")
+    cuts = importlib.import_module(chosen.cut_module).CUTS
+    if cut not in cuts:
+        raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(cuts)}")
+    if options.opset < 18:
+        raise OptionError(f"--opset {options.opset} is too old: 18 or later")
+    for name in ("io", "alpha_bits", "min_ios", "ort"):
+        if name not in OPTIONS_OF[target] and getattr(options, name) != getattr(Options(""), name):
+            raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
+    for side in (*size, patch):
+        check_multiple(side, chosen.multiple)
+    default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
+    return Request(chosen, target, options, size, cut, patch, output or default)
+
+
+def check_multiple(side: int, multiple: int) -> None:
+    """Refuse a side that the network cannot halve as often as it must.
+
+    Raises:
+        OptionError: naming the two nearest sides that fit.
+    """
+    if side < multiple or side % multiple:
+        low = max(side // multiple, 1) * multiple
+        raise OptionError(
+            f"size {side} is not a multiple of {multiple}; "
+            f"the nearest are {low} and {low + multiple}"
+        )
