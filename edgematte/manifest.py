@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from edgematte.codec import decode, encode
 from edgematte.errors import BundleError
+from edgematte.metrics.summary import Scores
 
 FORMAT = 1
 FILE = "edgematte.json"
@@ -85,17 +86,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Scores):
     """Matting metrics of the bundle's alpha against PyTorch's, over one region."""
 
     region: str  # unknown band, whole picture
     engine: str
-    sad: float
-    mse: float
-    mad: float
-    grad: float
-    conn: float
-    pixels: int
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import nn
 
 from edgematte.atomic import atomic_folder
 from edgematte.check.engines import check_engines
-from edgematte.check.goldens import Goldens, save
+from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
 from edgematte.errors import EngineError, OptionError, ToleranceError
@@ -133,7 +133,7 @@ def export(
         goldens, faithful = record(network, sources, host, picture, cut, host_module)
         save(goldens, folder)
         progress("checking against PyTorch")
-        bundle, accuracy = _check(folder, manifest, goldens, faithful)
+        bundle, accuracy = _check(folder, manifest, faithful)
         _refuse_outside(accuracy, force)
         write_report(folder, manifest, accuracy, goldens, _speed(bundle, picture))
         _seal(folder, replace(manifest, accuracy=accuracy))
@@ -144,11 +144,9 @@ CHECK_PICTURE = (352, 224)
 """Width and height of the check's picture: two patches of the split cut, and a reduction."""
 
 
-def _check(
-    folder: Path, manifest: Manifest, goldens: Goldens, faithful: Difference
-) -> tuple[Bundle, Accuracy]:
+def _check(folder: Path, manifest: Manifest, faithful: Difference) -> tuple[Bundle, Accuracy]:
     bundle = Bundle(folder, manifest)
-    measured = check_bundle(bundle, check_engines(manifest), goldens)
+    measured = check_bundle(bundle, check_engines(manifest))  # with the records as written
     return bundle, replace(measured, differences=(faithful, *measured.differences))
 
 

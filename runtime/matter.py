@@ -13,7 +13,7 @@ from edgematte.manifest import Host
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.engines import engine_for, open_engine
+from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.pipeline import Pipeline
 from edgematte.runtime.trimap import read_trimap
@@ -87,13 +87,13 @@ def load(
         raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    return matter_from(opened, name, device=device, threads=threads)
+    return matter_from(opened, name, EngineOptions(device, threads))
 
 
-def matter_from(bundle: Bundle, engine: str, **options: Any) -> Matter:
+def matter_from(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> Matter:
     """A Matter from an opened bundle and the name of an engine that can run it."""
     graphs = {
-        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, **options))
+        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, options))
         for graph in bundle.manifest.graphs
     }
     host_module = importlib.import_module(family(bundle.manifest.model).host_module)

@@ -36,7 +36,7 @@ MANIFEST = Manifest(
     {"opset": "18"},
     Accuracy(
         (Difference("export", "matte.alpha", "onnxruntime", 1e-7, 1e-8, 1e-4, 1e-5),),
-        (Quality("unknown band", "onnxruntime", 0.1, 0.2, 0.3, 0.4, 0.5, 6),),
+        (Quality(0.1, 0.2, 0.3, 0.4, 0.5, 6, "unknown band", "onnxruntime"),),
     ),
     {"matte.onnx": "0" * 64},
 )

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,8 @@ def compare_whole(
     regions = (("unknown band", goldens.trimap), ("whole picture", None))
     rows = []
     for region, trimap in regions:
-        s = metrics.scores(alpha, goldens.alpha, trimap)
-        rows.append(Quality(region, engine, s.sad, s.mse, s.mad, s.grad, s.conn, s.pixels))
+        figures = asdict(metrics.scores(alpha, goldens.alpha, trimap))
+        rows.append(Quality(**figures, region=region, engine=engine))
     return worst, rows
 
 

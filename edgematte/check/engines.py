@@ -8,7 +8,7 @@ from typing import Literal
 
 from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph, Manifest
-from edgematte.runtime.engines import Engine, engine_for, open_engine
+from edgematte.runtime.engines import Engine, EngineOptions, engine_for, open_engine
 
 Opener = Callable[[Path, Graph], Engine]
 
@@ -54,7 +54,7 @@ def _mac() -> bool:
 
 
 def _opener(name: str, precise: bool) -> Opener:
-    return lambda file, graph: open_engine(name, file, graph, precise=precise)
+    return lambda file, graph: open_engine(name, file, graph, EngineOptions(precise=precise))
 
 
 def _runner(file: Path, graph: Graph, command: str) -> Engine:

@@ -63,9 +63,14 @@ def to_bytes(unit: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def coarse(planes: NDArray[Any]) -> NDArray[np.uint8]:
-    """As :func:`to_bytes`, to every 17th byte: probabilities recorded as inputs stay small."""
-    levels: NDArray[np.uint8] = np.rint(np.clip(planes, 0, 1) * 15).astype(np.uint8)
-    return levels * np.uint8(17)
+    """Probabilities (.., 3, H, W) as few different bytes, so that records of them stay small.
+
+    Multiples of 16, plus the class's number: two classes are never equally likely, so that no port
+    has to break ties as NumPy does.
+    """
+    levels = np.rint(np.clip(planes, 0, 1) * 15).astype(np.uint8) * np.uint8(16)
+    shifted: NDArray[np.uint8] = levels + np.arange(3, dtype=np.uint8)[:, None, None]
+    return shifted
 
 
 def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,9 +2,12 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgematte.errors import OptionError
+
+if TYPE_CHECKING:
+    from edgematte.runtime.matter import Matter
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +22,18 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
     )
     parser.add_argument("--threads", type=int, help="worker threads (default: the engine's choice)")
+
+
+def load_matter(arguments: argparse.Namespace) -> "Matter":
+    """The bundle a command was given, on the engine it was given."""
+    from edgematte.runtime.matter import load
+
+    return load(
+        arguments.bundle,
+        engine=arguments.engine,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
 
 
 def print_json(value: Any) -> None:

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from edgematte.cli.arguments import add_engine, add_json, parse_size, print_json
+from edgematte.cli.arguments import add_engine, add_json, load_matter, parse_size, print_json
 from edgematte.errors import OptionError
 
 
@@ -23,22 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print median and 90th percentile per stage, the host's share, and peak memory."""
     from edgematte.bench import bench
-    from edgematte.pictures import read_picture
-    from edgematte.runtime.matter import load
+    from edgematte.pictures import MAX_PIXELS, read_picture
     from edgematte.testcard import testcard
 
     if arguments.runs < 1:
         raise OptionError(f"--runs {arguments.runs}: at least 1")
     size = parse_size(arguments.size)
-    if min(size) < 1:
-        raise OptionError(f"--size {arguments.size}: at least 1x1")
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        raise OptionError(f"--size {arguments.size}: at least 1x1, at most {MAX_PIXELS:,} pixels")
+    matter = load_matter(arguments)
     picture = read_picture(Path(arguments.picture)) if arguments.picture else testcard(*size)
-    matter = load(
-        arguments.bundle,
-        engine=arguments.engine,
-        device=arguments.device,
-        threads=arguments.threads,
-    )
     found = bench(matter, picture, arguments.runs)
     if arguments.json:
         print_json(dataclasses.asdict(found))

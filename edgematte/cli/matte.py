@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from edgematte.cli.arguments import add_engine, add_json, print_json
-from edgematte.errors import EdgematteError
+from edgematte.cli.arguments import add_engine, add_json, load_matter, print_json
+from edgematte.errors import EdgematteError, OptionError
 from edgematte.outputs import KINDS, Job, plan
 
 if TYPE_CHECKING:
@@ -41,19 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
     from edgematte.pictures import format_of, read_background
-    from edgematte.runtime.matter import load
 
     jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
     for path in (path for job in jobs for path in job.results.values() if path):
         format_of(path)  # refused before any work, as is a background that is none
     if arguments.background:
+        if "cutout" not in arguments.write:
+            raise OptionError("--background goes into the cut-out; --write does not ask for one")
         read_background(arguments.background, (1, 1))
-    matter = load(
-        arguments.bundle,
-        engine=arguments.engine,
-        device=arguments.device,
-        threads=arguments.threads,
-    )
+    matter = load_matter(arguments)
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
     for job in jobs:

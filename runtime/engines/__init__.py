@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,15 @@ class Engine(Protocol):
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
         """Inputs by name -> outputs by name."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What every engine is told."""
+
+    device: str | None = None  # cpu, cuda:1, gpu, ane, ...; None is the engine's plain default
+    threads: int | None = None  # None leaves it to the engine
+    precise: bool = False  # no reduced arithmetic that the file does not ask for
 
 
 TARGETS = ("onnx", "openvino", "coreml")
@@ -60,15 +70,16 @@ def engine_for(target: str, name: str | None = None) -> str:
     return name
 
 
-def open_engine(name: str, file: Path, graph: Graph, **options: Any) -> Engine:
+def open_engine(
+    name: str, file: Path, graph: Graph, options: EngineOptions | None = None
+) -> Engine:
     """Load one graph.
 
     Args:
         name: a key of ``ENGINES``.
         file: the graph's file.
         graph: its declaration in the manifest.
-        options: ``device`` (str or None), ``threads`` (int or None), ``precise`` (bool: no reduced
-            arithmetic that the file does not ask for).
+        options: device, threads and arithmetic; by default the engine's own.
 
     Raises:
         EngineError: the engine is not installed, the device is missing, or the file does not load.
@@ -79,5 +90,5 @@ def open_engine(name: str, file: Path, graph: Graph, **options: Any) -> Engine:
         cls = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise EngineError(f"engine {name} is not installed ({error}): {pip_line}") from None
-    engine: Engine = cls(file, graph, **options)
+    engine: Engine = cls(file, graph, options or EngineOptions())
     return engine

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph
+from edgematte.runtime.engines import EngineOptions
 
 UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
 
@@ -17,16 +18,8 @@ UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_
 class CoreMLEngine:
     """One ``.mlpackage`` through Core ML's Python binding."""
 
-    def __init__(
-        self,
-        file: Path,
-        graph: Graph,
-        *,
-        device: str | None = None,
-        threads: int | None = None,
-        precise: bool = False,
-    ) -> None:
-        """``device`` is a key of ``UNITS``; ``threads`` is Core ML's own business."""
+    def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
+        """``options.device`` is a key of ``UNITS``; ``threads`` is Core ML's own business."""
         if sys.platform != "darwin":
             raise EngineError(
                 "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
@@ -35,9 +28,9 @@ class CoreMLEngine:
         import coremltools
         from PIL import Image
 
-        unit = UNITS.get(device or ("cpu" if precise else "all"))
+        unit = UNITS.get(options.device or ("cpu" if options.precise else "all"))
         if unit is None:
-            raise EngineError(f"unknown device {device!r}; there are: {', '.join(UNITS)}")
+            raise EngineError(f"unknown device {options.device!r}; there are: {', '.join(UNITS)}")
         self._image: Any = Image
         self._graph: Graph = graph
         self._model: Any = coremltools.models.MLModel(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph
+from edgematte.runtime.engines import EngineOptions
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -21,19 +22,13 @@ PROVIDERS = {
 class OnnxRuntimeEngine:
     """One ``.onnx`` or ``.ort`` graph; safe to call from several threads."""
 
-    def __init__(
-        self,
-        file: Path,
-        graph: Graph,
-        *,
-        device: str | None = None,
-        threads: int | None = None,
-        precise: bool = False,
-    ) -> None:
-        """``device`` is a key of ``PROVIDERS``, with an optional index: ``cuda:1``."""
-        kind, _, index = (device or "cpu").partition(":")
+    def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
+        """``options.device`` is a key of ``PROVIDERS``, with an optional index: ``cuda:1``."""
+        kind, _, index = (options.device or "cpu").partition(":")
         if kind not in PROVIDERS:
-            raise EngineError(f"unknown device {device!r}; there are: {', '.join(PROVIDERS)}")
+            raise EngineError(
+                f"unknown device {options.device!r}; there are: {', '.join(PROVIDERS)}"
+            )
         provider = PROVIDERS[kind]
         available = onnxruntime.get_available_providers()
         if provider not in available:
@@ -42,14 +37,14 @@ class OnnxRuntimeEngine:
                 f"device {kind} asked for, but this onnxruntime has only: {here}"
                 + ('; pip install "edgematte[gpu]"' if kind in ("cuda", "tensorrt") else "")
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads:
-            options.intra_op_num_threads = threads
+        session = onnxruntime.SessionOptions()
+        session.log_severity_level = 3
+        if options.threads:
+            session.intra_op_num_threads = options.threads
         settings = {"device_id": index} if index else {}
         try:
             self._session = onnxruntime.InferenceSession(
-                str(file), options, providers=[(provider, settings)]
+                str(file), session, providers=[(provider, settings)]
             )
         except Exception as error:
             raise EngineError(

@@ -11,31 +11,26 @@ from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph
+from edgematte.runtime.engines import EngineOptions
 
 
 class OpenVinoEngine:
     """One compiled model; every thread has an infer request of its own."""
 
-    def __init__(
-        self,
-        file: Path,
-        graph: Graph,
-        *,
-        device: str | None = None,
-        threads: int | None = None,
-        precise: bool = False,
-    ) -> None:
-        """``precise`` sets the inference precision hint to f32: without it bf16 may be used."""
+    def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
+        """``options.precise`` sets the precision hint to f32: without it bf16 may be used."""
         core = openvino.Core()
-        name = (device or "cpu").upper().replace(":", ".")
+        name = (options.device or "cpu").upper().replace(":", ".")
         if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
             here = ", ".join(d.lower() for d in core.available_devices)
-            raise EngineError(f"device {device} asked for, but this openvino has only: {here}")
+            raise EngineError(
+                f"device {options.device} asked for, but this openvino has only: {here}"
+            )
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if precise:
+        if options.precise:
             config["INFERENCE_PRECISION_HINT"] = "f32"
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = threads
+        if options.threads:
+            config["INFERENCE_NUM_THREADS"] = options.threads
         try:
             self._model = core.compile_model(core.read_model(file), name, config)
         except Exception as error:

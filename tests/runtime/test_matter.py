@@ -58,6 +58,16 @@ def test_the_default_loads_and_answers() -> None:
     np.testing.assert_array_equal(matter(picture).alpha, matte.alpha)
 
 
+def test_the_default_leaves_known_pixels_of_a_given_trimap_as_they_are() -> None:
+    """Eq. 5 of the paper, whatever the weights: alpha is learned where the trimap says unknown."""
+    trimap = np.zeros((90, 120), np.uint8)
+    trimap[25:70, 30:90] = 255
+    trimap[20:30, 25:95] = trimap[65:75, 25:95] = 128
+    alpha = edgematte.load()(testcard.testcard(120, 90), trimap).alpha
+    np.testing.assert_allclose(alpha[trimap == 255], 1, atol=1e-6)
+    np.testing.assert_allclose(alpha[trimap == 0], 0, atol=1e-6)
+
+
 def test_the_picture_is_not_written_to(matter: edgematte.Matter) -> None:
     picture = testcard.testcard(64, 48)  # the size of the graph: nothing needs to be resized
     trimap = np.full((48, 64), 128, np.uint8)
