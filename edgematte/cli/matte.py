@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha-bits", type=int, choices=(8, 16), default=8, help="of alpha files")
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
+    parser.add_argument(
+        "--foreground",
+        action="store_true",
+        help="in cut-outs, take the old background's tint out of soft edges",
+    )
     add_engine(parser)
     add_json(parser)
 
@@ -45,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
     for path in (path for job in jobs for path in job.results.values() if path):
         format_of(path)  # refused before any work, as is a background that is none
+    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
+        raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.background:
-        if "cutout" not in arguments.write:
-            raise OptionError("--background goes into the cut-out; --write does not ask for one")
         read_background(arguments.background, (1, 1))
     matter = load_matter(arguments)
     done: list[dict[str, Any]] = []
@@ -105,11 +110,14 @@ def _result(
     kind: str, picture: "NDArray[np.uint8]", matte: "Matte", arguments: argparse.Namespace
 ) -> "NDArray[Any]":
     from edgematte.pictures import alpha_bytes, composite, cutout, read_background
+    from edgematte.runtime.foreground import estimate_foreground
 
     if kind == "alpha":
         return alpha_bytes(matte.alpha, arguments.alpha_bits)
     if kind == "trimap":
         return matte.trimap
+    if arguments.foreground:
+        picture = estimate_foreground(picture, matte.alpha)
     if arguments.background:
         size = picture.shape[1], picture.shape[0]
         return composite(picture, matte.alpha, read_background(arguments.background, size))

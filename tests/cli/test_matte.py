@@ -422,3 +422,25 @@ def test_an_interrupt_leaves_whole_files_only(tiny_bundle: Path, png: Png, tmp_p
     for name in files(out):
         assert not name.startswith(".")
         assert pixels(out / name).shape == (300, 400, 4)  # decoded to its last row
+
+
+def test_foreground_changes_soft_colours_only(tiny_bundle: Path, tmp_path: Path) -> None:
+    source = tmp_path / "photo.png"
+    Image.fromarray(testcard.testcard(90, 70)).save(source)
+    cutouts = []
+    for extra in ([], ["--foreground"]):
+        out = tmp_path / f"cutout{len(extra)}.png"
+        command = ["matte", str(source), "-o", str(out), "--bundle", str(tiny_bundle), *extra]
+        assert main(command) == 0
+        cutouts.append(np.asarray(Image.open(out)).astype(int))
+    plain, clean = cutouts
+    np.testing.assert_array_equal(plain[..., 3], clean[..., 3])
+    solid = plain[..., 3] == 255
+    assert np.abs(plain - clean)[solid].max(initial=0) <= 2
+    assert np.abs(plain - clean)[~solid].max() > 2
+
+
+def test_a_background_without_a_cutout_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    for extra in (["--background", "white"], ["--foreground"]):
+        command = ["matte", str(tmp_path / "x.png"), "-o", str(tmp_path / "y"), "--write", "alpha"]
+        assert main([*command, *extra]) == 2
