@@ -149,7 +149,10 @@ def test_ort_files_for_phones_run_and_list_their_operators(exported: Export) -> 
     ):
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert "matte.ort" in open_bundle(bundle).manifest.files
-    assert "NNAPI" in usability(bundle / "matte.onnx")
+    assert str(bundle) not in config and "#" not in config
+    verdict = usability(bundle / "matte.onnx")
+    for engine in ("NNAPI", "CoreML MLProgram"):  # every node, in one piece
+        assert f"Model should perform well with {engine} as is: YES" in verdict
 
 
 def test_two_exports_of_the_same_weights_are_the_same(exported: Export) -> None:
