@@ -50,7 +50,7 @@ def dilate(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
         while grown < radius_px:  # each pass may double what the last one reached
             step = min(radius_px - grown, max(grown, 1))
             view = np.moveaxis(out, axis, 0)
-            source = view.copy()
+            source = view.copy(order="K")
             if step < len(view):
                 view[step:] |= source[:-step]
                 view[:-step] |= source[step:]
