@@ -1,4 +1,4 @@
-"""Small exports, made once and shared: random weights, graph size 64x128, patches of 256."""
+"""Small exports, made once and shared: the shipped weights, graph size 64x128, patches of 256."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     def make(target: str, **options: Any) -> Path:
         key = "-".join([target, *(f"{k}={v}" for k, v in sorted(options.items()))])
         if key not in made:
-            settings: dict[str, Any] = {"size": (128, 64), "patch": 256, "random_weights": True}
+            settings: dict[str, Any] = {"size": (128, 64), "patch": 256}
             export("lightweight", target=target, output=folder / key, **(settings | options))
             made[key] = folder / key
         return made[key]

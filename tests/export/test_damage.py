@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgematte.checkpoint import random_model
+from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.registry import LIGHTWEIGHT
 
@@ -24,7 +24,7 @@ Export = Callable[..., Path]
 
 def change_one_weight(file: Path, dtype: type[np.floating[Any]]) -> None:
     """Add 1 to one weight of SN's head, which no pass folds: its bytes are in the file."""
-    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    model, _ = load_model(LIGHTWEIGHT)
     kernel = model.get_parameter("sn.head.weight").detach().numpy().astype(dtype)
     data = file.read_bytes()
     at = data.index(kernel.tobytes())

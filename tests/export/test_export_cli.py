@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgematte.checkpoint import random_model, save_model  # noqa: E402
+from edgematte.checkpoint import load_model, random_model, save_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT  # noqa: E402
 
@@ -145,7 +145,7 @@ def test_live_pytorch_agrees_and_other_weights_do_not(
     exported: Export, tmp_path: Path, capsys: Capture
 ) -> None:
     bundle = str(exported("onnx", precision="fp32", graphs="fused"))
-    same, _ = random_model(LIGHTWEIGHT, {}, 0)
+    same, _ = load_model(LIGHTWEIGHT)
     save_model(same, LIGHTWEIGHT.config, tmp_path / "same.safetensors")
     assert main(["check", bundle, "--weights", "same.safetensors"]) == 0
     assert "cut" in capsys.readouterr().out

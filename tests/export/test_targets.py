@@ -49,7 +49,7 @@ def test_an_export_is_within_the_stated_tolerance(bundle: Path) -> None:
         assert d.max_abs <= limit.max_abs or d.tolerance_max is None
     assert manifest.accuracy.ok
     cut = [d for d in manifest.accuracy.differences if d.equality == "cut"]
-    assert cut and cut[0].max_abs < 1e-5  # float32 rounding of two orders of the same sums
+    assert cut and cut[0].max_abs < 5e-5  # float32 rounding of two orders of the same sums
 
 
 def test_every_graph_file_says_what_it_is(bundle: Path) -> None:

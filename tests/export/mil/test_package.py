@@ -98,7 +98,7 @@ def test_unknown_attribute_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_coremltools(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "coremltools.models", None)
+    monkeypatch.setitem(sys.modules, "edgematte.export.core_ml_tools", None)
     with pytest.raises(EngineError, match=r'pip install "edgematte\[coreml\]"'):
         MilProgram.load(saved)
 

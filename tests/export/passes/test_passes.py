@@ -149,6 +149,6 @@ def test_other_enlargings_stay(net: nn.Module, shape: tuple[int, int]) -> None:
 
 def test_all_passes_leave_the_whole_net_as_it_was() -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
-    ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), PASSES)
+    ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), PASSES, atol=1e-4)
     assert changed["fold_batch_norm"] == 147 and ops["aten.batch_norm.default"] == 0
     assert changed["slice_softmax"] == 1 and changed["phase_upsample"] == 1
