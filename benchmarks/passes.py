@@ -2,9 +2,10 @@
 
     python benchmarks/passes.py [--size 512] [--rounds 15] [--threads 2] [--keep FOLDER]
 
-Lightweight, fused cut, in turns (A B A B) in one process: ONNX Runtime, OpenVINO with the f32 hint
-and with bf16. `wall` is the median of each run's time; `cpu` the median of the processor time it
-took, which other work on the machine disturbs less.
+Lightweight, fused cut, each engine with the passes its target gets, one more at a time, in turns
+(A B A B) in one process: ONNX Runtime, OpenVINO with the f32 hint and with bf16. Between two runs
+the process sleeps, so that the threads of one session, which spin for a while, do not disturb the
+next. `wall` is the median of each run's time; `cpu` the median of the processor time it took.
 """
 
 import argparse
@@ -20,82 +21,91 @@ import onnxruntime
 import openvino
 import torch
 
-from edgematte.checkpoint import random_model
-from edgematte.export.capture import TorchGraph
+from edgematte.checkpoint import load_model
+from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.cuts import lightweight
-from edgematte.export.passes import PASSES, Pass, rewrite
+from edgematte.export.passes import ONNX_CPU, OPENVINO, Pass
 from edgematte.export.targets import Options
-from edgematte.export.targets.onnx import program_to_onnx
+from edgematte.export.targets.onnx import to_onnx
 from edgematte.registry import LIGHTWEIGHT
 
 Run = Callable[[], object]
+REST_S = 0.03
+ENGINES = (("onnxruntime", ONNX_CPU), ("openvino f32", OPENVINO), ("openvino bf16", OPENVINO))
 
 
 def main(size: int, rounds: int, threads: int, keep: Path | None) -> None:
-    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    model, _ = load_model(LIGHTWEIGHT, None)
     source = lightweight.graphs(model, lightweight.host("fused", (size, size), size))[0]
     image = np.random.default_rng(0).random((1, 3, size, size), np.float32)
-    variants = {"plain": (), **{f"+{p.__name__}": PASSES[: i + 1] for i, p in enumerate(PASSES)}}
-    runs: dict[str, dict[str, Run]] = {}
-    first: list[np.ndarray] = []
+    with torch.inference_mode():
+        expected = [x.numpy() for x in source.module.eval()(torch.from_numpy(image))]
     with tempfile.TemporaryDirectory() as scratch:
-        for name, passes in variants.items():
-            file = (keep or Path(scratch)) / f"{name}.onnx"
-            nodes = write(source, passes, file)
-            runs[name] = engines(file, image, threads)
-            outputs = onnxruntime.InferenceSession(file).run(None, {"image": image})
-            first = first or outputs
-            apart = max(float(np.abs(a - b).max()) for a, b in zip(outputs, first, strict=True))
-            print(f"{name}: {nodes} nodes, differs from plain by {apart:.0e}", flush=True)
-    report(measure(runs, rounds))
+        files: dict[tuple[Pass, ...], Path] = {}
+        for engine, passes in ENGINES:
+            runs = {}
+            for count in range(len(passes) + 1):
+                chosen = passes[:count]
+                if chosen not in files:
+                    files[chosen] = (keep or Path(scratch)) / f"{len(files)}.onnx"
+                    write(source, chosen, files[chosen], image, expected)
+                name = f"+{passes[count - 1].__name__}" if count else "plain"
+                runs[name] = open_run(engine, files[chosen], image, threads)
+            report(engine, measure(runs, rounds))
 
 
-def write(source: TorchGraph, passes: tuple[Pass, ...], file: Path) -> int:
-    example = tuple(torch.zeros(t.shape) for t in source.graph.inputs)
-    with torch.no_grad():
-        program = torch.export.export(source.module.eval(), example)
-    program, _ = rewrite(program, example, passes)
-    model = program_to_onnx(program, source.graph, Options("fp32"))
+def write(
+    source: TorchGraph,
+    passes: tuple[Pass, ...],
+    file: Path,
+    image: np.ndarray,
+    expected: list[np.ndarray],
+) -> None:
+    model = to_onnx(capture(source, passes), Options("fp32"))
     onnx.save(model, file)
-    return len(model.graph.node)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    pairs = zip(session.run(None, {"image": image}), expected, strict=True)
+    apart = max(float(np.abs(a - b).max()) for a, b in pairs)
+    names = ", ".join(p.__name__ for p in passes) or "plain"
+    print(
+        f"{names}: {len(model.graph.node)} nodes, differs from PyTorch by {apart:.0e}", flush=True
+    )
 
 
-def engines(file: Path, image: np.ndarray, threads: int) -> dict[str, Run]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options)
-    found: dict[str, Run] = {"onnxruntime": lambda: session.run(None, {"image": image})}
+def open_run(engine: str, file: Path, image: np.ndarray, threads: int) -> Run:
+    if engine == "onnxruntime":
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, {"image": image})
+    config = {"INFERENCE_PRECISION_HINT": engine.split()[1], "INFERENCE_NUM_THREADS": threads}
     core = openvino.Core()
-    for hint in ("f32", "bf16"):
-        config = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
-        request = core.compile_model(core.read_model(file), "CPU", config).create_infer_request()
-        found[f"openvino {hint}"] = lambda request=request: request.infer({"image": image})
-    return found
+    request = core.compile_model(core.read_model(file), "CPU", config).create_infer_request()
+    return lambda: request.infer({"image": image})
 
 
-def measure(runs: dict[str, dict[str, Run]], rounds: int) -> dict[str, dict[str, list[float]]]:
-    times: dict[str, dict[str, list[float]]] = {}
-    for turn in range(rounds + 2):
-        for name, by_engine in runs.items():
-            for engine, run in by_engine.items():
-                wall, cpu = time.perf_counter(), time.process_time()
-                run()
-                if turn >= 2:  # the first two warm up
-                    for kind, start, now in (
-                        ("wall", wall, time.perf_counter()),
-                        ("cpu", cpu, time.process_time()),
-                    ):
-                        row = times.setdefault(f"{engine} {kind}", {})
-                        row.setdefault(name, []).append(1000 * (now - start))
-    return times
+def measure(runs: dict[str, Run], rounds: int) -> dict[str, tuple[float, float]]:
+    """Median wall and processor milliseconds by name."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    for _ in range(rounds + 3):
+        for name, run in runs.items():
+            time.sleep(REST_S)
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    columns = {n: list(zip(*rows[3:], strict=True)) for n, rows in times.items()}  # three warm up
+    return {
+        n: (1000 * statistics.median(wall), 1000 * statistics.median(cpu))
+        for n, (wall, cpu) in columns.items()
+    }
 
 
-def report(times: dict[str, dict[str, list[float]]]) -> None:
-    for row, by_variant in times.items():
-        medians = {name: statistics.median(values) for name, values in by_variant.items()}
-        cells = [f"{n} {m:.1f} ms ({medians['plain'] / m:.2f}x)" for n, m in medians.items()]
-        print(f"{row}: " + ", ".join(cells))
+def report(engine: str, found: dict[str, tuple[float, float]]) -> None:
+    for place, kind in enumerate(("wall", "cpu")):
+        first = found["plain"][place]
+        cells = [f"{n} {t[place]:.1f} ms ({first / t[place]:.2f}x)" for n, t in found.items()]
+        print(f"{engine} {kind}: " + ", ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

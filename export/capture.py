@@ -9,7 +9,7 @@ from torch.export import ExportedProgram
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgematte.errors import ExportError
-from edgematte.export.passes import rewrite
+from edgematte.export.passes import Pass, rewrite
 from edgematte.manifest import Graph
 
 
@@ -30,8 +30,8 @@ class Capture:
     rewritten: dict[str, int]  # places changed, by pass
 
 
-def capture(source: TorchGraph) -> Capture:
-    """Run torch.export on inputs of the declared shapes and count multiply-adds.
+def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
+    """Run torch.export on inputs of the declared shapes, rewrite, and count multiply-adds.
 
     Raises:
         ExportError: the graph cannot be captured, or returns other shapes than declared.
@@ -52,6 +52,6 @@ def capture(source: TorchGraph) -> Capture:
         except Exception as error:
             first = str(error).strip().splitlines()[0]
             raise ExportError(f"graph {source.graph.name} cannot be captured: {first}") from error
-    program, rewritten = rewrite(program, example)
+    program, rewritten = rewrite(program, example, passes)
     macs = int(counter.get_total_flops()) // 2
     return Capture(replace(source.graph, macs=macs), program, rewritten)

@@ -19,6 +19,7 @@ from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
 from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.export.capture import TorchGraph, capture
+from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
 from edgematte.export.request import OPTIONS_OF, family_of, resolve
@@ -107,7 +108,8 @@ def export(
     host: Host = cut.host(request.cut, request.size, request.patch)
     sources: list[TorchGraph] = cut.graphs(network, host)
     progress("capturing the graphs")
-    captures = [capture(s) for s in sources]
+    passes = passes_for(target, request.options.precision, phone=request.options.ort)
+    captures = [capture(s, passes) for s in sources]
     options = dataclasses.asdict(request.options)
     manifest = Manifest(
         FORMAT,

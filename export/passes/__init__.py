@@ -2,26 +2,49 @@
 
 One pass a file, applied wherever its pattern matches, in any model. A pass changes an FX graph of
 ATen operators in place, keeps what it computes (up to float rounding), and returns how many places
-it changed.
+it changed. ``passes_for`` is the one table of what each target is given; `benchmarks/passes.py`
+measures every one of them.
 """
 
 from collections.abc import Callable
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
+from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
+from edgematte.export.passes.concat_by_sum import concat_by_sum
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm
+from edgematte.export.passes.pad_channels import pad_channels
+from edgematte.export.passes.phase_resize import phase_resize
 from edgematte.export.passes.phase_upsample import phase_upsample
 from edgematte.export.passes.slice_softmax import slice_softmax
 
 Pass = Callable[[GraphModule], int]
 
-PASSES: tuple[Pass, ...] = (fold_batch_norm, slice_softmax, phase_upsample)
+ONNX_CPU: tuple[Pass, ...] = (
+    fold_batch_norm,
+    slice_softmax,
+    phase_upsample,
+    phase_resize,
+    concat_by_sum,
+    pad_channels,
+)
+OPENVINO: tuple[Pass, ...] = (fold_batch_norm, phase_upsample, phase_resize)
+PORTABLE: tuple[Pass, ...] = (fold_batch_norm, slice_softmax, phase_upsample)
+"""For accelerators that are not measured here: few operators, and those that all of them have."""
+
+
+def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> tuple[Pass, ...]:
+    """The passes of a target; ``phone``: for ONNX Runtime on phones."""
+    if target == "openvino":
+        return OPENVINO
+    return ONNX_CPU if target == "onnx" and precision == "fp32" and not phone else PORTABLE
 
 
 def rewrite(
-    program: ExportedProgram, example: tuple[torch.Tensor, ...], passes: tuple[Pass, ...] = PASSES
+    program: ExportedProgram, example: tuple[torch.Tensor, ...], passes: tuple[Pass, ...]
 ) -> tuple[ExportedProgram, dict[str, int]]:
     """Apply passes to a capture.
 
@@ -30,11 +53,21 @@ def rewrite(
     """
     module = program.module(check_guards=False)
     assert isinstance(module, GraphModule)
-    changed = {apply.__name__: apply(module) for apply in passes}
+    changed = {}
+    for apply in passes:
+        changed[apply.__name__] = apply(module)
+        if changed[apply.__name__]:
+            module.graph.eliminate_dead_code()
+            module.recompile()
+            _infer_shapes(module, example)
     if not any(changed.values()):
         return program, changed
-    module.graph.eliminate_dead_code()
     module.delete_all_unused_submodules()
-    module.recompile()
     with torch.no_grad():
         return torch.export.export(module, example), changed
+
+
+def _infer_shapes(module: GraphModule, example: tuple[torch.Tensor, ...]) -> None:
+    """Give every node its ``meta["val"]``, also those that a pass has just made."""
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        FakeTensorProp(module, mode).propagate(*example)

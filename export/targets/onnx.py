@@ -75,12 +75,28 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
     for node in model.graph.node:  # stack traces and scopes of the machine that exported
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in model.graph.value_info:
-        del value.metadata_props[:]
+    _shorten(model.graph)
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     model.producer_name, model.producer_version = "edgematte", ""
     return model
+
+
+def _shorten(graph: onnx.GraphProto) -> None:
+    """Number nodes and values: names a few hundred times over are a tenth of a small model."""
+    kept = {value.name for value in (*graph.input, *graph.output)} | {""}
+    short: dict[str, str] = {}
+    for number, constant in enumerate(graph.initializer):
+        if constant.name not in kept:
+            short[constant.name] = f"w{number}"
+            constant.name = f"w{number}"
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name not in kept:
+                    names[i] = short.setdefault(name, f"v{len(short)}")
+    del graph.value_info[:]
 
 
 def tools() -> dict[str, str]:

@@ -10,8 +10,18 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from edgematte.checkpoint import random_model  # noqa: E402
-from edgematte.export.passes import PASSES, Pass, rewrite  # noqa: E402
+from edgematte.export.passes import (  # noqa: E402
+    ONNX_CPU,
+    OPENVINO,
+    PORTABLE,
+    Pass,
+    passes_for,
+    rewrite,
+)
+from edgematte.export.passes.concat_by_sum import concat_by_sum  # noqa: E402
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm  # noqa: E402
+from edgematte.export.passes.pad_channels import pad_channels  # noqa: E402
+from edgematte.export.passes.phase_resize import phase_resize  # noqa: E402
 from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
 from edgematte.export.passes.slice_softmax import slice_softmax  # noqa: E402
 from edgematte.models.octave import OCBlock  # noqa: E402
@@ -103,7 +113,8 @@ def test_softmax_over_few_channels_becomes_arithmetic(channels: int) -> None:
 
 def test_softmax_keeps_its_range_for_extreme_logits() -> None:
     logits = torch.tensor([1e4, -1e4, 3.0]).reshape(1, 3, 1, 1).repeat(1, 1, 2, 2)
-    program, _ = rewrite(torch.export.export(nn.Softmax(dim=1), (logits,)), (logits,))
+    before = torch.export.export(nn.Softmax(dim=1), (logits,))
+    program, _ = rewrite(before, (logits,), (slice_softmax,))
     torch.testing.assert_close(program.module()(logits), logits.softmax(dim=1))
 
 
@@ -147,8 +158,110 @@ def test_other_enlargings_stay(net: nn.Module, shape: tuple[int, int]) -> None:
     assert changed == {"phase_upsample": 0}
 
 
-def test_all_passes_leave_the_whole_net_as_it_was() -> None:
+class Resize(nn.Module):
+    def __init__(self, factor: float, **settings: Any) -> None:
+        super().__init__()
+        self.factor, self.settings = factor, settings
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(
+            x, scale_factor=self.factor, mode="bilinear", **self.settings
+        )
+
+
+@pytest.mark.parametrize("factor", [4.0, 5.0, 8.0])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (6, 5)])
+def test_bilinear_enlarging_becomes_phases_borders_included(
+    factor: float, shape: tuple[int, int]
+) -> None:
+    ops, changed = rewritten(Resize(factor), (torch.rand(1, 3, *shape),), (phase_resize,))
+    assert changed == {"phase_resize": 1} and ops["aten.upsample_bilinear2d.vec"] == 0
+
+
+@pytest.mark.parametrize(
+    ("net", "channels"), [(Resize(2.0), 3), (Resize(4.0), 5), (Resize(4.0, align_corners=True), 3)]
+)
+def test_bilinear_by_two_or_of_many_channels_stays(net: nn.Module, channels: int) -> None:
+    _, changed = rewritten(net, (torch.rand(1, channels, 4, 4),), (phase_resize,))
+    assert changed == {"phase_resize": 0}
+
+
+class Joined(nn.Module):
+    """Two maps of 8, or more, joined; `reused` makes one of them visible elsewhere."""
+
+    def __init__(self, channels: int = 8, reused: bool = False) -> None:
+        super().__init__()
+        self.high = nn.Conv2d(4, channels, 1)
+        self.low = nn.Conv2d(4, channels, 1, bias=False)
+        self.last = nn.Conv2d(2 * channels, 3, 3, padding=1)
+        self.reused = reused
+
+    def forward(self, x: Tensor) -> Tensor:
+        high = self.high(x).relu()
+        low = nn.functional.interpolate(
+            self.low(nn.functional.avg_pool2d(x, 2)).relu(), scale_factor=2.0
+        )
+        out: Tensor = self.last(torch.cat([high, low], dim=1))
+        return out + high.mean() if self.reused else out
+
+
+def test_joining_few_channels_becomes_a_sum() -> None:
+    ops, changed = rewritten(Joined(), (torch.rand(1, 4, 8, 8),), (concat_by_sum,))
+    assert changed == {"concat_by_sum": 1} and ops["aten.cat.default"] == 0
+
+
+@pytest.mark.parametrize("net", [Joined(reused=True), Joined(channels=12)])
+def test_joining_maps_used_elsewhere_or_wider_than_a_block_stays(net: nn.Module) -> None:
+    _, changed = rewritten(net, (torch.rand(1, 4, 8, 8),), (concat_by_sum,))
+    assert changed == {"concat_by_sum": 0}
+
+
+class Narrow(nn.Module):
+    """Octave block of 24 channels, what an encoder joins and slices, and a head that stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.high, self.low = nn.Conv2d(3, 12, 1), nn.Conv2d(3, 12, 1)
+        self.block = unsettle(OCBlock(24, 24))
+        self.depth = nn.Conv2d(24, 24, 3, padding=1, groups=24)
+        self.head = nn.Conv2d(24, 1, 1)
+
+    def forward(self, high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = self.block((self.high(high), self.low(low)))
+        whole = torch.cat([a, nn.functional.interpolate(b, scale_factor=2.0)], dim=1)
+        deep = self.depth(whole)
+        rows = torch.cat([deep[:, :, :2], deep[:, :, 2:]], dim=2)
+        return self.head(rows), deep.flatten(2).softmax(dim=1)
+
+
+def test_narrow_maps_are_padded_to_whole_blocks_and_nothing_else_changes() -> None:
+    inputs = (torch.rand(1, 3, 8, 8), torch.rand(1, 3, 4, 4))
+    module = Narrow().eval()
+    after, changed = rewrite(
+        torch.export.export(module, inputs), inputs, (fold_batch_norm, pad_channels)
+    )
+    assert changed["pad_channels"] > 8
+    widths = [
+        n.meta["val"].shape[1] for n in after.graph.nodes if n.target is torch.ops.aten.relu.default
+    ]
+    assert widths and all(width % 16 == 0 for width in widths)
+    rewritten(module, inputs, (fold_batch_norm, pad_channels))
+
+
+def test_whole_blocks_are_not_padded() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 3, 1))
+    _, changed = rewritten(net, (torch.rand(1, 3, 8, 8),), (pad_channels,))
+    assert changed == {"pad_channels": 0}
+
+
+@pytest.mark.parametrize("passes", [ONNX_CPU, OPENVINO, PORTABLE])
+def test_the_passes_of_every_target_leave_the_whole_net_as_it_was(passes: tuple[Pass, ...]) -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
-    ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), PASSES, atol=1e-4)
+    ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), passes, atol=1e-4)
     assert changed["fold_batch_norm"] == 147 and ops["aten.batch_norm.default"] == 0
-    assert changed["slice_softmax"] == 1 and changed["phase_upsample"] == 1
+    assert all(count > 0 for count in changed.values())
+
+
+def test_what_phones_get_has_only_portable_passes() -> None:
+    assert passes_for("onnx", phone=True) == passes_for("coreml", "fp16") == PORTABLE
+    assert passes_for("onnx") == ONNX_CPU and passes_for("openvino", "fp16") == OPENVINO
