@@ -27,7 +27,7 @@ def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
     unknown = sorted(set(options) - set(family.config))
     if unknown:
         raise CheckpointError(f"{family.name} has no option {', '.join(unknown)}")
-    booleans = {"cfm", "ena"}
+    booleans = {"cfm", "ena", "cra", "aliasing"}
     arguments = {k: bool(v) if k in booleans else v for k, v in options.items()}
     model: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
     return model.eval()
@@ -54,6 +54,9 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
     if file.is_dir():
         file = file / "model.safetensors"
     state = read_state(file)
+    if family.official_keys:
+        module, _, name = family.official_keys.partition(":")
+        state = getattr(importlib.import_module(module), name)(state)
     model = build(family, read_config(file, family))
     _fit(model, state, file)
     return model, Weights(source, fingerprint(model))
@@ -73,8 +76,12 @@ def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.
         nn.init.uniform_(norm.bias, -0.2, 0.2)
         norm.momentum = 1.0  # the next forward's statistics, and nothing else
     picture = torch.from_numpy(testcard(128, 128)).permute(2, 0, 1)[None].float() / 255
+    pictures = torch.cat([picture, torch.rand_like(picture)])
     with torch.no_grad():
-        model.train()(torch.cat([picture, torch.rand_like(picture)]))
+        model.train()
+        if hasattr(model, "balance"):
+            model.balance(pictures)  # type: ignore[operator]
+        model(pictures)
     for norm in norms:
         norm.momentum = 0.1
         assert norm.running_var is not None
@@ -111,7 +118,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
         first = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
     if isinstance(state, dict):
-        for key in ("state_dict", "model"):
+        for key in ("state_dict", "model", "mat_model"):
             if isinstance(state.get(key), dict):
                 state = state[key]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):

@@ -11,9 +11,10 @@ from edgematte.metrics.summary import Scores
 FORMAT = 1
 FILE = "edgematte.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
-VARYING = ("accuracy", "files.REPORT.md", "tools")
+VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
 """The only parts that differ between two exports of the same weights: measured figures
-(``accuracy`` and the report with its timings) and, on another machine, the tools' versions."""
+(``accuracy``, ``ladder``, the report with its timings) and, on another machine, the tools'
+versions."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Graph:
     file: str = ""
     macs: int = 0  # multiply-adds of convolutions and matrix products
     image_io: bool = False  # Core ML: takes and gives pictures
+    expand_weights: bool = False  # small weights that an engine should expand once, at load
 
 
 @dataclass(frozen=True)
 class Host:
     """Everything the host side needs to know; lengths in pixels."""
 
-    cut: str  # fused: one graph; split: segment, then refine on patches
+    cut: str  # fused: one graph; split: segment, then refine on patches; regions: on 8x8 cells
     size: tuple[int, int]  # (width, height) of the whole reduced picture
     channel_order: str = "RGB"
     scale: float = 1 / 255  # picture bytes -> graph input
@@ -53,6 +55,12 @@ class Host:
     overlap: int | None = None  # width shared by neighbouring patches, the margin of eq. 5
     unknown_threshold: float | None = None  # P(unknown) from which a pixel is unknown
     band_px: int | None = None  # dilation of the unknown region, pixels of the full picture
+    regions: int | None = None  # 8x8 cells that one call of a graph refines
+    max_regions: int | None = None  # cells refined at the most, the most uncertain ones
+    k: int | None = None  # nearest cells that a cell attends to; None: to no other
+    search_range: int | None = None  # cells of less than it along both axes have a bias each
+    aliasing: bool | None = None  # test that on the flat index, as the authors' code does
+    bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,20 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """One way of quantizing that an export tried, measured end to end on held-out pictures."""
+
+    name: str  # w8a8; w8a8, 40 nodes in float; w8a16; ...
+    mad: float  # mean absolute alpha error over the unknown band, against PyTorch
+    grad: float
+    conn: float
+    bytes: int  # of the graphs
+    ms: float  # median of the graphs' time where it was exported; 0: not measured
+    inside: bool  # of the budget
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The whole of ``edgematte.json``."""
 
@@ -122,6 +144,8 @@ class Manifest:
     options: dict[str, str] = field(default_factory=dict)  # of the target: opset, min_ios, io
     accuracy: Accuracy = field(default_factory=Accuracy)
     files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
+    budget: float | None = None  # INT8: the largest mad that was allowed
+    ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""

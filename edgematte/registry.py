@@ -1,6 +1,6 @@
 """Every model of the SDK, in one literal table. To add a model, see CONTRIBUTING.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgematte.errors import OptionError
 
@@ -11,9 +11,10 @@ class Count:
 
     config: dict[str, int]
     parameters: int
-    macs_g: float  # 1e9 multiply-adds at 512x512
+    macs_g: float  # 1e9 multiply-adds of ``what``
     published_parameters: str
     published_macs_g: str
+    what: str = "512x512"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Family:
     config: dict[str, int]
     weights: str  # name under edgematte/weights, empty where none are shipped
     counts: tuple[Count, ...]
+    official_keys: str = ""  # module:function, the authors' checkpoint layout -> ours
 
 
 LIGHTWEIGHT = Family(
@@ -48,7 +50,54 @@ LIGHTWEIGHT = Family(
     ),
 )
 
-FAMILIES: dict[str, Family] = {"lightweight": LIGHTWEIGHT}
+REGIONAL = Family(
+    name="regional",
+    paper="Lightweight Portrait Matting via Regional Attention and Refinement, WACV 2024",
+    torch_class="edgematte.models.regional:Regional",
+    cut_module="edgematte.export.cuts.regional",
+    host_module="edgematte.runtime.regional",
+    multiple=128,
+    config={
+        "cra": 1,
+        "search_range": 4,
+        "k": 8,
+        "aliasing": 1,
+        "width": 96,
+        "head_width": 32,
+        "depth3": 6,
+        "depth4": 2,
+        "decoder": 64,
+        "region": 32,
+        "token": 128,
+        "heads": 8,
+    },
+    weights="",
+    counts=(
+        Count({}, 31_257_579, 21.5, "31257.58K", "21.2", "1792x1152, 1401 regions"),
+        Count({}, 31_257_579, 73.5, "31257.58K", "74.6", "3456x2304, 3036 regions"),
+    ),
+    official_keys="edgematte.models.regional_keys:from_official",
+)
+
+REGIONAL_TINY = replace(
+    REGIONAL,
+    name="regional-tiny",
+    paper="a narrow variant of regional, under a million parameters",
+    config={
+        **REGIONAL.config,
+        "width": 16,
+        "head_width": 16,
+        "depth3": 4,
+        "depth4": 1,
+        "decoder": 24,
+        "region": 24,
+        "token": 64,
+        "heads": 4,
+    },
+    counts=(),
+)
+
+FAMILIES: dict[str, Family] = {f.name: f for f in (LIGHTWEIGHT, REGIONAL, REGIONAL_TINY)}
 
 
 def family(name: str) -> Family:

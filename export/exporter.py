@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +22,8 @@ from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
-from edgematte.export.request import OPTIONS_OF, family_of, resolve
-from edgematte.export.targets import TARGETS, Options, target_module
+from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
+from edgematte.export.targets import FLOATS, target_module
 from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
@@ -40,8 +40,9 @@ def export(
     target: str,
     precision: str | None = None,
     size: int | tuple[int, int] = 512,
-    graphs: str = "fused",
-    patch: int = 320,
+    graphs: str | None = None,
+    patch: int | None = None,
+    regions: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
     seed: int = 0,
@@ -49,10 +50,13 @@ def export(
     output: Path | str | None = None,
     force: bool = False,
     opset: int = 18,
-    min_ios: int = 16,
+    min_ios: int | None = None,
     io: str = "tensor",
     alpha_bits: int = 8,
     ort: bool = False,
+    calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
+    calibration_limit: int = 32,
+    budget: float = 0.01,
     picture: NDArray[np.uint8] | None = None,
     progress: Progress = lambda message: None,
 ) -> Bundle:
@@ -61,10 +65,13 @@ def export(
     Args:
         model: a model's name, or a trained module of one of the SDK's classes.
         target: onnx, openvino or coreml.
-        precision: fp32 or fp16; by default fp32, and fp16 for coreml.
+        precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
+            (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture the whole-picture graph sees.
-        graphs: ``fused`` (image -> alpha, trimap) or ``split`` (any resolution).
-        patch: side of the refining graph's patches, split cut.
+        graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
+            trimap) or ``split`` (any resolution).
+        patch: side of the refining graph's patches, split cut; 320 by default.
+        regions: cells that one call of a graph refines, regions cut; 512 by default.
         weights: a checkpoint; by default the weights that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
         seed: of the random weights.
@@ -72,10 +79,14 @@ def export(
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
         force: replace a bundle that exists, and write one that is outside its tolerance.
         opset: ONNX operator set, 18 or later.
-        min_ios: oldest iOS that Core ML programs run on.
+        min_ios: oldest iOS that Core ML programs run on; 16 by default, 17 for int8.
         io: Core ML: ``tensor``, or ``image`` for pictures in and out.
         alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
         ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
+        calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
+            (H, W, 3); by default a few made of formulas.
+        calibration_limit: most of them that are taken.
+        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
         progress: called with one line at each stage.
 
@@ -89,10 +100,10 @@ def export(
     request = resolve(
         family(name),
         target,
-        Options(precision or TARGETS.get(target, ("", ""))[1], opset, min_ios, io, alpha_bits, ort),
+        options_for(target, precision, opset, min_ios, io, alpha_bits, ort),
         (size, size) if isinstance(size, int) else size,
         graphs,
-        patch,
+        {"patch": patch, "regions": regions},
         Path(output) if output else None,
     )
     if request.output.exists() and not force:
@@ -105,7 +116,9 @@ def export(
     else:
         network, source = load_model(request.family, Path(weights) if weights else None)
     cut = importlib.import_module(request.family.cut_module)
-    host: Host = cut.host(request.cut, request.size, request.patch)
+    host: Host = cut.host(request.cut, request.size, **request.sizes)
+    if hasattr(cut, "complete"):
+        host = cut.complete(host, network)
     sources: list[TorchGraph] = cut.graphs(network, host)
     progress("capturing the graphs")
     passes = passes_for(target, request.options.precision, phone=request.options.ort)
@@ -128,8 +141,30 @@ def export(
     with atomic_folder(request.output) as folder:
         progress(f"writing {target} {request.options.precision}")
         embedded = manifest.embedded()
-        written = tuple(writer.write(c, folder, embedded, request.options) for c in captures)
-        manifest = replace(manifest, graphs=written)
+        if request.options.precision in FLOATS:
+            written = tuple(
+                writer.save(
+                    writer.build(c, request.options), c.graph, folder, embedded, request.options
+                )
+                for c in captures
+            )
+            manifest = replace(manifest, graphs=written)
+        else:
+            from edgematte.calibration.quantize import Calibration, write_quantized
+
+            chosen = Calibration(calibration, calibration_limit, budget, seed)
+            written, ladder = write_quantized(
+                request,
+                writer,
+                captures,
+                sources,
+                manifest,
+                folder,
+                chosen,
+                force=force,
+                progress=progress,
+            )
+            manifest = replace(manifest, graphs=written, budget=budget, ladder=ladder)
         progress("recording what PyTorch computes")
         host_module = importlib.import_module(request.family.host_module)
         goldens, faithful = record(network, sources, host, picture, cut, host_module)

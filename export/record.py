@@ -11,10 +11,12 @@ from torch import nn
 
 from edgematte.check.compare import difference, sampled, unit
 from edgematte.check.goldens import (
+    ROWS,
     Goldens,
     GraphRecord,
     coarse,
     from_bytes,
+    repeated,
     stride_for,
     to_bytes,
 )
@@ -22,7 +24,7 @@ from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.manifest import Difference, Host
+from edgematte.manifest import Difference, Host, Tensor
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import Step
 from edgematte.runtime.resize import resize_picture
@@ -45,7 +47,7 @@ def record(
         graphs: its graphs, which share the model's weights.
         host: parameters of the cut.
         picture: uint8 (H, W, 3).
-        cut: the model's cut module, for the reference.
+        cut: the model's cut module, for the reference and for what host steps start from.
         host_module: the model's host side.
     """
     calls = torch_calls(graphs)
@@ -62,7 +64,7 @@ def record(
     for call in calls.values():
         call.remember = False
     records = {name: _graph_record(call, seen[name], picture) for name, call in calls.items()}
-    pool = _pool(host_module.host_steps(host), picture, trimap, calls, seen)
+    pool = _pool(host_module.host_steps(host), picture, cut, calls, seen)
     return Goldens(records, pool, picture, trimap, alpha), faithful
 
 
@@ -72,54 +74,47 @@ def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -
         chosen = max(seen, key=lambda c: float(c["trimap"][:, 2].sum()) if "trimap" in c else 0)
     else:
         chosen = {t.name: _filler(t.shape, picture) for t in call.graph.inputs}
-    inputs = {
-        name: from_bytes(coarse(value) if name == "trimap" else to_bytes(value))
-        for name, value in chosen.items()
-    }
+    inputs = {t.name: _recordable(t, chosen[t.name]) for t in call.graph.inputs}
     outputs = call(**inputs)
     stride = max(stride_for(v.shape) for v in outputs.values())
-    kept = {k: np.ascontiguousarray(v[..., ::stride, ::stride]) for k, v in outputs.items()}
-    return GraphRecord(inputs, kept, stride)
+    record = GraphRecord(inputs, {}, stride)
+    record.outputs.update((k, np.ascontiguousarray(record.sample(v))) for k, v in outputs.items())
+    return record
+
+
+def _recordable(tensor: Tensor, value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The nearest input that a record can keep; see :mod:`edgematte.check.goldens`."""
+    value = repeated(value[:ROWS], len(value))
+    if tensor.name == "trimap":
+        return from_bytes(coarse(value))
+    if tensor.range == (0.0, 1.0):
+        return from_bytes(to_bytes(value))
+    return value.astype(np.float16).astype(np.float32)
 
 
 def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
-    small = resize_picture(picture, (shape[3], shape[2]))
-    return from_bytes(small.transpose(2, 0, 1)[None])
+    """The picture, in as many channels and entries as the tensor has; a ramp where it is no map."""
+    if len(shape) != 4:
+        return np.resize(np.linspace(-1, 1, 251, dtype=np.float32), shape)
+    small = resize_picture(picture, (shape[3], shape[2])).transpose(2, 0, 1)
+    return from_bytes(repeated(repeated(small, shape[1])[None], shape[0]))
 
 
 def _pool(
     steps: dict[str, Step],
     picture: Bytes,
-    trimap: Bytes,
+    cut: ModuleType,
     calls: dict[str, TorchCall],
     seen: dict[str, list[dict[str, Any]]],
 ) -> dict[str, NDArray[Any]]:
     """Inputs of the host steps, then what each step makes of them, in one pool by name."""
     first = next(iter(calls))
-    found = calls[first](**seen[first][0])
-    pool: dict[str, NDArray[Any]] = {
-        "picture": picture,
-        "size": np.array(picture.shape[1::-1], np.int32),
-        "probabilities": coarse(found["trimap"][0]),
-    }
-    if "alpha" in found:
-        pool["reduced_alpha"] = to_bytes(found["alpha"][0])
+    pool: dict[str, NDArray[Any]] = cut.host_pool(picture, calls[first](**seen[first][0]))
     kept: dict[str, NDArray[Any]] = {}
-    for name, step in steps.items():
-        if name == "crop":
-            pool["patch"] = pool["patches"][int(np.argmax(pool["refined"]))]
-        if name == "stitch":
-            pool["alphas"] = _alphas(pool)
+    for step in steps.values():
         needed = inspect.signature(step).parameters
+        pool |= {n: cut.host_input(n, pool) for n in needed if n not in pool}
         results = step(**{n: unit(n, pool[n]) for n in needed})
         pool |= {n: v for n, v in results.items() if n not in pool}
         kept |= {n: sampled(n, v) for n, v in results.items()}
     return pool | kept
-
-
-def _alphas(pool: dict[str, NDArray[Any]]) -> Bytes:
-    """Smooth alphas that differ from patch to patch, so that blending shows."""
-    side = int(pool["patches"][0][2])
-    ramp = np.linspace(0, 1, side, dtype=np.float32)
-    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(pool["patches"]))]
-    return to_bytes(np.stack(planes))

@@ -50,6 +50,8 @@ def write_report(
             f"| {shapes[1]} | {graph.macs / 1e9:.3f} G |"
         )
     lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
+    if manifest.ladder:
+        lines += ["## INT8", "", *ladder_table(manifest), ""]
     lines += ["## Speed", "", speed, ""]
     (folder / "REPORT.md").write_text("\n".join(lines), encoding="utf-8")
 
@@ -76,6 +78,25 @@ def accuracy_table(accuracy: Accuracy) -> list[str]:
         lines.append(
             f"| {q.region} | {q.engine} | {q.sad:.4f} | {q.mse:.2e} | {q.mad:.2e} | {q.grad:.4f} "
             f"| {q.conn:.4f} | {q.pixels:,} |"
+        )
+    return lines
+
+
+def ladder_table(manifest: Manifest) -> list[str]:
+    """Markdown lines: every way of quantizing that was tried, and which was taken."""
+    lines = [
+        f"Mean absolute alpha error over the unknown band of held-out pictures, at most "
+        f"{manifest.budget:g}. The first rung inside is taken.",
+        "",
+        "| rung | error | Grad | Conn | bytes | ms | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in manifest.ladder:
+        verdict = ("inside" if r.inside else "outside") + (", **taken**" if r.chosen else "")
+        time = f"{r.ms:.1f}" if r.ms else "-"
+        lines.append(
+            f"| {r.name} | {r.mad:.4f} | {r.grad:.4f} | {r.conn:.4f} | {r.bytes:,} | {time} "
+            f"| {verdict} |"
         )
     return lines
 

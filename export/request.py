@@ -29,7 +29,7 @@ class Request:
     options: Options
     size: tuple[int, int]
     cut: str
-    patch: int
+    sizes: dict[str, int]  # of the cut's graphs: patch, regions
     output: Path
 
 
@@ -46,13 +46,28 @@ def family_of(model: nn.Module) -> Family:
     raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(FAMILIES)}")
 
 
+def options_for(
+    target: str,
+    precision: str | None,
+    opset: int,
+    min_ios: int | None,
+    io: str,
+    alpha_bits: int,
+    ort: bool,
+) -> Options:
+    """A target's options with its defaults: its own precision, and the iOS the precision needs."""
+    chosen = precision or (TARGETS[target][1] if target in TARGETS else "")
+    oldest = 17 if chosen == "int8" and target == "coreml" else 16
+    return Options(chosen, opset, min_ios or oldest, io, alpha_bits, ort)
+
+
 def resolve(
     chosen: Family,
     target: str,
     options: Options,
     size: tuple[int, int],
-    cut: str,
-    patch: int,
+    cut: str | None,
+    sizes: dict[str, int | None],
     output: Path | None,
 ) -> Request:
     """Check what was asked for and fill in what was not.
@@ -65,18 +80,26 @@ def resolve(
     if options.precision not in TARGETS[target][2]:
         able = ", ".join(TARGETS[target][2])
         raise OptionError(f"{target} has no precision {options.precision!r}; there are: {able}")
-    cuts = importlib.import_module(chosen.cut_module).CUTS
-    if cut not in cuts:
-        raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(cuts)}")
+    module = importlib.import_module(chosen.cut_module)
+    cut = cut or module.CUTS[0]
+    if cut not in module.CUTS:
+        raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(module.CUTS)}")
+    for name, value in sizes.items():
+        if value is not None and name not in module.SIZES:
+            raise OptionError(f"--{name} has no meaning for {chosen.name}")
+    given = {name: value for name, value in sizes.items() if value is not None}
+    resolved: dict[str, int] = module.SIZES | given
+    if min(resolved.values()) < 1:
+        raise OptionError(f"{resolved}: at least 1")
     if options.opset < 18:
         raise OptionError(f"--opset {options.opset} is too old: 18 or later")
     for name in ("io", "alpha_bits", "min_ios", "ort"):
         if name not in OPTIONS_OF[target] and getattr(options, name) != getattr(Options(""), name):
             raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
-    for side in (*size, patch):
+    for side in (*size, *(n for name, n in resolved.items() if name == "patch")):
         check_multiple(side, chosen.multiple)
     default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
-    return Request(chosen, target, options, size, cut, patch, output or default)
+    return Request(chosen, target, options, size, cut, resolved, output or default)
 
 
 def check_multiple(side: int, multiple: int) -> None:

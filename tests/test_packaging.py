@@ -17,6 +17,7 @@ def test_every_package_on_disk_is_in_pyproject() -> None:
         ("edgematte", "edgematte"),
         ("export", "edgematte.export"),
         ("runtime", "edgematte.runtime"),
+        ("calibration", "edgematte.calibration"),
     ):
         for init in (ROOT / top).rglob("__init__.py"):
             if not any(p.is_symlink() for p in init.relative_to(ROOT).parents if p.name):
@@ -26,7 +27,7 @@ def test_every_package_on_disk_is_in_pyproject() -> None:
 
 
 def test_the_checkout_imports_without_an_install() -> None:
-    for name in ("export", "runtime"):
+    for name in ("export", "runtime", "calibration"):
         link = ROOT / "edgematte" / name
         assert link.is_symlink() and link.resolve() == ROOT / name
 

@@ -97,13 +97,19 @@ def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
     """What the pool of host arrays keeps of a step's result."""
     if name == "probability_patch":
         return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name in ("reduced", "picture_patch", "alpha"):
+    if name in ("reduced", "picture_patch", "alpha", "pasted"):
         return value[::SAMPLED, ::SAMPLED]
+    if name == "regions":
+        return value[:: 4 * SAMPLED]
     return value
+
+
+UNIT = ("probabilities", "reduced_alpha", "alphas")
+UNIT_OF_CELLS = ("cell_trimap", "cell_alpha", "coarse_alpha", "refined")
 
 
 def unit(name: str, value: NDArray[Any]) -> NDArray[Any]:
     """A recorded array as the step takes it: alphas and probabilities are kept as bytes."""
-    if name in ("probabilities", "reduced_alpha", "alphas") and value.dtype == np.uint8:
+    if name in UNIT + UNIT_OF_CELLS and value.dtype == np.uint8:
         return value.astype(np.float32) / np.float32(255)
     return value

@@ -2,9 +2,10 @@
 
 ``golden/GRAPH.npz`` holds ``in.NAME`` and ``out.NAME`` of one graph; ``golden/host.npz`` one pool
 of arrays that the host steps read and write by name; ``golden/end_to_end.npz`` the picture, the
-trimap and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255): graphs are recorded on exactly
-those values. Outputs are float32, every ``stride``-th row and column. Alpha is 16 bits
-(value * 65535).
+trimap and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255), others float16: graphs are
+recorded on exactly those values. Outputs are float32, every ``stride``-th row and column. Of a
+batch of more than ``ROWS`` the first ``ROWS`` entries are kept; the rest of the input repeats them.
+Alpha is 16 bits (value * 65535).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,21 +21,23 @@ from edgematte.manifest import Graph
 
 FOLDER = "golden"
 SAMPLES = 48 * 48  # of one output plane that are kept at the most
+ROWS = 8
 SHARED = ("picture", "trimap")  # of the host pool: where equal, kept once in end_to_end.npz
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class GraphRecord:
-    """Inputs (float32 in [0, 1]) and sampled outputs of one graph."""
+    """Inputs (float32) and sampled outputs of one graph."""
 
     inputs: Arrays
     outputs: Arrays
     stride: int
 
     def sample(self, output: NDArray[Any]) -> NDArray[Any]:
-        """The recorded rows and columns of a whole output."""
-        return output[..., :: self.stride, :: self.stride]
+        """The recorded entries, rows and columns of a whole output."""
+        kept = output[:ROWS]
+        return kept[..., :: self.stride, :: self.stride] if output.ndim > 2 else kept
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ class Goldens:
 
 
 def stride_for(shape: tuple[int, ...]) -> int:
-    """The smallest power of two that keeps a plane within ``SAMPLES``."""
+    """The smallest power of two that keeps a plane within ``SAMPLES``; 1 where it is no plane."""
     stride = 1
-    while shape[-1] * shape[-2] / stride**2 > SAMPLES:
+    while len(shape) > 2 and shape[-1] * shape[-2] / stride**2 > SAMPLES:
         stride *= 2
     return stride
 
@@ -78,12 +81,34 @@ def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:
     return array.astype(np.float32) / np.float32(255)
 
 
+def repeated(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """The entries of ``rows``, over and over, until there are ``count``."""
+    return rows[np.arange(count) % len(rows)]
+
+
+def pack(value: NDArray[np.float32]) -> NDArray[Any]:
+    """A graph's input in the smallest form that loses nothing; :func:`unpack` is the inverse."""
+    rows = value[:ROWS]
+    if np.array_equal(repeated(rows, len(value)), value):
+        value = rows
+    if np.array_equal(from_bytes(to_bytes(value)), value):
+        return to_bytes(value)
+    half = value.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), value) else value
+
+
+def unpack(stored: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """What :func:`pack` made of an array of ``shape`` -> the array, float32."""
+    value = from_bytes(stored) if stored.dtype == np.uint8 else stored.astype(np.float32)
+    return repeated(value, shape[0]) if len(value) < shape[0] else value
+
+
 def save(goldens: Goldens, bundle: Path) -> None:
     """Write the records under ``bundle/golden``."""
     folder = bundle / FOLDER
     folder.mkdir()
     for name, record in goldens.graphs.items():
-        arrays: Arrays = {f"in.{k}": to_bytes(v) for k, v in record.inputs.items()}
+        arrays: Arrays = {f"in.{k}": pack(v) for k, v in record.inputs.items()}
         arrays["stride"] = np.array(record.stride, np.int32)
         arrays |= {f"out.{k}": v for k, v in record.outputs.items()}
         _store(folder / f"{name}.npz", arrays)
@@ -114,7 +139,7 @@ def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
     for name, graph in graphs.items():
         declared = [f"in.{t.name}" for t in graph.inputs] + [f"out.{t.name}" for t in graph.outputs]
         arrays = _arrays(bundle, name, ("stride", *declared))
-        inputs: Arrays = {k[3:]: from_bytes(v) for k, v in arrays.items() if k.startswith("in.")}
+        inputs: Arrays = {t.name: unpack(arrays[f"in.{t.name}"], t.shape) for t in graph.inputs}
         outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
         records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
     host = {k: whole[k] for k in SHARED} | _arrays(bundle, "host", ())

@@ -12,20 +12,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--model", required=True, help="see `edgematte models`")
     parser.add_argument("--target", required=True, help="onnx, openvino or coreml")
-    parser.add_argument("--precision", help="fp32 or fp16 (default: fp32; coreml: fp16)")
+    parser.add_argument(
+        "--precision",
+        help="fp32, fp16, int8, int8-weights; coreml: int4-palette (default: fp32; coreml: fp16)",
+    )
     parser.add_argument("--size", default="512", help="of the graph: 512 or WxH (default: 512)")
     parser.add_argument(
         "--graphs",
-        default="fused",
-        help="fused: one graph, image -> alpha, trimap; split: any resolution (default: fused)",
+        help="lightweight: fused (one graph, image -> alpha, trimap; the default) or split (any "
+        "resolution); regional: regions",
     )
-    parser.add_argument(
-        "--patch", type=int, default=320, help="side of split's patches (default: 320)"
-    )
+    parser.add_argument("--patch", type=int, help="side of split's patches (default: 320)")
+    parser.add_argument("--regions", type=int, help="cells a call refines (default: 512)")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
     parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
+    parser.add_argument(
+        "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
+    )
+    parser.add_argument(
+        "--calibration-limit", type=int, default=32, help="most pictures taken (default: 32)"
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=0.01,
+        help="int8: largest mean alpha error in the unknown band (default: 0.01)",
+    )
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
         "--force",
@@ -34,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
     parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")
-    parser.add_argument("--min-ios", type=int, default=16, help="coreml: 15 to 18 (default: 16)")
+    parser.add_argument("--min-ios", type=int, help="coreml: 15 to 18 (default: 16; int8: 17)")
     parser.add_argument("--io", default="tensor", help="coreml: tensor or image (default: tensor)")
     parser.add_argument("--alpha-bits", type=int, default=8, help="coreml --io image: 8 or 16")
     add_json(parser)
@@ -62,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=size,
         graphs=arguments.graphs,
         patch=arguments.patch,
+        regions=arguments.regions,
         weights=arguments.weights,
         random_weights=arguments.random_weights,
         seed=arguments.seed,
@@ -72,6 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         io=arguments.io,
         alpha_bits=arguments.alpha_bits,
         ort=arguments.ort,
+        calibration=arguments.calibration,
+        calibration_limit=arguments.calibration_limit,
+        budget=arguments.budget,
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         progress=lambda message: print(f"{message} ...", file=sys.stderr, flush=True),
     )

@@ -20,12 +20,14 @@ def run(arguments: argparse.Namespace) -> int:
     for family in FAMILIES.values():
         shipped = "weights shipped" if family.weights else "no weights shipped: give --weights"
         print(f"{family.name}: {family.paper}; {shipped}")
-        head = ("parameters", "published", "GMAC @512", "published")
-        print(f"  {'options':<16}" + "".join(f"{h:>12}" for h in head))
+        if not family.counts:
+            continue
+        head = ("parameters", "published", "GMAC", "published")
+        print(f"  {'options':<16}" + "".join(f"{h:>12}" for h in head) + "  of")
         for c in family.counts:
             options = " ".join(f"{k}={v}" for k, v in c.config.items())
             print(
                 f"  {options:<16}{c.parameters:>12,}{c.published_parameters:>12}"
-                f"{c.macs_g:>12.3f}{c.published_macs_g:>12}"
+                f"{c.macs_g:>12.3f}{c.published_macs_g:>12}  {c.what}"
             )
     return 0

@@ -1,11 +1,14 @@
 """The lightweight net's two cuts: fused (image -> alpha, trimap) and split (SN | host | MRN)."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgematte.check.goldens import coarse, to_bytes
 from edgematte.export.capture import TorchGraph
 from edgematte.manifest import Graph, Host
 from edgematte.manifest import Tensor as Spec
@@ -13,6 +16,7 @@ from edgematte.models.lightweight import Lightweight
 from edgematte.runtime.patches import Patch, blend_window, patch_grid, walk
 
 CUTS = ("fused", "split")
+SIZES = {"patch": 320}
 UNKNOWN_THRESHOLD = 0.35
 BAND_PX = 4
 
@@ -145,3 +149,32 @@ def _patch(planes: Tensor, patch: Patch) -> Tensor:
         part = F.pad(part, (0, step_x, 0, step_y), mode="reflect")
         right, bottom = right - step_x, bottom - step_y
     return part
+
+
+def host_pool(
+    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """What the host steps start from: the picture, and what the first graph found."""
+    pool: dict[str, NDArray[Any]] = {
+        "picture": picture,
+        "size": np.array(picture.shape[1::-1], np.int32),
+        "probabilities": coarse(found["trimap"][0]),
+    }
+    if "alpha" in found:
+        pool["reduced_alpha"] = to_bytes(found["alpha"][0])
+    return pool
+
+
+def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """An array that nothing before gives: a patch to crop, or alphas to stitch.
+
+    The alphas are smooth and differ from patch to patch, so that blending shows.
+    """
+    boxes = pool["patches"]
+    if name == "patch":
+        chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
+        return chosen
+    assert name == "alphas"
+    ramp = np.linspace(0, 1, int(boxes[0][2]), dtype=np.float32)
+    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(boxes))]
+    return to_bytes(np.stack(planes))

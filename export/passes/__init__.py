@@ -40,7 +40,8 @@ def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> 
     """The passes of a target; ``phone``: for ONNX Runtime on phones."""
     if target == "openvino":
         return OPENVINO
-    return ONNX_CPU if target == "onnx" and precision == "fp32" and not phone else PORTABLE
+    blocks = target == "onnx" and precision in ("fp32", "int8-weights") and not phone
+    return ONNX_CPU if blocks else PORTABLE
 
 
 def rewrite(

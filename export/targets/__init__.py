@@ -1,8 +1,9 @@
 """One module a target; each writes one captured graph and knows nothing of the models.
 
-``TARGETS`` is the one table of them. A target module has ``write(capture, folder, embedded,
-options)`` that writes the graph's file into ``folder`` and returns its declaration, and
-``tools()``, the versions that made it.
+``TARGETS`` is the one table of them. A target module has ``build(capture, options)``, the graph as
+a float model of the target's own library; ``save(model, graph, folder, embedded, options)``, which
+writes a model into ``folder`` and returns the graph's declaration; and ``tools()``, the versions
+that made it. Between the two, INT8 exports quantize the model.
 """
 
 import importlib
@@ -24,11 +25,14 @@ class Options:
     ort: bool = False  # ONNX: also an .ort file and its list of operators
 
 
+FLOATS = ("fp32", "fp16")
+INT8 = ("int8", "int8-weights")
+
 TARGETS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # name: (module, default precision, precisions)
-    "onnx": ("edgematte.export.targets.onnx", "fp32", ("fp32", "fp16")),
-    "openvino": ("edgematte.export.targets.openvino", "fp32", ("fp32", "fp16")),
-    "coreml": ("edgematte.export.targets.coreml", "fp16", ("fp32", "fp16")),
+    "onnx": ("edgematte.export.targets.onnx", "fp32", (*FLOATS, *INT8)),
+    "openvino": ("edgematte.export.targets.openvino", "fp32", (*FLOATS, *INT8)),
+    "coreml": ("edgematte.export.targets.coreml", "fp16", (*FLOATS, *INT8, "int4-palette")),
 }
 
 

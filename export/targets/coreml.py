@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgematte.errors import ExportError, OptionError
 from edgematte.export.capture import Capture
-from edgematte.export.core_ml_tools import ct
+from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Options
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
@@ -25,49 +25,62 @@ METADATA_KEY = "edgematte"
 TARGETS = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
 
 
-def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
-    """Write ``NAME.mlpackage``.
+def build(capture: Capture, options: Options) -> MLModel:
+    """The graph as a Core ML model, not saved.
 
     With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
-    inside the program) and ``alpha`` comes out as a grey picture.
+    inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
+    in fp16.
     """
     if options.min_ios not in TARGETS:
         raise OptionError(f"--min-ios {options.min_ios}: there are {', '.join(map(str, TARGETS))}")
     picture = options.io == "image"
-    eight_bit = picture and options.alpha_bits == 8
     program, graph = capture.program, capture.graph
-    if eight_bit:
+    if _eight_bit(options):
         example = tuple(torch.zeros(t.shape) for t in graph.inputs)
         scaled = _AlphaTo255(capture.program.module(), [t.name for t in graph.outputs])
         program = torch.export.export(scaled, example)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            model = ct.convert(
+            return ct.convert(
                 program.run_decompositions({}),
                 convert_to="mlprogram",
                 inputs=[_input(t, picture) for t in graph.inputs],
                 outputs=[_output(t, picture, options) for t in graph.outputs],
                 minimum_deployment_target=getattr(ct.target, TARGETS[options.min_ios]),
                 compute_precision=(
-                    ct.precision.FLOAT16 if options.precision == "fp16" else ct.precision.FLOAT32
+                    ct.precision.FLOAT32 if options.precision == "fp32" else ct.precision.FLOAT16
                 ),
                 skip_model_load=True,
             )
     except Exception as error:
         first = str(error).strip().splitlines()[0]
         raise ExportError(f"coremltools cannot convert graph {graph.name}: {first}") from error
+
+
+def save(model: MLModel, graph: Graph, folder: Path, embedded: str, options: Options) -> Graph:
+    """Write ``NAME.mlpackage``."""
     model.user_defined_metadata[METADATA_KEY] = embedded
     file = folder / f"{graph.name}.mlpackage"
     model.save(str(file))
     _name_items(file)
+    return replace(declared(graph, options), file=file.name)
+
+
+def declared(graph: Graph, options: Options) -> Graph:
+    """The declaration with the ranges that pictures have at the program's borders."""
+    picture, eight_bit = options.io == "image", _eight_bit(options)
     return replace(
         graph,
-        file=file.name,
         image_io=picture,
         inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
         outputs=tuple(_declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs),
     )
+
+
+def _eight_bit(options: Options) -> bool:
+    return options.io == "image" and options.alpha_bits == 8
 
 
 class _AlphaTo255(nn.Module):

@@ -23,26 +23,35 @@ from edgematte.manifest import Graph
 METADATA_KEY = "edgematte"
 
 
-def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
-    """Write ``NAME.onnx``; inputs and outputs stay float32 in either precision."""
+def build(capture: Capture, options: Options) -> onnx.ModelProto:
+    """The graph as a model in the wanted float precision; inputs and outputs stay float32."""
     model = to_onnx(capture, options)
-    if options.precision == "fp16":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
-            model = convert_float_to_float16(model, keep_io_types=True)
-        wrapped = OnnxModel(model)
-        wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
-        model = wrapped.model
+    if options.precision != "fp16":
+        return model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
+        model = convert_float_to_float16(model, keep_io_types=True)
+    wrapped = OnnxModel(model)
+    wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
+    return wrapped.model
+
+
+def save(
+    model: onnx.ModelProto, graph: Graph, folder: Path, embedded: str, options: Options
+) -> Graph:
+    """Write ``NAME.onnx``, checked, with the manifest in its metadata."""
+    _shorten(model.graph)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, embedded
     onnx.checker.check_model(model, full_check=True)
-    file = folder / f"{capture.graph.name}.onnx"
+    file = folder / f"{graph.name}.onnx"
     file.write_bytes(model.SerializeToString(deterministic=True))
     if options.ort:
         from edgematte.export.targets.ort_format import write_ort
 
         write_ort(file)
-    return replace(capture.graph, file=file.name)
+    expand = options.precision == "int8-weights"
+    return replace(graph, file=file.name, expand_weights=expand)
 
 
 def to_onnx(capture: Capture, options: Options) -> onnx.ModelProto:
@@ -75,7 +84,7 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
     for node in model.graph.node:  # stack traces and scopes of the machine that exported
         del node.metadata_props[:]
         node.doc_string = ""
-    _shorten(model.graph)
+    del model.graph.value_info[:]
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     model.producer_name, model.producer_version = "edgematte", ""
@@ -83,7 +92,7 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Number nodes and values: names a few hundred times over are a tenth of a small model."""
+    """Number nodes and values, and leave out what ONNX defaults to: a tenth of a small model."""
     kept = {value.name for value in (*graph.input, *graph.output)} | {""}
     short: dict[str, str] = {}
     for number, constant in enumerate(graph.initializer):
@@ -91,12 +100,31 @@ def _shorten(graph: onnx.GraphProto) -> None:
             short[constant.name] = f"w{number}"
             constant.name = f"w{number}"
     for number, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{number}"
+        node.name = f"n{number}"
+        _leave_out_defaults(node)
         for names in (node.input, node.output):
             for i, name in enumerate(names):
                 if name not in kept:
                     names[i] = short.setdefault(name, f"v{len(short)}")
     del graph.value_info[:]
+
+
+def _leave_out_defaults(node: onnx.NodeProto) -> None:
+    plain = {"strides": 1, "dilations": 1, "pads": 0}
+    for attribute in list(node.attribute):
+        name, schema = attribute.name, None
+        if not node.domain:
+            schema = onnx.defs.get_schema(node.op_type).attributes[name].default_value
+        value = onnx.helper.get_attribute_value(attribute)
+        same = (
+            schema is not None
+            and schema.type == attribute.type
+            and onnx.helper.get_attribute_value(schema) == value
+        )
+        if node.op_type == "Conv":  # a kernel's side is its weight's
+            same |= name == "kernel_shape" or (name in plain and set(value) == {plain[name]})
+        if same:
+            node.attribute.remove(attribute)
 
 
 def tools() -> dict[str, str]:

@@ -16,8 +16,8 @@ from edgematte.manifest import Graph
 METADATA_KEY = "edgematte"
 
 
-def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Graph:
-    """Write ``NAME.xml`` and ``NAME.bin``; fp16 stores the weights in half precision."""
+def build(capture: Capture, options: Options) -> openvino.Model:
+    """The graph as an OpenVINO model, float32, with the declared names."""
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "graph.onnx"
         onnx.save(to_onnx(capture, options), source)
@@ -29,10 +29,17 @@ def write(capture: Capture, folder: Path, embedded: str, options: Options) -> Gr
     for number, node in enumerate(model.get_ordered_ops()):
         if node.get_type_name() not in ("Parameter", "Result"):  # the converter's names count on
             node.set_friendly_name(f"{node.get_type_name()}_{number}")
+    return model
+
+
+def save(
+    model: openvino.Model, graph: Graph, folder: Path, embedded: str, options: Options
+) -> Graph:
+    """Write ``NAME.xml`` and ``NAME.bin``; fp16 stores the weights in half precision."""
     model.set_rt_info(embedded, METADATA_KEY)
-    file = folder / f"{capture.graph.name}.xml"
+    file = folder / f"{graph.name}.xml"
     openvino.save_model(model, file, compress_to_fp16=options.precision == "fp16")
-    return replace(capture.graph, file=file.name)
+    return replace(graph, file=file.name)
 
 
 def tools() -> dict[str, str]:

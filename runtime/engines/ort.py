@@ -41,6 +41,8 @@ class OnnxRuntimeEngine:
         session.log_severity_level = 3
         if options.threads:
             session.intra_op_num_threads = options.threads
+        if graph.expand_weights:  # else every run expands them, and no kernel finds constants
+            session.add_session_config_entry("session.disable_quant_qdq", "1")
         settings = {"device_id": index} if index else {}
         try:
             self._session = onnxruntime.InferenceSession(

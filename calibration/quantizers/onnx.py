@@ -1,0 +1,157 @@
+"""ONNX: QDQ by onnxruntime.quantization, with ranges that are streamed.
+
+The stock calibrators keep every activation of every picture in memory; here the float graph runs
+once a feed with its activations as outputs, and only their ranges stay.
+"""
+
+import contextlib
+import copy
+import io
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.transformers.onnx_model import OnnxModel
+
+from edgematte.calibration.ranges import Ranges
+from edgematte.calibration.scheme import Scheme
+from edgematte.errors import OptionError
+
+Feed = Mapping[str, NDArray[Any]]
+QUANTIZED = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Add", "Concat", "Resize", "AveragePool")
+"""Operators that take 8-bit activations; softmax, sigmoid and what follows them stay float."""
+WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+ACTIVATIONS = {"uint8": QuantType.QUInt8, "int16": QuantType.QInt16}
+
+
+class OnnxQuantizable:
+    """A float graph with the ranges of its activations."""
+
+    def __init__(self, model: onnx.ModelProto, feeds: Iterable[Feed] | None) -> None:
+        """``feeds`` are what the host gives the graph; None where only weights are quantized."""
+        self.model = model
+        kinds = WEIGHTED if feeds is None else QUANTIZED
+        weights = {w.name for w in model.graph.initializer}
+        self.nodes = [
+            n.name
+            for n in model.graph.node
+            if n.op_type in kinds and (feeds is not None or n.input[1] in weights)
+        ]
+        self.ranges = observed(model, feeds) if feeds is not None else Ranges()
+
+    def quantize(self, scheme: Scheme | None) -> onnx.ModelProto:
+        """A quantized copy; None: a copy as it is."""
+        model = copy.deepcopy(self.model)
+        if scheme is None:
+            return model
+        if scheme.weights != "int8":
+            raise OptionError(f"onnx has no {scheme.weights} weights; take coreml, or int8-weights")
+        chosen = [name for name in self.nodes if name not in scheme.skip]
+        if scheme.activations is None:
+            return _weights_only(model, set(chosen))
+        names = set(self.ranges.names())
+        data = {}
+        for name in names:
+            low, high = self.ranges.chosen(name, scheme.method)
+            data[name] = TensorData(lowest=np.float32(low), highest=np.float32(high))
+        quantizer = QDQQuantizer(
+            model,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=ACTIVATIONS[scheme.activations],
+            tensors_range=TensorsData(CalibrationMethod.MinMax, data),
+            nodes_to_quantize=chosen,
+            nodes_to_exclude=[],
+            op_types_to_quantize=list(QUANTIZED),
+            extra_options={
+                "UseQDQContribOps": scheme.activations == "int16",
+                "ForceQuantizeNoInputCheck": True,
+            },
+        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            level = logging.getLogger().level
+            logging.getLogger().setLevel(logging.ERROR)
+            try:
+                quantizer.quantize_model()
+            finally:
+                logging.getLogger().setLevel(level)
+        wrapped = OnnxModel(quantizer.model.model)
+        wrapped.topological_sort(is_deterministic=True)
+        return wrapped.model
+
+
+def observed(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Ranges:
+    """Run a float graph over feeds and watch every activation."""
+    watched = copy.deepcopy(model)
+    constants = {w.name for w in model.graph.initializer}
+    outputs = {o.name for o in model.graph.output}
+    typed = onnx.shape_inference.infer_shapes(model).graph.value_info
+    floats = {v.name for v in typed if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    names = [n for node in model.graph.node for n in node.output if n in floats - outputs]
+    for name in names:
+        if name not in constants:
+            watched.graph.output.append(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    session = onnxruntime.InferenceSession(
+        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    wanted = [o.name for o in session.get_outputs()]
+    ranges = Ranges()
+    for feed in feeds:
+        for name, values in feed.items():
+            ranges.observe(name, values)
+        for name, values in zip(wanted, session.run(wanted, dict(feed)), strict=True):
+            ranges.observe(name, values)
+    return ranges
+
+
+def _weights_only(model: onnx.ModelProto, chosen: set[str]) -> onnx.ModelProto:
+    """Replace the weights of the chosen nodes by int8 and a DequantizeLinear each."""
+    weights = {w.name: w for w in model.graph.initializer}
+    first: list[onnx.NodeProto] = []
+    done: set[str] = set()
+    for node in model.graph.node:
+        if node.name not in chosen or node.input[1] not in weights:
+            continue
+        name = node.input[1]
+        if name not in done:
+            axis = 0 if node.op_type == "Conv" else 1
+            first.append(_dequantized(model.graph, weights[name], axis))
+            done.add(name)
+        node.input[1] = f"{name}_float"
+    for name in done:
+        model.graph.initializer.remove(weights[name])
+    nodes = [*first, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _dequantized(graph: onnx.GraphProto, weight: onnx.TensorProto, axis: int) -> onnx.NodeProto:
+    """Add a weight's int8 values and scales to a graph; the node that multiplies them."""
+    values = numpy_helper.to_array(weight)
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    largest = np.abs(values).max(axis=others)
+    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    shape = [-1 if i == axis else 1 for i in range(values.ndim)]
+    steps = np.clip(np.rint(values / scale.reshape(shape)), -127, 127).astype(np.int8)
+    name = weight.name
+    graph.initializer.append(numpy_helper.from_array(steps, f"{name}_int8"))
+    graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
+    inputs = [f"{name}_int8", f"{name}_scale"]
+    return helper.make_node(
+        "DequantizeLinear", inputs, [f"{name}_float"], name=f"Dequantize_{name}", axis=axis
+    )

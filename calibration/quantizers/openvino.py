@@ -1,0 +1,107 @@
+"""OpenVINO: W8A8 by nncf; weights alone as int8 constants with a scale per output channel."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import nncf
+import numpy as np
+import openvino
+from nncf.quantization.advanced_parameters import (
+    AdvancedQuantizationParameters,
+    QuantizationParameters,
+)
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+
+from edgematte.calibration.scheme import Scheme
+from edgematte.errors import OptionError
+
+WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
+QUANTIZED = (*WEIGHTED, "Add", "AvgPool", "Interpolate", "Concat", "Multiply", "ReduceMean")
+
+
+class OpenVinoQuantizable:
+    """A float model and the feeds that nncf runs it on."""
+
+    def __init__(
+        self, model: openvino.Model, feeds: Iterable[Mapping[str, NDArray[Any]]] | None
+    ) -> None:
+        """``feeds`` are what the host gives the graph; None where only weights are quantized."""
+        self.model = model
+        self.feeds = None if feeds is None else [dict(feed) for feed in feeds]
+        kinds = WEIGHTED if feeds is None else QUANTIZED
+        self.nodes = [
+            node.get_friendly_name()
+            for node in model.get_ordered_ops()
+            if node.get_type_name() in kinds and (feeds is not None or _weight(node) is not None)
+        ]
+
+    def quantize(self, scheme: Scheme | None) -> openvino.Model:
+        """A quantized copy; None: a copy as it is.
+
+        Raises:
+            OptionError: a scheme that OpenVINO has no arithmetic for.
+        """
+        model = self.model.clone()
+        if scheme is None:
+            return model
+        if scheme.weights != "int8" or scheme.activations not in ("uint8", None):
+            raise OptionError(
+                "openvino quantizes to 8-bit weights and activations, or weights alone; "
+                f"not {scheme.weights} with {scheme.activations} activations"
+            )
+        if scheme.activations is None:
+            _weights_only(model, scheme.skip)
+            return model
+        assert self.feeds is not None
+        if not set(self.nodes) - scheme.skip:
+            return model
+        advanced = AdvancedQuantizationParameters(
+            # per channel, as nncf would choose for depthwise convolutions, no engine runs in int8
+            activations_quantization_params=QuantizationParameters(per_channel=False)
+        )
+        nncf.set_log_level(logging.ERROR)
+        quiet = io.StringIO()
+        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+            made: openvino.Model = nncf.quantize(
+                model,
+                nncf.Dataset(self.feeds),
+                subset_size=len(self.feeds),
+                fast_bias_correction=True,
+                ignored_scope=nncf.IgnoredScope(
+                    names=sorted(scheme.skip & set(self.nodes)), validate=False
+                ),
+                advanced_parameters=advanced,
+            )
+        return made
+
+
+def _weight(node: openvino.Node) -> openvino.Output | None:
+    """The constant weight of a node, if it has one of at least two values."""
+    source = node.input_value(1)
+    constant = source.get_node().get_type_name() == "Constant"
+    return source if constant and int(np.prod(source.get_shape())) > 1 else None
+
+
+def _weights_only(model: openvino.Model, skip: frozenset[str]) -> None:
+    for node in model.get_ordered_ops():
+        if node.get_type_name() not in WEIGHTED or node.get_friendly_name() in skip:
+            continue
+        source = _weight(node)
+        if source is None:
+            continue
+        values = source.get_node().data.astype(np.float32)
+        grouped = node.get_type_name() == "GroupConvolution"
+        kept = (
+            (0, 1) if grouped else (values.ndim - 1,) if node.get_type_name() == "MatMul" else (0,)
+        )
+        others = tuple(i for i in range(values.ndim) if i not in kept)
+        largest = np.abs(values).max(axis=others, keepdims=True)
+        scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+        steps = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
+        raised = ops.convert(ops.constant(steps), np.float32)
+        node.input(1).replace_source_output(ops.multiply(raised, ops.constant(scale)).output(0))
+    model.validate_nodes_and_infer_types()

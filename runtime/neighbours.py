@@ -1,0 +1,130 @@
+"""Nearest neighbours among cells of a grid, exact, by a table of offsets in order of distance.
+
+Ties are everywhere on a grid. Of two cells as near the upper row comes first, then the left
+column: training, export and every port of the host use this one order.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Cells = NDArray[np.int32]
+Indices = NDArray[np.int32]
+
+ROUNDS = (8, 24, 80, 200, 480, 1088)  # offsets tried before all pairs are compared
+REACH = 20  # cells; the table holds every offset up to this distance
+PAIRS = 1 << 22  # compared at a time
+
+
+def nearest_cells(cells: Cells, k: int) -> Indices:
+    """The k nearest of the other cells: (n, k) indices, nearer first.
+
+    Where there are at most k cells, each has itself after the others, and the list repeats.
+
+    Args:
+        cells: (n, 2), row and column, ascending, no two alike.
+        k: how many, at least 1.
+    """
+    count = len(cells)
+    found = np.empty((count, k), np.int32)
+    missing = np.arange(count)
+    if count > k:
+        offsets = offset_table(REACH)
+        grid, corner, width = _index_grid(cells)
+        middle = (cells[:, 0] - corner[0]) * width + (cells[:, 1] - corner[1])
+        steps = offsets[:, 0] * width + offsets[:, 1]
+        for tried in ROUNDS:
+            if not len(missing) or tried >= count:
+                break
+            missing = _look(grid, middle, steps[:tried], missing, found)
+    for part in np.array_split(missing, 1 + len(missing) * count // PAIRS) if count else ():
+        found[part] = _compare(cells, part, k)
+    return found
+
+
+@lru_cache(maxsize=4)
+def offset_table(reach: int) -> NDArray[np.int64]:
+    """Offsets (row, column) at most ``reach`` away, without (0, 0), in the order of neighbours."""
+    line = np.arange(-reach, reach + 1)
+    row, column = (a.ravel() for a in np.meshgrid(line, line, indexing="ij"))
+    apart = row**2 + column**2
+    order = np.lexsort((column, row, apart))
+    order = order[(apart[order] <= reach**2)][1:]
+    return np.stack([row[order], column[order]], axis=1)
+
+
+def _index_grid(cells: Cells) -> tuple[Indices, tuple[int, int], int]:
+    """Every cell's index on a flat grid, -1 elsewhere; the grid's first cell and its width."""
+    top, left = (int(n) - REACH for n in cells.min(axis=0))
+    bottom, right = (int(n) + REACH for n in cells.max(axis=0))
+    width = right - left + 1
+    grid = np.full((bottom - top + 1) * width, -1, np.int32)
+    grid[(cells[:, 0] - top) * width + (cells[:, 1] - left)] = np.arange(len(cells))
+    return grid, (top, left), width
+
+
+def _look(
+    grid: Indices,
+    middle: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    missing: NDArray[np.int64],
+    found: Indices,
+) -> NDArray[np.int64]:
+    """Fill in the cells of ``missing`` whose neighbours these steps reach; gives the others."""
+    k = found.shape[1]
+    left = []
+    for part in np.array_split(missing, 1 + len(missing) * len(steps) // PAIRS):
+        seen = grid[middle[part, None] + steps]
+        hits = seen >= 0
+        enough = np.count_nonzero(hits, axis=1) >= k
+        hits = hits[enough]
+        flat = np.flatnonzero(hits)
+        first = np.concatenate([[0], np.cumsum(np.count_nonzero(hits, axis=1))[:-1]])[: len(hits)]
+        found[part[enough]] = seen[enough].ravel()[flat[first[:, None] + np.arange(k)]]
+        left.append(part[~enough])
+    return np.concatenate(left)
+
+
+def _compare(cells: Cells, part: NDArray[np.int64], k: int) -> Indices:
+    """Neighbours of some cells by comparing them with all."""
+    count = len(cells)
+    kept = min(k, count)
+    wide = cells.astype(np.int64)
+    apart = ((wide[part, None] - wide[None]) ** 2).sum(axis=-1)
+    apart[np.arange(len(part)), part] = 1 << 40  # itself: last
+    key = apart * count + np.arange(count)  # no two alike: the order is total
+    if kept < count:
+        nearest = np.argpartition(key, kept - 1, axis=1)[:, :kept]
+        order = np.argsort(np.take_along_axis(key, nearest, axis=1), axis=1)
+        nearest = np.take_along_axis(nearest, order, axis=1)
+    else:
+        nearest = np.argsort(key, axis=1)
+    return nearest[:, np.arange(k) % kept].astype(np.int32)
+
+
+def relative_positions(cells: Cells, group: Indices, search_range: int, aliasing: bool) -> Indices:
+    """Entries of the bias table for every pair of a group, query first: (n, m, m).
+
+    Args:
+        cells: (all, 2), row and column.
+        group: (n, m) indices of cells: a region and its neighbours.
+        search_range: s; offsets of less than s along both axes have an entry each, row by row,
+            and all others the last entry, (2s - 1)^2.
+        aliasing: refuse only what leaves the table (the authors' released code), so that some
+            offsets out of range share an entry with one in range; False is the paper's rule.
+    """
+    side = 2 * search_range - 1
+    last = side * side
+    row, column = cells[group, 0], cells[group, 1]
+    if not aliasing:
+        down = row[:, None] - row[:, :, None] + (search_range - 1)
+        across = column[:, None] - column[:, :, None] + (search_range - 1)
+        inside = (down >= 0) & (down < side) & (across >= 0) & (across < side)
+        return np.where(inside, down * side + across, last).astype(np.int32)
+    place = row * side + column  # the flat index is linear
+    flat: Indices = place[:, None] - place[:, :, None]
+    flat += (search_range - 1) * (side + 1)
+    beyond = flat.view(np.uint32)  # where a negative number is a large one
+    np.minimum(beyond, np.uint32(last), out=beyond)
+    return flat

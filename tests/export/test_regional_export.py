@@ -1,0 +1,159 @@
+"""The regional cut: host steps with PyTorch's graphs are its forward; exports pass their check."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgematte import testcard  # noqa: E402
+from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.tolerances import CUT  # noqa: E402
+from edgematte.checkpoint import random_model  # noqa: E402
+from edgematte.cli import main  # noqa: E402
+from edgematte.errors import OptionError  # noqa: E402
+from edgematte.export import export  # noqa: E402
+from edgematte.export.cuts import regional  # noqa: E402
+from edgematte.export.torch_graph import torch_calls  # noqa: E402
+from edgematte.manifest import Host  # noqa: E402
+from edgematte.models.regional import Regional  # noqa: E402
+from edgematte.registry import REGIONAL_TINY  # noqa: E402
+from edgematte.runtime.bundle import open_bundle  # noqa: E402
+from edgematte.runtime.clock import Clock  # noqa: E402
+from edgematte.runtime.matter import load  # noqa: E402
+from edgematte.runtime.regional import pipeline  # noqa: E402
+
+pytestmark = pytest.mark.export
+
+SMALL = {
+    "width": 8,
+    "head_width": 8,
+    "depth3": 2,
+    "depth4": 1,
+    "decoder": 8,
+    "region": 8,
+    "token": 16,
+    "heads": 2,
+}
+
+
+def made(size: tuple[int, int], regions: int, **options: int) -> tuple[Regional, Host]:
+    model, _ = random_model(REGIONAL_TINY, SMALL | options, 1)
+    assert isinstance(model, Regional)
+    return model, regional.complete(regional.host("regions", size, regions), model)
+
+
+@pytest.mark.parametrize(
+    ("picture", "options"),
+    [
+        ((256, 128), {}),
+        ((200, 90), {}),
+        ((300, 500), {}),
+        ((256, 128), {"aliasing": 0, "search_range": 2, "k": 4}),
+        ((256, 128), {"cra": 0}),
+    ],
+)
+def test_host_steps_and_graphs_are_the_training_forward(
+    picture: tuple[int, int], options: dict[str, int]
+) -> None:
+    model, host = made((256, 128), 48, **options)
+    pixels = testcard.testcard(*picture)
+    calls = torch_calls(regional.graphs(model, host))
+    alpha, trimap = pipeline(host, calls)(pixels, None, Clock())
+    whole = regional.reference(model, host, pixels, pixels, trimap)
+    found = difference("cut", "alpha", "PyTorch", alpha, whole, CUT)
+    assert found.ok, found
+    assert 0.02 < (trimap == 128).mean() < 0.98 and alpha.std() > 0.05
+
+
+def test_graphs_are_static_and_of_rank_5_at_most() -> None:
+    model, host = made((256, 128), 6)
+    for source in regional.graphs(model, host):
+        example = tuple(torch.rand(t.shape) for t in source.graph.inputs)
+        program = torch.export.export(source.module.eval(), example)
+        for node in program.graph.nodes:
+            value = node.meta.get("val")
+            if isinstance(value, torch.Tensor):
+                assert value.ndim <= 5, node
+                assert all(isinstance(n, int) for n in value.shape), node
+            assert not any(w in node.name for w in ("nonzero", "topk", "sort", "_put")), node
+        outputs = source.module(*example)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        assert [tuple(o.shape) for o in outputs] == [t.shape for t in source.graph.outputs]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("regional") / "b.edgematte"
+    export(
+        "regional-tiny",
+        target="onnx",
+        size=128,
+        regions=40,
+        random_weights=True,
+        config=SMALL,
+        output=folder,
+    )
+    return folder
+
+
+def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:
+    manifest = open_bundle(bundle).manifest
+    assert manifest.accuracy.ok and manifest.host.regions == 40
+    where = {d.where for d in manifest.accuracy.differences if d.equality == "export"}
+    assert where == {f"{g.name}.{t.name}" for g in manifest.graphs for t in g.outputs}
+    assert [g.name for g in manifest.graphs] == ["coarse", "encode", "refine"]
+    assert sum(f.stat().st_size for f in (bundle / "golden").iterdir()) < 400_000
+
+
+def test_it_mattes_pictures_of_any_size(bundle: Path) -> None:
+    matter = load(bundle)
+    for size in ((128, 128), (40, 30), (700, 300)):
+        found = matter(testcard.testcard(*size))
+        assert found.alpha.shape == found.trimap.shape == size[::-1]
+        assert 0 <= found.alpha.min() and found.alpha.max() <= 1
+
+
+def test_the_check_notices_changed_biases(
+    bundle: Path,
+    tmp_path: Path,
+    reseal: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The only weights outside of the graphs."""
+    copied = Path(shutil.copytree(bundle, tmp_path / "b.edgematte"))
+    assert main(["check", str(copied)]) == 0
+    manifest: dict[str, Any] = json.loads((copied / "edgematte.json").read_text())
+    table = np.array(manifest["host"]["bias_table"])
+    manifest["host"]["bias_table"] = np.roll(table, 1, axis=0).tolist()
+    (copied / "edgematte.json").write_text(json.dumps(manifest))
+    reseal(copied)
+    assert main(["check", str(copied)]) == 1
+    assert "end-to-end" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"size": 192}, "size 192 is not a multiple of 128"),
+        ({"patch": 320}, "--patch has no meaning"),
+        ({"graphs": "split"}, "no cut 'split'; there are: regions"),
+        ({"regions": 0}, "at least 1"),
+    ],
+)
+def test_options_without_a_meaning_are_refused(
+    options: dict[str, Any], part: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=part):
+        export(
+            "regional-tiny",
+            target="onnx",
+            random_weights=True,
+            output=tmp_path / "b",
+            **options,
+        )
