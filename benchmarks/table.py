@@ -1,18 +1,23 @@
 """The README's table: every model x target x precision, exported, checked and timed here.
 
-    python benchmarks/table.py [--write]
+    python benchmarks/table.py [--calibration DIR] [--write]
 
-Accuracy is against PyTorch on the check's picture, over its unknown band. Speed is the median of
-the graph's time, engines taken in turns (A B A B) in one process on this machine, so that only the
-ratios mean something; Core ML runs on Apple hardware only. With --write the table in README.md is
-replaced.
+Accuracy is against PyTorch on the check's picture, over its unknown band; `budget` is the INT8
+ladder's own figure, on held-out calibration pictures, with the rung that was taken. Speed is the
+median of the graph's time, engines taken in turns (A B A B) in one process on this machine, so that
+only the ratios mean something; Core ML runs on Apple hardware only. With --write the table in
+README.md is replaced.
 """
 
+import argparse
+import itertools
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+from edgematte.errors import ToleranceError
 from edgematte.export import export
 from edgematte.export.report import size_of
 from edgematte.registry import FAMILIES
@@ -21,27 +26,43 @@ from edgematte.runtime.matter import Matter, load
 from edgematte.testcard import testcard
 
 ROUNDS = 15
+REST_S = 0.03
+TARGETS = ("onnx", "openvino", "coreml")
+PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
 START, END = "<!-- table -->", "<!-- /table -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
 HEAD = (
-    "| model | target | precision | max | MAD | SAD | MSE | Grad | Conn | size | time | ratio |",
-    "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    "| model | target | precision | max | MAD | SAD | MSE | Grad | Conn | budget | size | time "
+    "| ratio |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
-def main(write: bool) -> None:
+def main(calibration: Path | None, write: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bundles = [
-            export(model, target=target, precision=precision, output=f"{folder}/{model}{i}")
-            for model in FAMILIES
-            for i, (target, precision) in enumerate(
-                (t, p) for t in ("onnx", "openvino", "coreml") for p in ("fp32", "fp16")
-            )
-        ]
+        bundles, refused = [], []
+        for model, family in FAMILIES.items():
+            for target, precision in itertools.product(TARGETS, PRECISIONS):
+                if not family.weights:
+                    continue
+                output = f"{folder}/{model}-{target}-{precision}"
+                try:
+                    bundle = export(
+                        model,
+                        target=target,
+                        precision=precision,
+                        calibration=calibration,
+                        output=output,
+                    )
+                except ToleranceError as error:
+                    refused.append(f"{model} | {target} | {precision}: {error}")
+                    continue
+                bundles.append(bundle)
+                print(f"{bundle.path.name} done", file=sys.stderr, flush=True)
         times = milliseconds([b for b in bundles if b.manifest.target != "coreml"])
         rows = [row(b, times) for b in bundles]
     table = "\n".join([*HEAD, *rows])
-    print(table)
+    print(table, *refused, sep="\n")
     if write:
         text = README.read_text()
         before, rest = text.split(START)
@@ -52,7 +73,12 @@ def main(write: bool) -> None:
 def milliseconds(bundles: list[Bundle]) -> dict[Path, float]:
     picture = testcard(512, 512)
     matters: list[Matter] = [load(b.path) for b in bundles]
-    rounds = [[matter(picture).timings["graph.matte"] for matter in matters] for _ in range(ROUNDS)]
+    rounds = []
+    for _ in range(ROUNDS):
+        rounds.append([])
+        for matter in matters:
+            time.sleep(REST_S)  # threads of the last engine may still spin
+            rounds[-1].append(matter(picture).timings["graph.matte"])
     columns = zip(*rounds[2:], strict=True)
     return {b.path: 1000 * statistics.median(c) for b, c in zip(bundles, columns, strict=True)}
 
@@ -63,14 +89,20 @@ def row(bundle: Bundle, times: dict[Path, float]) -> str:
     worst = max(ends, key=lambda d: d.max_abs)  # Core ML fp16: the fp16 arithmetic
     bands = [q for q in m.accuracy.quality if q.region == "unknown band"]
     q = next(q for q in bands if q.engine == worst.engine)
+    taken = next((r for r in m.ladder if r.chosen), None)
+    budget = f"{taken.mad:.4f} ({taken.name})" if taken else "-"
     size = size_of(bundle.file(m.graphs[0])) / 1e6
     ours = times.get(bundle.path)
     first = next(iter(times.values()))
     speed = f"{ours:.0f} ms | {first / ours:.2f}x" if ours else "Apple only | -"
     figures = f"{worst.max_abs:.0e} | {q.mad:.0e} | {q.sad:.4f} | {q.mse:.0e} | {q.grad:.4f}"
     names = f"{m.model} | {m.target} | {m.precision}"
-    return f"| {names} | {figures} | {q.conn:.4f} | {size:.2f} MB | {speed} |"
+    return f"| {names} | {figures} | {q.conn:.4f} | {budget} | {size:.2f} MB | {speed} |"
 
 
 if __name__ == "__main__":
-    main("--write" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calibration", type=Path)
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    main(given.calibration, given.write)
