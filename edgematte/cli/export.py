@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.codec import encode
 from edgematte.errors import EngineError, OptionError
 
 
@@ -102,12 +103,15 @@ def run(arguments: argparse.Namespace) -> int:
                 "within_tolerance": bundle.manifest.accuracy.ok,
                 "end_to_end": {d.engine: {"max": d.max_abs, "mean": d.mean_abs} for d in worst},
                 "bytes": {g.name: size_of(bundle.file(g)) for g in bundle.manifest.graphs},
+                "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
             }
         )
         return 0
     for name, verdict in verdicts.items():
         print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+    for rung in (r for r in bundle.manifest.ladder if r.chosen):
+        print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
     for d in worst:
         print(f"{d.engine}: alpha differs from PyTorch by {d.max_abs:.1e} at most")
     print(bundle.path)

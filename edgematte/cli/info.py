@@ -40,6 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     for d in m.accuracy.differences:
         if d.equality == "end-to-end":
             print(f"alpha against PyTorch, {d.engine}: max {d.max_abs:.1e}, mean {d.mean_abs:.1e}")
+    for r in m.ladder:
+        verdict = "taken" if r.chosen else "inside" if r.inside else "outside"
+        print(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")
     for q in m.accuracy.quality:
         print(
             f"{q.region}, {q.engine}: SAD {q.sad:.4f} MSE {q.mse:.1e} MAD {q.mad:.1e} "
