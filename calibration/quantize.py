@@ -23,7 +23,7 @@ from edgematte.manifest import Graph, Manifest, Rung
 from edgematte.runtime.graph import to_file
 
 Bytes = NDArray[np.uint8]
-GROUPS = {"onnx": 16, "openvino": 8, "coreml": 6}
+GROUPS = {"onnx": 12, "openvino": 6, "coreml": 6}
 """Groups of nodes whose sensitivity is measured: as many as their quantizer has time for."""
 FEEDS = {"onnx": 24, "openvino": 24, "coreml": 8}
 """Most calls of a graph that calibrate it; the MIL evaluator is slow."""

@@ -35,3 +35,7 @@ class UnsupportedOpError(EdgematteError, NotImplementedError):
 
 class ToleranceError(ExportError):
     """An export that works but is outside its tolerance against PyTorch."""
+
+
+class TrainingError(EdgematteError, RuntimeError):
+    """A training run that cannot go on; what was saved before stays."""

@@ -38,6 +38,11 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
     return np.array(_decode(source, "L"))
 
 
+def read_cutout(source: Path | BinaryIO) -> Bytes:
+    """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
+    return np.array(_decode(source, "RGBA"))
+
+
 def _decode(source: Path | BinaryIO, mode: str) -> Image.Image:
     name = source.name if isinstance(source, Path) else "the picture on standard input"
     data = _read_bytes(source, name)

@@ -19,7 +19,11 @@ def run(name: str, *arguments: str, folder: Path) -> str:
 
 
 def test_every_sample_is_tested_here() -> None:
-    assert {p.name for p in SAMPLES.glob("*.py")} == {"matte_photo.py", "export_and_check.py"}
+    assert {p.name for p in SAMPLES.glob("*.py")} == {
+        "matte_photo.py",
+        "export_and_check.py",
+        "finetune.py",
+    }
 
 
 def test_matte_photo(tmp_path: Path) -> None:
@@ -36,3 +40,24 @@ def test_export_and_check(tmp_path: Path) -> None:
     said = run("export_and_check.py", ".", folder=tmp_path)
     assert "end-to-end" in said and "!!" not in said
     assert Image.open(tmp_path / "cutout.png").mode == "RGBA"
+
+
+@pytest.mark.export
+def test_finetune(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    random = np.random.default_rng(0)
+    for name in ("cutouts", "backgrounds"):
+        (tmp_path / name).mkdir()
+    y, x = np.mgrid[:96, :96] - 48
+    for i in range(3):
+        noise = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        picture = Image.fromarray(noise).resize((96, 96), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"backgrounds/{i}.png")
+        disc = np.clip((30 + 5 * i - np.hypot(x, y)) / 6 + 0.5, 0, 1)
+        picture.putalpha(Image.fromarray((255 * disc).astype(np.uint8)))
+        picture.save(tmp_path / f"cutouts/{i}.png")
+    said = run("finetune.py", "cutouts", "backgrounds", "tuned", "2", folder=tmp_path)
+    bundle, cutout = (tmp_path / line for line in said.splitlines()[-2:])
+    assert (bundle / "edgematte.json").is_file()
+    alpha = np.asarray(Image.open(cutout))[..., 3]
+    assert alpha.std() > 40  # two steps do not make the shipped weights forget

@@ -55,6 +55,8 @@ class OnnxQuantizable:
         if scheme.weights != "int8":
             raise OptionError(f"onnx has no {scheme.weights} weights; take coreml, or int8-weights")
         chosen = [name for name in self.nodes if name not in scheme.skip]
+        if not chosen:  # an empty list would mean every node
+            return model
         if scheme.activations is None:
             return _weights_only(model, set(chosen))
         names = set(self.ranges.names())

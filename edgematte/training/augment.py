@@ -1,6 +1,7 @@
 """Cheap random changes of pictures: framing, colour, placing on a canvas, camera faults."""
 
 import io
+import math
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -25,6 +26,8 @@ def frame_person(rng: Rng, photo: Photo) -> Box:
     """
     left, top, right, bottom = photo.box
     width, height = right - left, bottom - top
+    if height < 1.2 * width:  # nobody stands there: frame it as any other thing
+        return frame_any(rng, photo.image.size, 0.5)
     kind = rng.random()
     if kind < 0.3:  # the whole picture, a little cut
         cut = rng.uniform(0, 0.15, 4)
@@ -70,7 +73,7 @@ def colour_table(rng: Rng, strength: float = 1.0) -> list[int]:
 
 
 def colour(rng: Rng, picture: Image.Image) -> Image.Image:
-    """Change the colours of an RGB or RGBA picture; alpha stays."""
+    """Change hue, saturation and values of an RGB or RGBA picture; alpha stays."""
     table = colour_table(rng)
     saturation = float(rng.uniform(0.4, 1.5)) if rng.random() < 0.5 else 1.0
     if rng.random() < 0.04:
@@ -79,13 +82,37 @@ def colour(rng: Rng, picture: Image.Image) -> Image.Image:
     changed = picture.convert("RGB").point(table)
     if saturation != 1.0:
         changed = ImageEnhance.Color(changed).enhance(saturation)
+    if rng.random() < 0.3:
+        changed = turn_hue(changed, float(rng.normal(0, 20)))
     if alpha is not None:
         changed.putalpha(alpha)
     return changed
 
 
+def turn_hue(picture: Image.Image, angle_deg: float) -> Image.Image:
+    """Turn all hues of an RGB picture; greys stay."""
+    hue, saturation, value = picture.convert("HSV").split()
+    shift = round(angle_deg * 256 / 360)
+    hue = hue.point([(i + shift) % 256 for i in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+
+
+def affine(picture: Image.Image, angle_deg: float, shear: float) -> Image.Image:
+    """Shear a picture sideways, then turn it, on a canvas that holds all of it."""
+    angle = math.radians(angle_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    forward = turn @ np.array([[1, shear], [0, 1]])
+    size = np.array(picture.size)
+    corners = forward @ (np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) * size[:, None] / 2)
+    width, height = (max(1, math.ceil(float(np.ptp(row)))) for row in corners)
+    back = np.linalg.inv(forward)  # from the new canvas to the picture, about both centres
+    offset = size / 2 - back @ np.array([width / 2, height / 2])
+    rows = [float(v) for row, o in zip(back, offset, strict=True) for v in (*row, o)]
+    return picture.transform((width, height), Image.Transform.AFFINE, tuple(rows), BILINEAR)
+
+
 def place(rng: Rng, subject: Image.Image, side_px: int) -> Image.Image:
-    """Put a trimmed RGBA subject on an empty square: random size, stretch, turn, position.
+    """Put a trimmed RGBA subject on an empty square: random size, stretch, turn, shear, position.
 
     It may leave the square on any side; a third of them stand on the lower border.
     """
@@ -98,7 +125,7 @@ def place(rng: Rng, subject: Image.Image, side_px: int) -> Image.Image:
         subject = subject.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     subject = subject.resize((width, height), BILINEAR)
     if rng.random() < 0.4:
-        subject = subject.rotate(float(rng.normal(0, 25)), Image.Resampling.BILINEAR, expand=True)
+        subject = affine(subject, float(rng.normal(0, 25)), float(rng.normal(0, 0.1)))
     x = rng.uniform(0.25, 0.75) * side_px - subject.width / 2
     y = rng.uniform(0.3, 0.75) * side_px - subject.height / 2
     if rng.random() < 0.35:

@@ -1,36 +1,73 @@
 """What a run leaves on disk and the running average of the weights."""
 
 import copy
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from edgematte.atomic import atomic_file
+from edgematte.errors import CheckpointError
 
 M = TypeVar("M", bound=nn.Module)
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training-state.pt"
+TABLE = "training.csv"
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Replace a file whole; raises OSError and leaves the old one where the disk is full."""
+    with atomic_file(file) as scratch, scratch.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())  # or a machine that dies may keep the name without the bytes
 
 
 def save_weights(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
     """Write fp32 weights and the JSON that rebuilds the model; readers never see half a file."""
     tensors = {
-        name: value.detach().contiguous(memory_format=torch.contiguous_format).clone()
+        name: value.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
         for name, value in model.state_dict().items()
     }
-    with atomic_file(folder / CONFIG) as file:
-        file.write_text(json.dumps(config, indent=2) + "\n")
-    with atomic_file(folder / WEIGHTS) as file:
-        save_file(tensors, file)
+    _write(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    _write(folder / WEIGHTS, save(tensors))
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
     """Write what a run needs to go on."""
-    with atomic_file(folder / STATE) as file:
-        torch.save(state, file)
+    # Into memory first: torch turns a full disk into an error of another kind.
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    _write(folder / STATE, stream.getvalue())
+
+
+def read_run(folder: Path, device: torch.device) -> dict[str, Any]:
+    """The state that `save_state` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(folder / STATE, map_location=device, weights_only=True)
+    except Exception as error:
+        first = str(error).strip().splitlines()[0][:120]
+        raise CheckpointError(
+            f"{folder / STATE} cannot be read ({first}); give another --output, and this folder's "
+            f"{WEIGHTS} to --weights"
+        ) from None
+    return state
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run was writing."""
+    for name in (WEIGHTS, CONFIG, STATE, TABLE):
+        stem, suffix = os.path.splitext(name)
+        for scratch in folder.glob(f".{stem}.*{suffix}"):
+            scratch.unlink(missing_ok=True)
 
 
 class Average(Generic[M]):

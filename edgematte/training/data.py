@@ -1,24 +1,28 @@
 """Training samples and batches: scenes cut as the network is used."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from edgematte.training.augment import BILINEAR, Box, degrade
-from edgematte.training.scenes import Scene, composite_scene, make_scene
+from edgematte.training.crops import crop_corner, zoom
+from edgematte.training.scenes import choose, composite_scene, make_scene
 from edgematte.training.sources import Library
 
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
 
-FUSED, GIVEN = 0.7, 0.15  # shares of the samples; the rest is split
+# Shares of the samples: scenes as they are or a part of one, both as the fused net sees them;
+# and larger scenes that SN sees reduced, MRN in part, with SN's probabilities or a true trimap.
+MODES = {"whole": 0.6, "zoomed": 0.1, "split": 0.15, "given": 0.15}
 MAX_CANVAS_PX = 1024
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -48,28 +52,17 @@ def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> Plane
     return np.asarray(image), np.asarray(alpha), np.asarray(known)
 
 
-def _crop_corner(rng: Rng, scene: Scene, crop_px: int) -> tuple[int, int]:
-    """Left and top of a crop around a pixel whose alpha is fractional or unknown, if any is."""
-    alpha, known = np.asarray(scene.alpha), np.asarray(scene.known)
-    ys, xs = np.nonzero(((alpha > 5) & (alpha < 250)) | (known == 0))
-    limit = scene.alpha.width - crop_px
-    if not len(ys):
-        return int(rng.integers(limit + 1)), int(rng.integers(limit + 1))
-    pick = int(rng.integers(len(ys)))
-    shift = rng.integers(crop_px // 4, 3 * crop_px // 4, 2)
-    left, top = int(xs[pick] - shift[0]), int(ys[pick] - shift[1])
-    return min(max(left, 0), limit), min(max(top, 0), limit)
-
-
 def make_sample(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
     """One sample: SN sees the scene at `side_px`, MRN a crop of `crop_px`.
 
-    Fused samples are cropped (if at all) at the size SN saw; split ones from a larger scene, as
-    when the host refines full-size patches; and some of these are given the true trimap.
+    Whole and zoomed samples are cropped (if at all) at the size SN saw; split ones from a larger
+    scene, as when the host refines full-size patches; and given ones have the true trimap as well.
     """
-    mode, canvas_px = rng.random(), side_px
-    if mode < FUSED:
+    mode, canvas_px = choose(rng, MODES), side_px
+    if mode == "whole":
         scene = make_scene(rng, library, side_px)
+    elif mode == "zoomed":
+        scene = zoom(rng, composite_scene(rng, library, round(1.25 * side_px)), side_px)
     else:
         largest = max(1.25, min(3.0, MAX_CANVAS_PX / side_px))
         canvas_px = round(side_px * rng.uniform(1.25, largest))
@@ -79,11 +72,11 @@ def make_sample(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sampl
     whole = _arrays(*(plane.resize(size, BILINEAR) for plane in planes))
     if canvas_px == crop_px:
         return Sample(*whole, *whole, WHOLE, -1)
-    left, top = _crop_corner(rng, scene, crop_px)
+    left, top = crop_corner(rng, scene, crop_px, wander=0.25)
     box = (left, top, left + crop_px, top + crop_px)
     crop = _arrays(*(plane.crop(box) for plane in planes))
     fractions = (box[0] / canvas_px, box[1] / canvas_px, box[2] / canvas_px, box[3] / canvas_px)
-    given = int(rng.integers(1, 13)) if FUSED <= mode < FUSED + GIVEN else -1
+    given = int(rng.integers(1, 13)) if mode == "given" else -1
     return Sample(*whole, *crop, fractions, given)
 
 
@@ -101,7 +94,10 @@ class Samples(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples as float tensors in [0, 1]: images (B, 3, S, S), planes (B, 1, S, S), crops alike."""
+    """Samples as float tensors in [0, 1]: images (B, 3, S, S), planes (B, 1, S, S), crops alike.
+
+    `box` (B, 4) stays on the processor.
+    """
 
     image: Tensor
     alpha: Tensor
@@ -111,6 +107,11 @@ class Batch:
     crop_known: Tensor
     box: Tensor
     given_px: list[int]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        planes = ("image", "alpha", "known", "crop_image", "crop_alpha", "crop_known")
+        return replace(self, **{name: getattr(self, name).to(device) for name in planes})
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -133,3 +134,22 @@ def collate(samples: Sequence[Sample]) -> Batch:
         box=torch.tensor([s.box for s in samples]),
         given_px=[s.given_px for s in samples],
     )
+
+
+def load(samples: Samples, share: Sequence[int], size: int, workers: int) -> Iterator[Batch]:
+    """Batches of `size` of the samples of these indices, in order, made by worker processes.
+
+    The order and the samples are the same for any number of workers; 0 makes them here.
+    """
+    # Forked workers share the decoded pictures; where forking is unsafe each gets a copy.
+    forks = workers > 0 and sys.platform == "linux"
+    loader = DataLoader(
+        samples,
+        batch_size=size,
+        sampler=share,
+        num_workers=workers,
+        collate_fn=list,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="fork" if forks else None,
+    )
+    return map(collate, loader)

@@ -1,115 +1,125 @@
-"""Score a lightweight checkpoint: `python -m edgematte.training.evaluate WEIGHTS --test T ...`."""
+"""Score a lightweight checkpoint: `python -m edgematte.training.evaluate WEIGHTS --test T ...`.
+
+`T/people/{image,mask}`: photographs with binary masks. `T/alphamatting/X-{image,alpha,trimap}.png`:
+photographs with measured alphas. Composites are made of `--foregrounds` and `--backgrounds`.
+"""
 
 import argparse
 import json
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from torch.nn import functional as F
 
 from edgematte.checkpoint import load_model
-from edgematte.errors import PictureError
-from edgematte.metrics import mad, mse, sad, unknown_region
+from edgematte.cli.sources import add_sources, parse_sources
+from edgematte.errors import OptionError, PictureError
+from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight import Lightweight
 from edgematte.registry import LIGHTWEIGHT
+from edgematte.training.classical import METHODS, classical_matte, half_matte
+from edgematte.training.folders import picture_files
+from edgematte.training.matte import SIDE_PX, Alpha, matte_given, matte_whole
 from edgematte.training.scenes import composite_scene
+from edgematte.training.sheet import contact_sheet
 from edgematte.training.sources import Library, load_library
 
-log = logging.getLogger(__name__)
-
-Alpha = NDArray[np.float32]
-SIDE_PX = 512
 EDGE_PX = 9  # width of the band around a binary mask's edge that is not scored
+SHOWN, COLUMNS, TILE_PX = 12, 2, 192
+
+Row = dict[str, float]
 
 
-def _tensor(image: Image.Image) -> torch.Tensor:
-    pixels = torch.from_numpy(np.array(image.convert("RGB")))
-    return pixels.permute(2, 0, 1)[None].float() / 255
+class Gallery:
+    """Mattes seen on the way, by how far they are off: a dozen of them make a contact sheet."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, list[Image.Image]]] = []
+
+    def add(self, error: float, image: Image.Image, truth: Alpha, found: Alpha) -> None:
+        """Keep a small copy of a picture (RGB), its true alpha and the alpha found (H, W)."""
+        planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, found)]
+        pictures = [image.convert("RGB"), *planes]
+        for picture in pictures:
+            picture.thumbnail((TILE_PX, TILE_PX))
+        self.seen.append((error, pictures))
+
+    def sheet(self) -> Image.Image:
+        """Up to twelve pictures at even steps from the best to the worst, two a row.
+
+        Each is three tiles: picture, true alpha, alpha found.
+        """
+        self.seen.sort(key=lambda pair: pair[0])
+        last = len(self.seen) - 1
+        steps = sorted({round(i * last / (SHOWN - 1)) for i in range(SHOWN)})
+        chosen = [self.seen[i][1] for i in steps]
+        rows = [sum(chosen[i : i + COLUMNS], []) for i in range(0, len(chosen), COLUMNS)]
+        return contact_sheet(rows, TILE_PX)
 
 
-def matte_whole(model: Lightweight, image: Image.Image, side_px: int = SIDE_PX) -> Alpha:
-    """Alpha (H, W) of the whole picture stretched to a square and back."""
-    square = image.convert("RGB").resize((side_px, side_px), Image.Resampling.BILINEAR)
-    alpha = model(_tensor(square))[0]
-    size = (image.height, image.width)
-    full = F.interpolate(alpha, size, mode="bilinear", align_corners=False, antialias=True)
-    return np.asarray(full[0, 0].clamp(0, 1).numpy())
-
-
-def matte_given(model: Lightweight, image: Image.Image, trimap: NDArray[np.uint8]) -> Alpha:
-    """Alpha (H, W) at full size by MRN alone, with a given trimap in place of SN's answer."""
-    classes = np.where(unknown_region(trimap), 2, np.where(trimap == 255, 1, 0))
-    one_hot = F.one_hot(torch.from_numpy(classes), 3).permute(2, 0, 1)[None].float()
-    height, width = classes.shape
-    padding = (0, -width % 64, 0, -height % 64)
-    picture = F.pad(_tensor(image), padding, mode="replicate")
-    alpha = model.matte(picture, F.pad(one_hot, padding, mode="replicate"))
-    return np.asarray(alpha[0, 0, :height, :width].clamp(0, 1).numpy())
-
-
-def score_people(model: Lightweight, folder: Path) -> dict[str, float]:
+def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
     """Mean IoU (alpha > 0.5) and MAD against binary masks, without the band at their edge."""
     ious, mads = [], []
-    for file in _pictures(folder / "image"):
+    for file in picture_files(folder / "image"):
         mask = Image.open(folder / "mask" / f"{file.stem}.png").convert("L")
         blurred = np.asarray(mask.filter(ImageFilter.BoxBlur(EDGE_PX // 2)))
         region = (blurred == 0) | (blurred == 255)
-        alpha = matte_whole(model, Image.open(file))
+        image = Image.open(file)
+        alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
         found, true = (alpha > 0.5)[region], (truth > 0)[region]
         ious.append((found & true).sum() / max(1, (found | true).sum()))
         mads.append(mad(alpha, truth, region))
+        gallery.add(mads[-1], image, truth, alpha)
     return {"iou": float(np.mean(ious)), "mad": float(np.mean(mads)), "pictures": len(ious)}
 
 
-def _pictures(folder: Path) -> list[Path]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    if not files:
-        raise PictureError(f"no pictures in {folder}")
-    return files
-
-
-def _pairs(folder: Path) -> Iterator[tuple[Image.Image, Alpha, NDArray[np.uint8]]]:
-    for file in _pictures(folder):
-        if file.stem.endswith("-image"):
-            name = file.stem.removesuffix("-image")
-            alpha = Image.open(folder / f"{name}-alpha.png").convert("L")
-            trimap = Image.open(folder / f"{name}-trimap.png").convert("L")
-            truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-            yield Image.open(file), truth, np.asarray(trimap)
-
-
-def _means(rows: Iterable[dict[str, float]]) -> dict[str, float]:
+def _means(rows: Iterable[Row]) -> Row:
     table = list(rows)
     means = {name: float(np.mean([row[name] for row in table])) for name in table[0]}
     return {**means, "pictures": len(table)}
 
 
-def score_alphamatting(model: Lightweight, folder: Path) -> dict[str, dict[str, float]]:
+def score_alphamatting(
+    model: Lightweight, folder: Path, gallery: Gallery, *, classical: bool = False
+) -> dict[str, Row]:
     """Pictures `X-image`, `X-alpha`, `X-trimap`: without a trimap, and with it given to MRN.
 
-    `free` scores the whole picture; `free_unknown` and `given_unknown` the trimap's unknown.
+    `free` scores the whole picture; `free_unknown` and `given_unknown` the trimap's unknown pixels,
+    where `half_unknown` stands for knowing nothing there; with `classical`, `closed_form_unknown`
+    and `knn_unknown` are pymatting's with the same trimap.
     """
-    rows: dict[str, list[dict[str, float]]] = {"free": [], "free_unknown": [], "given_unknown": []}
-    for image, truth, trimap in _pairs(folder):
-        free, given = matte_whole(model, image), matte_given(model, image, trimap)
-        region = unknown_region(trimap)
-        for name, alpha, where in (
-            ("free", free, None),
-            ("free_unknown", free, region),
-            ("given_unknown", given, region),
-        ):
-            values = {metric.__name__: metric(alpha, truth, where) for metric in (sad, mad, mse)}
-            rows[name].append(values)
-    return {name: _means(values) for name, values in rows.items()}
+    rows: dict[str, list[Row]] = {}
+    for file in picture_files(folder):
+        if not file.stem.endswith("-image"):
+            continue
+        name = file.stem.removesuffix("-image")
+        image = Image.open(file)
+        alpha = Image.open(folder / f"{name}-alpha.png").convert("L")
+        trimap = np.asarray(Image.open(folder / f"{name}-trimap.png").convert("L"))
+        truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
+        free = matte_whole(model, image)
+        found = {
+            "free_unknown": free,
+            "given_unknown": matte_given(model, image, trimap),
+            "half_unknown": half_matte(trimap),
+        }
+        for method in METHODS if classical else ():
+            found[f"{method}_unknown"] = classical_matte(method, image, trimap)
+        rows.setdefault("free", []).append(asdict(scores(free, truth)))
+        for kind, matte in found.items():
+            rows.setdefault(kind, []).append(asdict(scores(matte, truth, trimap)))
+        gallery.add(rows["free"][-1]["mad"], image, truth, free)
+    if not rows:
+        raise PictureError(f"{folder} has no picture whose name ends in -image")
+    return {kind: _means(values) for kind, values in rows.items()}
 
 
-def score_composites(model: Lightweight, library: Library, count: int) -> dict[str, float]:
+def score_composites(model: Lightweight, library: Library, count: int, gallery: Gallery) -> Row:
     """Seeded composites of held-out subjects over held-out backgrounds, at `SIDE_PX`."""
     rows = []
     for index in range(count):
@@ -117,6 +127,7 @@ def score_composites(model: Lightweight, library: Library, count: int) -> dict[s
         alpha = matte_whole(model, scene.image)
         truth = np.asarray(scene.alpha, dtype=np.float32) / np.float32(255)
         rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
+        gallery.add(rows[-1]["mad"], scene.image, truth, alpha)
     return _means(rows)
 
 
@@ -124,20 +135,35 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the command line, score, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path, help="a folder or .safetensors with its .json")
-    parser.add_argument("--test", type=Path, help="folder with people and alphamatting")
-    parser.add_argument("--data", type=Path, help="the training folder, for its held-out part")
-    parser.add_argument("--composites", type=int, default=200)
+    parser.add_argument("--test", type=Path, help="folder with people, alphamatting or both")
+    parser.add_argument("--classical", action="store_true", help="pymatting on the same trimaps")
+    parser.add_argument("--composites", type=int, default=200, help="of the held-out pictures")
+    parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
+    add_sources(parser)
     options = parser.parse_args(arguments)
+    folders = parse_sources(options)
     model, _ = load_model(LIGHTWEIGHT, options.weights)
     assert isinstance(model, Lightweight)
-    report: dict[str, object] = {}
+    report: dict[str, Any] = {}
+    gallery = Gallery()
     with torch.inference_mode():
-        if options.test:
-            report["people"] = score_people(model, options.test / "people")
-            report["alphamatting"] = score_alphamatting(model, options.test / "alphamatting")
-        if options.data:
-            held_out = load_library(options.data, validation=True)
-            report["composites"] = score_composites(model, held_out, options.composites)
+        if options.test and (options.test / "people").is_dir():
+            report["people"] = score_people(model, options.test / "people", gallery)
+        if options.test and (options.test / "alphamatting").is_dir():
+            report["alphamatting"] = score_alphamatting(
+                model, options.test / "alphamatting", gallery, classical=options.classical
+            )
+        if folders.backgrounds:
+            share = options.hold_out  # without one the folders are held out as they are
+            held_out = load_library(folders, hold_out=share, validation=share > 0)
+            report["composites"] = score_composites(model, held_out, options.composites, gallery)
+    if not report:
+        raise OptionError(
+            "nothing to score: give --test DIR with people or alphamatting in it, or --foregrounds "
+            "and --backgrounds with --hold-out"
+        )
+    if options.sheet:
+        gallery.sheet().save(options.sheet)
     print(json.dumps(report, indent=2))
 
 

@@ -1,4 +1,4 @@
-"""Subjects made without any file: solid blobs, soft veils, strands of hair and fur."""
+"""Subjects made without any file: solid and soft blobs, smoke, lace, strands of hair and fur."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,10 +113,50 @@ def attach_strands(rng: Rng, subject: Image.Image, fur: bool = False) -> Image.I
     return Image.alpha_composite(strands, subject)
 
 
+def smoke(rng: Rng, side_px: int) -> Image.Image:
+    """An RGBA cloud of nearly one colour: noise of four scales that fades towards its outline."""
+    size, cells = (side_px, side_px), int(rng.integers(2, 5))
+    octaves = [0.5**i * (noise(rng, size, cells * 2**i) - 0.5) for i in range(4)]
+    density = np.sum(octaves, axis=0)
+    y, x = np.mgrid[-1 : 1 : side_px * 1j, -1 : 1 : side_px * 1j].astype(np.float32)
+    fade = np.clip(1.3 * (1 - np.hypot(x, y)), 0, 1)
+    alpha = fade * np.clip(rng.uniform(0.6, 0.9) + rng.uniform(0.8, 2.0) * density, 0, 1)
+    grey = rng.integers(60, 256) + rng.normal(0, 8, 3)
+    pixels = np.clip(grey + 60 * (density[..., None] - 0.2), 0, 255)
+    return Image.fromarray(np.dstack([pixels, alpha * 255]).astype(np.uint8))
+
+
+def lace(rng: Rng, side_px: int) -> Image.Image:
+    """An RGBA cloth full of holes: a warped mesh of threads, see-through, with a solid hem."""
+    size = (side_px, side_px)
+    y, x = np.mgrid[-1 : 1 : side_px * 1j, -1 : 1 : side_px * 1j].astype(np.float32)
+    warp = [0.3 * (noise(rng, size, int(rng.integers(2, 5))) - 0.5) for _ in range(2)]
+    turn, period = rng.uniform(0, np.pi), side_px / rng.uniform(5, 14)  # in pixels
+    u = (x + warp[0]) * np.cos(turn) + (y + warp[1]) * np.sin(turn)
+    v = (y + warp[1]) * np.cos(turn) - (x + warp[0]) * np.sin(turn)
+    to_thread = [
+        np.abs((w * side_px / (2 * period) + 0.5) % 1 - 0.5) * period  # pixels to the next thread
+        for w in (u, v)
+    ]
+    thread = np.clip(rng.uniform(0.08, 0.22) * period - np.minimum(*to_thread) + 0.5, 0, 1)
+    outline = 0.75 - np.hypot(x, y) + 0.5 * (noise(rng, size, int(rng.integers(3, 7))) - 0.5)
+    inside = np.clip(outline * side_px / 4 + 0.5, 0, 1)
+    hem = np.clip((0.06 - np.abs(outline - 0.06)) * side_px / 4 + 0.5, 0, 1)
+    cloth = np.maximum(thread, rng.uniform(0, 0.35))  # a thin net between the threads
+    picture = texture(rng, size)
+    alpha = inside * np.maximum(cloth, hem)
+    picture.putalpha(Image.fromarray((alpha * 255).astype(np.uint8)))
+    return picture
+
+
 def procedural_subject(rng: Rng, side_px: int) -> Image.Image:
-    """An RGBA subject of about `side_px`, with strands half of the time, soft a fifth of it."""
+    """An RGBA subject of about `side_px`: a solid with or without strands, a cloud, smoke, lace."""
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.1:
         return blob(rng, side_px, float(rng.uniform(0.3, 1.0)))
+    if kind < 0.2:
+        return smoke(rng, side_px)
+    if kind < 0.3:
+        return lace(rng, side_px)
     body = blob(rng, side_px)
-    return attach_strands(rng, body, fur=kind < 0.45) if kind < 0.75 else body
+    return attach_strands(rng, body, fur=kind < 0.5) if kind < 0.8 else body

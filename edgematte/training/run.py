@@ -1,57 +1,82 @@
-"""A training run in progress: steps, averaging, several processes, saving and going on."""
+"""A training run in progress: stages, saving, going on, what it shows of itself."""
 
-import csv
 import logging
-import os
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
-import torch.distributed as dist
 from torch import nn
-from torch.utils.data import DataLoader
+from tqdm import tqdm
 
-from edgematte.errors import OptionError
-from edgematte.training import checkpoint
-from edgematte.training.data import Batch, Samples, collate
-from edgematte.training.schedule import Recipe, Settings, Stage, learning_rate
+from edgematte.atomic import atomic_file
+from edgematte.errors import CheckpointError, OptionError, TrainingError
+from edgematte.training import checkpoint, norms, processes
+from edgematte.training.data import Batch, Samples, collate, load
+from edgematte.training.learner import Learner
+from edgematte.training.schedule import Recipe, Settings, Stage, adapted, learning_rate
+from edgematte.training.sheet import contact_sheet, picture_of
 from edgematte.training.sources import Library
+from edgematte.training.table import Table
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=nn.Module)
-BETAS = (0.5, 0.999)  # paper, section 3.1
-CLIP_NORM = 5.0
+END = 1 << 40  # samples of a run have smaller indices
+SHOWN, SHOWN_PX = 4, 192
+NORM_PX = 128  # smaller pictures end in one value a channel: a batch of one has no variance
 
 
 class Run(Generic[M]):
-    """A run in progress: model, average, optimizer and how far it is; saves and resumes.
+    """A run and how far it is; saves and resumes.
 
-    Where `torch.distributed` is set up, every process takes its share of each batch and the
-    gradients are averaged; only the first process writes.
+    Where the settings' output holds a run's state, it goes on from there. In several processes
+    (see `edgematte.training.processes`) each takes its share of every batch, gradients are
+    averaged, and only the first writes.
     """
 
-    def __init__(self, recipe: Recipe[M], settings: Settings, library: Library) -> None:
+    def __init__(
+        self,
+        recipe: Recipe[M],
+        settings: Settings,
+        library: Library,
+        model: M,
+        *,
+        tune: bool = False,
+    ) -> None:
+        """`tune`: the model holds weights already, and the run adapts them.
+
+        Raises:
+            OptionError: the settings give no end, or the output holds another run.
+            CheckpointError: the output's state is damaged or of another model.
+        """
         if settings.steps is None and settings.time_limit_s is None:
-            raise OptionError("give the run an end: steps or time_limit_s")
-        self.recipe, self.settings, self.library = recipe, settings, library
-        self.processes = dist.get_world_size() if dist.is_initialized() else 1
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        torch.manual_seed(settings.seed)
-        self.model = recipe.build()
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = checkpoint.Average(self.model)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, betas=BETAS, fused=True
-        )
+            raise OptionError("give the run an end: --steps or --time-limit")
+        self.recipe, self.settings, self.library, self.tune = recipe, settings, library, tune
+        self.first = processes.rank() == 0
+        self.learner = Learner(recipe, model, settings.device, settings.precision)
         self.step = self.samples_seen = 0
         self.elapsed_s = 0.0
-        self.norms_settled = False
+        self.norms_settled = tune
+        self.saved_step: int | None = None
+        self.losses: dict[str, float] = {}
         settings.output.mkdir(parents=True, exist_ok=True)
-        self.state_file = settings.output / checkpoint.STATE
-        if self.state_file.is_file():
+        if self.first:
+            checkpoint.sweep(settings.output)
+        if (settings.output / checkpoint.STATE).is_file():
             self._resume()
+        stages = recipe.tune_stages if self.tune else recipe.stages
+        self.stages = adapted(settings.stages or stages, settings)
+        for stage in () if self.norms_settled else self.stages:
+            if stage.crop_px < NORM_PX and stage.batch // processes.count() < 2:
+                raise OptionError(
+                    f"a batch of {stage.batch} at {stage.crop_px} pixels is too small for "
+                    f"BatchNorm: at least 2 pictures a process, or {NORM_PX} pixels"
+                )
+        own = recipe.tune_rate if self.tune else recipe.learning_rate
+        self.peak = settings.learning_rate or own
 
     @property
     def progress(self) -> float:
@@ -61,148 +86,168 @@ class Run(Generic[M]):
         return min(1.0, max(by_step, self.elapsed_s / limit_s if limit_s else 0.0))
 
     def _resume(self) -> None:
-        state: dict[str, Any] = torch.load(self.state_file, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.model.load_state_dict(state["average"])
-        self.average.updates = state["updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.samples_seen = state["step"], state["samples_seen"]
-        self.elapsed_s, self.norms_settled = state["elapsed_s"], state["norms_settled"]
+        file = self.settings.output / checkpoint.STATE
+        state = checkpoint.read_run(self.settings.output, self.settings.device)
+        for name, own in (("recipe", self.recipe.model), ("seed", self.settings.seed)):
+            if state.get(name, own) != own:
+                raise OptionError(
+                    f"{self.settings.output} holds a run with {name} {state[name]}, not {own}: "
+                    "give another --output, or the same options to go on"
+                )
+        try:
+            self.learner.restore(state)
+            self.step, self.samples_seen = state["step"], state["samples_seen"]
+            self.elapsed_s, self.norms_settled = state["elapsed_s"], state["norms_settled"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise CheckpointError(
+                f"{file} does not fit this model ({first}): give another --output"
+            ) from None
+        self.tune = state.get("tune", self.tune)
+        self.saved_step = self.step
         log.info("resumed at step %d, %.0f s", self.step, self.elapsed_s)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"step {self.step}: {self.settings.output} cannot be written to "
+                f"({error.strerror or error}); {self._left()}; make room and give the same "
+                "command again"
+            ) from None
+
+    def _left(self) -> str:
+        if self.saved_step is None:
+            return "no checkpoint had been written yet"
+        return f"the checkpoint of step {self.saved_step} is there, whole"
+
     def save(self) -> None:
-        """Write the averaged weights, their config and the state, each file whole."""
-        if self.rank:
+        """Write the averaged weights, their config and the state, each file whole.
+
+        Raises:
+            TrainingError: the disk is full, or the folder is gone; the old files stay.
+        """
+        if not self.first:
             return
-        checkpoint.save_weights(self.average.model, self.recipe.config, self.settings.output)
+        model = self.learner.average.model
+        config = {"model": self.recipe.model, **dict(model.config)}  # type: ignore[arg-type]
         state = {
-            "model": self.model.state_dict(),
-            "average": self.average.model.state_dict(),
-            "updates": self.average.updates,
-            "optimizer": self.optimizer.state_dict(),
+            **self.learner.state(),
+            "recipe": self.recipe.model,
+            "seed": self.settings.seed,
+            "tune": self.tune,
             "step": self.step,
             "samples_seen": self.samples_seen,
             "elapsed_s": self.elapsed_s,
             "norms_settled": self.norms_settled,
         }
-        checkpoint.save_state(state, self.settings.output)
+        with self._writing():
+            checkpoint.save_weights(model, config, self.settings.output)
+            checkpoint.save_state(state, self.settings.output)
+        self.saved_step = self.step
 
     def batches(self, stage: Stage) -> Iterator[Batch]:
         """Endless batches of a stage, going on after the samples already seen."""
-        end = 1 << 40
-        loader = DataLoader(
-            Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed),
-            batch_size=max(1, stage.batch // self.processes),
-            sampler=range(self.samples_seen + self.rank, end, self.processes),
-            num_workers=self.settings.workers,
-            collate_fn=list,
-            prefetch_factor=4 if self.settings.workers else None,
-            multiprocessing_context="fork" if self.settings.workers else None,
-        )
-        return map(collate, loader)
+        samples = Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
+        share = range(self.samples_seen + processes.rank(), END, processes.count())
+        size = max(1, stage.batch // processes.count())
+        loader = load(samples, share, size, self.settings.workers)
+        return (batch.to(self.settings.device) for batch in loader)
 
     def train_step(self, batch: Batch, rate: float) -> dict[str, float]:
-        """One step of Adam at this learning rate; gives the losses."""
-        self.model.train()
-        if self.norms_settled:
-            for norm in self._norms():
-                norm.eval()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        """One step at this learning rate; gives the losses.
+
+        Raises:
+            TrainingError: loss or gradient is not finite; what was saved stays.
+        """
         radius_px = 2 + self.step % 3
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
-            parts = self.recipe.losses(self.model, batch, radius_px)
-        self.optimizer.zero_grad(set_to_none=True)
-        parts["total"].backward()  # type: ignore[no-untyped-call]
-        if self.processes > 1:
-            self._share_gradients()
-        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
-        self.optimizer.step()
-        self.average.update(self.model)
+        try:
+            losses = self.learner.step(batch, rate, radius_px, keep_norms=self.norms_settled)
+        except TrainingError as error:
+            raise TrainingError(
+                f"step {self.step + 1}: {error}; {self._left()}; a lower --learning-rate may help"
+            ) from None
         self.step += 1
-        self.samples_seen += len(batch.image) * self.processes
-        return {name: float(value.detach()) for name, value in parts.items()}
+        self.samples_seen += len(batch.image) * processes.count()
+        return losses
 
-    def _share_gradients(self) -> None:
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients]) / self.processes
-        dist.all_reduce(flat)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view(gradient.shape))
-
-    def _tell_time(self, elapsed_s: float) -> float:
-        """The first process's clock, so that all have the same rate and end together."""
-        if self.processes == 1:
-            return elapsed_s
-        clock = torch.tensor(elapsed_s, dtype=torch.float64)
-        dist.broadcast(clock, 0)
-        return float(clock)
-
-    def _norms(self) -> list[nn.BatchNorm2d]:
-        return [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
-
-    @torch.no_grad()
     def settle_norms(self, stage: Stage) -> None:
         """Measure BatchNorm's statistics over many batches and keep them from now on.
 
         The statistics of a few pictures are far from those the model is used with; what is left
         of the run trains with exactly those it ships.
         """
-        norms = self._norms()
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-        self.model.train()
-        batches = zip(range(self.settings.norm_batches), self.batches(stage), strict=False)
-        for _, batch in batches:
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
-                self.recipe.losses(self.model, batch, 3)
-        means = [b for norm in norms for b in (norm.running_mean, norm.running_var)]
-        for mean in means:
-            assert mean is not None
-            if self.processes > 1:
-                dist.all_reduce(mean.div_(self.processes))
-        averages = dict(self.average.model.named_buffers())
-        for name, buffer in self.model.named_buffers():
-            averages[name].copy_(buffer)
+        model = self.learner.model
+        norms.forget(model)
+        model.train()
+        number = min(self.recipe.norm_batches, max(1, self.step))  # short runs measure less
+        batches = zip(range(number), self.batches(stage), strict=False)
+        with torch.no_grad():
+            for _, batch in batches:
+                self.learner.losses(batch, 3)
+        processes.average(norms.statistics(model))
+        norms.copy(model, self.learner.average.model)
         self.norms_settled = True
-        log.info("settled the statistics of %d norms", len(norms))
 
     def train(self) -> None:
         """Run to the end and save."""
-        path = self.settings.output / ("training.csv" if self.rank == 0 else os.devnull)
-        with path.open("a", newline="", buffering=1) as file:
-            table = csv.writer(file)
-            if file.tell() == 0:
-                table.writerow("step seconds side_px rate sn l1 gradient total".split())
-            for stage in self.settings.stages:
+        with self._writing():
+            table = Table(self.settings.output / checkpoint.TABLE, self.step)
+        with tqdm(
+            total=self.settings.steps,
+            initial=self.step,
+            desc="training",
+            unit="step",
+            disable=not (self.settings.bar and self.first),
+            mininterval=0.5 if sys.stderr.isatty() else 30,
+        ) as bar:
+            for stage in self.stages:
                 if self.progress < stage.until:
-                    self._train_stage(stage, table)
-        self.save()
+                    self._train_stage(stage, table, bar)
+        if self.saved_step != self.step:
+            self.save()
         log.info("done: %d steps in %.0f s", self.step, self.elapsed_s)
 
-    def _train_stage(self, stage: Stage, table: Any) -> None:
-        started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
+    def _train_stage(self, stage: Stage, table: Table, bar: "tqdm[Any]") -> None:
         if stage.keep_norms and not self.norms_settled:
             self.settle_norms(stage)
+        settings = self.settings
+        started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
         sums: dict[str, float] = {}
         counted = 0
         for batch in self.batches(stage):
-            rate = learning_rate(self.progress, self.settings.learning_rate)
-            for name, value in self.train_step(batch, rate).items():
+            rate = learning_rate(self.progress, self.peak, self.recipe.warm_up)
+            self.losses = self.train_step(batch, rate)
+            for name, value in self.losses.items():
                 sums[name] = sums.get(name, 0.0) + value
             counted += 1
-            self.elapsed_s = self._tell_time(before_s + time.monotonic() - started)
-            if self.step % self.settings.log_every == 0 and not self.rank:
-                means = [f"{value / counted:.4f}" for value in sums.values()]
-                row = [self.step, round(self.elapsed_s), stage.side_px, f"{rate:.2e}", *means]
-                table.writerow(row)
-                log.info("%s", " ".join(str(value) for value in row))
-                sums.clear()
-                counted = 0
-            if time.monotonic() - saved > self.settings.save_every_s:
+            spent_s = before_s + time.monotonic() - started
+            self.elapsed_s = processes.agreed(spent_s, settings.device)
+            bar.update()
+            if self.step % settings.log_every == 0 and self.first:
+                means = {name: value / counted for name, value in sums.items()}
+                bar.set_postfix(side=stage.side_px, loss=f"{means['total']:.4f}", refresh=False)
+                row = (self.step, round(self.elapsed_s), stage.side_px, f"{rate:.2e}")
+                with self._writing():
+                    table.write(row, means)
+                sums, counted = {}, 0
+            if self.step % settings.samples_every == 0 and self.first:
+                self.show(stage)
+            if time.monotonic() - saved > settings.save_every_s:
                 self.save()
                 saved = time.monotonic()
             if self.progress >= stage.until:
                 return
+
+    @torch.inference_mode()
+    def show(self, stage: Stage) -> None:
+        """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
+        seen = Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
+        batch = collate([seen[END + i] for i in range(SHOWN)]).to(self.settings.device)
+        planes = self.recipe.preview(self.learner.average.model, batch)
+        rows = [[picture_of(plane[i]) for plane in planes.values()] for i in range(SHOWN)]
+        file = self.settings.output / f"samples-{self.step:06}.png"
+        with self._writing(), atomic_file(file) as scratch:
+            contact_sheet(rows, SHOWN_PX).save(scratch)

@@ -22,8 +22,10 @@ from edgematte.training.sources import Library, Photo
 Rng = np.random.Generator
 T = TypeVar("T")
 
+# Shares of the sources; what a library does not have leaves its share to the others.
 SCENES = {"people": 0.42, "pairs": 0.1, "composite": 0.45, "empty": 0.03}
-SUBJECTS = {"person": 0.34, "photo": 0.2, "fluent": 0.24, "veil": 0.1, "procedural": 0.12}
+SUBJECTS = {"person": 0.34, "cutout": 0.44, "veil": 0.1, "procedural": 0.12}
+SECOND = 0.15  # composites of two subjects
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,17 @@ class Scene:
     background: Image.Image | None = None
 
 
-def choose(rng: Rng, weights: dict[str, float]) -> str:
-    """A key, drawn by weight."""
-    shares = np.array(list(weights.values()))
-    return list(weights)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+def choose(rng: Rng, weights: dict[str, float], missing: Sequence[str] = ()) -> str:
+    """A key, drawn by weight among those that are not missing."""
+    there = {key: weight for key, weight in weights.items() if key not in missing}
+    shares = np.array(list(there.values()))
+    return list(there)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+
+
+def pick(rng: Rng, folders: Sequence[Sequence[T]]) -> T:
+    """A picture of a folder, the folder drawn first."""
+    pictures = folders[int(rng.integers(len(folders)))]
+    return pictures[int(rng.integers(len(pictures)))]
 
 
 def compose(foreground: Image.Image, alpha: Image.Image, background: Image.Image) -> Image.Image:
@@ -68,7 +77,7 @@ def background_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
     size = (side_px, side_px)
     if not library.backgrounds or rng.random() < 0.06:
         return texture(rng, size)
-    picture = library.backgrounds[int(rng.integers(len(library.backgrounds)))]
+    picture = pick(rng, library.backgrounds)
     picture = picture.resize(size, BILINEAR, box=frame_any(rng, picture.size, 0.4))
     if rng.random() < 0.5:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -76,10 +85,6 @@ def background_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
         radius = float(side_px * rng.uniform(0.002, 0.025))
         picture = picture.filter(ImageFilter.GaussianBlur(radius))
     return colour(rng, picture)
-
-
-def _pick(rng: Rng, items: Sequence[T]) -> T:
-    return items[int(rng.integers(len(items)))]
 
 
 def _veil(rng: Rng, mask: Image.Image, side_px: int) -> Image.Image:
@@ -94,9 +99,10 @@ def _veil(rng: Rng, mask: Image.Image, side_px: int) -> Image.Image:
 
 def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
     """An RGBA square with one subject on nothing."""
-    kind = choose(rng, SUBJECTS)
-    if kind == "person" and library.people:
-        photo = _pick(rng, library.people)
+    has = {"person": library.people, "cutout": library.cutouts, "veil": library.veils}
+    kind = choose(rng, SUBJECTS, [name for name, pictures in has.items() if not pictures])
+    if kind == "person":
+        photo = pick(rng, library.people)
         cutout = photo.image.copy()
         cutout.putalpha(photo.alpha.filter(ImageFilter.BoxBlur(2)))
         box = frame_person(rng, photo)
@@ -105,12 +111,11 @@ def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
         hairy, fur = rng.random() < 0.6, False
         if rng.random() < 0.5:
             canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    elif kind in library.solids:
-        canvas = place(rng, _pick(rng, library.solids[kind]), side_px)
+    elif kind == "cutout":
+        canvas = place(rng, pick(rng, library.cutouts), side_px)
         hairy, fur = rng.random() < 0.35, rng.random() < 0.6
-    elif kind == "veil" and library.veils:
-        mask = _pick(rng, library.veils[_pick(rng, sorted(library.veils))])
-        canvas, hairy, fur = _veil(rng, mask, side_px), False, False
+    elif kind == "veil":
+        canvas, hairy, fur = _veil(rng, pick(rng, library.veils), side_px), False, False
     else:
         canvas = place(rng, procedural_subject(rng, side_px // 2), side_px)
         hairy, fur = False, False
@@ -123,8 +128,14 @@ def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
 
 
 def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
-    """A subject over a background; alpha is exact and known everywhere."""
+    """One subject, or one before another, over a background; alpha is exact and known everywhere.
+
+    Of two, alpha = a + (1 - a) b, and the colours are mixed accordingly: Porter and Duff's over.
+    """
     subject = colour(rng, subject_scene(rng, library, side_px))
+    if rng.random() < SECOND:
+        behind = colour(rng, subject_scene(rng, library, side_px))
+        subject = Image.alpha_composite(behind, subject)
     background = background_scene(rng, library, side_px)
     foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
     image = compose(foreground, alpha, background)
@@ -133,12 +144,13 @@ def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
 
 def make_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     """A scene from a source drawn by `SCENES`, not by the number of its files."""
-    kind = choose(rng, SCENES)
-    if kind == "people" and library.people:
-        photo = _pick(rng, library.people)
+    has = {"people": library.people, "pairs": library.pairs}
+    kind = choose(rng, SCENES, [name for name, pictures in has.items() if not pictures])
+    if kind == "people":
+        photo = pick(rng, library.people)
         return photo_scene(rng, photo, frame_person(rng, photo), side_px)
-    if kind == "pairs" and library.pairs:
-        photo = _pick(rng, library.pairs)
+    if kind == "pairs":
+        photo = pick(rng, library.pairs)
         return photo_scene(rng, photo, frame_any(rng, photo.image.size, 0.5), side_px)
     if kind == "empty":
         size = (side_px, side_px)

@@ -2,29 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from edgematte.training.data import Batch
 
 M = TypeVar("M", bound=nn.Module)
-WARM_UP = 0.02
-
-
-@dataclass(frozen=True)
-class Recipe(Generic[M]):
-    """What is trained: a model, the config that rebuilds it, the losses of a batch.
-
-    `losses(model, batch, radius_px)` gives named scalars; `total` is the one to descend.
-    `radius_px` is how far the true trimap's unknown band is grown in this step.
-    """
-
-    build: Callable[[], M]
-    config: dict[str, Any]
-    losses: Callable[[M, Batch, int], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -43,24 +30,72 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Recipe(Generic[M]):
+    """How one model is trained.
+
+    `losses(model, batch, radius_px)` gives named scalars; `total` is the one to descend.
+    `radius_px` is how far the true trimap's unknown band is grown in this step. `preview(model,
+    batch)` gives named planes (B, 1 or 3, H, W) in [0, 1] for a person to look at. `stages` and
+    `learning_rate` are for a run from nothing; `tune_stages` and `tune_rate` for one that starts
+    from weights, whose BatchNorm statistics are kept.
+    """
+
+    model: str
+    losses: Callable[[M, Batch, int], dict[str, Tensor]]
+    preview: Callable[[M, Batch], dict[str, Tensor]]
+    stages: tuple[Stage, ...]
+    tune_stages: tuple[Stage, ...]
+    learning_rate: float
+    tune_rate: float
+    betas: tuple[float, float]  # of Adam
+    warm_up: float  # share of the run
+    decay: float  # of the weights' average
+    clip_norm: float
+    norm_batches: int  # that BatchNorm's statistics are measured over
+
+
+@dataclass(frozen=True)
 class Settings:
-    """One run. It ends at `steps` or `time_limit_s`, whichever comes first; one must be given."""
+    """One run. It ends at `steps` or `time_limit_s`, whichever comes first; one must be given.
+
+    None stands for the recipe's choice; `size_px` and `batch` replace those of all its stages.
+    `precision` is what autocast computes in; float32 turns it
+    off. `bar` shows progress on standard error.
+    """
 
     output: Path
-    stages: tuple[Stage, ...]
     steps: int | None = None
     time_limit_s: float | None = None
+    stages: tuple[Stage, ...] | None = None
+    size_px: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
     seed: int = 0
     workers: int = 1
+    device: torch.device = torch.device("cpu")
+    precision: torch.dtype = torch.float32
     save_every_s: float = 240.0
     log_every: int = 20
-    learning_rate: float = 4e-4
-    bfloat16: bool = True
-    norm_batches: int = 50
+    samples_every: int = 500
+    bar: bool = False
 
 
-def learning_rate(progress: float, peak: float) -> float:
+def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:
+    """The stages with the settings' size and batch in place of their own."""
+    side_px, batch = settings.size_px, settings.batch
+    return tuple(
+        replace(
+            stage,
+            side_px=side_px or stage.side_px,
+            crop_px=side_px or stage.crop_px,
+            batch=batch or stage.batch,
+        )
+        for stage in stages
+    )
+
+
+def learning_rate(progress: float, peak: float, warm_up: float) -> float:
     """Linear warm-up, then a cosine to zero; `progress` in [0, 1]."""
-    if progress < WARM_UP:
-        return peak * max(progress / WARM_UP, 0.01)
-    return peak * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+    if progress < warm_up:
+        return peak * max(progress / warm_up, 0.01)
+    return peak * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))

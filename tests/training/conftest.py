@@ -1,9 +1,13 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+
+from edgematte.training.sources import Folders, Library, load_library
 
 
 def _disc(side: int, radius: float, soft: float) -> NDArray[np.uint8]:
@@ -37,3 +41,29 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in ("fluent", "photo", "strands", "smoke"):
             square.save(root / "cutouts" / kind / f"{kind}{i}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def folders(pictures: Path) -> Folders:
+    """All of them, as a run takes them."""
+    return Folders(
+        foregrounds=[pictures / "cutouts/fluent", pictures / "cutouts/photo"],
+        veils=[pictures / "cutouts/strands", pictures / "cutouts/smoke"],
+        backgrounds=[pictures / "backgrounds"],
+        alphas=[(pictures / "pairs/image", pictures / "pairs/alpha")],
+        masks=[(pictures / "people/image", pictures / "people/mask")],
+    )
+
+
+@pytest.fixture(scope="session")
+def library(folders: Folders) -> Library:
+    return load_library(folders)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads that share their cores with anything else are many times slower than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,44 +1,24 @@
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
-import pytest
-from PIL import Image
+import torch
 
-from edgematte.errors import PictureError
 from edgematte.training.augment import frame_person
 from edgematte.training.data import (
     WHOLE,
     Sample,
     Samples,
     collate,
+    load,
     make_sample,
 )
 from edgematte.training.scenes import composite_scene, photo_scene
-from edgematte.training.sources import Library, held_out, load_library
-
-
-@pytest.fixture(scope="module")
-def library(pictures: Path) -> Library:
-    return load_library(pictures, validation=None)
+from edgematte.training.sources import Library
 
 
 def _same(a: Sample, b: Sample) -> bool:
     pairs = ((getattr(a, f.name), getattr(b, f.name)) for f in fields(Sample))
     return all(np.array_equal(x, y) for x, y in pairs)
-
-
-def test_every_source_is_read(library: Library) -> None:
-    assert len(library.people) == len(library.pairs) == len(library.backgrounds) == 2
-    assert {k: len(v) for k, v in library.solids.items()} == {"fluent": 2, "photo": 2}
-    assert {k: len(v) for k, v in library.veils.items()} == {"strands": 2, "smoke": 2}
-
-
-def test_the_sides_of_the_split_share_nothing() -> None:
-    names = [f"subject{i}_{j:02}.png" for i in range(300) for j in range(2)]
-    validation = [name for name in names if held_out(name)]
-    assert 0.05 * len(names) < len(validation) < 0.15 * len(names)
-    assert {n[:-7] for n in validation}.isdisjoint(n[:-7] for n in names if not held_out(n))
 
 
 def test_a_seed_and_an_index_give_one_sample(library: Library) -> None:
@@ -61,7 +41,7 @@ def test_composites_recompose(library: Library) -> None:
 
 
 def test_a_mask_is_not_believed_at_its_edge(library: Library) -> None:
-    photo = library.people[0]
+    photo = library.people[0][0]
     known, alpha = np.asarray(photo.known), np.asarray(photo.alpha)
     assert set(np.unique(known)) == {0, 255} and set(np.unique(alpha)) == {0, 255}
     across = known[36]  # the mask begins at column 20 and ends at 43
@@ -116,10 +96,13 @@ def test_no_files_are_needed() -> None:
     assert sum(alpha.max() > 0 for alpha in alphas) > 5
 
 
-def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="no folder"):
-        load_library(tmp_path / "nothing")
-    (tmp_path / "people/image").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(tmp_path / "people/image/a.jpg")
-    with pytest.raises(PictureError, match=r"a\.jpg has no matte"):
-        load_library(tmp_path, validation=None)
+def test_workers_change_nothing(library: Library) -> None:
+    samples = Samples(library, 64, 32, 1)
+    here, there = (
+        [batch for _, batch in zip(range(3), load(samples, range(5, 99), 2, n), strict=False)]
+        for n in (0, 2)
+    )
+    for a, b in zip(here, there, strict=True):
+        for name in ("image", "alpha", "known", "crop_image", "crop_alpha", "crop_known", "box"):
+            assert torch.equal(getattr(a, name), getattr(b, name)), name
+        assert a.given_px == b.given_px

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgematte.training.procedural import attach_strands, blob, procedural_subject, strand_mask
+from edgematte.training.procedural import (
+    attach_strands,
+    blob,
+    lace,
+    procedural_subject,
+    smoke,
+    strand_mask,
+)
 
 
 def test_a_solid_blob_is_mostly_opaque_and_a_cloud_is_not() -> None:
@@ -42,3 +49,18 @@ def test_subjects_follow_their_seed() -> None:
     for seed in range(6):
         a, b = (procedural_subject(np.random.default_rng(seed), 48) for _ in range(2))
         assert a.tobytes() == b.tobytes() and a.getbbox() is not None
+
+
+def test_smoke_fades_before_its_border_and_is_never_solid() -> None:
+    for seed in range(4):
+        alpha = np.asarray(smoke(np.random.default_rng(seed), 96))[..., 3]
+        assert max(alpha[0].max(), alpha[-1].max(), alpha[:, 0].max(), alpha[:, -1].max()) < 5
+        assert ((alpha > 5) & (alpha < 250)).mean() > 0.2
+
+
+def test_lace_has_holes_threads_and_a_hem() -> None:
+    for seed in range(4):
+        alpha = np.asarray(lace(np.random.default_rng(seed), 128))[..., 3]
+        middle = alpha[48:80, 48:80]
+        assert middle.min() < 100 and middle.max() > 250
+        assert (alpha > 250).any(axis=1).sum() > 40

@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from edgematte.training.losses import (
+from edgematte.training.losses.lightweight import (
     TOLERANCE,
     gradient_loss,
     l1_loss,
+    lightweight_loss,
     segmentation_loss,
     trimap_target,
 )
@@ -85,3 +86,13 @@ def test_segmentation_loss_is_equation_7() -> None:
         ]
         expected += float(torch.stack(picked).mean())
     assert np.isclose(float(segmentation_loss(logits, target)), expected, rtol=1e-4)
+
+
+def test_the_whole_is_equation_10_with_the_paper_s_weights() -> None:
+    torch.manual_seed(0)
+    logits = [torch.randn(1, 3, side, side) for side in (8, 4, 2)]
+    target = torch.randint(0, 3, (1, 64, 64))
+    predicted, alpha = torch.rand(2, 1, 1, 64, 64)
+    parts = lightweight_loss(logits, target, predicted, alpha, torch.ones_like(alpha))
+    expected = parts["sn"] + 5 * parts["l1"] + 0.5 * parts["gradient"]
+    assert torch.isclose(parts["total"], expected) and all(parts.values())

@@ -68,3 +68,21 @@ def gradient_loss(predicted: Tensor, alpha: Tensor, known: Tensor) -> Tensor:
     down = (difference[..., 1:, :] - difference[..., :-1, :]).abs()
     down = down * known[..., 1:, :] * known[..., :-1, :]
     return (across.sum() + down.sum()) / matting_weights(alpha, known).sum().clamp_min(1)
+
+
+def lightweight_loss(
+    logits: Sequence[Tensor], target: Tensor, predicted: Tensor, alpha: Tensor, known: Tensor
+) -> dict[str, Tensor]:
+    """Eq. 10 with section 3.1's weights: L_SN + 5 L_1 + 0.5 L_g as `total`, and its parts.
+
+    Args: as the terms take them.
+    """
+    parts = {
+        "sn": segmentation_loss(logits, target),
+        "l1": l1_loss(predicted, alpha, known),
+        "gradient": gradient_loss(predicted, alpha, known),
+    }
+    weighted = (
+        WEIGHT_SN * parts["sn"] + WEIGHT_L1 * parts["l1"] + WEIGHT_GRADIENT * parts["gradient"]
+    )
+    return {**parts, "total": weighted}

@@ -1,0 +1,190 @@
+"""``edgematte train``."""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.sources import add_sources, parse_sources
+from edgematte.errors import EngineError, OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgematte.training.schedule import Recipe, Settings
+
+SHIPPED = "shipped"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--model", required=True, help="what to train")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="a run in it is gone on with"
+    )
+    add_sources(parser)
+    parser.add_argument(
+        "--procedural", action="store_true", help="train on made subjects alone: no folders"
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", help=f"start from these, or from {SHIPPED!r}: fine-tuning"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="the end of the run, or ...")
+    parser.add_argument("--time-limit", type=float, metavar="MIN", help="... this, if it is first")
+    parser.add_argument("--learning-rate", type=float, help="at its peak (default: the recipe's)")
+    parser.add_argument("--size", type=int, metavar="PX", help="instead of the recipe's stages")
+    parser.add_argument("--batch", type=int, metavar="N", help="pictures a step")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32"),
+        default="auto",
+        help="auto: bf16 or fp16 where the device has it",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="of a processor (default: 1; more of them wait for each other wherever something "
+        "else runs too: start a process a core with torchrun instead)",
+    )
+    parser.add_argument("--workers", type=int, help="processes that prepare pictures")
+    parser.add_argument("--save-every", type=float, default=4.0, metavar="MIN", help="default: 4")
+    parser.add_argument("--log-every", type=int, default=20, metavar="N", help="steps; default: 20")
+    parser.add_argument(
+        "--samples-every", type=int, default=500, metavar="N", help="steps; default: 500"
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on with what the output folder holds; print where the weights are."""
+    _refuse(arguments)
+    try:
+        from edgematte.training import processes
+        from edgematte.training.device import choose_device
+        from edgematte.training.recipes import recipe
+    except ImportError as error:
+        raise EngineError(
+            f"training needs a package that is not installed ({error}): "
+            'pip install "edgematte[train]"'
+        ) from None
+
+    chosen = recipe(arguments.model)
+    logging.basicConfig(level=logging.INFO, format="edgematte: %(message)s")
+    with processes.joined(choose_device(arguments.device)) as device:
+        result = _train(arguments, chosen, device)
+        if processes.rank():
+            return 0
+    if arguments.json:
+        print_json(result)
+    else:
+        print(result["weights"])
+    return 0
+
+
+def _refuse(arguments: argparse.Namespace) -> None:
+    for name in ("steps", "time_limit", "learning_rate", "batch", "threads", "log_every"):
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise OptionError(f"--{name.replace('_', '-')} {value}: more than 0")
+    if arguments.samples_every < 1:
+        raise OptionError(f"--samples-every {arguments.samples_every}: more than 0")
+    if arguments.steps is None and arguments.time_limit is None:
+        raise OptionError("give the run an end: --steps or --time-limit")
+    sources = [arguments.foregrounds, arguments.veils, getattr(arguments, "photos", None)]
+    if not any(sources) and not arguments.procedural:
+        raise OptionError(
+            "nothing to train on: give --foregrounds and --backgrounds, or --images and --alphas, "
+            "or --procedural for made subjects alone"
+        )
+
+
+def _train(
+    arguments: argparse.Namespace, chosen: "Recipe[Any]", device: "torch.device"
+) -> dict[str, Any]:
+    import torch
+
+    from edgematte.training import checkpoint, processes
+    from edgematte.training.folders import Reading
+    from edgematte.training.run import Run
+    from edgematte.training.sources import count, load_library
+
+    torch.set_num_threads(arguments.threads)
+    settings = _settings(arguments, device, chosen)
+    folders = parse_sources(arguments)
+    model = _model(arguments, chosen)
+    reading = Reading(bar=not processes.rank())
+    library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
+    found = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
+    log = logging.getLogger(__name__)
+    precision = str(settings.precision).removeprefix("torch.")
+    log.info("%s, on %s in %s", found or "made subjects only", device, precision)
+    if library.skipped:
+        number = len(library.skipped)
+        log.warning("%d %s skipped", number, "file was" if number == 1 else "files were")
+    running = Run(chosen, settings, library, model, tune=arguments.weights is not None)
+    running.train()
+    return {
+        "weights": str(settings.output / checkpoint.WEIGHTS),
+        "steps": running.step,
+        "seconds": round(running.elapsed_s, 1),
+        "losses": running.losses,
+        "pictures": count(library),
+        "skipped": library.skipped,
+    }
+
+
+def _settings(
+    arguments: argparse.Namespace, device: "torch.device", chosen: "Recipe[Any]"
+) -> "Settings":
+    import torch
+
+    from edgematte.registry import family
+    from edgematte.training.device import choose_precision
+    from edgematte.training.schedule import Settings
+
+    multiple = family(chosen.model).multiple
+    if arguments.size is not None and (arguments.size < multiple or arguments.size % multiple):
+        raise OptionError(f"--size {arguments.size}: a multiple of {multiple}")
+    automatic = arguments.precision == "auto"
+    workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1
+    return Settings(
+        output=arguments.output,
+        steps=arguments.steps,
+        time_limit_s=arguments.time_limit and arguments.time_limit * 60,
+        size_px=arguments.size,
+        batch=arguments.batch,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        workers=workers if arguments.workers is None else arguments.workers,
+        device=device,
+        precision=choose_precision(device) if automatic else torch.float32,
+        save_every_s=arguments.save_every * 60,
+        log_every=arguments.log_every,
+        samples_every=arguments.samples_every,
+        bar=True,
+    )
+
+
+def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
+    """New, from weights, or as the output folder's run has it."""
+    import torch
+
+    from edgematte.checkpoint import build, load_model, read_config
+    from edgematte.registry import family
+    from edgematte.training import checkpoint
+
+    kind = family(chosen.model)
+    if (arguments.output / checkpoint.STATE).is_file():
+        return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
+    if arguments.weights is not None:
+        shipped = arguments.weights == SHIPPED
+        return load_model(kind, None if shipped else Path(arguments.weights))[0]
+    torch.manual_seed(arguments.seed)
+    return build(kind)

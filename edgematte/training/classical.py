@@ -1,0 +1,44 @@
+"""Mattes that need no network, to compare with: pymatting's two methods, and half."""
+
+import importlib
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgematte.errors import EngineError
+
+Alpha = NDArray[np.float32]
+
+METHODS = {"closed_form": "estimate_alpha_cf", "knn": "estimate_alpha_knn"}
+
+
+def half_matte(trimap: NDArray[np.uint8]) -> Alpha:
+    """0.5 in the unknown region of a trimap (H, W), 0 and 1 outside."""
+    known = np.where(trimap == 255, np.float32(1), np.float32(0))
+    return np.where((trimap > 0) & (trimap < 255), np.float32(0.5), known)
+
+
+def classical_matte(method: str, image: Image.Image, trimap: NDArray[np.uint8]) -> Alpha:
+    """Alpha (H, W) of pymatting's method for a trimap (0, unknown between, 255) of the same size.
+
+    `method` is closed_form (Levin et al. 2008) or knn (Chen et al. 2013), with pymatting's
+    defaults. Slow: a minute or more for a megapixel, and compiling when first used.
+
+    Raises:
+        EngineError: pymatting is not installed.
+    """
+    # Numba's OpenMP threads and PyTorch's would stand in each other's way from here on.
+    os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+    try:
+        pymatting: Any = importlib.import_module("pymatting")
+    except ImportError as error:
+        raise EngineError(
+            f"comparing with classical matting needs pymatting ({error}): pip install pymatting"
+        ) from None
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
+    hints = half_matte(trimap).astype(np.float64)
+    alpha = getattr(pymatting, METHODS[method])(pixels, hints)
+    return np.asarray(np.clip(alpha, 0, 1), np.float32)

@@ -1,0 +1,131 @@
+"""Reading folders of pictures: bad files are named, skipped, counted; wrong ones are refused."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+from PIL import Image
+from tqdm import tqdm
+
+from edgematte.errors import PictureError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+MEMORY_BYTES = 3 << 30
+
+
+class UnfitError(PictureError):
+    """A picture that can be read but is not what its folder is for: the whole run is refused."""
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures of a folder, by the ending of their names, sorted.
+
+    Raises:
+        PictureError: no such folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise PictureError(f"no folder at {folder}")
+    known = Image.registered_extensions()
+    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in known and f.is_file()]
+    files = [f for f in files if not f.name.startswith(".")]
+    if not files:
+        raise PictureError(f"no pictures in {folder}: expected .png, .jpg or another known ending")
+    return files
+
+
+@dataclass
+class Reading:
+    """What reading the folders of a run has cost and left out so far.
+
+    `free_bytes` is the memory that decoded pictures may still take; `skipped` holds one line a
+    file: its path and the reason.
+    """
+
+    free_bytes: int = MEMORY_BYTES
+    skipped: list[str] = field(default_factory=list)
+    bar: bool = False
+
+    def skip(self, file: Path, reason: object) -> None:
+        """Leave a file out, and say so."""
+        self.skipped.append(f"{file}: {reason}")
+        log.warning("skipped %s: %s", file, reason)
+
+
+class Pictures(Sequence[T], Generic[T]):
+    """Decoded pictures of one folder; those that memory has no room for are read when drawn."""
+
+    def __init__(self, files: list[Path], read: Callable[[Path], T], kept: dict[int, T]) -> None:
+        self.files, self.read, self.kept = files, read, kept
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Pictures[T]": ...
+    def __getitem__(self, index: Any) -> Any:
+        """The picture of this index."""
+        return self.kept[index] if index in self.kept else self.read(self.files[index])
+
+    def __iter__(self) -> Iterator[T]:
+        """All pictures in order."""
+        return (self[i] for i in range(len(self)))
+
+
+def read_all(
+    files: Sequence[Path],
+    read: Callable[[Path], T | None],
+    size: Callable[[T], int],
+    reading: Reading,
+) -> Pictures[T]:
+    """Decode every file once; keep those that fit into memory.
+
+    Args:
+        read: gives a picture, or None where it holds no subject; raises PictureError where it
+            cannot be read (the file is skipped) and UnfitError where the folder is wrong.
+        size: bytes a picture takes.
+
+    Raises:
+        PictureError: not one of the files can be used.
+    """
+    good: list[Path] = []
+    kept: dict[int, T] = {}
+    folder = files[0].parent if files else Path()
+    for file in tqdm(files, desc=f"reading {folder.name}", unit="", disable=not reading.bar):
+        try:
+            picture = read(file)
+        except UnfitError:
+            raise
+        except PictureError as error:
+            reading.skip(file, error)
+            continue
+        if picture is None:
+            reading.skip(file, "shows nothing, its alpha is 0 everywhere")
+            continue
+        if size(picture) <= reading.free_bytes:
+            reading.free_bytes -= size(picture)
+            kept[len(good)] = picture
+        good.append(file)
+    if files and not good:
+        raise PictureError(f"none of the {len(files)} pictures in {folder} can be used")
+    return Pictures(good, Certain(read), kept)
+
+
+@dataclass(frozen=True)
+class Certain(Generic[T]):
+    """A reader of files that were good when the run began."""
+
+    read: Callable[[Path], T | None]
+
+    def __call__(self, file: Path) -> T:
+        """The picture of a file."""
+        picture = self.read(file)
+        if picture is None:
+            raise PictureError(f"{file} changed since the run began: its alpha is 0 now")
+        return picture

@@ -1,0 +1,78 @@
+"""The losses of the regional net: coarse alpha and trimap at three levels, refined regions.
+
+"Lightweight Portrait Matting via Regional Attention and Refinement" (WACV 2024) trains both nets
+together (section 3.4) and leaves its list of losses to a supplement; these terms are *chosen*.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
+
+
+def cell_classes(trimap: Tensor, cell_px: int) -> Tensor:
+    """A trimap's class of every cell: int64 (B, H / cell, W / cell).
+
+    A cell is foreground or background where all its pixels are, else unknown: section 3.2 refines
+    it. Args: trimap (B, 1, H, W) of 0 background, 0.5 unknown, 1 foreground.
+    """
+    some_foreground = F.max_pool2d((trimap > 0).float(), cell_px)
+    some_background = F.max_pool2d((trimap < 1).float(), cell_px)
+    classes = torch.where(some_foreground > 0, FOREGROUND, BACKGROUND)
+    return torch.where(some_foreground * some_background > 0, UNKNOWN, classes)[:, 0]
+
+
+def coarse_alpha_loss(levels: Sequence[Tensor], alpha: Tensor) -> Tensor:
+    """sum_l mean |sigmoid(a_l) - mean of alpha over a cell of level l|.
+
+    Args: levels, alpha logits (B, 1, H/8, W/8), (B, 1, H/16, W/16), ...; alpha (B, 1, H, W) in
+    [0, 1].
+    """
+    total = alpha.new_zeros(())
+    for level in levels:
+        mean = F.avg_pool2d(alpha, alpha.shape[-1] // level.shape[-1])
+        total = total + F.l1_loss(level.float().sigmoid(), mean)
+    return total
+
+
+def trimap_loss(levels: Sequence[Tensor], trimap: Tensor) -> Tensor:
+    """sum_l CE(T_l, class of the cell); class order background, unknown, foreground.
+
+    Args: levels, logits (B, 3, H/8, W/8), (B, 3, H/16, W/16), ...; trimap as `cell_classes` takes.
+    """
+    total = trimap.new_zeros(())
+    for level in levels:
+        target = cell_classes(trimap, trimap.shape[-1] // level.shape[-1])
+        total = total + F.cross_entropy(level.float(), target)
+    return total
+
+
+def refined_alpha_loss(refined: Tensor, alpha: Tensor) -> Tensor:
+    """mean |a - alpha| over the pixels of the refined regions; 0 where there is no region.
+
+    Args: refined, alpha (N, 1, 8, 8) in [0, 1], N >= 0.
+    """
+    return (refined.float() - alpha).abs().sum() / max(1, alpha.numel())
+
+
+def regional_loss(
+    alphas: Sequence[Tensor],
+    trimaps: Sequence[Tensor],
+    refined: Tensor,
+    alpha: Tensor,
+    trimap: Tensor,
+    regions: Tensor,
+) -> dict[str, Tensor]:
+    """The three terms, equally weighted, and their sum `total`.
+
+    `regions` (N, 1, 8, 8) is the true alpha of the refined cells; the rest as the terms say.
+    """
+    parts = {
+        "alpha": coarse_alpha_loss(alphas, alpha),
+        "trimap": trimap_loss(trimaps, trimap),
+        "refined": refined_alpha_loss(refined, regions),
+    }
+    return {**parts, "total": torch.stack(list(parts.values())).sum()}

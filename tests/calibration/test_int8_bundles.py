@@ -1,0 +1,112 @@
+"""INT8 through the command line: a bundle inside its budget, or nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edgematte import testcard
+from edgematte.calibration import feeds
+from edgematte.checkpoint import load_model
+from edgematte.cli import main
+from edgematte.export.cuts import lightweight
+from edgematte.export.torch_graph import TorchCall
+from edgematte.models.lightweight import Lightweight
+from edgematte.registry import LIGHTWEIGHT
+from edgematte.runtime.bundle import open_bundle
+
+pytestmark = pytest.mark.export
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGEMATTE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def photos(png: Callable[..., Path], tmp_path: Path) -> Path:
+    for number in range(8):
+        png(f"photos/p{number}.png", 80 + 8 * number, 72)
+    return tmp_path / "photos"
+
+
+def export(photos: Path, output: Path, *more: str) -> int:
+    common = ["export", "--model", "lightweight", "--target", "onnx", "--size", "64"]
+    return main([*common, "--calibration", str(photos), "--output", str(output), "--json", *more])
+
+
+def test_small_weights_are_within_the_budget_and_the_ladder_is_kept(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "b.edgematte"
+    assert export(photos, output, "--precision", "int8-weights", "--budget", "0.05") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [r["name"] for r in told["ladder"] if r["chosen"]] == ["weights"]
+    manifest = open_bundle(output).manifest
+    assert manifest.budget == 0.05 and manifest.ladder[-1].inside
+    assert manifest.graphs[0].expand_weights
+    assert (output / "matte.onnx").stat().st_size < 550_000
+    assert "## INT8" in (output / "REPORT.md").read_text()
+    assert main(["check", str(output)]) == 0
+
+
+def test_outside_the_budget_nothing_is_written_unless_forced(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "b.edgematte"
+    small = ("--precision", "int8-weights", "--budget", "1e-9")
+    assert export(photos, output, *small) == 1
+    assert "no INT8 rung is inside the budget" in capsys.readouterr().err
+    assert not output.exists() and not list(tmp_path.glob(".b.edgematte*"))
+
+
+def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, weights = load_model(LIGHTWEIGHT, None)
+    assert isinstance(model, Lightweight)
+    host = lightweight.host("split", (64, 64), patch=64)
+    graphs = lightweight.graphs(model, host)
+    pictures = [testcard.testcard(200, 150), testcard.testcard(90, 90)]
+    key = {"weights": weights.sha256}
+    seen: dict[str, list[dict[str, np.ndarray]]] = {"segment": [], "refine": []}
+    real = TorchCall.__call__
+
+    def watch(self: TorchCall, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        seen[self.graph.name].append(inputs)
+        return real(self, **inputs)
+
+    monkeypatch.setattr(TorchCall, "__call__", watch)
+    found = feeds.record_feeds(LIGHTWEIGHT, host, graphs, pictures, key)
+    assert len(found["segment"]) == 2 and 0 < len(found["refine"]) <= 2 * feeds.CALLS
+    for name in seen:
+        for feed in found[name]:
+            # bytes are kept exactly; probabilities as half floats, 5e-4 of 1
+            assert any(
+                all(np.allclose(feed[k], call[k], atol=6e-4) for k in call) for call in seen[name]
+            )
+    count = len(seen["segment"])
+    again = feeds.record_feeds(LIGHTWEIGHT, host, graphs, pictures, key)
+    assert len(seen["segment"]) == count and again["refine"].files == found["refine"].files
+
+
+def test_a_failure_while_recording_leaves_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, weights = load_model(LIGHTWEIGHT, None)
+    assert isinstance(model, Lightweight)
+    host = lightweight.host("fused", (64, 64), patch=64)
+
+    def fail(self: TorchCall, **inputs: np.ndarray) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(TorchCall, "__call__", fail)
+    graphs = lightweight.graphs(model, host)
+    with pytest.raises(OSError, match="disk full"):
+        feeds.record_feeds(LIGHTWEIGHT, host, graphs, [testcard.testcard(80, 80)], {})
+    assert not list((cache / "calibration").iterdir())

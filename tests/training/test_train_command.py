@@ -1,0 +1,164 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from edgematte.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+SMALL = ["--size", "64", "--batch", "2", "--workers", "0", "--log-every", "1", "--device", "cpu"]
+TRAIN = ["train", "--model", "lightweight", *SMALL]
+
+
+@pytest.fixture
+def sources(pictures: Path) -> list[str]:
+    """The options of a run on every kind of folder."""
+    return [
+        *("--foregrounds", str(pictures / "cutouts/fluent"), str(pictures / "cutouts/photo")),
+        *(
+            "--veils",
+            str(pictures / "cutouts/smoke"),
+            "--backgrounds",
+            str(pictures / "backgrounds"),
+        ),
+        *("--images", str(pictures / "people/image"), "--masks", str(pictures / "people/mask")),
+        *("--images", str(pictures / "pairs/image"), "--alphas", str(pictures / "pairs/alpha")),
+    ]
+
+
+def test_a_run_on_folders_ends_with_weights_and_a_report(
+    sources: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    command = [*TRAIN, *sources, "--output", str(tmp_path), "--steps", "2", "--json"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["steps"] == 2 and set(report["losses"]) == {"sn", "l1", "gradient", "total"}
+    assert report["pictures"] == {
+        "people": 2,
+        "pairs": 2,
+        "cutouts": 4,
+        "veils": 2,
+        "backgrounds": 2,
+    }
+    assert Path(report["weights"]) == tmp_path / "model.safetensors"
+    assert "training" in err and "2/2" in err
+
+
+def test_shipped_weights_are_fine_tuned(tmp_path: Path, capsys: Capture) -> None:
+    command = [*TRAIN, "--procedural", "--output", str(tmp_path), "--steps", "1"]
+    assert main([*command, "--weights", "shipped", "--learning-rate", "1e-6"]) == 0
+    shipped = load_file(
+        Path(main.__code__.co_filename).parents[1] / "weights/lightweight.safetensors"
+    )
+    tuned = load_file(tmp_path / "model.safetensors")
+    assert capsys.readouterr().out == f"{tmp_path / 'model.safetensors'}\n"
+    for name, value in tuned.items():  # one step of 1e-6 leads nowhere
+        assert torch.allclose(value, shipped[name], atol=1e-5), name
+
+
+def test_skipped_files_are_named_on_standard_error(
+    pictures: Path, tmp_path: Path, capsys: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "cutouts"
+    folder.mkdir()
+    (folder / "broken.png").write_bytes(b"\x89PNG broken")
+    (folder / "good.png").write_bytes((pictures / "cutouts/photo/photo0.png").read_bytes())
+    folders = ["--foregrounds", str(folder), "--backgrounds", str(pictures / "backgrounds")]
+    command = [*TRAIN, *folders, "--output", str(tmp_path / "out"), "--steps", "1", "--json"]
+    assert main(command) == 0
+    assert len(json.loads(capsys.readouterr().out)["skipped"]) == 1
+    assert "broken.png" in caplog.text and "1 file was skipped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--steps", "1"], "nothing to train on"),
+        (["--procedural"], "give the run an end"),
+        (["--procedural", "--steps", "0"], "--steps 0: more than 0"),
+        (["--procedural", "--steps", "1", "--size", "100"], "--size 100: a multiple of 64"),
+        (["--procedural", "--steps", "1", "--weights", "none.pt"], "no checkpoint at none.pt"),
+        (["--steps", "1", "--foregrounds", "x"], "give --backgrounds"),
+        (["--steps", "1", "--foregrounds", "none", "--backgrounds", "none"], "no folder at none"),
+        (["--steps", "1", "--images", "x"], "--images x: give --images DIR and right after it"),
+        (["--steps", "1", "--masks", "x", "--images", "y"], "--masks x: give --images DIR"),
+        (["--procedural", "--steps", "1", "--hold-out", "1"], "--hold-out 1.0: a share"),
+        (["--model", "hdmatt", "--procedural", "--steps", "1"], "no recipe to train 'hdmatt' yet"),
+    ],
+)
+def test_bad_options_are_one_line(
+    options: list[str], line: str, tmp_path: Path, capsys: Capture
+) -> None:
+    assert main([*TRAIN, "--output", str(tmp_path / "out"), *options]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("edgematte: ") and line in err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from edgematte.cli import main\n"
+        f"sys.exit(main({[*TRAIN, '--procedural', '--steps', '1', '--output', str(tmp_path)]!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and 'pip install "edgematte[train]"' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_two_processes_share_a_run(tmp_path: Path) -> None:
+    """One report, one log; both take part in each step's four pictures."""
+    options = [*TRAIN, "--batch", "4", "--procedural", "--steps", "2", "--json", "--output"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, "-m", "edgematte", *options, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 2 and _steps(tmp_path) == [1, 2]
+    state = torch.load(tmp_path / "training-state.pt", weights_only=True)
+    assert state["samples_seen"] == 8
+
+
+def _steps(output: Path) -> list[int]:
+    file = output / "training.csv"
+    if not file.is_file():
+        return []
+    with file.open(newline="") as rows:
+        return [int(row["step"]) for row in csv.DictReader(rows)]
+
+
+def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    """SIGKILL at a moment nobody chose; the same weights in the end as of a run in one go.
+
+    Saving after every step, at most one step may be lost.
+    """
+    options = [*TRAIN, "--procedural", "--steps", "9", "--precision", "fp32"]
+    options += ["--save-every", "0", "--output"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgematte", *options, str(killed)], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while max(_steps(killed), default=0) < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    logged = _steps(killed)[-1]
+    state = torch.load(killed / "training-state.pt", weights_only=True)
+    assert logged - 1 <= state["step"] <= logged < 9
+    assert [main([*options, str(folder)]) for folder in (killed, whole)] == [0, 0]
+    assert _steps(killed) == list(range(1, 10))
+    a, b = (load_file(folder / "model.safetensors") for folder in (killed, whole))
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
