@@ -13,8 +13,10 @@ demo: $(VENV)/.demo
 	$(BIN)/edgematte matte samples/astronaut.jpg --bundle $(OUT)/lightweight.edgematte -o $(OUT)/astronaut-cutout.png
 	@echo "The matte: $(abspath $(OUT))/astronaut-cutout.png; the report: $(abspath $(OUT))/lightweight.edgematte/REPORT.md"
 
+# Training forks workers that prepare pictures: in a process of its own, away from engines' threads.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --ignore tests/training
+	$(BIN)/python -m pytest -q tests/training
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
