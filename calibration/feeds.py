@@ -1,7 +1,6 @@
 """What each graph really receives: host steps on PyTorch's graphs, recorded to disk as they run."""
 
 import hashlib
-import importlib
 import json
 import os
 import random
@@ -18,6 +17,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.manifest import Host
 from edgematte.registry import Family
+from edgematte.runtime.cascade import estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
 
 Bytes = NDArray[np.uint8]
@@ -50,6 +50,7 @@ def record_feeds(
     key: Mapping[str, str],
     *,
     seed: int = 0,
+    stage: Host | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
@@ -61,13 +62,17 @@ def record_feeds(
         pictures: uint8 (H, W, 3), gone through one at a time.
         key: what else the calls depend on: hashes of the pictures and of the weights.
         seed: of the choice among the calls that one picture makes.
+        stage: host parameters of the trimap stage, where there is one.
         progress: called with (pictures done, pictures in all).
     """
-    text = json.dumps({**key, "host": asdict(host), "seed": seed, "calls": CALLS}, sort_keys=True)
+    parts = {**key, "host": asdict(host), "seed": seed, "calls": CALLS}
+    if stage is not None:
+        parts["stage"] = asdict(stage)
+    text = json.dumps(parts, sort_keys=True)
     folder = cache() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if not folder.is_dir():
         with atomic_folder(folder) as place:
-            _record(family, host, graphs, pictures, place, seed, progress)
+            _record(family, host, graphs, pictures, place, seed, stage, progress)
     return {g.graph.name: GraphFeeds(sorted(folder.glob(f"{g.graph.name}-*.npz"))) for g in graphs}
 
 
@@ -87,10 +92,11 @@ def _record(
     pictures: Sequence[Bytes],
     folder: Path,
     seed: int,
+    stage: Host | None,
     progress: Callable[[int, int], None],
 ) -> None:
     calls = torch_calls(graphs)
-    pipeline = importlib.import_module(family.host_module).pipeline(host, calls)
+    pipeline = pipeline_for(family, host, calls, stage, estimator_for(family, stage))
     chance = random.Random(seed)
     for number, picture in enumerate(pictures):
         for call in calls.values():

@@ -1,6 +1,5 @@
 """How good and how fast a quantized export is: end to end, on pictures kept out of calibration."""
 
-import importlib
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from edgematte.export.torch_graph import torch_calls
 from edgematte.manifest import Graph, Host
 from edgematte.metrics import scores
 from edgematte.registry import Family
+from edgematte.runtime.cascade import estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.resize import resize_picture
@@ -46,10 +46,15 @@ class Reference:
 
 
 def references(
-    family: Family, host: Host, graphs: Sequence[TorchGraph], pictures: Sequence[NDArray[np.uint8]]
+    family: Family,
+    host: Host,
+    graphs: Sequence[TorchGraph],
+    pictures: Sequence[NDArray[np.uint8]],
+    stage: Host | None = None,
 ) -> list[Reference]:
     """Run the pictures through the host steps on PyTorch's graphs."""
-    pipeline = importlib.import_module(family.host_module).pipeline(host, torch_calls(graphs))
+    estimate = estimator_for(family, stage)
+    pipeline = pipeline_for(family, host, torch_calls(graphs), stage, estimate)
     found = []
     for picture in pictures:
         reduced = _reduced(picture)
@@ -74,6 +79,7 @@ def measure(
     known: Sequence[Reference],
     *,
     timed: bool,
+    stage: Host | None = None,
 ) -> Measured:
     """Run a set of graph files end to end.
 
@@ -84,19 +90,21 @@ def measure(
         engine: what runs them.
         known: what PyTorch made of the held-out pictures.
         timed: whether the engine's speed means something.
+        stage: parameters of the trimap stage: its errors count too.
     """
     calls = {name: RunnableGraph(g, engine.open(file, g)) for name, (g, file) in files.items()}
-    pipeline = importlib.import_module(family.host_module).pipeline(host, calls)
+    pipeline = pipeline_for(family, host, calls, stage)
+    given = family.needs_trimap and stage is None
     rows = []
     for one in known:
-        alpha, _ = pipeline(one.picture, None, Clock())
+        alpha, _ = pipeline(one.picture, one.trimap if given else None, Clock())
         rows.append(scores(alpha, one.alpha, one.trimap))
     pixels = sum(row.pixels for row in rows)
     mad = sum(row.mad * row.pixels for row in rows) / pixels if pixels else 0.0
     times = []
     for _ in range(TIMED_RUNS if timed else 0):
         clock = Clock()
-        pipeline(known[0].picture, None, clock)
+        pipeline(known[0].picture, known[0].trimap if given else None, clock)
         times.append(sum(s for stage, s in clock.seconds.items() if stage.startswith("graph.")))
     return Measured(
         mad=mad,

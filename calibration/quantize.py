@@ -78,6 +78,7 @@ def write_quantized(
             pictures.calibrating,
             key,
             seed=calibration.seed,
+            stage=manifest.trimap_stage,
             progress=lambda done, total: progress(f"calibration picture {done} of {total}"),
         )
     parts: dict[str, Quantizable] = {}
@@ -87,13 +88,15 @@ def write_quantized(
         given = feeds.get(one.graph.name)
         limited = None if given is None else _for_file(given, writer, one, options, FEEDS[target])
         parts[one.graph.name] = quantizable(target, model, limited)
-    judges = references(request.family, host, sources, pictures.held_out[: JUDGES[target]])
+    held_out = pictures.held_out[: JUDGES[target]]
+    judges = references(request.family, host, sources, held_out, manifest.trimap_stage)
     engine = check_engines(manifest)[0]
 
     def judge(files: Mapping[str, tuple[Graph, Path]], few: bool) -> Measured:
         known = judges[:FEW] if few else judges
         timed = target != "coreml" and not few
-        return measure(request.family, host, files, engine, known, timed=timed)
+        stage = manifest.trimap_stage
+        return measure(request.family, host, files, engine, known, timed=timed, stage=stage)
 
     tools = Tools(
         save=lambda model, graph, place: writer.save(model, graph, place, "", options),

@@ -61,6 +61,7 @@ class Host:
     search_range: int | None = None  # cells of less than it along both axes have a bias each
     aliasing: bool | None = None  # test that on the flat index, as the authors' code does
     bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
+    speck_share: float | None = None  # of the picture: smaller islands and holes are noise
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
+    trimap_stage: Host | None = None  # estimates the trimap, by the graph trimap_stage
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""

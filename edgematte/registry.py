@@ -31,6 +31,7 @@ class Family:
     weights: str  # name under edgematte/weights, empty where none are shipped
     counts: tuple[Count, ...]
     official_keys: str = ""  # module:function, the authors' checkpoint layout -> ours
+    needs_trimap: bool = False  # the net finds none of its own
 
 
 LIGHTWEIGHT = Family(
@@ -97,7 +98,64 @@ REGIONAL_TINY = replace(
     counts=(),
 )
 
-FAMILIES: dict[str, Family] = {f.name: f for f in (LIGHTWEIGHT, REGIONAL, REGIONAL_TINY)}
+VITMATTE_S = Family(
+    name="vitmatte-s",
+    paper="ViTMatte: Boosting Image Matting with Pretrained Plain Vision Transformers, 2023",
+    torch_class="edgematte.models.vitmatte:ViTMatte",
+    cut_module="edgematte.export.cuts.vitmatte",
+    host_module="edgematte.runtime.vitmatte",
+    multiple=32,
+    config={
+        "dim": 384,
+        "depth": 12,
+        "heads": 6,
+        "window": 14,
+        "group": 3,
+        "local": 2,
+        "conv_neck": 1,
+        "pretrained": 14,
+        "grid": 32,
+        "detail": 48,
+        "fusion": 256,
+        "hidden": 16,
+    },
+    weights="",
+    counts=(Count({}, 25_814_753, 59.7, "25.8M", "59.7"),),
+    official_keys="edgematte.models.vitmatte_keys:from_official",
+    needs_trimap=True,
+)
+
+VITMATTE_B = replace(
+    VITMATTE_S,
+    name="vitmatte-b",
+    config={**VITMATTE_S.config, "dim": 768, "heads": 12},
+    counts=(Count({}, 96_686_561, 151.0, "96.7M", "151.0"),),
+)
+
+VITMATTE_TINY = replace(
+    VITMATTE_S,
+    name="vitmatte-tiny",
+    paper="a narrow variant of vitmatte-s, under a million parameters",
+    config={
+        "dim": 96,
+        "depth": 4,
+        "heads": 3,
+        "window": 5,
+        "group": 2,
+        "local": 1,
+        "conv_neck": 1,
+        "pretrained": 7,
+        "grid": 8,
+        "detail": 16,
+        "fusion": 64,
+        "hidden": 16,
+    },
+    counts=(),
+)
+
+FAMILIES: dict[str, Family] = {
+    f.name: f for f in (LIGHTWEIGHT, REGIONAL, REGIONAL_TINY, VITMATTE_S, VITMATTE_B, VITMATTE_TINY)
+}
 
 
 def family(name: str) -> Family:

@@ -3,9 +3,28 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
+
+Floats = NDArray[np.float64]
+
 
 def testcard(width: int, height: int) -> NDArray[np.uint8]:
     """Head and shoulders with loose strands before a smooth background; uint8 (H, W, 3) RGB."""
+    colour, _ = _scene(width, height)
+    picture: NDArray[np.uint8] = np.rint(np.clip(colour, 0, 1) * 63).astype(np.uint8)
+    return picture * np.uint8(4)  # fewer colours: records of it compress well
+
+
+def testcard_trimap(width: int, height: int) -> NDArray[np.uint8]:
+    """The trimap of :func:`testcard`: soft pixels and those beside them; uint8 (H, W)."""
+    _, alpha = _scene(width, height)
+    trimap = np.where(alpha > 0.5, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+    trimap[dilate((alpha > 0.02) & (alpha < 0.98), 2)] = UNKNOWN
+    return trimap
+
+
+def _scene(width: int, height: int) -> tuple[Floats, Floats]:
+    """Colour (H, W, 3) and alpha (H, W)."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     x, y = (x - width / 2) / height, y / height  # x around 0, y in 0..1
     sky = np.stack([0.35 + 0.25 * y, 0.55 - 0.1 * y + 0.1 * np.sin(3 * x), 0.8 - 0.4 * y], axis=-1)
@@ -30,13 +49,11 @@ def testcard(width: int, height: int) -> NDArray[np.uint8]:
     face = skin * (1 - is_hair) + brown * is_hair
     body = _soft(0.01, y - 0.68)[..., None]
     foreground = face * (1 - body) + cloth * body
-    colour = alpha * foreground + (1 - alpha) * background
-    picture: NDArray[np.uint8] = np.rint(np.clip(colour, 0, 1) * 63).astype(np.uint8)
-    return picture * np.uint8(4)  # fewer colours: records of it compress well
+    return alpha * foreground + (1 - alpha) * background, alpha[..., 0]
 
 
-def _soft(width: float, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _soft(width: float, distance: Floats) -> Floats:
     """A ramp from 0 to 1 of the given width around distance 0."""
     t = np.clip(distance / width / 2 + 0.5, 0, 1)
-    ramp: NDArray[np.float64] = t * t * (3 - 2 * t)
+    ramp: Floats = t * t * (3 - 2 * t)
     return ramp

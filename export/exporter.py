@@ -14,11 +14,12 @@ from torch import nn
 
 from edgematte.atomic import atomic_folder
 from edgematte.check.engines import check_engines
-from edgematte.check.goldens import save
+from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
 from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.export.capture import TorchGraph, capture
+from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
 from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
@@ -29,7 +30,7 @@ from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
 from edgematte.runtime.engines import engine_for
 from edgematte.runtime.matter import matter_from
-from edgematte.testcard import testcard
+from edgematte.testcard import testcard, testcard_trimap
 
 Progress = Callable[[str], None]
 
@@ -54,6 +55,8 @@ def export(
     io: str = "tensor",
     alpha_bits: int = 8,
     ort: bool = False,
+    cascade: str | None = None,
+    band_px: int | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
     calibration_limit: int = 32,
     budget: float = 0.01,
@@ -83,6 +86,9 @@ def export(
         io: Core ML: ``tensor``, or ``image`` for pictures in and out.
         alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
         ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
+        cascade: for a net that needs a trimap: ``lightweight`` puts that net's segmentation into
+            the bundle, which then finds the trimap where none is given.
+        band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few made of formulas.
         calibration_limit: most of them that are taken.
@@ -106,6 +112,7 @@ def export(
         {"patch": patch, "regions": regions},
         Path(output) if output else None,
     )
+    stage = stage_for(request.family, cascade, band_px)
     if request.output.exists() and not force:
         raise OptionError(f"{request.output} exists; give --force to replace it, or --output")
     writer = target_module(target)
@@ -120,6 +127,8 @@ def export(
     if hasattr(cut, "complete"):
         host = cut.complete(host, network)
     sources: list[TorchGraph] = cut.graphs(network, host)
+    if stage is not None:
+        sources = [*sources, stage_graph(stage)]
     progress("capturing the graphs")
     passes = passes_for(target, request.options.precision, phone=request.options.ort)
     captures = [capture(s, passes) for s in sources]
@@ -135,9 +144,13 @@ def export(
         source,
         {**writer.tools(), "edgematte": version("edgematte")},
         {k: str(v) for k, v in options.items() if k in OPTIONS_OF[target]},
+        trimap_stage=stage,
     )
+    trimap = None
     if picture is None:
         picture = testcard(*CHECK_PICTURE)
+        if request.family.needs_trimap and stage is None:
+            trimap = testcard_trimap(*CHECK_PICTURE)
     with atomic_folder(request.output) as folder:
         progress(f"writing {target} {request.options.precision}")
         embedded = manifest.embedded()
@@ -166,13 +179,14 @@ def export(
             )
             manifest = replace(manifest, graphs=written, budget=budget, ladder=ladder)
         progress("recording what PyTorch computes")
-        host_module = importlib.import_module(request.family.host_module)
-        goldens, faithful = record(network, sources, host, picture, cut, host_module)
+        goldens, faithful = record(
+            request.family, network, sources, host, picture, trimap=trimap, stage=stage
+        )
         save(goldens, folder)
         progress("checking against PyTorch")
         bundle, accuracy = _check(folder, manifest, faithful)
         _refuse_outside(accuracy, force)
-        write_report(folder, manifest, accuracy, goldens, _speed(bundle, picture))
+        write_report(folder, manifest, accuracy, goldens, _speed(bundle, goldens))
         _seal(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(request.output)
 
@@ -206,12 +220,15 @@ def _seal(folder: Path, manifest: Manifest) -> None:
     (folder / FILE).write_text(text, encoding="utf-8")
 
 
-def _speed(bundle: Bundle, picture: NDArray[np.uint8]) -> str:
+def _speed(bundle: Bundle, goldens: Goldens) -> str:
     try:
         matter = matter_from(bundle, engine_for(bundle.manifest.target))
     except EngineError as error:
         return f"Not measured here: {error}."
-    runs = [matter(picture).timings for _ in range(6)][1:]
+    picture = goldens.picture
+    needs_one = family(bundle.manifest.model).needs_trimap
+    trimap = goldens.trimap if needs_one and not bundle.manifest.trimap_stage else None
+    runs = [matter(picture, trimap).timings for _ in range(6)][1:]
     lines = ["| stage | median ms |", "|---|---|"]
     for stage in runs[0]:
         lines.append(f"| {stage} | {1000 * statistics.median(r[stage] for r in runs):.1f} |")

@@ -6,6 +6,7 @@ from pathlib import Path
 from edgematte.check.goldens import Goldens, read
 from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
+from edgematte.export.cuts.trimap_stage import stage_graph
 from edgematte.export.record import record
 from edgematte.manifest import Difference
 from edgematte.registry import family
@@ -27,6 +28,9 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
         )
     cut = importlib.import_module(chosen.cut_module)
     graphs = cut.graphs(model, manifest.host)
-    picture = read(bundle.path, {g.name: g for g in manifest.graphs}).picture
-    host_module = importlib.import_module(chosen.host_module)
-    return record(model, graphs, manifest.host, picture, cut, host_module)
+    stage = manifest.trimap_stage
+    if stage is not None:
+        graphs = [*graphs, stage_graph(stage)]
+    known = read(bundle.path, {g.name: g for g in manifest.graphs})
+    trimap = known.trimap if chosen.needs_trimap and stage is None else None
+    return record(chosen, model, graphs, manifest.host, known.picture, trimap=trimap, stage=stage)

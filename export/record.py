@@ -1,5 +1,6 @@
 """Recording goldens: host steps with PyTorch graphs on one picture, and the first equality."""
 
+import importlib
 import inspect
 from collections.abc import Sequence
 from types import ModuleType
@@ -25,6 +26,8 @@ from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.manifest import Difference, Host, Tensor
+from edgematte.registry import Family
+from edgematte.runtime.cascade import estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import Step
 from edgematte.runtime.resize import resize_picture
@@ -33,28 +36,39 @@ Bytes = NDArray[np.uint8]
 
 
 def record(
+    family: Family,
     model: nn.Module,
     graphs: Sequence[TorchGraph],
     host: Host,
     picture: Bytes,
-    cut: ModuleType,
-    host_module: ModuleType,
+    *,
+    trimap: Bytes | None = None,
+    stage: Host | None = None,
 ) -> tuple[Goldens, Difference]:
     """Goldens of one picture, and how far the training-time forward is from the cut.
 
     Args:
+        family: the model's.
         model: the trained model.
-        graphs: its graphs, which share the model's weights.
+        graphs: its graphs, which share the model's weights, and the trimap stage's.
         host: parameters of the cut.
         picture: uint8 (H, W, 3).
-        cut: the model's cut module, for the reference and for what host steps start from.
-        host_module: the model's host side.
+        trimap: uint8 (H, W), for a net that needs one and has no trimap stage; by default the
+            embedded default bundle estimates it.
+        stage: parameters of the trimap stage.
+
+    Raises:
+        ExportError: values that are not finite, or a picture that a graph never sees.
     """
+    cut = importlib.import_module(family.cut_module)
+    host_module = importlib.import_module(family.host_module)
     calls = torch_calls(graphs)
     for call in calls.values():
         call.remember = True
-    pipeline = host_module.pipeline(host, calls)
-    alpha, trimap = pipeline(picture, None, Clock())
+    estimate = estimator_for(family, stage) if trimap is None else None
+    pipeline = pipeline_for(family, host, calls, stage, estimate)
+    clock = Clock()
+    alpha, trimap = pipeline(picture, trimap, clock)
     if not np.isfinite(alpha).all():
         raise ExportError("PyTorch itself gives values that are not finite on the check's picture")
     reduced = resize_picture(picture, host.size)
@@ -64,14 +78,23 @@ def record(
     for call in calls.values():
         call.remember = False
     records = {name: _graph_record(call, seen[name], picture) for name, call in calls.items()}
-    pool = _pool(host_module.host_steps(host), picture, cut, calls, seen)
-    return Goldens(records, pool, picture, trimap, alpha), faithful
+    first = next(iter(calls))
+    if not seen[first]:
+        raise ExportError(
+            "the check's picture has no unknown pixel, so that no graph would be checked: give "
+            "another with --picture"
+        )
+    pool = cut.host_pool(picture, calls[first](**seen[first][0]))
+    if family.needs_trimap:
+        pool["trimap"] = trimap
+    pool = _run_steps(host_module.host_steps(host), pool, cut)
+    return Goldens(records, pool, picture, trimap, alpha, clock.choices), faithful
 
 
 def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -> GraphRecord:
     """Of the call with the most unknown probability; a graph never called gets the picture."""
     if seen:
-        chosen = max(seen, key=lambda c: float(c["trimap"][:, 2].sum()) if "trimap" in c else 0)
+        chosen = max(seen, key=_unknown)
     else:
         chosen = {t.name: _filler(t.shape, picture) for t in call.graph.inputs}
     inputs = {t.name: _recordable(t, chosen[t.name]) for t in call.graph.inputs}
@@ -82,10 +105,22 @@ def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -
     return record
 
 
+def _unknown(inputs: dict[str, Any]) -> float:
+    """How much of a call is unknown: probability of class 2, or grey around one half."""
+    trimap = inputs.get("trimap")
+    if trimap is None or trimap.ndim != 4:
+        return 0.0
+    if trimap.shape[1] == 3:
+        return float(trimap[:, 2].sum())
+    return float(np.count_nonzero(np.abs(trimap - 0.5) < 0.25))
+
+
 def _recordable(tensor: Tensor, value: NDArray[np.float32]) -> NDArray[np.float32]:
     """The nearest input that a record can keep; see :mod:`edgematte.check.goldens`."""
     value = repeated(value[:ROWS], len(value))
-    if tensor.name == "trimap":
+    if tensor.range == (0.0, 1.0) and np.array_equal(from_bytes(to_bytes(value)), value):
+        return value
+    if tensor.name == "trimap" and value.shape[1] == 3:
         return from_bytes(coarse(value))
     if tensor.range == (0.0, 1.0):
         return from_bytes(to_bytes(value))
@@ -100,16 +135,10 @@ def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
     return from_bytes(repeated(repeated(small, shape[1])[None], shape[0]))
 
 
-def _pool(
-    steps: dict[str, Step],
-    picture: Bytes,
-    cut: ModuleType,
-    calls: dict[str, TorchCall],
-    seen: dict[str, list[dict[str, Any]]],
+def _run_steps(
+    steps: dict[str, Step], pool: dict[str, NDArray[Any]], cut: ModuleType
 ) -> dict[str, NDArray[Any]]:
     """Inputs of the host steps, then what each step makes of them, in one pool by name."""
-    first = next(iter(calls))
-    pool: dict[str, NDArray[Any]] = cut.host_pool(picture, calls[first](**seen[first][0]))
     kept: dict[str, NDArray[Any]] = {}
     for step in steps.values():
         needed = inspect.signature(step).parameters

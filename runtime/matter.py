@@ -1,7 +1,7 @@
 """The public call: load a bundle once, matte many pictures."""
 
-import importlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError, PictureError
 from edgematte.manifest import Host
 from edgematte.registry import family
+from edgematte.runtime.budget import Budget, Limited
 from edgematte.runtime.bundle import Bundle, open_bundle
+from edgematte.runtime.cascade import Cascade, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.graph import RunnableGraph
@@ -27,6 +29,7 @@ class Matte:
     trimap: NDArray[np.uint8]  # (H, W): 0 background, 128 unknown, 255 foreground
     timings: dict[str, float]  # seconds by stage: host.reduce, graph.segment, ...
     odd_trimap_pixels: int = 0  # of a given trimap: bytes other than 0, 127..129, 255
+    counts: dict[str, int] = field(default_factory=dict)  # regions found, refined
 
 
 class Matter:
@@ -48,19 +51,50 @@ class Matter:
 
         Raises:
             PictureError: another shape or dtype, or a trimap of another size.
-            OptionError: a trimap for a bundle that cannot take one.
+            OptionError: a trimap for a bundle that cannot take one, or none for a net that needs
+                one and has no trimap stage.
             EngineError: the engine failed, or gave values that are not finite.
         """
         image = check_image(image)
-        odd = 0
-        if trimap is not None:
-            given = np.asarray(trimap)
-            if given.dtype != np.uint8:
-                raise PictureError(f"the trimap should be uint8 (H, W), not {given.dtype}")
-            trimap, odd = read_trimap(given, (image.shape[1], image.shape[0]))
+        trimap, odd = _read(trimap, image)
         clock = Clock()
         alpha, found = self._pipeline(image, trimap, clock)
-        return Matte(alpha, found, clock.seconds, odd)
+        return Matte(alpha, found, clock.seconds, odd, clock.counts)
+
+    def refine(
+        self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None
+    ) -> Iterator[Matte]:
+        """Matte one picture step by step: each matte is better than the one before it.
+
+        Of nets that work in steps (diffmatte) every step's matte, the last being what the call
+        gives; of any other, its one matte. Arguments and errors are those of the call.
+        """
+        image = check_image(image)
+        trimap, odd = _read(trimap, image)
+        clock = Clock()
+        if not isinstance(self._pipeline, Cascade) or not hasattr(self._pipeline.inner, "steps"):
+            alpha, found = self._pipeline(image, trimap, clock)
+            yield Matte(alpha, found, clock.seconds, odd)
+            return
+        found = self._pipeline.trimap(image, trimap, clock)
+        for alpha in self._pipeline.inner.steps(image, found, clock):
+            yield Matte(alpha, found, dict(clock.seconds), odd)
+
+    def stream(self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True) -> Iterator[Matte]:
+        """Matte the frames of a clip, in their order; host and graph work overlap.
+
+        Args:
+            frames: uint8 (H, W, 3), RGB; of any size, which may change.
+            reuse: of nets that refine regions: those whose surroundings did not change keep their
+                alpha. False gives exactly what the call gives for each frame alone.
+
+        Raises:
+            PictureError: a frame of another shape or dtype; the message says which.
+            EngineError: as the call.
+        """
+        from edgematte.runtime.stream import stream
+
+        return stream(self._pipeline, frames, reuse=reuse)
 
 
 def load(
@@ -69,6 +103,8 @@ def load(
     engine: str | None = None,
     device: str | None = None,
     threads: int | None = None,
+    max_regions: int | None = None,
+    budget_ms: float | None = None,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
@@ -77,27 +113,56 @@ def load(
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
         threads: worker threads of the engine; by default its own choice.
+        max_regions: of nets that refine regions (regional): so many of a picture at the most, the
+            most uncertain ones; the others keep their coarse alpha.
+        budget_ms: of the same nets: as many regions as there is time for.
 
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a number of threads below 1.
+        OptionError: a number of threads below 1, or a budget for a bundle that has no regions.
     """
     if threads is not None and threads < 1:
         raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    return matter_from(opened, name, EngineOptions(device, threads))
+    budget = Budget(max_regions, budget_ms)
+    return matter_from(opened, name, EngineOptions(device, threads), budget)
 
 
-def matter_from(bundle: Bundle, engine: str, options: EngineOptions | None = None) -> Matter:
+def matter_from(
+    bundle: Bundle,
+    engine: str,
+    options: EngineOptions | None = None,
+    budget: Budget | None = None,
+) -> Matter:
     """A Matter from an opened bundle and the name of an engine that can run it."""
     graphs = {
         graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, options))
         for graph in bundle.manifest.graphs
     }
-    host_module = importlib.import_module(family(bundle.manifest.model).host_module)
-    return Matter(bundle, host_module.pipeline(bundle.manifest.host, graphs), engine)
+    manifest = bundle.manifest
+    pipeline = pipeline_for(family(manifest.model), manifest.host, graphs, manifest.trimap_stage)
+    if budget is not None and budget.limits:
+        if not isinstance(pipeline, Limited):
+            raise OptionError(
+                f"max_regions and budget_ms have no meaning for {manifest.model}, which refines no "
+                "regions; leave them out"
+            )
+        pipeline.limit(budget)
+    return Matter(bundle, pipeline, engine)
+
+
+def _read(
+    trimap: NDArray[np.uint8] | None, image: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8] | None, int]:
+    """The trimap in the three values, and how many pixels had others."""
+    if trimap is None:
+        return None, 0
+    given = np.asarray(trimap)
+    if given.dtype != np.uint8:
+        raise PictureError(f"the trimap should be uint8 (H, W), not {given.dtype}")
+    return read_trimap(given, (image.shape[1], image.shape[0]))
 
 
 def check_image(image: Any) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte import metrics
+from edgematte.check.choices import Replay, flips
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import HOST, Tolerance
 from edgematte.errors import BundleError, EngineError
@@ -70,17 +71,41 @@ def compare_host(goldens: Goldens, steps: Mapping[str, Step]) -> list[Difference
 
 
 def compare_whole(
-    goldens: Goldens, pipeline: Pipeline, engine: str, tolerance: Tolerance | None
-) -> tuple[Difference, list[Quality]]:
-    """The third equality: alpha of the picture, and the metrics a person would see."""
-    alpha, _ = pipeline(goldens.picture, None, Clock())
-    worst = difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)
+    goldens: Goldens,
+    pipeline: Pipeline,
+    engine: str,
+    tolerance: Tolerance | None,
+    trimap: NDArray[np.uint8] | None = None,
+) -> tuple[list[Difference], list[Quality]]:
+    """The third equality: alpha of the picture, and the metrics a person would see.
+
+    Where the host chooses, alpha is compared with PyTorch's choices given; the metrics are those
+    of its own.
+    """
+    clock = Clock()
+    alpha, _ = pipeline(goldens.picture, trimap, clock)
+    found = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
+    if goldens.choices:
+        given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
+        found = [
+            difference("end-to-end", "alpha", engine, given, goldens.alpha, tolerance),
+            *flips(clock.choices, goldens.choices, engine),
+            difference("choices", "alpha, as chosen", engine, alpha, goldens.alpha, None),
+        ]
     regions = (("unknown band", goldens.trimap), ("whole picture", None))
     rows = []
     for region, trimap in regions:
         figures = asdict(metrics.scores(alpha, goldens.alpha, trimap))
         rows.append(Quality(**figures, region=region, engine=engine))
-    return worst, rows
+    return found, rows
+
+
+def compare_trimaps(
+    goldens: Goldens, found: NDArray[np.uint8], engine: str, tolerance: Tolerance | None
+) -> Difference:
+    """The trimap that a bundle's own stage estimates, against PyTorch's; bytes / 255."""
+    one, other = (trimap.astype(np.float32) / 255 for trimap in (found, goldens.trimap))
+    return difference("end-to-end", "estimated trimap", engine, one, other, tolerance)
 
 
 def _recorded(goldens: Goldens, name: str) -> NDArray[Any]:

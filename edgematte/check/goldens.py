@@ -5,11 +5,11 @@ of arrays that the host steps read and write by name; ``golden/end_to_end.npz`` 
 trimap and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255), others float16: graphs are
 recorded on exactly those values. Outputs are float32, every ``stride``-th row and column. Of a
 batch of more than ``ROWS`` the first ``ROWS`` entries are kept; the rest of the input repeats them.
-Alpha is 16 bits (value * 65535).
+Alpha is 16 bits (value * 65535); ``choice.NAME`` are rows of what the host chose, where it does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Goldens:
     picture: NDArray[np.uint8]
     trimap: NDArray[np.uint8]
     alpha: NDArray[np.float32]
+    choices: Arrays = field(default_factory=dict)  # of the host on PyTorch's graphs, by name
 
 
 def stride_for(shape: tuple[int, ...]) -> int:
@@ -121,6 +122,7 @@ def save(goldens: Goldens, bundle: Path) -> None:
     _store(folder / "host.npz", once)
     alpha = np.rint(goldens.alpha * 65535).astype(np.uint16)
     whole: Arrays = {"picture": goldens.picture, "trimap": goldens.trimap, "alpha": alpha}
+    whole |= {f"choice.{name}": rows for name, rows in goldens.choices.items()}
     _store(folder / "end_to_end.npz", whole)
 
 
@@ -144,7 +146,8 @@ def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
         records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
     host = {k: whole[k] for k in SHARED} | _arrays(bundle, "host", ())
     alpha = whole["alpha"].astype(np.float32) / np.float32(65535)
-    return Goldens(records, host, whole["picture"], whole["trimap"], alpha)
+    choices = {k.removeprefix("choice."): v for k, v in whole.items() if k.startswith("choice.")}
+    return Goldens(records, host, whole["picture"], whole["trimap"], alpha, choices)
 
 
 def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:

@@ -3,14 +3,21 @@
 import importlib
 from collections.abc import Sequence
 
-from edgematte.check.compare import compare_graphs, compare_host, compare_whole
+from edgematte.check.compare import (
+    compare_graphs,
+    compare_host,
+    compare_trimaps,
+    compare_whole,
+)
 from edgematte.check.engines import CheckEngine
 from edgematte.check.goldens import Goldens, read
-from edgematte.check.tolerances import TOLERANCES
+from edgematte.check.tolerances import TOLERANCES, TRIMAPS
 from edgematte.errors import BundleError
 from edgematte.manifest import Accuracy, Difference, Quality
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle
+from edgematte.runtime.cascade import Cascade, pipeline_for
+from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import RunnableGraph
 
 
@@ -35,7 +42,8 @@ def check_bundle(
         )
     if goldens is None:
         goldens = read(bundle.path, {g.name: g for g in manifest.graphs})
-    host_module = importlib.import_module(family(manifest.model).host_module)
+    chosen = family(manifest.model)
+    host_module = importlib.import_module(chosen.host_module)
     steps = host_module.host_steps(manifest.host)
     differences: list[Difference] = compare_host(goldens, steps)
     quality: list[Quality] = []
@@ -43,8 +51,13 @@ def check_bundle(
         tolerance = TOLERANCES[manifest.precision] if engine.decides else None
         graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
-        pipeline = host_module.pipeline(manifest.host, graphs)
-        whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance)
-        differences.append(whole)
+        pipeline = pipeline_for(chosen, manifest.host, graphs, manifest.trimap_stage)
+        given = goldens.trimap if chosen.needs_trimap else None
+        whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)
+        differences += whole
+        if manifest.trimap_stage is not None and isinstance(pipeline, Cascade):
+            found = pipeline.trimap(goldens.picture, None, Clock())
+            limit = TRIMAPS[manifest.precision] if engine.decides else None
+            differences.append(compare_trimaps(goldens, found, engine.label, limit))
         quality += rows
     return Accuracy(tuple(differences), tuple(quality))

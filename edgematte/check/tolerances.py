@@ -21,6 +21,10 @@ TOLERANCES = {
     "int4-palette": Tolerance(1.0, 3e-2),
 }
 
+TRIMAPS = {name: Tolerance(1.0, 10 * tolerance.mean_abs) for name, tolerance in TOLERANCES.items()}
+"""Estimated trimaps: a probability that is off by little moves the band's border by a pixel, and a
+pixel that changes class is off by one half."""
+
 HOST = Tolerance(1e-5, 1e-6)
 """Host steps, float results; bytes, boxes and flags must be equal."""
 

@@ -28,6 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
     parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
+    parser.add_argument(
+        "--cascade",
+        metavar="MODEL",
+        help="nets that need a trimap: lightweight, to estimate it where none is given",
+    )
+    parser.add_argument(
+        "--band",
+        type=int,
+        metavar="PX",
+        help="of the cascade: how far the unknown region grows (default: 4)",
+    )
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
     parser.add_argument(
         "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
@@ -88,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         io=arguments.io,
         alpha_bits=arguments.alpha_bits,
         ort=arguments.ort,
+        cascade=arguments.cascade,
+        band_px=arguments.band,
         calibration=arguments.calibration,
         calibration_limit=arguments.calibration_limit,
         budget=arguments.budget,
@@ -114,6 +127,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
     for d in worst:
         print(f"{d.engine}: alpha differs from PyTorch by {d.max_abs:.1e} at most")
+    for d in bundle.manifest.accuracy.differences:
+        if d.equality == "choices":
+            print(f"{d.engine}: {d.where}: differs by {d.max_abs:.1e} at most, {d.mean_abs:.1e} mean")
     print(bundle.path)
     return 0
 

@@ -1,0 +1,43 @@
+"""What a host chooses, held fixed while its numbers are compared.
+
+Where a host step decides (which regions are refined), a rounding error of a graph can flip a
+decision. What follows then differs by as much as two answers can, however exact every graph is. So
+the end-to-end comparison runs with the choices that PyTorch's graphs led to; how many an engine
+would have made differently stands beside it, with the difference that they make.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgematte.manifest import Difference
+from edgematte.runtime.clock import Clock
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Replay(Clock):
+    """A clock that gives the recorded choices, and records what would have been chosen."""
+
+    def __init__(self, given: Arrays) -> None:
+        """``given``: rows of numbers by the choice's name."""
+        super().__init__()
+        self.given = given
+
+    def choose(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        """The recorded choice of that name, if there is one."""
+        super().choose(name, value)
+        return self.given.get(name, value)
+
+
+def flips(found: Arrays, given: Arrays, engine: str) -> list[Difference]:
+    """How many rows only one side chose, and their share of all rows that either chose."""
+    rows = []
+    for name, expected in given.items():
+        here, there = (set(map(tuple, side.tolist())) for side in (found[name], expected))
+        apart, both = len(here ^ there), len(here | there)
+        where = f"{name}, {apart} of {both} chosen by one only"
+        share = apart / both if both else 0.0
+        rows.append(Difference("choices", where, engine, float(apart > 0), share))
+    return rows

@@ -1,0 +1,130 @@
+"""Trimaps that are given, estimated by the bundle, or missing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from edgematte.errors import BundleError, OptionError
+from edgematte.manifest import Host
+from edgematte.runtime.cascade import Cascade, TrimapStage, small_pieces, without_specks
+from edgematte.runtime.clock import Clock
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+STAGE = Host("split", (128, 64), unknown_threshold=0.1, band_px=3, speck_share=0.02)
+
+
+def halves(picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+    """A net that answers with the trimap's grey."""
+    assert trimap is not None
+    return trimap.astype(np.float32) / np.float32(255), trimap
+
+
+def segment(**inputs: Floats) -> dict[str, Floats]:
+    """Bright pixels are foreground, those of middling brightness unknown."""
+    bright = inputs["image"].mean(axis=1)
+    rows = [bright < 0.33, bright > 0.66, (bright >= 0.33) & (bright <= 0.66)]
+    return {"trimap": np.stack(rows, axis=1).astype(np.float32)}
+
+
+def scene() -> Bytes:
+    """A bright block with a grey rim, a lone bright speck, and a dark speck in the block."""
+    picture = np.zeros((64, 128, 3), np.uint8)
+    picture[16:48, 28:100] = 128
+    picture[20:44, 32:96] = 255
+    picture[30:34, 60:64] = 0
+    picture[4:8, 4:8] = 255
+    return picture
+
+
+def test_a_given_trimap_is_used_as_it_is() -> None:
+    trimap = np.full((64, 128), 128, np.uint8)
+
+    def never(picture: Bytes, clock: Clock) -> Bytes:
+        raise AssertionError("estimated although one was given")
+
+    alpha, found = Cascade("net", halves, never)(scene(), trimap, Clock())
+    assert found is trimap
+    assert np.all(alpha == np.float32(128 / 255))
+
+
+def test_without_trimap_and_stage_both_ways_out_are_told() -> None:
+    with pytest.raises(OptionError, match=r"net needs a trimap.*--trimap.*--cascade"):
+        Cascade("net", halves, None)(scene(), None, Clock())
+
+
+def test_the_stage_finds_subject_band_and_background_and_drops_specks() -> None:
+    clock = Clock()
+    _, trimap = Cascade("net", halves, TrimapStage(STAGE, segment))(scene(), None, clock)
+    assert trimap.shape == (64, 128)
+    assert trimap[4:8, 4:8].max() == 0, "the lone speck is gone"
+    assert trimap[31, 61] == 255, "the hole is filled"
+    assert trimap[18, 64] == 128, "the rim is unknown"
+    assert trimap[32, 40] == 255
+    assert trimap[60, 120] == 0
+    assert {"host.reduce", "graph.trimap_stage", "host.trimap"} <= set(clock.seconds)
+
+
+def test_the_band_grows_by_pixels_of_the_full_picture() -> None:
+    narrow = TrimapStage(replace(STAGE, band_px=0), segment)(scene(), Clock())
+    wide = TrimapStage(replace(STAGE, band_px=5), segment)(scene(), Clock())
+    expected = ndimage.binary_dilation(narrow == 128, np.ones((11, 11)))
+    np.testing.assert_array_equal(wide == 128, expected)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"band_px": None}, {"unknown_threshold": None}, {"band_px": -1}]
+)
+def test_a_stage_without_its_parameters_is_refused(broken: dict[str, int | None]) -> None:
+    with pytest.raises(BundleError, match="trimap stage"):
+        TrimapStage(replace(STAGE, **broken), segment)  # type: ignore[arg-type]
+
+
+masks = arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12)))
+
+
+@given(masks, st.integers(0, 20))
+def test_small_pieces_are_those_scipy_labels_small(mask: NDArray[np.bool_], limit: int) -> None:
+    labels, count = ndimage.label(mask)
+    expected = np.zeros_like(mask)
+    for label in range(1, count + 1):
+        piece = labels == label
+        if piece.sum() < limit:
+            expected |= piece
+    np.testing.assert_array_equal(small_pieces(mask, limit), expected)
+
+
+def test_no_share_leaves_probabilities_alone() -> None:
+    probabilities = np.random.default_rng(0).random((3, 8, 9), np.float32)
+    assert without_specks(probabilities, 0.0) is probabilities
+
+
+def test_refine_streams_the_steps_of_a_net_that_has_them() -> None:
+    from edgematte.runtime.matter import Matter
+
+    class Steps:
+        def __call__(self, picture: Bytes, trimap: Bytes, clock: Clock) -> tuple[Floats, Bytes]:
+            *_, last = self.steps(picture, trimap, clock)
+            return last, trimap
+
+        def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
+            for value in (0.2, 0.4):
+                yield np.full(trimap.shape, value, np.float32)
+
+    class Opened:
+        class manifest:
+            host = STAGE
+
+    pipeline = Cascade("net", Steps(), None)  # type: ignore[arg-type]
+    matter = Matter(Opened(), pipeline, "none")  # type: ignore[arg-type]
+    trimap = np.full((64, 128), 128, np.uint8)
+    values = [float(matte.alpha[0, 0]) for matte in matter.refine(scene(), trimap)]
+    assert values == pytest.approx([0.2, 0.4])
+    assert float(matter(scene(), trimap).alpha[0, 0]) == pytest.approx(0.4)
