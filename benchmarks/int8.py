@@ -30,7 +30,7 @@ from edgematte.calibration.scheme import Scheme
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import capture
 from edgematte.export.cuts import lightweight
-from edgematte.export.passes import ONNX_CPU, OPENVINO, PORTABLE
+from edgematte.export.passes import passes_for
 from edgematte.export.report import size_of
 from edgematte.export.targets import Options, target_module
 from edgematte.registry import LIGHTWEIGHT
@@ -51,7 +51,8 @@ def main(calibration: Path | None, rounds: int, threads: int) -> None:
     source = lightweight.graphs(model, host)[0]
     with torch.inference_mode():
         known = [[x.numpy() for x in source.module.eval()(torch.from_numpy(j))] for j in judges]
-    for target, passes in (("onnx", ONNX_CPU), ("openvino", OPENVINO)):
+    for target in ("onnx", "openvino"):
+        passes = passes_for(target)
         with tempfile.TemporaryDirectory() as folder:
             files: dict[str, Path] = {}
             writer = target_module(target)
@@ -59,7 +60,7 @@ def main(calibration: Path | None, rounds: int, threads: int) -> None:
                 ("plain fp32", (), None),
                 ("fp32", passes, None),
                 ("int8-weights", passes, WEIGHTS),
-                ("w8a8", PORTABLE if target == "onnx" else passes, Scheme()),
+                ("w8a8", passes_for(target, "int8"), Scheme()),
             ):
                 captured = capture(source, chosen)
                 precision = "int8-weights" if scheme == WEIGHTS else "fp32"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edgematte.errors import ToleranceError
 from edgematte.export import export
-from edgematte.export.report import size_of
+from edgematte.export.report import size_of, zipped_size
 from edgematte.registry import FAMILIES
 from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.matter import Matter, load
@@ -32,9 +32,9 @@ PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
 START, END = "<!-- table -->", "<!-- /table -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
 HEAD = (
-    "| model | target | precision | max | MAD | SAD | MSE | Grad | Conn | budget | size | time "
-    "| ratio |",
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    "| model | target | precision | max | MAD | SAD | MSE | Grad | Conn | budget | size "
+    "| zipped | time | ratio |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -91,13 +91,14 @@ def row(bundle: Bundle, times: dict[Path, float]) -> str:
     q = next(q for q in bands if q.engine == worst.engine)
     taken = next((r for r in m.ladder if r.chosen), None)
     budget = f"{taken.mad:.4f} ({taken.name})" if taken else "-"
-    size = size_of(bundle.file(m.graphs[0])) / 1e6
+    file = bundle.file(m.graphs[0])
+    size = f"{size_of(file) / 1e6:.2f} MB | {zipped_size(file) / 1e6:.2f} MB"
     ours = times.get(bundle.path)
     first = next(iter(times.values()))
     speed = f"{ours:.0f} ms | {first / ours:.2f}x" if ours else "Apple only | -"
     figures = f"{worst.max_abs:.0e} | {q.mad:.0e} | {q.sad:.4f} | {q.mse:.0e} | {q.grad:.4f}"
     names = f"{m.model} | {m.target} | {m.precision}"
-    return f"| {names} | {figures} | {q.conn:.4f} | {budget} | {size:.2f} MB | {speed} |"
+    return f"| {names} | {figures} | {q.conn:.4f} | {budget} | {size} | {speed} |"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edgematte.atomic import atomic_folder
 from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.manifest import Host
+from edgematte.progress import Progress, silent
 from edgematte.registry import Family
 from edgematte.runtime.cascade import estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
@@ -51,7 +52,7 @@ def record_feeds(
     *,
     seed: int = 0,
     stage: Host | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
 
@@ -63,7 +64,7 @@ def record_feeds(
         key: what else the calls depend on: hashes of the pictures and of the weights.
         seed: of the choice among the calls that one picture makes.
         stage: host parameters of the trimap stage, where there is one.
-        progress: called with (pictures done, pictures in all).
+        progress: called after each picture.
     """
     parts = {**key, "host": asdict(host), "seed": seed, "calls": CALLS}
     if stage is not None:
@@ -93,7 +94,7 @@ def _record(
     folder: Path,
     seed: int,
     stage: Host | None,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> None:
     calls = torch_calls(graphs)
     pipeline = pipeline_for(family, host, calls, stage, estimator_for(family, stage))
@@ -104,7 +105,7 @@ def _record(
         pipeline(picture, None, Clock())
         for name, call in calls.items():
             _keep(call, folder, f"{name}-{number:04d}", chance)
-        progress(number + 1, len(pictures))
+        progress("calibration pictures", number + 1, len(pictures))
 
 
 def _keep(call: TorchCall, folder: Path, name: str, chance: random.Random) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from edgematte.calibration.measure import Measured
 from edgematte.calibration.scheme import NAMES, Scheme
 from edgematte.manifest import Graph, Rung
+from edgematte.progress import Progress
 
 Trial = dict[str, Scheme | None]
 """A scheme for each graph by name; None leaves the graph in float."""
@@ -46,9 +47,7 @@ class Ladder:
     ) -> None:
         self.graphs, self.parts, self.tools, self.start = graphs, parts, tools, start
 
-    def climb(
-        self, budget: float, progress: Callable[[str], None]
-    ) -> tuple[Trial, tuple[Rung, ...]]:
+    def climb(self, budget: float, progress: Progress) -> tuple[Trial, tuple[Rung, ...]]:
         """Try rungs until one is inside the budget.
 
         Args:
@@ -81,12 +80,11 @@ class Ladder:
         rungs = tuple(replace(rung, chosen=i == taken) for i, (_, rung) in enumerate(tried))
         return tried[taken][0], rungs
 
-    def _rungs(self, folder: Path, progress: Callable[[str], None]) -> Iterator[tuple[str, Trial]]:
+    def _rungs(self, folder: Path, progress: Progress) -> Iterator[tuple[str, Trial]]:
         name = NAMES[self.start.activations]
         full: Trial = {graph.name: self.start for graph in self.graphs}
         yield name, full
-        progress("measuring which nodes are sensitive")
-        ranked = self._ranked(folder)
+        ranked = self._ranked(folder, progress)
         count = 1
         while count < len(ranked):
             trial = dict(full)
@@ -104,17 +102,21 @@ class Ladder:
             for graph in self.graphs:
                 yield f"{name}, graph {graph.name} in float", {**full, graph.name: None}
 
-    def _ranked(self, folder: Path) -> list[tuple[str, frozenset[str]]]:
+    def _ranked(self, folder: Path, progress: Progress) -> list[tuple[str, frozenset[str]]]:
         """Groups of neighbouring nodes, the one that costs most when quantized alone first."""
         total = sum(len(part.nodes) for part in self.parts.values())
+        length = max(1, -(-total // self.tools.groups))
+        groups = [
+            (graph, frozenset(part.nodes[first : first + length]))
+            for graph, part in self.parts.items()
+            for first in range(0, len(part.nodes), length)
+        ]
         found: list[tuple[float, int, str, frozenset[str]]] = []
-        for graph, part in self.parts.items():
-            length = max(1, -(-total // self.tools.groups))
-            for first in range(0, len(part.nodes), length):
-                group = frozenset(part.nodes[first : first + length])
-                alone = self.start.without(frozenset(part.nodes) - group)
-                trial: Trial = {g.name: alone if g.name == graph else None for g in self.graphs}
-                found.append((self._measure(trial, folder, few=True).mad, len(found), graph, group))
+        for place, (graph, group) in enumerate(groups):
+            alone = self.start.without(frozenset(self.parts[graph].nodes) - group)
+            trial: Trial = {g.name: alone if g.name == graph else None for g in self.graphs}
+            found.append((self._measure(trial, folder, few=True).mad, place, graph, group))
+            progress("sensitivity of groups of nodes", place + 1, len(groups))
         found.sort(key=lambda row: (-row[0], row[1]))
         return [(graph, group) for _, _, graph, group in found]
 

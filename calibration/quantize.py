@@ -1,7 +1,7 @@
 """A quantized export, from captured graphs to files: feeds, quantizers, and the ladder."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from edgematte.errors import ToleranceError
 from edgematte.export.capture import Capture, TorchGraph
 from edgematte.export.request import Request
 from edgematte.manifest import Graph, Manifest, Rung
+from edgematte.progress import Progress
 from edgematte.runtime.graph import to_file
 
 Bytes = NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Calibration:
     limit: int = 32
     budget: float = 0.01  # mean absolute alpha error over the unknown band, against PyTorch
     seed: int = 0
+    method: str | None = None  # how ranges of activations are chosen
 
 
 def write_quantized(
@@ -52,7 +54,7 @@ def write_quantized(
     calibration: Calibration,
     *,
     force: bool,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> tuple[tuple[Graph, ...], tuple[Rung, ...]]:
     """Write the graphs' files at the first rung inside the budget.
 
@@ -64,7 +66,7 @@ def write_quantized(
         OptionError: no calibration pictures.
     """
     target, host, options = request.target, manifest.host, request.options
-    start = SCHEMES[options.precision]
+    start = replace(SCHEMES[options.precision], method=calibration.method)
     pictures = calibration_set(calibration.pictures, limit=calibration.limit, seed=calibration.seed)
     if pictures.skipped:
         progress(f"{len(pictures.skipped)} pictures could not be read: {pictures.skipped[0]}")
@@ -79,7 +81,7 @@ def write_quantized(
             key,
             seed=calibration.seed,
             stage=manifest.trimap_stage,
-            progress=lambda done, total: progress(f"calibration picture {done} of {total}"),
+            progress=progress,
         )
     parts: dict[str, Quantizable] = {}
     for one in captures:

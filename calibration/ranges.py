@@ -57,16 +57,16 @@ class Range:
         self.counts[quarter : 3 * quarter] = merged
         self.reach *= 2
 
-    def chosen(self, method: str) -> tuple[float, float]:
+    def chosen(self, method: str | None) -> tuple[float, float]:
         """(lowest, highest) by a method, always with zero inside.
 
-        minmax: everything seen. percentile: all but 0.01 % on each side. entropy: the symmetric
-        clipping whose 8-bit histogram is closest to the full one (Kullback-Leibler).
+        minmax: everything seen. percentile (or None): all but 0.01 % on each side. entropy: the
+        symmetric clipping whose 8-bit histogram is closest to the full one (Kullback-Leibler).
         """
         if not np.isfinite(self.lowest):
             return 0.0, 0.0
         low, high = min(self.lowest, 0.0), max(self.highest, 0.0)
-        if method == "percentile":
+        if method in ("percentile", None):
             share = np.cumsum(self.counts) / self.counts.sum()
             width = 2 * self.reach / BINS
             below = int(np.searchsorted(share, 1 - PERCENTILE / 100, side="right"))
@@ -117,6 +117,6 @@ class Ranges:
         """Tensors seen so far."""
         return self.found.keys()
 
-    def chosen(self, name: str, method: str) -> tuple[float, float]:
+    def chosen(self, name: str, method: str | None) -> tuple[float, float]:
         """(lowest, highest) of a tensor; see `Range.chosen`."""
         return self.found[name].chosen(method)

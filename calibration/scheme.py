@@ -6,7 +6,7 @@ from edgematte.errors import OptionError
 
 WEIGHTS = ("int8", "palette4")
 ACTIVATIONS = ("uint8", "int16", None)
-METHODS = ("minmax", "percentile", "entropy")
+METHODS = ("minmax", "percentile", "entropy", None)
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Scheme:
 
     weights: str = "int8"  # int8: symmetric, a scale per output channel; palette4: 16 values
     activations: str | None = "uint8"  # None: weights only; int16: w8a16
-    method: str = "percentile"  # how the range of an activation is chosen
+    method: str | None = None  # how the range of an activation is chosen; None: the target's way
     skip: frozenset[str] = frozenset()  # nodes left in float
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,13 +26,12 @@ from edgematte.export.report import write_report
 from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
 from edgematte.export.targets import FLOATS, target_module
 from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
+from edgematte.progress import Progress, silent
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
 from edgematte.runtime.engines import engine_for
 from edgematte.runtime.matter import matter_from
 from edgematte.testcard import testcard, testcard_trimap
-
-Progress = Callable[[str], None]
 
 
 def export(
@@ -44,6 +43,7 @@ def export(
     graphs: str | None = None,
     patch: int | None = None,
     regions: int | None = None,
+    overlap: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
     seed: int = 0,
@@ -59,9 +59,10 @@ def export(
     band_px: int | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
     calibration_limit: int = 32,
+    range_method: str | None = None,
     budget: float = 0.01,
     picture: NDArray[np.uint8] | None = None,
-    progress: Progress = lambda message: None,
+    progress: Progress = silent,
 ) -> Bundle:
     """Export one model to one target, checked against PyTorch.
 
@@ -75,6 +76,8 @@ def export(
             trimap) or ``split`` (any resolution).
         patch: side of the refining graph's patches, split cut; 320 by default.
         regions: cells that one call of a graph refines, regions cut; 512 by default.
+        overlap: pixels that neighbouring tiles share, tiles cut; 128 by default, at most half a
+            tile.
         weights: a checkpoint; by default the weights that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
         seed: of the random weights.
@@ -92,9 +95,11 @@ def export(
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few made of formulas.
         calibration_limit: most of them that are taken.
+        range_method: INT8: how ranges of activations are chosen: minmax, percentile or entropy; by
+            default percentile, and for openvino the mean of the pictures' extremes.
         budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
-        progress: called with one line at each stage.
+        progress: called at each stage, and at each step of the long ones.
 
     Raises:
         OptionError: an option that this model or target does not have.
@@ -109,7 +114,7 @@ def export(
         options_for(target, precision, opset, min_ios, io, alpha_bits, ort),
         (size, size) if isinstance(size, int) else size,
         graphs,
-        {"patch": patch, "regions": regions},
+        {"patch": patch, "regions": regions, "overlap": overlap},
         Path(output) if output else None,
     )
     stage = stage_for(request.family, cascade, band_px)
@@ -165,7 +170,7 @@ def export(
         else:
             from edgematte.calibration.quantize import Calibration, write_quantized
 
-            chosen = Calibration(calibration, calibration_limit, budget, seed)
+            chosen = Calibration(calibration, calibration_limit, budget, seed, range_method)
             written, ladder = write_quantized(
                 request,
                 writer,

@@ -1,5 +1,6 @@
 """REPORT.md: what a person reads of an export, with a picture."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ def write_report(
         "",
         "## Graphs",
         "",
-        "| graph | file | bytes | inputs | outputs | multiply-adds |",
-        "|---|---|---|---|---|---|",
+        "| graph | file | bytes | zipped | inputs | outputs | multiply-adds |",
+        "|---|---|---|---|---|---|---|",
     ]
     for graph in manifest.graphs:
         shapes = [
@@ -46,8 +47,9 @@ def write_report(
             for tensors in (graph.inputs, graph.outputs)
         ]
         lines.append(
-            f"| {graph.name} | {graph.file} | {size_of(folder / graph.file):,} | {shapes[0]} "
-            f"| {shapes[1]} | {graph.macs / 1e9:.3f} G |"
+            f"| {graph.name} | {graph.file} | {size_of(folder / graph.file):,} "
+            f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
+            f"| {graph.macs / 1e9:.3f} G |"
         )
     lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
     if manifest.ladder:
@@ -101,13 +103,22 @@ def ladder_table(manifest: Manifest) -> list[str]:
     return lines
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a graph: the file and what belongs to it (``.bin`` beside ``.xml``), or a folder."""
+def files_of(path: Path) -> list[Path]:
+    """A graph's files: its own and what belongs to it (``.bin`` beside ``.xml``), or a folder's."""
     if path.is_dir():
-        return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        return sorted(f for f in path.rglob("*") if f.is_file())
     weights = path.with_suffix(".bin")
-    beside = weights.stat().st_size if path.suffix == ".xml" and weights.exists() else 0
-    return path.stat().st_size + beside
+    return [path, weights] if path.suffix == ".xml" and weights.exists() else [path]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a graph on disk."""
+    return sum(f.stat().st_size for f in files_of(path))
+
+
+def zipped_size(path: Path) -> int:
+    """Bytes of a graph in an app's package or a download, which are zip archives (deflate)."""
+    return sum(len(zlib.compress(f.read_bytes(), 9)) for f in files_of(path))
 
 
 def _write_picture(file: Path, goldens: Goldens) -> None:

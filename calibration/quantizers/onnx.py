@@ -39,12 +39,14 @@ class OnnxQuantizable:
         """``feeds`` are what the host gives the graph; None where only weights are quantized."""
         self.model = model
         kinds = WEIGHTED if feeds is None else QUANTIZED
-        weights = {w.name for w in model.graph.initializer}
+        ranks = {w.name: len(w.dims) for w in model.graph.initializer}
         self.nodes = [
             n.name
             for n in model.graph.node
-            if n.op_type in kinds and (feeds is not None or n.input[1] in weights)
-        ]
+            if n.op_type in kinds
+            and (feeds is not None or n.input[1] in ranks)
+            and not (n.op_type == "MatMul" and max(ranks.get(i, 0) for i in n.input) > 2)
+        ]  # ONNX Runtime has no scales by channel for stacks of matrices, such as position tables
         self.ranges = observed(model, feeds) if feeds is not None else Ranges()
 
     def quantize(self, scheme: Scheme | None) -> onnx.ModelProto:

@@ -13,12 +13,20 @@ from nncf.quantization.advanced_parameters import (
     AdvancedQuantizationParameters,
     QuantizationParameters,
 )
+from nncf.quantization.range_estimator import (
+    AggregatorType,
+    RangeEstimatorParameters,
+    StatisticsCollectorParameters,
+    StatisticsType,
+)
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from edgematte.calibration.ranges import PERCENTILE
 from edgematte.calibration.scheme import Scheme
 from edgematte.errors import OptionError
 
+OUTLIERS = 1 - PERCENTILE / 100
 WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 QUANTIZED = (*WEIGHTED, "Add", "AvgPool", "Interpolate", "Concat", "Multiply", "ReduceMean")
 
@@ -61,7 +69,8 @@ class OpenVinoQuantizable:
             return model
         advanced = AdvancedQuantizationParameters(
             # per channel, as nncf would choose for depthwise convolutions, no engine runs in int8
-            activations_quantization_params=QuantizationParameters(per_channel=False)
+            activations_quantization_params=QuantizationParameters(per_channel=False),
+            activations_range_estimator_params=_estimator(scheme.method),
         )
         nncf.set_log_level(logging.ERROR)
         quiet = io.StringIO()
@@ -79,11 +88,41 @@ class OpenVinoQuantizable:
         return made
 
 
+def _estimator(method: str | None) -> RangeEstimatorParameters | None:
+    """How nncf chooses the range of an activation; None: its own way, the mean of extremes.
+
+    Raises:
+        OptionError: a method that it does not have.
+    """
+    if method is None:
+        return None
+    if method == "entropy":
+        raise OptionError("openvino's quantizer has no entropy ranges; minmax or percentile")
+    sides = []
+    for extreme in (StatisticsType.MIN, StatisticsType.MAX):
+        kind, over = extreme, AggregatorType[extreme.name]
+        if method == "percentile":
+            kind, over = StatisticsType.QUANTILE, AggregatorType.MEAN
+        sides.append(StatisticsCollectorParameters(kind, over, quantile_outlier_prob=OUTLIERS))
+    return RangeEstimatorParameters(*sides)
+
+
 def _weight(node: openvino.Node) -> openvino.Output | None:
     """The constant weight of a node, if it has one of at least two values."""
     source = node.input_value(1)
     constant = source.get_node().get_type_name() == "Constant"
     return source if constant and int(np.prod(source.get_shape())) > 1 else None
+
+
+def _output_axes(node: openvino.Node, rank: int) -> tuple[int, ...]:
+    """The axes of a node's weight that count its outputs.
+
+    With scales along another axis the CPU plugin's bf16 kernels divide by zero: the process ends.
+    """
+    kind = node.get_type_name()
+    if kind == "MatMul":
+        return (rank - 2 if node.get_attributes()["transpose_b"] else rank - 1,)
+    return (0, 1) if kind == "GroupConvolution" else (0,)
 
 
 def _weights_only(model: openvino.Model, skip: frozenset[str]) -> None:
@@ -94,10 +133,7 @@ def _weights_only(model: openvino.Model, skip: frozenset[str]) -> None:
         if source is None:
             continue
         values = source.get_node().data.astype(np.float32)
-        grouped = node.get_type_name() == "GroupConvolution"
-        kept = (
-            (0, 1) if grouped else (values.ndim - 1,) if node.get_type_name() == "MatMul" else (0,)
-        )
+        kept = _output_axes(node, values.ndim)
         others = tuple(i for i in range(values.ndim) if i not in kept)
         largest = np.abs(values).max(axis=others, keepdims=True)
         scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)

@@ -1,10 +1,10 @@
 """``edgematte export``."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.cli.progress import Bars
 from edgematte.codec import encode
 from edgematte.errors import EngineError, OptionError
 
@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--patch", type=int, help="side of split's patches (default: 320)")
     parser.add_argument("--regions", type=int, help="cells a call refines (default: 512)")
+    parser.add_argument(
+        "--overlap", type=int, help="vitmatte: pixels that tiles of --size share (default: 128)"
+    )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
     parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
@@ -45,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--calibration-limit", type=int, default=32, help="most pictures taken (default: 32)"
+    )
+    parser.add_argument(
+        "--range-method",
+        help="int8: how ranges of activations are chosen: minmax, percentile or entropy (default: "
+        "percentile; openvino: the mean of the pictures' extremes)",
     )
     parser.add_argument(
         "--budget",
@@ -89,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         graphs=arguments.graphs,
         patch=arguments.patch,
         regions=arguments.regions,
+        overlap=arguments.overlap,
         weights=arguments.weights,
         random_weights=arguments.random_weights,
         seed=arguments.seed,
@@ -103,9 +112,10 @@ def run(arguments: argparse.Namespace) -> int:
         band_px=arguments.band,
         calibration=arguments.calibration,
         calibration_limit=arguments.calibration_limit,
+        range_method=arguments.range_method,
         budget=arguments.budget,
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
-        progress=lambda message: print(f"{message} ...", file=sys.stderr, flush=True),
+        progress=Bars(),
     )
     verdicts = _usability(bundle.path) if arguments.ort else {}
     worst = [d for d in bundle.manifest.accuracy.differences if d.equality == "end-to-end"]
@@ -129,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{d.engine}: alpha differs from PyTorch by {d.max_abs:.1e} at most")
     for d in bundle.manifest.accuracy.differences:
         if d.equality == "choices":
-            print(f"{d.engine}: {d.where}: differs by {d.max_abs:.1e} at most, {d.mean_abs:.1e} mean")
+            print(f"{d.engine}: {d.where}: off by {d.max_abs:.1e} at most, {d.mean_abs:.1e} mean")
     print(bundle.path)
     return 0
 

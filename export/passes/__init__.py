@@ -19,6 +19,7 @@ from edgematte.export.passes.fold_batch_norm import fold_batch_norm
 from edgematte.export.passes.pad_channels import pad_channels
 from edgematte.export.passes.phase_resize import phase_resize
 from edgematte.export.passes.phase_upsample import phase_upsample
+from edgematte.export.passes.pool_conv import pool_conv
 from edgematte.export.passes.slice_softmax import slice_softmax
 
 Pass = Callable[[GraphModule], int]
@@ -38,8 +39,11 @@ PORTABLE: tuple[Pass, ...] = (fold_batch_norm, slice_softmax, phase_upsample)
 
 def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> tuple[Pass, ...]:
     """The passes of a target; ``phone``: for ONNX Runtime on phones."""
+    rounded = (pool_conv,) if precision == "int8" else ()
     if target == "openvino":
-        return OPENVINO
+        return OPENVINO + rounded
+    if target == "onnx" and rounded:
+        return PORTABLE + rounded
     blocks = target == "onnx" and precision in ("fp32", "int8-weights") and not phone
     return ONNX_CPU if blocks else PORTABLE
 

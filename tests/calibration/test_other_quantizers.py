@@ -73,6 +73,38 @@ def test_openvino_w8a8_and_weights_alone(captured: Capture) -> None:
         made.quantize(Scheme(activations="int16"))
 
 
+@pytest.mark.parametrize("method", ["minmax", "percentile"])
+def test_openvino_takes_a_method_for_its_ranges(captured: Capture, method: str) -> None:
+    made = quantizable("openvino", target.build(captured, Options("int8")), feeds())
+    exact = run_openvino(made.quantize(None))
+    chosen = run_openvino(made.quantize(Scheme(method=method)))
+    assert 0 < apart(exact, chosen) < 4 * ALLOWED
+    assert apart(run_openvino(made.quantize(Scheme())), chosen) > 0, "the method changed nothing"
+    with pytest.raises(OptionError, match="entropy"):
+        made.quantize(Scheme(method="entropy"))
+
+
+def test_openvino_scales_matrix_products_by_their_outputs() -> None:
+    """Outputs of very different size keep their digits; one scale for all would lose the small."""
+    torch.manual_seed(0)
+    net = nn.Linear(64, 8)
+    with torch.no_grad():
+        net.weight *= 10.0 ** torch.arange(0, -8, -1)[:, None]
+        net.bias.zero_()
+    given = Tensor("x", (5, 64), "float32", "NC", (0.0, 1.0), "")
+    made = Tensor("y", (5, 8), "float32", "NC", (-9.0, 9.0), "")
+    captured = capture(TorchGraph(Graph("net", (given,), (made,)), net))
+    part = quantizable("openvino", target.build(captured, Options("int8-weights")), None)
+    x = np.random.default_rng(0).standard_normal((5, 64), np.float32)
+    config = {"INFERENCE_PRECISION_HINT": "f32"}
+    exact, small = (
+        openvino.Core().compile_model(part.quantize(scheme), "CPU", config)(x)[0]
+        for scheme in (None, WEIGHTS)
+    )
+    for one in range(8):
+        assert 0 < apart(exact[:, one], small[:, one]) < ALLOWED
+
+
 def test_core_ml_w8a8_is_calibrated_and_evaluated_here(captured: Capture, tmp_path: Path) -> None:
     model = coreml.build(captured, Options("int8", min_ios=17))
     made = quantizable("coreml", model, feeds())

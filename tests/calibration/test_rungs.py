@@ -8,6 +8,7 @@ from edgematte.calibration.ladder import Ladder, Tools
 from edgematte.calibration.measure import Measured
 from edgematte.calibration.scheme import Scheme
 from edgematte.manifest import Graph
+from edgematte.progress import silent
 
 
 class Part:
@@ -43,13 +44,13 @@ EIGHT = Part("net", {f"n{i}": 1.0 + 10.0 * (i == 5) for i in range(8)})
 
 
 def test_everything_is_quantized_where_the_budget_allows_it() -> None:
-    trial, rungs = ladder([EIGHT]).climb(100.0, lambda line: None)
+    trial, rungs = ladder([EIGHT]).climb(100.0, silent)
     assert [r.name for r in rungs] == ["w8a8"] and rungs[0].chosen and rungs[0].inside
     assert trial == {"net": Scheme()}
 
 
 def test_the_group_that_costs_most_goes_back_to_float_first() -> None:
-    trial, rungs = ladder([EIGHT]).climb(7.0, lambda line: None)
+    trial, rungs = ladder([EIGHT]).climb(7.0, silent)
     scheme = trial["net"]
     assert scheme is not None and scheme.skip == {"n4", "n5"}
     assert [r.name for r in rungs] == ["w8a8", "w8a8, 2 nodes in float"]
@@ -57,21 +58,21 @@ def test_the_group_that_costs_most_goes_back_to_float_first() -> None:
 
 
 def test_wide_activations_come_after_the_nodes_and_only_where_there_are_any() -> None:
-    _, rungs = ladder([EIGHT], wide=True).climb(1.0, lambda line: None)
+    _, rungs = ladder([EIGHT], wide=True).climb(1.0, silent)
     assert rungs[-1].name == "w8a16" and rungs[-1].inside
-    _, rungs = ladder([EIGHT]).climb(1.0, lambda line: None)
+    _, rungs = ladder([EIGHT]).climb(1.0, silent)
     assert all("w8a16" != r.name for r in rungs)
 
 
 def test_whole_graphs_go_back_to_float_where_there_are_several() -> None:
     parts = [Part("first", {"a": 0.5}), Part("second", {"b": 30.0, "c": 30.0, "d": 30.0})]
-    trial, rungs = ladder(parts, groups=4).climb(1.0, lambda line: None)
+    trial, rungs = ladder(parts, groups=4).climb(1.0, silent)
     assert trial["second"] is None and trial["first"] == Scheme()
     assert rungs[-1].name == "w8a8, graph second in float"
 
 
 def test_when_nothing_is_inside_the_most_accurate_is_told() -> None:
-    _, rungs = ladder([EIGHT]).climb(0.0, lambda line: None)
+    _, rungs = ladder([EIGHT]).climb(0.0, silent)
     taken = [r for r in rungs if r.chosen]
     assert len(taken) == 1 and not taken[0].inside
     assert taken[0].mad == min(r.mad for r in rungs) and len(rungs) == 3

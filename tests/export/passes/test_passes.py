@@ -23,6 +23,7 @@ from edgematte.export.passes.fold_batch_norm import fold_batch_norm  # noqa: E40
 from edgematte.export.passes.pad_channels import pad_channels  # noqa: E402
 from edgematte.export.passes.phase_resize import phase_resize  # noqa: E402
 from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
+from edgematte.export.passes.pool_conv import pool_conv  # noqa: E402
 from edgematte.export.passes.slice_softmax import slice_softmax  # noqa: E402
 from edgematte.models.octave import OCBlock  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT  # noqa: E402
@@ -265,3 +266,43 @@ def test_the_passes_of_every_target_leave_the_whole_net_as_it_was(passes: tuple[
 def test_what_phones_get_has_only_portable_passes() -> None:
     assert passes_for("onnx", phone=True) == passes_for("coreml", "fp16") == PORTABLE
     assert passes_for("onnx") == ONNX_CPU and passes_for("openvino", "fp16") == OPENVINO
+
+
+class Pooled(nn.Module):
+    """A pool and a convolution, with the settings that matter to the rewrite."""
+
+    def __init__(self, kernel: int, side: int, *, twice: bool = False, stride: int = 0) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(side, stride or None)
+        self.conv = nn.Conv2d(3, 5, kernel)
+        self.twice = twice
+
+    def forward(self, x: Tensor) -> Tensor:
+        small = self.pool(x)
+        made: Tensor = self.conv(small)
+        return made + small.mean() if self.twice else made
+
+
+@pytest.mark.parametrize("side", [2, 3])
+def test_an_average_pool_before_a_pointwise_convolution_becomes_its_stride(side: int) -> None:
+    ops, changed = rewritten(Pooled(1, side), (torch.rand(1, 3, 13, 12),), (pool_conv,))
+    assert changed == {"pool_conv": 1}
+    assert ops["aten.avg_pool2d.default"] == 0 and ops["aten.conv2d.default"] == 1
+
+
+@pytest.mark.parametrize(
+    "net",
+    [Pooled(3, 2), Pooled(1, 2, twice=True), Pooled(1, 2, stride=1)],
+    ids=["3x3 convolution", "pool used twice", "overlapping pool"],
+)
+def test_other_pools_stay(net: nn.Module) -> None:
+    ops, changed = rewritten(net, (torch.rand(1, 3, 12, 12),), (pool_conv,))
+    assert changed == {"pool_conv": 0}
+    assert ops["aten.avg_pool2d.default"] == 1
+
+
+def test_pools_go_into_convolutions_only_where_activations_are_rounded() -> None:
+    for target in ("onnx", "openvino"):
+        assert pool_conv in passes_for(target, "int8")
+        assert pool_conv not in passes_for(target, "fp32")
+        assert pool_conv not in passes_for(target, "int8-weights")

@@ -1,0 +1,30 @@
+"""Progress on standard error: a line a stage, a bar where steps are counted."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Bars:
+    """A :class:`edgematte.progress.Progress` that a person watches."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before the first call."""
+        self._bar: tqdm[None] | None = None
+
+    def __call__(self, message: str, done: int = 0, total: int = 0) -> None:
+        """A line for a stage; a bar that grows for steps of one message."""
+        from tqdm import tqdm
+
+        if not total:
+            print(f"{message} ...", file=sys.stderr, flush=True)
+            return
+        if self._bar is None or self._bar.desc != message:
+            self._bar = tqdm(total=total, desc=message, file=sys.stderr, leave=True)
+            self._bar.desc = message
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,51 @@
+"""Average pooling followed by a 1x1 convolution, as one convolution with the pool's stride.
+
+The mean of k x k pixels, weighted, is the sum of k x k pixels, each weighted by a k*k-th: a k x k
+kernel of equal taps. In float that is more work than it saves; in INT8 it takes away a kernel that
+engines run slowly, and a rounding to 8 bits.
+"""
+
+import torch
+from torch.fx import GraphModule, Node
+
+from edgematte.export.passes.constants import add_constant, is_constant, value
+
+aten = torch.ops.aten
+PLAIN = ([1, 1], [0, 0], [1, 1], 1)
+
+
+def pool_conv(module: GraphModule) -> int:
+    """Rewrite every 1x1 convolution of what an average pool makes for it alone."""
+    changed = 0
+    for node in list(module.graph.nodes):
+        if not _matches(node):
+            continue
+        pool = node.args[0]
+        side = int(pool.args[1][0])
+        taps = (value(module, node.args[1]) / side**2).expand(-1, -1, side, side)
+        constant = add_constant(module, node, taps, "pool_weight")
+        bias = node.args[2] if len(node.args) > 2 else None
+        settings = ([side, side], [0, 0], [1, 1], 1)
+        with module.graph.inserting_before(node):
+            made = module.graph.call_function(
+                aten.conv2d.default, (pool.args[0], constant, bias, *settings)
+            )
+        node.replace_all_uses_with(made)
+        module.graph.erase_node(node)
+        changed += 1
+    return changed
+
+
+def _matches(node: Node) -> bool:
+    if node.target is not aten.conv2d.default or not is_constant(node.args[1]):
+        return False
+    pool, weight = node.args[0], node.args[1]
+    assert isinstance(weight, Node)
+    settings = [*node.args[3:], *PLAIN[max(len(node.args) - 3, 0) :]]
+    if settings != [*PLAIN] or tuple(weight.meta["val"].shape[2:]) != (1, 1):
+        return False
+    if not isinstance(pool, Node) or pool.target is not aten.avg_pool2d.default:
+        return False
+    kernel, stride = pool.args[1], pool.args[2] if len(pool.args) > 2 else []
+    tiles = kernel[0] == kernel[1] and stride in ([], kernel)
+    return tiles and len(pool.args) < 4 and len(pool.users) == 1

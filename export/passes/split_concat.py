@@ -1,0 +1,55 @@
+"""A convolution of concatenated maps, as a sum of a convolution of each.
+
+conv([a, b]) = conv_a(a) + conv_b(b): the same multiplications, and neither the concatenation nor,
+in engines that work on blocks of 16 channels, the way out of the blocks and back. Engines add
+within the second convolution.
+"""
+
+from functools import reduce
+
+import torch
+from torch.fx import GraphModule, Node
+
+from edgematte.export.passes.constants import add_constant, value
+from edgematte.export.passes.widen import groups, is_convolution
+
+aten = torch.ops.aten
+LEAST_CHANNELS = 32  # of the concatenation: below, a second convolution costs more
+
+
+def split_concat(module: GraphModule) -> int:
+    """Rewrite every convolution of one group whose input is concatenated for it alone."""
+    changed = 0
+    for node in list(module.graph.nodes):
+        if not is_convolution(node) or groups(node) > 1:
+            continue
+        whole = node.args[0]
+        if whole.target is not aten.cat.default or whole.args[1:] != (1,) or len(whole.users) > 1:
+            continue
+        if int(whole.meta["val"].shape[1]) < LEAST_CHANNELS:
+            continue
+        with module.graph.inserting_before(node):
+            parts = _parts(module, node, list(whole.args[0]))
+            add = aten.add.Tensor
+            node.replace_all_uses_with(
+                reduce(lambda a, b: module.graph.call_function(add, (a, b)), parts)
+            )
+        module.graph.erase_node(node)
+        module.graph.erase_node(whole)
+        changed += 1
+    return changed
+
+
+def _parts(module: GraphModule, node: Node, maps: list[Node]) -> list[Node]:
+    """A convolution of each map; the last one takes the bias."""
+    weight = value(module, node.args[1])
+    found, first = [], 0
+    for part in maps:
+        count = int(part.meta["val"].shape[1])
+        own = add_constant(module, node, weight[:, first : first + count], "part_weight")
+        arguments = [part, own, *node.args[2:]]
+        if len(arguments) > 2 and part is not maps[-1]:
+            arguments[2] = None
+        found.append(module.graph.call_function(aten.conv2d.default, tuple(arguments)))
+        first += count
+    return found

@@ -1,0 +1,31 @@
+"""What a person sees of long work."""
+
+import pytest
+
+from edgematte.cli.progress import Bars
+
+pytest.importorskip("tqdm")
+
+
+def test_stages_are_lines_and_steps_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    show = Bars()
+    show("capturing the graphs")
+    for done in range(1, 4):
+        show("calibration pictures", done, 3)
+    show("writing onnx int8")
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    lines = seen.err.replace("\r", "\n").splitlines()
+    assert lines[0] == "capturing the graphs ..."
+    assert lines[-1] == "writing onnx int8 ..."
+    bars = [line for line in lines if line.startswith("calibration pictures")]
+    assert "3/3" in bars[-1]
+
+
+def test_another_message_starts_another_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    show = Bars()
+    show("first", 1, 2)
+    show("second", 1, 4)
+    show("second", 4, 4)
+    text = capsys.readouterr().err
+    assert "1/2" in text and "4/4" in text
