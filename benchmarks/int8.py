@@ -9,17 +9,14 @@ unknown band (P(unknown) over 0.1) of held-out pictures, against PyTorch.
 """
 
 import argparse
-import collections
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import openvino
 import torch
@@ -30,6 +27,7 @@ from edgematte.calibration.scheme import Scheme
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import capture
 from edgematte.export.cuts import lightweight
+from edgematte.export.executed import executed, executed_line
 from edgematte.export.passes import passes_for
 from edgematte.export.report import size_of
 from edgematte.export.targets import Options, target_module
@@ -74,7 +72,8 @@ def main(calibration: Path | None, rounds: int, threads: int) -> None:
                 files[name] = Path(folder) / saved.file
             for hint in ("f32", "bf16") if target == "openvino" else ("",):
                 report(target, hint, files, judges, known, rounds, threads)
-            print(f"{target}, w8a8 nodes: {executed(target, files['w8a8'], judges[0])}\n")
+            ran = executed_line(executed(target, files["w8a8"], source.graph))
+            print(f"{target}, w8a8 nodes: {ran}\n")
 
 
 def _input(picture: np.ndarray) -> np.ndarray:
@@ -128,29 +127,6 @@ def open_run(
     core = openvino.Core()
     request = core.compile_model(core.read_model(file), "CPU", config).create_infer_request()
     return lambda image: request.infer({"image": image})["alpha"].copy()
-
-
-def executed(target: str, file: Path, image: np.ndarray) -> str:
-    """Operators that the engine really runs, most frequent first."""
-    counts: collections.Counter[str] = collections.Counter()
-    if target == "onnx":
-        with tempfile.TemporaryDirectory() as folder:
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
-            onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-            for node in onnx.load(options.optimized_model_filepath).graph.node:
-                counts[node.op_type] += 1
-    else:
-        core = openvino.Core()
-        config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERF_COUNT": True}
-        compiled = core.compile_model(core.read_model(file), "CPU", config)
-        request = compiled.create_infer_request()
-        request.infer({"image": image})
-        for one in request.get_profiling_info():
-            if one.status == openvino.ProfilingInfo.Status.EXECUTED:
-                counts[f"{one.node_type} {one.exec_type}"] += 1
-    return ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
 
 
 if __name__ == "__main__":

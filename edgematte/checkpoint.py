@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgematte.errors import CheckpointError
+from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
-from edgematte.registry import Family
+from edgematte.registry import FAMILIES, Family
 from edgematte.testcard import testcard
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -37,13 +38,15 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
     """A model with the weights of a file, or with those shipped.
 
     Args:
-        file: ``.safetensors``, ``.pth``/``.pt``, or a folder that holds ``model.safetensors``. A
-            ``config.json`` (or ``NAME.json``) beside it gives the constructor's options.
+        file: ``.safetensors``, ``.pth``/``.pt``, a folder that holds ``model.safetensors``, or
+            ``hf:OWNER/NAME`` on the Hugging Face hub. A ``config.json`` (or ``NAME.json``) beside
+            it gives the constructor's options; a ``preprocessor_config.json`` the normalisation of
+            models that keep theirs with the weights.
 
     Raises:
         CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
     """
-    source = file.name if file else "shipped"
+    source = "shipped" if file is None else str(file) if is_hub_name(file) else file.name
     if file is None:
         if not family.weights:
             raise CheckpointError(
@@ -51,15 +54,46 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
                 "--random-weights to try the tool chain"
             )
         file = SHIPPED / f"{family.weights}.safetensors"
+    if is_hub_name(file):
+        file = fetch(str(file))
     if file.is_dir():
-        file = file / "model.safetensors"
+        file = weights_in(file)
     state = read_state(file)
     if family.official_keys:
         module, _, name = family.official_keys.partition(":")
         state = getattr(importlib.import_module(module), name)(state)
     model = build(family, read_config(file, family))
+    own = model.state_dict()
+    if "mean" in own and "std" in own and "mean" in state:
+        source += _normalise(state, file.parent)
+    if other := _other_size(family, own, state):
+        raise CheckpointError(f"{file} holds {other}, not {family.name}: give --model {other}")
     _fit(model, state, file)
     return model, Weights(source, fingerprint(model))
+
+
+def _normalise(state: dict[str, Tensor], folder: Path) -> str:
+    """Put the folder's normalisation into a state, where it has one; says which one holds."""
+    origin = "the weights'"
+    if found := normalisation(folder):
+        state["mean"], state["std"] = (torch.tensor(values) for values in found)
+        origin = PREPROCESSOR
+    mean, std = (" ".join(f"{v:.4g}" for v in state[name].tolist()) for name in ("mean", "std"))
+    return f" (normalisation: {origin}, mean {mean}, std {std})"
+
+
+def _other_size(family: Family, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """The name of another model of the same class that a state's shapes are those of, or ``""``."""
+    shapes = {name: value.shape for name, value in state.items()}
+    if shapes == {name: value.shape for name, value in own.items()}:
+        return ""
+    for other in FAMILIES.values():
+        if other.torch_class == family.torch_class and other is not family:
+            with torch.device("meta"):
+                expected = build(other).state_dict()
+            if shapes == {name: value.shape for name, value in expected.items()}:
+                return other.name
+    return ""
 
 
 def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.Module, Weights]:
@@ -77,11 +111,14 @@ def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.
         norm.momentum = 1.0  # the next forward's statistics, and nothing else
     picture = torch.from_numpy(testcard(128, 128)).permute(2, 0, 1)[None].float() / 255
     pictures = torch.cat([picture, torch.rand_like(picture)])
+    examples = (pictures,)
+    if hasattr(model, "examples"):
+        examples = model.examples(pictures)  # type: ignore[operator]
     with torch.no_grad():
         model.train()
         if hasattr(model, "balance"):
             model.balance(pictures)  # type: ignore[operator]
-        model(pictures)
+        model(*examples)
     for norm in norms:
         norm.momentum = 0.1
         assert norm.running_var is not None

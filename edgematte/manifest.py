@@ -61,6 +61,13 @@ class Host:
     search_range: int | None = None  # cells of less than it along both axes have a bias each
     aliasing: bool | None = None  # test that on the flat index, as the authors' code does
     bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
+    padding: tuple[float, float, float] | None = None  # RGB in [0, 1] around smaller pictures
+    candidates: int | None = None  # patches that contexts are chosen from, the most mixed ones
+    feature_px: int | None = None  # side of a pixel of the encoder's map
+    steps: int | None = None  # of the diffusion, 1 to 50
+    seed: int | None = None  # of the diffusion's noise, unsigned 32 bits
+    stop_below: float | None = None  # mean change of alpha in the unknown region that ends it
+    clamp_foreground: bool | None = None  # alpha is 1 where the trimap is foreground
     speck_share: float | None = None  # of the picture: smaller islands and holes are noise
 
 

@@ -32,6 +32,7 @@ class Family:
     counts: tuple[Count, ...]
     official_keys: str = ""  # module:function, the authors' checkpoint layout -> ours
     needs_trimap: bool = False  # the net finds none of its own
+    unpools: bool = False  # puts values where maxima stood: rounding moves some by a pixel
 
 
 LIGHTWEIGHT = Family(
@@ -120,7 +121,7 @@ VITMATTE_S = Family(
         "hidden": 16,
     },
     weights="",
-    counts=(Count({}, 25_814_753, 59.7, "25.8M", "59.7"),),
+    counts=(Count({}, 25_814_753, 58.3, "25814.75K", "59.7"),),
     official_keys="edgematte.models.vitmatte_keys:from_official",
     needs_trimap=True,
 )
@@ -129,7 +130,7 @@ VITMATTE_B = replace(
     VITMATTE_S,
     name="vitmatte-b",
     config={**VITMATTE_S.config, "dim": 768, "heads": 12},
-    counts=(Count({}, 96_686_561, 151.0, "96.7M", "151.0"),),
+    counts=(Count({}, 96_686_561, 141.1, "96686.56K", "151.0"),),
 )
 
 VITMATTE_TINY = replace(
@@ -153,8 +154,104 @@ VITMATTE_TINY = replace(
     counts=(),
 )
 
+HDMATT = Family(
+    name="hdmatt",
+    paper="High-Resolution Deep Image Matting, AAAI 2021",
+    torch_class="edgematte.models.hdmatt:HDMatt",
+    cut_module="edgematte.export.cuts.hdmatt",
+    host_module="edgematte.runtime.hdmatt",
+    multiple=8,
+    config={"cpc": 2, "k": 3, "width": 64},
+    weights="",
+    counts=(
+        Count({"cpc": 2}, 27_362_849, 44.6, "none", "none", "320x320, every patch"),
+        Count({"cpc": 2}, 27_362_849, 12.7, "none", "none", "320x320, patch with unknown pixels"),
+    ),
+    needs_trimap=True,
+    unpools=True,
+)
+
+HDMATT_TINY = replace(
+    HDMATT,
+    name="hdmatt-tiny",
+    paper="a narrow variant of hdmatt, under a million parameters",
+    config={**HDMATT.config, "width": 8},
+    counts=(),
+)
+
+DIFFMATTE_VITS = Family(
+    name="diffmatte-vits",
+    paper="Diffusion for Natural Image Matting, ECCV 2024",
+    torch_class="edgematte.models.diffmatte:DiffMatteViT",
+    cut_module="edgematte.export.cuts.diffmatte",
+    host_module="edgematte.runtime.diffmatte",
+    multiple=32,
+    config={
+        "dim": 384,
+        "depth": 12,
+        "heads": 6,
+        "window": 14,
+        "pretrained": 14,
+        "grid": 32,
+        "base": 32,
+    },
+    weights="",
+    counts=(Count({}, 29_014_273, 50.8, "29014.27K", "50.8", "512x512, one step"),),
+    official_keys="edgematte.models.diffmatte_keys:from_official",
+    needs_trimap=True,
+)
+
+DIFFMATTE_VITB = replace(
+    DIFFMATTE_VITS,
+    name="diffmatte-vitb",
+    config={**DIFFMATTE_VITS.config, "dim": 768, "heads": 12},
+    counts=(Count({}, 101_458_945, 56.0, "101458.95K", "56.0", "512x512, one step"),),
+)
+
+DIFFMATTE_RES34 = replace(
+    DIFFMATTE_VITS,
+    name="diffmatte-res34",
+    torch_class="edgematte.models.diffmatte:DiffMatteRes34",
+    config={"width": 64, "base": 32},
+    # 53,110 of them are vectors of the spectral norm, which is folded as a checkpoint is loaded.
+    counts=(Count({}, 23_867_575, 53.6, "23867.58K", "53.6", "512x512, one step"),),
+)
+
+DIFFMATTE_SWINT = replace(
+    DIFFMATTE_VITS,
+    name="diffmatte-swint",
+    torch_class="edgematte.models.diffmatte:DiffMatteSwin",
+    config={"width": 96, "head_width": 32, "depth3": 6, "base": 32},
+    counts=(Count({}, 38_753_560, 54.5, "38753.56K", "54.5", "512x512, one step"),),
+)
+
+DIFFMATTE_LIGHTWEIGHT = replace(
+    DIFFMATTE_VITS,
+    name="diffmatte-lightweight",
+    paper="the lightweight net's encoder in DiffMatte, and a decoder of half its width",
+    torch_class="edgematte.models.diffmatte:DiffMatteLightweight",
+    multiple=64,
+    config={"ena": 1, "k": 16, "base": 16},
+    counts=(),
+)
+
 FAMILIES: dict[str, Family] = {
-    f.name: f for f in (LIGHTWEIGHT, REGIONAL, REGIONAL_TINY, VITMATTE_S, VITMATTE_B, VITMATTE_TINY)
+    f.name: f
+    for f in (
+        LIGHTWEIGHT,
+        REGIONAL,
+        REGIONAL_TINY,
+        VITMATTE_S,
+        VITMATTE_B,
+        VITMATTE_TINY,
+        HDMATT,
+        HDMATT_TINY,
+        DIFFMATTE_VITS,
+        DIFFMATTE_VITB,
+        DIFFMATTE_RES34,
+        DIFFMATTE_SWINT,
+        DIFFMATTE_LIGHTWEIGHT,
+    )
 }
 
 

@@ -7,7 +7,11 @@ import numpy as np
 from PIL import Image
 
 from edgematte.check.goldens import Goldens
+from edgematte.export.executed import executed, executed_line
 from edgematte.manifest import Accuracy, Manifest
+from edgematte.metrics.seams import VISIBLE, seam_score
+from edgematte.runtime.patches import patch_grid, walk
+from edgematte.runtime.trimap import UNKNOWN
 
 PICTURE = "report.png"
 
@@ -54,6 +58,8 @@ def write_report(
     lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]
+        lines += [*executed_lines(folder, manifest), ""]
+    lines += seam_lines(manifest, goldens)
     lines += ["## Speed", "", speed, ""]
     (folder / "REPORT.md").write_text("\n".join(lines), encoding="utf-8")
 
@@ -84,6 +90,26 @@ def accuracy_table(accuracy: Accuracy) -> list[str]:
     return lines
 
 
+def seam_lines(manifest: Manifest, goldens: Goldens) -> list[str]:
+    """Markdown lines: whether the borders of patches show, where there are any."""
+    side, overlap = manifest.host.patch, manifest.host.overlap
+    if side is None or overlap is None:
+        return []
+    size = goldens.picture.shape[1], goldens.picture.shape[0]
+    patches = list(walk(patch_grid(size, side, overlap)))
+    if len(patches) < 2:
+        return []
+    score = seam_score(goldens.alpha, patches, goldens.trimap == UNKNOWN)
+    return [
+        "## Seams",
+        "",
+        f"Gradient energy of alpha across the borders of {len(patches)} patches of {side} pixels "
+        f"that share {overlap}, over that inside, in the unknown region: {score:.2f} (about 1 "
+        f"where no border shows, visible from {VISIBLE:g}).",
+        "",
+    ]
+
+
 def ladder_table(manifest: Manifest) -> list[str]:
     """Markdown lines: every way of quantizing that was tried, and which was taken."""
     lines = [
@@ -100,6 +126,15 @@ def ladder_table(manifest: Manifest) -> list[str]:
             f"| {r.name} | {r.mad:.4f} | {r.grad:.4f} | {r.conn:.4f} | {r.bytes:,} | {time} "
             f"| {verdict} |"
         )
+    return lines
+
+
+def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
+    """Markdown lines: what the target's engine runs of each graph on this machine."""
+    lines = []
+    for graph in manifest.graphs:
+        if counts := executed(manifest.target, folder / graph.file, graph):
+            lines.append(f"The engine runs of {graph.name}: {executed_line(counts)}.")
     return lines
 
 

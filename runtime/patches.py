@@ -11,17 +11,37 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Patch:
-    """A square of the picture; it may reach beyond the right and bottom border."""
+    """A part of the picture, most often square; it may reach beyond the right and bottom border."""
 
     left: int
     top: int
-    side: int
+    side: int  # its width
+    tall: int = 0  # its height, where it is no square
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.tall or self.side
 
 
 def patch_grid(size: tuple[int, int], side: int, overlap: int) -> list[list[Patch]]:
     """Rows of patches that cover a picture of ``size`` (W, H), neighbours sharing ``overlap``."""
     lefts, tops = (_starts(length, side, overlap) for length in size)
     return [[Patch(left, top, side) for left in lefts] for top in tops]
+
+
+def tile_grid(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> list[list[Patch]]:
+    """Rows of tiles inside a picture of ``size`` (W, H), neighbours sharing ``overlap`` or more.
+
+    They are spread evenly, so that none reaches beyond the picture unless the picture is smaller.
+    """
+    lefts, tops = (_inside(length, side, overlap) for length, side in zip(size, tile, strict=True))
+    return [[Patch(left, top, *tile) for left in lefts] for top in tops]
+
+
+def _inside(length: int, side: int, overlap: int) -> list[int]:
+    count = len(_starts(length, side, overlap))
+    return [i * (length - side) // (count - 1) for i in range(count)] if count > 1 else [0]
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:
@@ -32,8 +52,10 @@ def _starts(length: int, side: int, overlap: int) -> list[int]:
 
 def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
     """(H, W, ...) -> (side, side, ...); beyond the border the picture is reflected."""
-    part = array[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side]
-    missing = [(0, patch.side - n) for n in part.shape[:2]] + [(0, 0)] * (array.ndim - 2)
+    part = array[patch.top : patch.top + patch.height, patch.left : patch.left + patch.side]
+    sides = (patch.height, patch.side)
+    missing = [(0, side - n) for side, n in zip(sides, part.shape[:2], strict=True)]
+    missing += [(0, 0)] * (array.ndim - 2)
     if missing[0][1] or missing[1][1]:
         part = np.pad(part, missing, mode="reflect")
     return part
@@ -45,12 +67,15 @@ def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:
     A pixel's distance is counted from its centre, (i + 0.5) / overlap. Borders that are the
     picture's own do not taper: there is no neighbour to blend with.
     """
-    ramp = np.minimum((np.arange(patch.side, dtype=np.float32) + 0.5) / max(overlap, 1), 1)
-    ones = np.ones_like(ramp)
     weights = []
-    for start, length in ((patch.top, size[1]), (patch.left, size[0])):
+    for start, side, length in (
+        (patch.top, patch.height, size[1]),
+        (patch.left, patch.side, size[0]),
+    ):
+        ramp = np.minimum((np.arange(side, dtype=np.float32) + 0.5) / max(overlap, 1), 1)
+        ones = np.ones_like(ramp)
         before = ramp if start > 0 else ones
-        after = ramp[::-1] if start + patch.side < length else ones
+        after = ramp[::-1] if start + side < length else ones
         weights.append(np.minimum(before, after))
     return np.minimum(weights[0][:, None], weights[1][None, :])
 
@@ -58,12 +83,12 @@ def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:
 class Stitcher:
     """Blends alpha patches by eq. 6, row of patches by row: memory is the result and one row."""
 
-    def __init__(self, size: tuple[int, int], side: int, overlap: int) -> None:
-        """``size`` is (W, H) of the picture; ``side`` and ``overlap`` as for the grid."""
-        self.size, self.side, self.overlap = size, side, overlap
+    def __init__(self, size: tuple[int, int], side: int, overlap: int, tall: int = 0) -> None:
+        """``size`` is (W, H) of the picture; ``side``, ``tall``, ``overlap`` as in the grid."""
+        self.size, self.rows, self.overlap = size, tall or side, overlap
         self.alpha = np.empty((size[1], size[0]), np.float32)
-        self._sum = np.zeros((side, size[0]), np.float32)
-        self._weight = np.zeros((side, size[0]), np.float32)
+        self._sum = np.zeros((self.rows, size[0]), np.float32)
+        self._weight = np.zeros((self.rows, size[0]), np.float32)
         self._top = 0
 
     def add(self, patch: Patch, alpha: Floats | float) -> None:
@@ -81,8 +106,8 @@ class Stitcher:
         done = min(top, self.size[1]) - self._top
         np.divide(self._sum[:done], self._weight[:done], out=self.alpha[self._top :][:done])
         for rows in (self._sum, self._weight):
-            rows[: self.side - done] = rows[done:].copy()
-            rows[self.side - done :] = 0
+            rows[: self.rows - done] = rows[done:].copy()
+            rows[self.rows - done :] = 0
         self._top = top
 
     def finish(self) -> Floats:

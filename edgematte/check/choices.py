@@ -32,12 +32,19 @@ class Replay(Clock):
 
 
 def flips(found: Arrays, given: Arrays, engine: str) -> list[Difference]:
-    """How many rows only one side chose, and their share of all rows that either chose."""
-    rows = []
+    """How many rows only one side chose, and their share of all rows that either chose.
+
+    Choices named ``WHAT of PATCH`` count together.
+    """
+    counts: dict[str, tuple[int, int]] = {}
     for name, expected in given.items():
         here, there = (set(map(tuple, side.tolist())) for side in (found[name], expected))
-        apart, both = len(here ^ there), len(here | there)
-        where = f"{name}, {apart} of {both} chosen by one only"
+        kind = name.partition(" of ")[0]
+        apart, both = counts.get(kind, (0, 0))
+        counts[kind] = apart + len(here ^ there), both + len(here | there)
+    rows = []
+    for kind, (apart, both) in counts.items():
+        where = f"{kind}, {apart} of {both} chosen by one only"
         share = apart / both if both else 0.0
         rows.append(Difference("choices", where, engine, float(apart > 0), share))
     return rows

@@ -122,8 +122,12 @@ def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
     """What the pool of host arrays keeps of a step's result."""
     if name == "probability_patch":
         return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name in ("reduced", "picture_patch", "alpha", "pasted"):
+    if name in ("tile_image", "tile_trimap"):
+        return value[:, :, :: 2 * SAMPLED, :: 2 * SAMPLED]
+    if name in ("reduced", "picture_patch", "alpha", "pasted", "noise", "advanced", "stitched"):
         return value[::SAMPLED, ::SAMPLED]
+    if name == "condition":
+        return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
     if name == "regions":
         return value[:: 4 * SAMPLED]
     return value

@@ -11,7 +11,7 @@ from edgematte.check.compare import (
 )
 from edgematte.check.engines import CheckEngine
 from edgematte.check.goldens import Goldens, read
-from edgematte.check.tolerances import TOLERANCES, TRIMAPS
+from edgematte.check.tolerances import TOLERANCES, TRIMAPS, tolerance_for
 from edgematte.errors import BundleError
 from edgematte.manifest import Accuracy, Difference, Quality
 from edgematte.registry import family
@@ -48,7 +48,8 @@ def check_bundle(
     differences: list[Difference] = compare_host(goldens, steps)
     quality: list[Quality] = []
     for engine in engines:
-        tolerance = TOLERANCES[manifest.precision] if engine.decides else None
+        limits = tolerance_for(manifest.precision, chosen.unpools)
+        tolerance = limits if engine.decides else None
         graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
         pipeline = pipeline_for(chosen, manifest.host, graphs, manifest.trimap_stage)

@@ -21,6 +21,18 @@ TOLERANCES = {
     "int4-palette": Tolerance(1.0, 3e-2),
 }
 
+
+def tolerance_for(precision: str, unpools: bool) -> Tolerance:
+    """The tolerance of a model's graphs and alpha.
+
+    A net that unpools puts a value at one of four pixels, where the largest of them stood. Where
+    two are nearly alike, any rounding coarser than fp32's decides for another: a single pixel then
+    may be anything, and only the mean is limited.
+    """
+    tolerance = TOLERANCES[precision]
+    return Tolerance(1.0, tolerance.mean_abs) if unpools and precision != "fp32" else tolerance
+
+
 TRIMAPS = {name: Tolerance(1.0, 10 * tolerance.mean_abs) for name, tolerance in TOLERANCES.items()}
 """Estimated trimaps: a probability that is off by little moves the band's border by a pixel, and a
 pixel that changes class is off by one half."""

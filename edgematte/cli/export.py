@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     for rung in (r for r in bundle.manifest.ladder if r.chosen):
         print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
     for d in worst:
-        print(f"{d.engine}: alpha differs from PyTorch by {d.max_abs:.1e} at most")
+        print(f"{d.engine}: {d.where} differs from PyTorch by {d.max_abs:.1e} at most")
     for d in bundle.manifest.accuracy.differences:
         if d.equality == "choices":
             print(f"{d.engine}: {d.where}: off by {d.max_abs:.1e} at most, {d.mean_abs:.1e} mean")

@@ -1,0 +1,79 @@
+"""Checkpoints in the layout of the Hugging Face hub: a folder on disk, or fetched by name.
+
+Such a folder holds ``config.json``, ``model.safetensors`` (or ``pytorch_model.bin``) and often
+``preprocessor_config.json`` with the normalisation of the pictures.
+"""
+
+import json
+import math
+from pathlib import Path
+
+from edgematte.errors import CheckpointError
+
+SCHEME = "hf:"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+PREPROCESSOR = "preprocessor_config.json"
+
+Triple = tuple[float, float, float]
+
+
+def is_hub_name(name: Path | str) -> bool:
+    """Whether it is written ``hf:OWNER/NAME``, or ``hf:OWNER/NAME@REVISION``."""
+    return str(name).startswith(SCHEME)
+
+
+def fetch(name: str) -> Path:
+    """The folder of ``hf:OWNER/NAME`` in the hub's cache, fetched if it is not there.
+
+    Raises:
+        CheckpointError: huggingface-hub is not installed, or the hub did not give it.
+    """
+    repository, _, revision = name.removeprefix(SCHEME).partition("@")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise CheckpointError(
+            f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed: pip "
+            'install "edgematte[hub]", or give the folder of a copy on disk'
+        ) from None
+    wanted = ["config.json", PREPROCESSOR, *WEIGHTS]
+    try:
+        folder = snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
+    except Exception as error:  # of many libraries: network, names, rights
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise CheckpointError(
+            f"{name} could not be fetched ({first}); give the folder of a copy on disk instead"
+        ) from None
+    return Path(folder)
+
+
+def weights_in(folder: Path) -> Path:
+    """The weights' file in a folder; the first of :data:`WEIGHTS` that is there."""
+    return next((folder / n for n in WEIGHTS if (folder / n).is_file()), folder / WEIGHTS[0])
+
+
+def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
+    """Mean and deviation of RGB in [0, 1] by the folder's preprocessor file; None without one.
+
+    Raises:
+        CheckpointError: a file with other values than three finite numbers, deviations above 0.
+    """
+    file = folder / PREPROCESSOR
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text())
+        if not found.get("do_normalize", True):
+            return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        if "image_mean" not in found and "image_std" not in found:
+            return None
+        mean, std = (tuple(float(v) for v in found[key]) for key in ("image_mean", "image_std"))
+        if len(mean) != 3 or len(std) != 3:
+            raise ValueError("three values each")
+        if not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
+            raise ValueError("finite values, deviations above 0")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{file}: image_mean and image_std should be three numbers each ({error})"
+        ) from None
+    return mean, std  # type: ignore[return-value]

@@ -1,0 +1,282 @@
+"""The plain vision transformer of ViTMatte (arXiv 2305.15272, sections 3.2 and 3.3).
+
+Blocks come in groups: the first of a group attend inside windows, the others over the whole map
+(hybrid attention), and a residual bottleneck of convolutions ends the group (convolution neck).
+Positions are learned, and attention adds a decomposed relative position bias (Li et al. 2022,
+"Exploring plain vision transformer backbones for object detection").
+
+Maps are (B, h, w, C) here, in patches; every reshape keeps the rank at 5 or below.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, cat, nn, softmax
+from torch.nn import functional as F
+
+NORM_EPS = 1e-6
+
+
+class Constants(NamedTuple):
+    """What one block's attention makes of its weights for a size of map, or of windows."""
+
+    rows: Tensor  # relative positions: (query row, key row, d)
+    columns: Tensor  # (query column, key column, d)
+    places: Tensor  # (rows * columns, rows + columns): a one in a pixel's row and column
+    qkv_bias: Tensor  # (3 C), zeros for keys and values
+    proj_bias: Tensor  # (C), with what the bias of the values adds
+
+
+class Tables(NamedTuple):
+    """All that follows from a map's size and the weights alone; constants of a static graph."""
+
+    position: Tensor  # (1, h, w, D)
+    blocks: tuple[Constants, ...]
+
+
+class Attention(nn.Module):
+    """Multi-head attention over windows of a map, or over the whole of it.
+
+    Args:
+        dim: channels.
+        heads: they divide ``dim``.
+        grid: rows and columns that the relative tables are made for.
+        window: side of a window; 0: no windows.
+    """
+
+    def __init__(self, dim: int, heads: int, grid: int, window: int = 0) -> None:
+        super().__init__()
+        self.heads, self.window = heads, window
+        self.scale = (dim // heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.relative_rows = nn.Parameter(torch.zeros(2 * grid - 1, dim // heads))
+        self.relative_columns = nn.Parameter(torch.zeros(2 * grid - 1, dim // heads))
+
+    def constants(self, height: int, width: int) -> Constants:
+        """For a map of that size.
+
+        The bias of the keys adds the same to all logits of a query, which softmax does not see;
+        that of the values is added whatever the weights. Without them a padded token, zeros that
+        take part in the softmax, has keys and values of zeros: padding can come after projecting.
+        """
+        if self.window:
+            height = width = self.window
+        query, key, value = self.qkv.bias.chunk(3)
+        return Constants(
+            _by_offset(self.relative_rows, height),
+            _by_offset(self.relative_columns, width),
+            places(height, width).to(self.relative_rows),
+            cat([query, torch.zeros_like(key), torch.zeros_like(value)]),
+            self.proj.bias + self.proj.weight @ value,
+        )
+
+    def forward(self, x: Tensor, constants: Constants) -> Tensor:
+        """(B, h, w, C) -> the same shape."""
+        batch, height, width, channels = (int(n) for n in x.shape)
+        rows, columns = self.window or height, self.window or width
+        tall, wide = -(-height // rows) * rows, -(-width // columns) * columns
+        qkv = F.linear(x, self.qkv.weight, constants.qkv_bias)
+        if (tall, wide) != (height, width):
+            qkv = F.pad(qkv, (0, 0, 0, wide - width, 0, tall - height))
+        pixels, depth = rows * columns, channels // self.heads
+        qkv = _split(qkv, rows, columns).reshape(-1, pixels, 3, self.heads, depth)
+        qkv = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, pixels, depth)
+        q, k, v = (part.reshape(-1, pixels, depth) for part in qkv.split(1))
+        y = attend(q, k, v, self.scale, constants)
+        y = y.reshape(-1, self.heads, pixels, depth).permute(0, 2, 1, 3)
+        y = _join(y.reshape(-1, rows, columns, channels), batch, tall, wide)
+        if (tall, wide) != (height, width):
+            y = y[:, :height, :width]
+        return F.linear(y, self.proj.weight, constants.proj_bias)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, constants: Constants) -> Tensor:
+    """Attention with the bias q . R_row[y, y'] + q . R_column[x, x'], of the unscaled query.
+
+    Both terms depend on a key by its row or its column only, so that they are further products of
+    the same matrix product: queries are extended by what they give for every row and every column,
+    keys by a one in their own row and column. No bias as large as the logits is ever made.
+
+    Args:
+        q: (N, rows * columns, d), a window and head each.
+        k: like ``q``.
+        v: like ``q``.
+        scale: of q . k.
+        constants: of the block.
+    """
+    count, pixels, depth = (int(n) for n in q.shape)
+    rows, columns = int(constants.rows.shape[0]), int(constants.columns.shape[0])
+    grid = q.reshape(count, rows, columns, depth)
+    by_row = grid @ constants.rows.transpose(1, 2)
+    by_column = (grid.transpose(1, 2) @ constants.columns.transpose(1, 2)).transpose(1, 2)
+    q = cat([q * scale, by_row.flatten(1, 2), by_column.flatten(1, 2)], dim=2)
+    k = cat([k, constants.places.expand(count, pixels, rows + columns)], dim=2)
+    return softmax(q @ k.transpose(1, 2), dim=-1) @ v
+
+
+def places(rows: int, columns: int) -> Tensor:
+    """Row and column of every pixel as ones among zeros: (rows * columns, rows + columns)."""
+    row = torch.eye(rows).repeat_interleave(columns, 0)
+    column = torch.eye(columns).repeat(rows, 1)
+    return cat([row, column], dim=1)
+
+
+class Neck(nn.Module):
+    """Residual bottleneck: 1x1, 3x3, 1x1 without biases, a norm after each (section 3.3).
+
+    The last norm starts at zero, so that a pretrained transformer starts as it was.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Linear(dim, dim // 2, bias=False)  # 1x1
+        self.norm1 = nn.LayerNorm(dim // 2, eps=NORM_EPS)
+        self.conv2 = nn.Conv2d(dim // 2, dim // 2, 3, padding=1, bias=False)
+        self.norm2 = nn.LayerNorm(dim // 2, eps=NORM_EPS)
+        self.conv3 = nn.Linear(dim // 2, dim, bias=False)  # 1x1
+        self.norm3 = nn.LayerNorm(dim, eps=NORM_EPS)
+        nn.init.zeros_(self.norm3.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, h, w, C) -> the same shape."""
+        y = F.gelu(self.norm1(self.conv1(x)))
+        y = self.conv2(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y = F.gelu(self.norm2(y))
+        out: Tensor = x + self.norm3(self.conv3(y))
+        return out
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block, and the neck where it ends a group."""
+
+    def __init__(self, dim: int, heads: int, grid: int, window: int, neck: bool) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.attention = Attention(dim, heads, window or grid, window)
+        self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.neck = Neck(dim) if neck else None
+
+    def forward(self, x: Tensor, constants: Constants) -> Tensor:
+        """(B, h, w, C) -> the same shape."""
+        x = x + self.attention(self.norm1(x), constants)
+        x = x + self.mlp(self.norm2(x))
+        return x if self.neck is None else self.neck(x)
+
+
+class ViT(nn.Module):
+    """Picture -> one map of features at 1/16.
+
+    ``forward(x: (B, in_channels, H, W)) -> (B, dim, H/16, W/16)``; H and W are multiples of 16, of
+    any size. For graphs with static shapes give the constants of the size, ``tables(h, w)``.
+
+    Args:
+        dim: channels.
+        depth: blocks.
+        heads: of attention.
+        window: side of a window, in patches.
+        group: blocks of a group.
+        local: of them attend inside windows, the first ones; 0: none (global attention only),
+            ``group``: all (window attention only).
+        conv_neck: with a residual bottleneck at the end of each group.
+        in_channels: of the picture.
+        patch: side of a patch in pixels.
+        pretrained: rows and columns of the stored position embedding.
+        grid: rows and columns that the relative tables of global blocks are stored for.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int = 384,
+        depth: int = 12,
+        heads: int = 6,
+        window: int = 14,
+        group: int = 3,
+        local: int = 2,
+        conv_neck: bool = True,
+        in_channels: int = 4,
+        patch: int = 16,
+        pretrained: int = 14,
+        grid: int = 32,
+    ) -> None:
+        super().__init__()
+        self.patch, self.pretrained = patch, pretrained
+        self.embed = nn.Conv2d(in_channels, dim, patch, patch)
+        self.position = nn.Parameter(torch.empty(1, 1 + pretrained**2, dim))  # class token first
+        nn.init.trunc_normal_(self.position, std=0.02)
+        self.blocks = nn.ModuleList(
+            Block(
+                dim,
+                heads,
+                grid,
+                window if i % group < local else 0,
+                conv_neck and (i + 1) % group == 0,
+            )
+            for i in range(depth)
+        )
+
+    def tables(self, height: int, width: int) -> Tables:
+        """The constants of a map of ``height`` by ``width`` patches."""
+        blocks = tuple(block.attention.constants(height, width) for block in self.blocks)
+        return Tables(self._position(height, width), blocks)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, h, w, D): the convolution, as a matrix product.
+
+        oneDNN 3.x gives wrong results for bfloat16 convolutions whose stride is their size (4
+        channels, with AMX), in PyTorch and in OpenVINO.
+        """
+        batch, channels, height, width = (int(n) for n in x.shape)
+        rows, columns, side = height // self.patch, width // self.patch, self.patch
+        x = x.reshape(batch * channels, rows, side, columns, side).permute(0, 1, 3, 2, 4)
+        x = x.reshape(batch, channels, rows * columns, side * side).permute(0, 2, 1, 3)
+        x = x.reshape(batch, rows, columns, channels * side * side)
+        return F.linear(x, self.embed.weight.flatten(1), self.embed.bias)
+
+    def _position(self, height: int, width: int) -> Tensor:
+        side = self.pretrained
+        stored = self.position[:, 1:].reshape(1, side, side, -1)
+        if (height, width) == (side, side):
+            return stored
+        resized = F.interpolate(
+            stored.permute(0, 3, 1, 2), (height, width), mode="bicubic", align_corners=False
+        )
+        return resized.permute(0, 2, 3, 1)
+
+    def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
+        """(B, in_channels, H, W) -> (B, dim, H/16, W/16)."""
+        x = self._embed(x)
+        chosen = tables or self.tables(int(x.shape[1]), int(x.shape[2]))
+        x = x + chosen.position
+        for block, constants in zip(self.blocks, chosen.blocks, strict=True):
+            x = block(x, constants)
+        return x.permute(0, 3, 1, 2)
+
+
+def _by_offset(table: Tensor, length: int) -> Tensor:
+    """A table of 2n - 1 offsets, resized linearly to ``length``, by query and key: (l, l, d)."""
+    offsets = 2 * length - 1
+    if len(table) != offsets:
+        table = F.interpolate(table.T[None], offsets, mode="linear", align_corners=False)[0].T
+    index = torch.arange(length, device=table.device)
+    return table[index[:, None] - index + length - 1]
+
+
+def _split(x: Tensor, rows: int, columns: int) -> Tensor:
+    """(B, h, w, C) -> windows (B * h/rows * w/columns, rows, columns, C)."""
+    batch, height, width, channels = (int(n) for n in x.shape)
+    if (rows, columns) == (height, width):
+        return x
+    x = x.reshape(batch * height // rows, rows, width // columns, columns, channels)
+    return x.permute(0, 2, 1, 3, 4).reshape(-1, rows, columns, channels)
+
+
+def _join(x: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """The reverse of :func:`_split`."""
+    _, rows, columns, channels = (int(n) for n in x.shape)
+    if (rows, columns) == (height, width):
+        return x
+    x = x.reshape(batch * height // rows, width // columns, rows, columns, channels)
+    return x.permute(0, 2, 1, 3, 4).reshape(batch, height, width, channels)

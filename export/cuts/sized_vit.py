@@ -1,0 +1,32 @@
+"""A vision transformer for pictures of one size: what follows from the size is worked out once."""
+
+import torch
+from torch import Tensor, nn
+
+from edgematte.models.vit import Constants, Tables, ViT
+
+
+class SizedViT(nn.Module):
+    """Picture of one size -> features; interpolated positions and offsets are constants."""
+
+    def __init__(self, transformer: ViT, size: tuple[int, int]) -> None:
+        """Shares the transformer's weights; ``size`` is (width, height) in pixels."""
+        super().__init__()
+        self.transformer = transformer
+        width, height = (side // transformer.patch for side in size)
+        with torch.no_grad():
+            tables = transformer.tables(height, width)
+        self.register_buffer("position", tables.position.clone(), persistent=False)
+        self.count = len(tables.blocks)
+        for i, constants in enumerate(tables.blocks):
+            for name, value in zip(Constants._fields, constants, strict=True):
+                self.register_buffer(f"{name}{i}", value.clone(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, dim, H / patch, W / patch)."""
+        blocks = tuple(
+            Constants(*(self.get_buffer(f"{name}{i}") for name in Constants._fields))
+            for i in range(self.count)
+        )
+        feature: Tensor = self.transformer(x, Tables(self.get_buffer("position"), blocks))
+        return feature

@@ -1,0 +1,125 @@
+"""ViTMatte's cut: one graph of a fixed size for tiles of the picture."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edgematte.check.goldens import to_bytes
+from edgematte.export.capture import TorchGraph
+from edgematte.export.cuts.sized_vit import SizedViT
+from edgematte.manifest import Graph, Host
+from edgematte.manifest import Tensor as Spec
+from edgematte.models.vitmatte import ViTMatte
+from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk
+
+CUTS = ("tiles",)
+SIZES = {"overlap": 128}
+UNIT = (0.0, 1.0)
+
+
+class Matte(nn.Module):
+    """Image and trimap -> alpha, with all that the size decides as constants."""
+
+    def __init__(self, model: ViTMatte, host: Host) -> None:
+        """Shares the model's weights."""
+        super().__init__()
+        self.model = model
+        self.backbone = SizedViT(model.backbone, host.size)
+
+    def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
+        """(1, 3, H, W), (1, 1, H, W) -> (1, 1, H, W)."""
+        picture = self.model.normalise(image, trimap)
+        alpha: Tensor = self.model.decoder(self.backbone(picture), picture)
+        return alpha
+
+
+def host(cut: str, size: tuple[int, int], overlap: int) -> Host:
+    """The host parameters but for those of the weights; ``size`` is (width, height) of a tile.
+
+    Neighbouring tiles share ``overlap`` pixels, at most half a tile.
+    """
+    return Host(cut, size, overlap=min(overlap, min(size) // 2))
+
+
+def complete(host: Host, model: ViTMatte) -> Host:
+    """The host parameters with the colour that the model's normalisation makes zero."""
+    red, green, blue = model.mean.tolist()
+    return replace(host, padding=(red, green, blue))
+
+
+def graphs(model: ViTMatte, host: Host) -> list[TorchGraph]:
+    """The module to capture, with its declared inputs and outputs."""
+    width, height = host.size
+    image = Spec("image", (1, 3, height, width), "float32", "NCHW", UNIT, "RGB bytes / 255")
+    meaning = "trimap bytes / 255: 0 background, 128/255 unknown, 1 foreground"
+    trimap = Spec("trimap", (1, 1, height, width), "float32", "NCHW", UNIT, meaning)
+    alpha = Spec("alpha", (1, 1, height, width), "float32", "NCHW", UNIT, "alpha")
+    return [TorchGraph(Graph("matte", (image, trimap), (alpha,)), Matte(model, host))]
+
+
+@torch.no_grad()
+def reference(
+    model: ViTMatte,
+    host: Host,
+    picture: NDArray[np.uint8],
+    reduced: NDArray[np.uint8],
+    trimap: NDArray[np.uint8],
+) -> NDArray[np.float32]:
+    """Alpha (H, W) by the training-time forward, zero padding after the normalisation.
+
+    Args:
+        model: the trained model.
+        host: the cut's parameters.
+        picture: uint8 (H, W, 3).
+        reduced: of no use here: pictures are cut, not reduced.
+        trimap: uint8 (H, W).
+    """
+    assert host.overlap is not None
+    height, width = trimap.shape
+    image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
+    classes = torch.from_numpy(trimap.copy())
+    whole = model.normalise(image, classes[None, None] / 255)
+    total, weights = torch.zeros(height, width), torch.zeros(height, width)
+    for tile in walk(tile_grid((width, height), host.size, host.overlap)):
+        rows, columns = _inside(tile, height, width)
+        part = whole[:, :, rows, columns]
+        right, below = tile.side - part.shape[3], tile.height - part.shape[2]
+        alpha = model.matte(F.pad(part, (0, right, 0, below)))[0, 0]
+        taper = torch.from_numpy(blend_window(tile, (width, height), host.overlap))
+        taper = taper[: part.shape[2], : part.shape[3]]
+        total[rows, columns] += taper * alpha[: part.shape[2], : part.shape[3]]
+        weights[rows, columns] += taper
+    stitched = torch.where(classes == 128, total / weights, (classes == 255).float())
+    return np.asarray(stitched.clamp(0, 1).numpy(), np.float32)
+
+
+def _inside(tile: Patch, height: int, width: int) -> tuple[slice, slice]:
+    rows = slice(tile.top, min(tile.top + tile.height, height))
+    return rows, slice(tile.left, min(tile.left + tile.side, width))
+
+
+def host_pool(
+    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """What the host steps start from: the picture."""
+    return {"picture": picture}
+
+
+def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """An array that nothing before gives: a tile to crop, or alphas to stitch.
+
+    The alphas are smooth and differ from tile to tile, so that blending shows.
+    """
+    boxes = pool["tiles"]
+    if name == "tile":
+        chosen: NDArray[Any] = boxes[int(np.argmax(pool["run"]))]
+        return chosen
+    assert name == "alphas"
+    across, down = (np.linspace(0, 1, int(n), dtype=np.float32) for n in boxes[0][2:])
+    planes = [np.add.outer(down * (i + 1), across[::-1]) % 1 for i in range(len(boxes))]
+    return to_bytes(np.stack(planes))

@@ -1,0 +1,53 @@
+"""What an engine really runs of a graph: its operators after optimisation, with their kernels."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from edgematte.manifest import Graph
+
+MOST = 12
+
+
+def executed(target: str, file: Path, graph: Graph) -> Counter[str]:
+    """Operators and how often they run; of OpenVINO with the kernel's name (``_i8``: INT8).
+
+    Args:
+        target: onnx or openvino; of others nothing is known here.
+        file: the graph's file.
+        graph: its declaration, for inputs to run it with.
+    """
+    if target == "onnx":
+        return _onnxruntime(file)
+    return _openvino(file, graph) if target == "openvino" else Counter()
+
+
+def executed_line(counts: Counter[str]) -> str:
+    """The most frequent operators on one line."""
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common(MOST))
+
+
+def _onnxruntime(file: Path) -> Counter[str]:
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        nodes = onnx.load(options.optimized_model_filepath).graph.node
+        return Counter(node.op_type for node in nodes)
+
+
+def _openvino(file: Path, graph: Graph) -> Counter[str]:
+    import numpy as np
+    import openvino
+
+    core = openvino.Core()
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERF_COUNT": True}
+    request = core.compile_model(core.read_model(file), "CPU", config).create_infer_request()
+    request.infer({t.name: np.zeros(t.shape, t.dtype) for t in graph.inputs})
+    ran = openvino.ProfilingInfo.Status.EXECUTED
+    profile = request.get_profiling_info()
+    return Counter(f"{one.node_type} {one.exec_type}" for one in profile if one.status == ran)

@@ -1,0 +1,142 @@
+"""Refining regions through the ENCODE and REFINE graphs, N at a time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.manifest import Host
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.neighbours import Cells, Indices
+from edgematte.runtime.regional_steps import positions, regions_of, with_neighbours
+from edgematte.runtime.regions import CELL_PX, crop_regions
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+SKIPS = ("skip8", "skip4", "skip2")
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Regions and what the graphs said of them."""
+
+    cells: Cells  # (n, 2), row and column, ascending
+    alpha: Floats  # (n, 8, 8)
+    tokens: Floats | None  # (n, T); None without attention
+
+
+class Refiner:
+    """The refining half of the net.
+
+    Regions whose answer is known from an earlier frame take part as neighbours, by their tokens;
+    they are not computed again.
+    """
+
+    def __init__(self, host: Host, graphs: Mapping[str, GraphCall]) -> None:
+        """``graphs`` holds ``refine``, and ``encode`` where regions see each other."""
+        self.host, self.graphs = host, graphs
+        self.side = regions_of(host)
+        self._table = None if host.bias_table is None else np.array(host.bias_table, np.float32)
+
+    def __call__(
+        self,
+        framed: Bytes,
+        coarse_alpha: Floats,
+        cells: Cells,
+        clock: Clock,
+        known: tuple[Indices, Refined] | None = None,
+    ) -> Refined:
+        """Alpha of every cell.
+
+        Args:
+            framed: uint8 (H, W, 3), sides multiples of 8.
+            coarse_alpha: (H, W), bilinear.
+            cells: (n, 2), ascending.
+            clock: is told what the stages took.
+            known: for each cell its place among earlier ones, or -1; and those earlier ones.
+        """
+        alpha = np.empty((len(cells), CELL_PX, CELL_PX), np.float32)
+        fresh = np.arange(len(cells), dtype=np.int32)
+        tokens = None
+        if known is not None:
+            places, earlier = known
+            kept = places >= 0
+            fresh = fresh[~kept]
+            alpha[kept] = earlier.alpha[places[kept]]
+            if earlier.tokens is not None:
+                tokens = np.empty((len(cells), earlier.tokens.shape[1]), np.float32)
+                tokens[kept] = earlier.tokens[places[kept]]
+        if not len(fresh):
+            return Refined(cells, alpha, tokens)
+        chunks = [fresh[part] for part in self.chunks(len(fresh))]
+        crops = []
+        for chunk in chunks:
+            with clock("host.crop"):
+                crops.append(filled(crop_regions(framed, coarse_alpha, cells[chunk]), self.side))
+        if self._table is None:
+            for chunk, region in zip(chunks, crops, strict=True):
+                with clock("graph.refine"):
+                    answer = self.graphs["refine"](region=region)["cell"]
+                alpha[chunk] = answer[: len(chunk), 0]
+            return Refined(cells, alpha, None)
+        tokens = self._attended(cells, tokens, chunks, crops, alpha, clock)
+        return Refined(cells, alpha, tokens)
+
+    def _attended(
+        self,
+        cells: Cells,
+        tokens: Floats | None,
+        chunks: list[Indices],
+        crops: list[Floats],
+        alpha: Floats,
+        clock: Clock,
+    ) -> Floats:
+        """Fills in ``alpha`` of the chunks' cells; gives the tokens of all."""
+        with clock("host.neighbours"):
+            group = with_neighbours(self.host, cells, np.concatenate(chunks))
+        encoded = []
+        for region in crops:  # all of them before the first is refined: they need each other
+            with clock("graph.encode"):
+                encoded.append(self.graphs["encode"](region=region))
+        with clock("host.gather"):
+            if tokens is None:
+                tokens = np.empty((len(cells), encoded[0]["token"].shape[1]), np.float32)
+            for chunk, part in zip(chunks, encoded, strict=True):
+                tokens[chunk] = part["token"][: len(chunk)]
+        start = 0
+        for chunk, part in zip(chunks, encoded, strict=True):
+            with clock("host.gather"):
+                near = group[start : start + len(chunk)]
+                inputs = {name: part[name] for name in SKIPS}
+                inputs["tokens"] = filled(tokens[near], self.side)
+                inputs["bias"] = filled(self._biases(cells, near), self.side)
+                start += len(chunk)
+            with clock("graph.refine"):
+                answer = self.graphs["refine"](**inputs)["cell"]
+            alpha[chunk] = answer[: len(chunk), 0]
+        return tokens
+
+    def _biases(self, cells: Cells, group: Indices) -> Floats:
+        assert self._table is not None
+        return self._table.take(positions(self.host, cells, group), axis=0)
+
+    def chunks(self, count: int) -> Iterator[slice]:
+        """Where each call's regions lie among ``count`` of them."""
+        for start in range(0, count, self.side):
+            yield slice(start, min(start + self.side, count))
+
+    def warm_up(self, clock: Clock) -> None:
+        """One call of every graph, on zeros."""
+        framed = np.zeros((CELL_PX, CELL_PX, 3), np.uint8)
+        self(framed, np.zeros(framed.shape[:2], np.float32), np.zeros((1, 2), np.int32), clock)
+
+
+def filled(array: Floats, count: int) -> Floats:
+    """The last chunk as long as the others: zeros after its ``len(array)`` entries."""
+    if len(array) == count:
+        return array
+    out = np.zeros((count, *array.shape[1:]), array.dtype)
+    out[: len(array)] = array
+    return out

@@ -1,0 +1,150 @@
+"""Host side of ViTMatte: one graph of a fixed size, on tiles of the picture that hold unknowns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import BundleError
+from edgematte.manifest import Host
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.patches import Patch, Stitcher, tile_grid, walk
+from edgematte.runtime.pipeline import Pipeline, Step
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+STRIP = 256  # rows worked on at a time: memory stays that of the result
+
+
+def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
+    """The pipeline of the cut that ``host`` names.
+
+    Raises:
+        BundleError: graphs or parameters that no export of this net writes.
+    """
+    _check(host)
+    if "matte" not in graphs:
+        raise BundleError("the tiles cut needs a graph 'matte'; the bundle has none")
+    return Tiles(host, graphs["matte"])
+
+
+class Tiles:
+    """Overlapping tiles at full resolution; memory is the result, and one row of tiles.
+
+    A picture that fits into a tile is one. What is known already keeps the trimap's value.
+    """
+
+    def __init__(self, host: Host, graph: GraphCall) -> None:
+        """``graph`` makes image (1, 3, h, w) and trimap (1, 1, h, w) into alpha (1, 1, h, w)."""
+        self.host, self.graph = host, graph
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`; there is always a trimap."""
+        assert trimap is not None
+        host = self.host
+        stitcher = _stitcher(host, (picture.shape[1], picture.shape[0]))
+        for tile in walk(_grid(host, stitcher.size)):
+            known = window(trimap, tile)
+            if not (known == UNKNOWN).any():
+                with clock("host.stitch"):
+                    stitcher.add(tile, 0.0)
+                continue
+            with clock("host.crop"):
+                image = image_input(window(picture, tile), host)
+                classes = trimap_input(known, host)
+            with clock("graph.matte"):
+                alpha = self.graph(image=image, trimap=classes)["alpha"][0, 0]
+            with clock("host.stitch"):
+                stitcher.add(tile, alpha)
+        with clock("host.stitch"):
+            return keep_known(stitcher.finish(), trimap), trimap
+
+
+def window(array: Bytes, tile: Patch) -> Bytes:
+    """The part of (H, W, ...) that a tile covers."""
+    return array[tile.top : tile.top + tile.height, tile.left : tile.left + tile.side]
+
+
+def image_input(pixels: Bytes, host: Host) -> Floats:
+    """Pixels (h, w, 3) -> graph input (1, 3, height, width), ``host.padding`` right and below.
+
+    The net was trained with zeros there, after its normalisation; ``padding`` is what becomes zero.
+    """
+    assert host.padding is not None
+    height, width = pixels.shape[:2]
+    image = np.empty((1, 3, host.size[1], host.size[0]), np.float32)
+    if (width, height) != host.size:
+        image[0] = np.array(host.padding, np.float32)[:, None, None]
+    np.multiply(pixels.transpose(2, 0, 1), np.float32(1 / 255), out=image[0, :, :height, :width])
+    return image
+
+
+def trimap_input(trimap: Bytes, host: Host) -> Floats:
+    """Trimap (h, w) -> graph input (1, 1, height, width): bytes / 255, zeros right and below."""
+    classes = np.zeros((1, 1, host.size[1], host.size[0]), np.float32)
+    height, width = trimap.shape
+    np.multiply(trimap, np.float32(1 / 255), out=classes[0, 0, :height, :width])
+    return classes
+
+
+def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
+    """Put 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W) and gives it back."""
+    for top in range(0, len(alpha), STRIP):
+        part, classes = alpha[top : top + STRIP], trimap[top : top + STRIP]
+        part[classes == BACKGROUND] = 0
+        part[classes == FOREGROUND] = 1
+    return alpha
+
+
+def host_steps(host: Host) -> dict[str, Step]:
+    """Every host step as a function of named arrays, for golden records and ports of the host."""
+    _check(host)
+
+    def tiles(trimap: Bytes) -> dict[str, NDArray[Any]]:
+        grid = list(walk(_grid(host, (trimap.shape[1], trimap.shape[0]))))
+        boxes = np.array([(t.left, t.top, t.side, t.height) for t in grid], np.int32)
+        return {
+            "tiles": boxes,
+            "run": np.array([(window(trimap, t) == UNKNOWN).any() for t in grid]),
+        }
+
+    def cut(picture: Bytes, trimap: Bytes, tile: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
+        where = Patch(*(int(n) for n in tile))
+        return {
+            "tile_image": image_input(window(picture, where), host),
+            "tile_trimap": trimap_input(window(trimap, where), host),
+        }
+
+    def stitch(tiles: NDArray[np.int32], alphas: Floats, trimap: Bytes) -> dict[str, Any]:
+        stitcher = _stitcher(host, (trimap.shape[1], trimap.shape[0]))
+        for row, alpha in zip(tiles, alphas, strict=True):
+            stitcher.add(Patch(*(int(n) for n in row)), alpha)
+        return {"alpha": keep_known(stitcher.finish(), trimap)}
+
+    return {"tiles": tiles, "crop": cut, "stitch": stitch}
+
+
+def _grid(host: Host, size: tuple[int, int]) -> list[list[Patch]]:
+    assert host.overlap is not None
+    return tile_grid(size, host.size, host.overlap)
+
+
+def _stitcher(host: Host, size: tuple[int, int]) -> Stitcher:
+    assert host.overlap is not None
+    return Stitcher(size, host.size[0], host.overlap, host.size[1])
+
+
+def _check(host: Host) -> None:
+    if host.cut != "tiles":
+        raise BundleError(f"unknown cut {host.cut!r}; there are: tiles")
+    if min(host.size) < 1:
+        raise BundleError(f"size {list(host.size)}: both sides should be at least 1")
+    if host.overlap is None or not 0 <= host.overlap < min(host.size):
+        raise BundleError(
+            f"overlap {host.overlap}: it should be less than the tile, {list(host.size)}"
+        )
+    if host.padding is None:
+        raise BundleError("the host needs padding, the colour around pictures below a tile's size")

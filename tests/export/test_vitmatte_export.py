@@ -1,0 +1,151 @@
+"""ViTMatte's cut: tiles of PyTorch graphs are its forward; exports to every target pass."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgematte import testcard as cards  # noqa: E402
+from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.tolerances import CUT  # noqa: E402
+from edgematte.checkpoint import random_model  # noqa: E402
+from edgematte.errors import OptionError  # noqa: E402
+from edgematte.export import export  # noqa: E402
+from edgematte.export.cuts import vitmatte  # noqa: E402
+from edgematte.export.torch_graph import torch_calls  # noqa: E402
+from edgematte.manifest import Host  # noqa: E402
+from edgematte.models.vitmatte import ViTMatte  # noqa: E402
+from edgematte.registry import VITMATTE_TINY  # noqa: E402
+from edgematte.runtime.bundle import open_bundle  # noqa: E402
+from edgematte.runtime.clock import Clock  # noqa: E402
+from edgematte.runtime.matter import load  # noqa: E402
+from edgematte.runtime.vitmatte import pipeline  # noqa: E402
+
+pytestmark = pytest.mark.export
+
+SMALL = {"dim": 24, "heads": 3, "detail": 8, "fusion": 16, "window": 3}
+
+
+def made(size: tuple[int, int], overlap: int = 16, **options: int) -> tuple[ViTMatte, Host]:
+    model, _ = random_model(VITMATTE_TINY, SMALL | options, 1)
+    assert isinstance(model, ViTMatte)
+    model.mean.copy_(torch.tensor([0.3, 0.6, 0.1]))  # padding in another colour would show
+    return model, vitmatte.complete(vitmatte.host("tiles", size, overlap), model)
+
+
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        ((96, 64), (96, 64)),  # a tile
+        ((70, 41), (96, 64)),  # less than one
+        ((150, 41), (96, 64)),  # less in one direction, more in the other
+        ((201, 133), (96, 64)),
+    ],
+)
+def test_tiles_of_graphs_are_the_training_forward(
+    picture: tuple[int, int], size: tuple[int, int]
+) -> None:
+    model, host = made(size)
+    pixels, trimap = cards.testcard(*picture), cards.testcard_trimap(*picture)
+    calls = torch_calls(vitmatte.graphs(model, host))
+    alpha, same = pipeline(host, calls)(pixels, trimap, Clock())
+    whole = vitmatte.reference(model, host, pixels, pixels, trimap)
+    found = difference("cut", "alpha", "PyTorch", alpha, whole, CUT)
+    assert found.ok, found
+    assert np.array_equal(same, trimap)
+    assert alpha[trimap == 128].std() > 0.05
+
+
+def test_a_smaller_picture_is_padded_as_in_training() -> None:
+    """Zeros right and below, after the normalisation: what the published code does."""
+    model, host = made((96, 64))
+    pixels, trimap = cards.testcard(80, 48), cards.testcard_trimap(80, 48)
+    planes = torch.from_numpy(np.dstack([pixels, trimap]).transpose(2, 0, 1)[None] / 255).float()
+    planes[:, :3] = (planes[:, :3] - model.mean[:, None, None]) / model.std[:, None, None]
+    padded = torch.zeros(1, 4, 64, 96)
+    padded[:, :, :48, :80] = planes
+    with torch.no_grad():
+        wanted = model.decoder(model.backbone(padded), padded)[0, 0, :48, :80].numpy()
+    calls = torch_calls(vitmatte.graphs(model, host))
+    alpha, _ = pipeline(host, calls)(pixels, trimap, Clock())
+    unknown = trimap == 128
+    np.testing.assert_allclose(alpha[unknown], wanted[unknown], atol=1e-5)  # float32 sums
+
+
+@pytest.mark.parametrize("options", [{}, {"local": 0}, {"local": 2, "conv_neck": 0}])
+def test_the_graph_is_static_and_of_rank_5_at_most(options: dict[str, int]) -> None:
+    model, host = made((96, 64), **options)
+    (source,) = vitmatte.graphs(model, host)
+    example = tuple(torch.rand(t.shape) for t in source.graph.inputs)
+    program = torch.export.export(source.module.eval(), example)
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor):
+            assert value.ndim <= 5, node
+        for word in ("bicubic", "linear1d", "index", "gather", "arange"):
+            assert word not in str(node.target), node  # positions are constants
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+def test_exports_are_within_the_tolerance(target: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"size": (96, 64), "random_weights": True, "config": SMALL}
+    for precision in ("fp32", "fp16"):
+        bundle = export(
+            "vitmatte-tiny",
+            target=target,
+            precision=precision,
+            output=tmp_path / f"{precision}.edgematte",
+            overlap=24,
+            **options,
+        )
+        assert bundle.manifest.accuracy.ok and bundle.manifest.host.overlap == 24
+        assert [g.name for g in bundle.manifest.graphs] == ["matte"]
+    size = sum(f.stat().st_size for f in (tmp_path / "fp32.edgematte" / "golden").iterdir())
+    assert size < 200_000
+
+
+def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: Path) -> None:
+    folder = tmp_path / "b.edgematte"
+    export(
+        "vitmatte-tiny",
+        target="onnx",
+        size=64,
+        random_weights=True,
+        config=SMALL,
+        output=folder,
+    )
+    assert open_bundle(folder).manifest.host.overlap == 32
+    matter = load(folder)
+    for size in ((64, 64), (40, 30), (200, 90)):
+        trimap = cards.testcard_trimap(*size)
+        found = matter(cards.testcard(*size), trimap)
+        assert np.array_equal(found.trimap, trimap)
+        assert set(np.unique(found.alpha[trimap != 128])) <= {0.0, 1.0}
+        assert found.alpha[trimap == 128].std() > 0.01
+    with pytest.raises(OptionError, match="--trimap FILE.*--cascade lightweight"):
+        matter(cards.testcard(64, 64))
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"size": 48}, "size 48 is not a multiple of 32"),
+        ({"patch": 320}, "--patch has no meaning"),
+        ({"graphs": "split"}, "no cut 'split'; there are: tiles"),
+        ({"overlap": 0}, "at least 1"),
+    ],
+)
+def test_options_without_a_meaning_are_refused(
+    options: dict[str, Any], part: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=part):
+        export(
+            "vitmatte-tiny",
+            target="onnx",
+            random_weights=True,
+            output=tmp_path / "b",
+            **options,
+        )

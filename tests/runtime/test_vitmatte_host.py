@@ -1,0 +1,135 @@
+"""ViTMatte's host side on a graph of plain NumPy: tiles, padding, known pixels."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edgematte.errors import BundleError
+from edgematte.manifest import Host
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.patches import tile_grid, walk
+from edgematte.runtime.vitmatte import host_steps, pipeline
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+HOST = Host("tiles", (48, 32), overlap=8, padding=(0.25, 0.5, 0.75))
+
+
+class Graph:
+    """Alpha is the red channel, mixed with the trimap; remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Floats, Floats]] = []
+
+    def __call__(self, image: Floats, trimap: Floats) -> dict[str, Floats]:
+        assert image.shape == (1, 3, 32, 48) and trimap.shape == (1, 1, 32, 48)
+        assert image.dtype == trimap.dtype == np.float32
+        self.calls.append((image.copy(), trimap.copy()))
+        return {"alpha": 0.5 * image[:, :1] + 0.25 * trimap}
+
+
+def run(picture: Bytes, trimap: Bytes, host: Host = HOST) -> tuple[Floats, Graph]:
+    graph = Graph()
+    alpha, same = pipeline(host, {"matte": graph})(picture, trimap, Clock())
+    assert same is trimap and alpha.shape == trimap.shape and alpha.dtype == np.float32
+    return alpha, graph
+
+
+def scene(seed: int, width: int, height: int, unknown: float = 0.3) -> tuple[Bytes, Bytes]:
+    random = np.random.default_rng(seed)
+    picture = random.integers(0, 256, (height, width, 3), np.uint8)
+    share = [(1 - unknown) / 2, unknown, (1 - unknown) / 2]
+    return picture, random.choice(np.array([0, 128, 255], np.uint8), (height, width), p=share)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 150), st.integers(1, 110), st.integers(0, 20))
+def test_a_graph_without_context_is_applied_pixel_by_pixel(
+    width: int, height: int, overlap: int
+) -> None:
+    """Tiles cover every pixel, each shows the right part, and blending equals mixes nothing."""
+    picture, trimap = scene(width * 200 + height, width, height)
+    alpha, _ = run(picture, trimap, replace(HOST, overlap=overlap))
+    wanted = np.where(trimap == 128, 0.5 * picture[..., 0] / 255 + 0.25 * 128 / 255, trimap / 255)
+    np.testing.assert_allclose(alpha, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(48, 32), (49, 33), (47, 31), (500, 20), (20, 500)])
+def test_tiles_lie_inside_the_picture_and_share_the_overlap(size: tuple[int, int]) -> None:
+    grid = tile_grid(size, (48, 32), 8)
+    lefts, tops = [t.left for t in grid[0]], [row[0].top for row in grid]
+    for starts, length, side in ((lefts, size[0], 48), (tops, size[1], 32)):
+        assert starts[0] == 0 and all(b - a <= side - 8 for a, b in pairwise(starts))
+        if length >= side:
+            assert starts[-1] + side == length
+        else:
+            assert starts == [0]
+        assert len(starts) == max(1, -(-(length - 8) // (side - 8)))  # and no more than needed
+    assert all((t.side, t.height) == (48, 32) for t in walk(grid))
+
+
+def test_a_smaller_picture_gets_the_colour_that_is_zero_to_the_net() -> None:
+    picture, trimap = scene(1, 30, 20)
+    _, graph = run(picture, trimap)
+    ((image, classes),) = graph.calls
+    np.testing.assert_allclose(image[0, :, :20, :30] * 255, picture.transpose(2, 0, 1), atol=1e-4)
+    for channel, value in enumerate(HOST.padding or ()):
+        assert (image[0, channel, 20:] == value).all()
+        assert (image[0, channel, :, 30:] == value).all()
+    assert not classes[0, 0, 20:].any() and not classes[0, 0, :, 30:].any()
+    np.testing.assert_allclose(classes[0, 0, :20, :30] * 255, trimap, atol=1e-4)
+
+
+def test_tiles_without_an_unknown_pixel_are_never_run() -> None:
+    picture, trimap = scene(2, 200, 150, unknown=0.0)
+    alpha, graph = run(picture, trimap)
+    assert not graph.calls
+    np.testing.assert_array_equal(alpha, trimap / 255)
+    trimap[70, 110] = 128
+    grid = list(walk(tile_grid((200, 150), HOST.size, 8)))
+    inside = [t for t in grid if t.left <= 110 < t.left + t.side and t.top <= 70 < t.top + t.height]
+    _, graph = run(picture, trimap)
+    assert 1 <= len(graph.calls) == len(inside) < len(grid)
+
+
+def test_the_steps_by_name_give_the_pipelines_alpha() -> None:
+    """Chained by hand: a port of the host can follow them."""
+    picture, trimap = scene(3, 130, 70)
+    alpha, graph = run(picture, trimap)
+    steps: dict[str, Any] = host_steps(HOST)
+    assert list(steps) == ["tiles", "crop", "stitch"]
+    found = steps["tiles"](trimap=trimap)
+    assert found["run"].sum() == len(graph.calls)
+    alphas = []
+    for tile in found["tiles"]:
+        inputs = steps["crop"](picture=picture, trimap=trimap, tile=tile)
+        alphas.append(graph(inputs["tile_image"], inputs["tile_trimap"])["alpha"][0, 0])
+    stitched = steps["stitch"](tiles=found["tiles"], alphas=np.stack(alphas), trimap=trimap)
+    np.testing.assert_array_equal(stitched["alpha"], alpha)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"cut": "split"}, "unknown cut 'split'"),
+        ({"size": (0, 32)}, "at least 1"),
+        ({"overlap": 32}, "less than the tile"),
+        ({"overlap": None}, "less than the tile"),
+        ({"padding": None}, "needs padding"),
+    ],
+)
+def test_a_host_that_no_export_writes_is_refused(changes: dict[str, Any], part: str) -> None:
+    with pytest.raises(BundleError, match=part):
+        pipeline(replace(HOST, **changes), {"matte": Graph()})
+
+
+def test_a_bundle_without_the_graph_is_refused() -> None:
+    with pytest.raises(BundleError, match="needs a graph 'matte'"):
+        pipeline(HOST, {})
