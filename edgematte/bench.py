@@ -30,9 +30,16 @@ class Bench:
     peak_rss_mb: float  # of the whole process so far
 
 
-def bench(matter: Matter, picture: NDArray[np.uint8], runs: int, warmups: int = 2) -> Bench:
-    """Run a matter on one picture ``runs`` times after ``warmups``."""
-    timings = [matter(picture).timings for _ in range(warmups + runs)][warmups:]
+def bench(
+    matter: Matter,
+    picture: NDArray[np.uint8],
+    runs: int,
+    warmups: int = 2,
+    *,
+    trimap: NDArray[np.uint8] | None = None,
+) -> Bench:
+    """Run a matter on one picture (and its trimap) ``runs`` times after ``warmups``."""
+    timings = [matter(picture, trimap).timings for _ in range(warmups + runs)][warmups:]
     names = list(timings[0])
     table = np.array([[1000 * t[name] for name in names] for t in timings])
     is_host = np.array([name.startswith("host.") for name in names])

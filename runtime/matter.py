@@ -1,6 +1,6 @@
 """The public call: load a bundle once, matte many pictures."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError, PictureError
 from edgematte.manifest import Host
 from edgematte.registry import family
-from edgematte.runtime.budget import Budget, Limited
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.cascade import Cascade, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
+from edgematte.runtime.explanation import Explanation
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.pipeline import Pipeline
 from edgematte.runtime.trimap import read_trimap
+from edgematte.runtime.work import Work, resumable
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,75 @@ class Matter:
         self.host: Host = bundle.manifest.host
         self._pipeline = pipeline
 
-    def __call__(self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None) -> Matte:
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        trimap: NDArray[np.uint8] | None = None,
+        *,
+        journal: Path | None = None,
+    ) -> Matte:
         """Matte one picture.
 
         Args:
             image: uint8 (H, W, 3), RGB.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
                 estimated.
+            journal: of nets that see other patches (hdmatt): a file where finished patches are
+                recorded, and from which a call that was stopped goes on. Remove it when done.
 
         Raises:
             PictureError: another shape or dtype, or a trimap of another size.
             OptionError: a trimap for a bundle that cannot take one, or none for a net that needs
-                one and has no trimap stage.
+                one and has no trimap stage; a journal of other work, or for any other net.
             EngineError: the engine failed, or gave values that are not finite.
         """
         image = check_image(image)
         trimap, odd = _read(trimap, image)
         clock = Clock()
-        alpha, found = self._pipeline(image, trimap, clock)
+        if journal is None:
+            alpha, found = self._pipeline(image, trimap, clock)
+        else:
+            alpha, found = self._resume(image, trimap, clock, journal)
         return Matte(alpha, found, clock.seconds, odd, clock.counts)
+
+    def _resume(
+        self,
+        image: NDArray[np.uint8],
+        trimap: NDArray[np.uint8] | None,
+        clock: Clock,
+        journal: Path,
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        manifest = self.bundle.manifest
+        inner = resumable(self._pipeline, manifest.model, "--resume")
+        assert isinstance(self._pipeline, Cascade)
+        known = self._pipeline.trimap(image, trimap, clock)
+        work = f"{manifest.weights.sha256} {manifest.target} {manifest.precision} {self.engine}"
+        return inner.resume(image, known, clock, journal, work)
+
+    def explain(
+        self,
+        image: NDArray[np.uint8],
+        trimap: NDArray[np.uint8] | None = None,
+        pixel: tuple[int, int] | None = None,
+    ) -> Explanation:
+        """Of nets whose patches see other patches (hdmatt): what the patch of a pixel looks at.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            trimap: uint8 (H, W), as of the call.
+            pixel: x and y of an unknown pixel; by default one amid many.
+
+        Raises:
+            OptionError: any other net, or a pixel that is not unknown.
+        """
+        image = check_image(image)
+        trimap, _ = _read(trimap, image)
+        clock = Clock()
+        inner = resumable(self._pipeline, self.bundle.manifest.model, "--explain")
+        assert isinstance(self._pipeline, Cascade)
+        known = self._pipeline.trimap(image, trimap, clock)
+        found: Explanation = inner.explain(image, known, clock, pixel)
+        return found
 
     def refine(
         self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None
@@ -80,7 +131,9 @@ class Matter:
         for alpha in self._pipeline.inner.steps(image, found, clock):
             yield Matte(alpha, found, dict(clock.seconds), odd)
 
-    def stream(self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True) -> Iterator[Matte]:
+    def stream(
+        self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True
+    ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
@@ -103,8 +156,13 @@ def load(
     engine: str | None = None,
     device: str | None = None,
     threads: int | None = None,
+    engine_cache: Path | str | None = None,
     max_regions: int | None = None,
     budget_ms: float | None = None,
+    memory_mb: float | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    stop_below: float | None = None,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
@@ -113,43 +171,47 @@ def load(
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
         threads: worker threads of the engine; by default its own choice.
+        engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         max_regions: of nets that refine regions (regional): so many of a picture at the most, the
             most uncertain ones; the others keep their coarse alpha.
         budget_ms: of the same nets: as many regions as there is time for.
+        memory_mb: of nets that see other patches (hdmatt): how much of the patches' features to
+            keep in memory (1e6 bytes); the rest goes to a temporary file.
+        steps: of nets that work in steps (diffmatte): how many, 1 to 50; by default the bundle's.
+        seed: of their noise, an unsigned 32-bit integer.
+        stop_below: ends the steps when alpha changes by less from one to the next, on average over
+            the unknown pixels.
 
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a number of threads below 1, or a budget for a bundle that has no regions.
+        OptionError: a number of threads below 1, an engine cache for another device, steps outside
+            of 1 to 50, or a setting that the bundle's net does not have.
     """
     if threads is not None and threads < 1:
         raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
+    if engine_cache and not (device or "").startswith("tensorrt"):
+        raise OptionError("engine_cache is for device tensorrt; leave it out")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    budget = Budget(max_regions, budget_ms)
-    return matter_from(opened, name, EngineOptions(device, threads), budget)
+    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below)
+    half = opened.manifest.precision == "fp16"
+    cache = Path(engine_cache) if engine_cache else None
+    return matter_from(opened, name, EngineOptions(device, threads, half=half, cache=cache), work)
 
 
 def matter_from(
-    bundle: Bundle,
-    engine: str,
-    options: EngineOptions | None = None,
-    budget: Budget | None = None,
+    bundle: Bundle, engine: str, options: EngineOptions | None = None, work: Work | None = None
 ) -> Matter:
     """A Matter from an opened bundle and the name of an engine that can run it."""
+    manifest, work = bundle.manifest, work or Work()
+    host = work.host(manifest.host, manifest.model)
     graphs = {
         graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, options))
-        for graph in bundle.manifest.graphs
+        for graph in manifest.graphs
     }
-    manifest = bundle.manifest
-    pipeline = pipeline_for(family(manifest.model), manifest.host, graphs, manifest.trimap_stage)
-    if budget is not None and budget.limits:
-        if not isinstance(pipeline, Limited):
-            raise OptionError(
-                f"max_regions and budget_ms have no meaning for {manifest.model}, which refines no "
-                "regions; leave them out"
-            )
-        pipeline.limit(budget)
+    pipeline = pipeline_for(family(manifest.model), host, graphs, manifest.trimap_stage)
+    work.limit(pipeline, manifest.model)
     return Matter(bundle, pipeline, engine)
 
 

@@ -4,7 +4,15 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from edgematte.cli.arguments import add_engine, add_json, load_matter, parse_size, print_json
+from edgematte.cli.arguments import (
+    add_budget,
+    add_engine,
+    add_json,
+    add_steps,
+    load_matter,
+    parse_size,
+    print_json,
+)
 from edgematte.errors import OptionError
 
 
@@ -12,19 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument("--picture", metavar="FILE", help="default: a made one of --size")
+    parser.add_argument("--trimap", metavar="FILE", help="of --picture, for nets that need one")
     parser.add_argument(
         "--size", default="1920x1080", help="of the made picture (default: 1920x1080)"
     )
     parser.add_argument("--runs", type=int, default=20, help="timed runs, after 2 warm-ups")
     add_engine(parser)
+    add_budget(parser)
+    add_steps(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print median and 90th percentile per stage, the host's share, and peak memory."""
     from edgematte.bench import bench
-    from edgematte.pictures import MAX_PIXELS, read_picture
-    from edgematte.testcard import testcard
+    from edgematte.pictures import MAX_PIXELS, read_grey, read_picture
+    from edgematte.registry import family
+    from edgematte.testcard import testcard, testcard_trimap
 
     if arguments.runs < 1:
         raise OptionError(f"--runs {arguments.runs}: at least 1")
@@ -33,7 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--size {arguments.size}: at least 1x1, at most {MAX_PIXELS:,} pixels")
     matter = load_matter(arguments)
     picture = read_picture(Path(arguments.picture)) if arguments.picture else testcard(*size)
-    found = bench(matter, picture, arguments.runs)
+    trimap = read_grey(Path(arguments.trimap)) if arguments.trimap else None
+    manifest = matter.bundle.manifest
+    made = family(manifest.model).needs_trimap and not manifest.trimap_stage
+    if trimap is None and made and not arguments.picture:
+        trimap = testcard_trimap(*size)
+    found = bench(matter, picture, arguments.runs, trimap=trimap)
     if arguments.json:
         print_json(dataclasses.asdict(found))
         return 0

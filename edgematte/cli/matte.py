@@ -2,9 +2,19 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgematte.cli.arguments import add_engine, add_json, load_matter, print_json
+from edgematte.cli.arguments import (
+    add_budget,
+    add_engine,
+    add_json,
+    add_patches,
+    add_steps,
+    load_matter,
+    parse_pixel,
+    print_json,
+)
 from edgematte.errors import EdgematteError, OptionError
 from edgematte.outputs import KINDS, Job, plan
 
@@ -18,9 +28,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="IMAGE", help="files, folders, or - for stdin"
+        "pictures", nargs="+", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
     )
-    parser.add_argument("-o", "--output", required=True, help="a file, a folder, or - for stdout")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        help="a file, a folder, or - for stdout; of a clip: .mov, .webm, .mp4 or a folder",
+    )
     parser.add_argument("--bundle", help="default: the one that ships with edgematte")
     parser.add_argument(
         "--trimap", help="0 background, 128 unknown, 255 foreground; file or folder"
@@ -39,14 +54,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in cut-outs, take the old background's tint out of soft edges",
     )
+    parser.add_argument(
+        "--no-reuse",
+        action="store_true",
+        help="clips, regional: refine every region in every frame",
+    )
     add_engine(parser)
+    add_budget(parser)
+    add_patches(parser)
+    add_steps(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
+    from edgematte.cli.clip import any_clip, run_clip
     from edgematte.pictures import format_of, read_background
 
+    if any_clip(arguments.pictures):
+        return run_clip(arguments)
     jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
     for path in (path for job in jobs for path in job.results.values() if path):
         format_of(path)  # refused before any work, as is a background that is none
@@ -54,6 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.background:
         read_background(arguments.background, (1, 1))
+    if arguments.explain:
+        format_of(Path(arguments.explain))
+        if len(jobs) > 1:
+            raise OptionError("--explain draws one picture: give one")
     matter = load_matter(arguments)
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
@@ -81,9 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
     from edgematte.pictures import encode, read_grey, read_picture, write_picture
+    from edgematte.runtime.explanation import draw
 
     picture = read_picture(job.source or sys.stdin.buffer)
-    matte = matter(picture, read_grey(job.trimap) if job.trimap else None)
+    journal = _journal(job) if arguments.resume else None
+    matte = matter(picture, read_grey(job.trimap) if job.trimap else None, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         print(
@@ -98,12 +130,26 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_picture(array, path)
+    if arguments.explain:
+        pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
+        explanation = matter.explain(picture, matte.trimap, pixel)
+        write_picture(draw(explanation, picture), Path(arguments.explain))
+    if journal is not None:
+        journal.unlink(missing_ok=True)
     return {
         "picture": job.name,
         "results": {k: str(p) for k, p in job.results.items() if p},
         "size": [picture.shape[1], picture.shape[0]],
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
     }
+
+
+def _journal(job: Job) -> Path:
+    """Where a picture's finished patches are recorded: beside its first result."""
+    path = next(iter(job.results.values()))
+    if path is None:
+        raise OptionError("--resume needs an output file: its journal lies beside it")
+    return path.with_name(f"{path.name}.patches")
 
 
 def _result(

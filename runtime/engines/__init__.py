@@ -28,6 +28,8 @@ class EngineOptions:
     device: str | None = None  # cpu, cuda:1, gpu, ane, ...; None is the engine's plain default
     threads: int | None = None  # None leaves it to the engine
     precise: bool = False  # no reduced arithmetic that the file does not ask for
+    half: bool = False  # the file is in half precision
+    cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
 
 
 TARGETS = ("onnx", "openvino", "coreml")

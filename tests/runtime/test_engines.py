@@ -2,15 +2,16 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import edgematte
 from edgematte import testcard
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, OptionError
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import ENGINES, TARGETS, engine_for, open_engine
 
@@ -167,3 +168,74 @@ def test_the_table_points_at_classes_that_exist() -> None:
         spec = importlib.util.find_spec(module)
         assert spec and spec.origin and f"class {attribute}" in Path(spec.origin).read_text()
         assert pip_line.startswith("pip install")
+
+
+class Gpu:
+    """A session as onnxruntime-gpu's would be, on the processor; remembers how it was asked."""
+
+    made: ClassVar[list[Any]] = []
+
+    def __init__(self, file: str, options: Any, providers: list[Any]) -> None:
+        import onnxruntime
+
+        ((self.provider, self.settings),) = providers
+        self.real = onnxruntime._Real(file, options, providers=["CPUExecutionProvider"])
+        self.bound = 0
+        Gpu.made.append(self)
+
+    def get_providers(self) -> list[str]:
+        return [self.provider]
+
+    def io_binding(self) -> Any:
+        return self.real.io_binding()
+
+    def run_with_iobinding(self, binding: Any) -> None:
+        self.bound += 1
+        self.real.run_with_iobinding(binding)
+
+    def run(self, *_: Any) -> None:
+        raise AssertionError("on a GPU every run is bound")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    listed = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "_Real", onnxruntime.InferenceSession, raising=False)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Gpu)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+    Gpu.made.clear()
+    yield Gpu.made
+
+
+def test_on_a_gpu_inputs_and_outputs_are_bound_and_give_the_same(
+    tiny_bundle: Path, gpu: list[Any]
+) -> None:
+    picture = testcard.testcard(96, 64)
+    found = edgematte.load(tiny_bundle, device="cuda:1")(picture).alpha
+    assert all(one.provider == "CUDAExecutionProvider" for one in gpu)
+    assert all(one.settings == {"device_id": "1"} for one in gpu)
+    assert sum(one.bound for one in gpu) >= 2
+    gpu.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        import onnxruntime
+
+        patch.setattr(onnxruntime, "InferenceSession", onnxruntime._Real)
+        np.testing.assert_array_equal(edgematte.load(tiny_bundle)(picture).alpha, found)
+
+
+def test_tensorrt_keeps_its_engines_where_it_is_told(
+    tiny_bundle: Path, gpu: list[Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "engines"
+    edgematte.load(tiny_bundle, device="tensorrt", engine_cache=folder)
+    assert folder.is_dir()
+    for one in gpu:
+        assert one.settings["trt_engine_cache_path"] == str(folder)
+        assert one.settings["trt_engine_cache_enable"] == "1"
+        assert "trt_fp16_enable" not in one.settings, "the bundle is fp32"
+
+
+def test_an_engine_cache_for_the_processor_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="engine_cache is for device tensorrt"):
+        edgematte.load(tiny_bundle, engine_cache=tmp_path)

@@ -1,0 +1,71 @@
+"""``edgematte matte`` on a clip."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgematte.cli.arguments import load_matter, print_json
+from edgematte.clip_writers import format_for
+from edgematte.clips import is_clip
+from edgematte.errors import OptionError
+from edgematte.video import ClipOptions, matte_clip
+
+
+def run_clip(arguments: argparse.Namespace) -> int:
+    """Matte one clip; 1 when it breaks off: what it had is written, and standard error says so."""
+    if len(arguments.pictures) != 1:
+        raise OptionError("one clip at a time: give it alone")
+    if arguments.trimap:
+        raise OptionError("--trimap has no meaning for a clip: its frames differ")
+    if len(arguments.write) != 1:
+        raise OptionError("a clip is written as one kind: --write cutout, alpha or trimap")
+    if arguments.output == "-":
+        raise OptionError("a clip is written to a file or a folder, not to standard output")
+    source, output = Path(arguments.pictures[0]), Path(arguments.output)
+    options = ClipOptions(
+        arguments.write[0], arguments.background, arguments.foreground, not arguments.no_reuse
+    )
+    if (options.background or options.foreground) and options.kind != "cutout":
+        raise OptionError("--background and --foreground need --write cutout")
+    format_for(output, clear=options.clear)
+    matter = load_matter(arguments)
+    with _bar() as progress:
+        report = matte_clip(matter, source, output, options, progress)
+    if report.note:
+        print(f"edgematte: {report.note}", file=sys.stderr)
+    if arguments.json:
+        print_json(
+            {
+                "clip": str(source),
+                "result": str(output),
+                "frames": report.frames,
+                "size": list(report.size),
+                "seconds": round(report.seconds, 3),
+                "frames_per_second": round(report.rate, 3),
+                "note": report.note,
+            }
+        )
+    else:
+        print(output)
+    return 1 if report.note else 0
+
+
+def any_clip(sources: list[str]) -> bool:
+    """Whether clips are among what a command was given."""
+    return any(is_clip(source) and not Path(source).is_dir() for source in sources)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Progress on standard error where it is a terminal, with frames a second."""
+    from tqdm import tqdm
+
+    with tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        yield progress

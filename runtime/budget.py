@@ -1,0 +1,78 @@
+"""How much of a frame may be refined: a number of regions, a time, or both."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from edgematte.errors import OptionError
+
+KEPT = 0.7  # of the old estimate, when a new time comes
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one frame; None is no limit.
+
+    Args:
+        max_regions: regions refined at the most, the most uncertain ones.
+        budget_ms: from picture to alpha. What does not depend on the regions is done in any case,
+            so that a frame without time for a single region has its coarse alpha.
+
+    Raises:
+        OptionError: a negative number of regions, or no time at all.
+    """
+
+    max_regions: int | None = None
+    budget_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what was given."""
+        if self.max_regions is not None and self.max_regions < 0:
+            raise OptionError(f"max_regions {self.max_regions}: at least 0")
+        if self.budget_ms is not None and not 0 < self.budget_ms < math.inf:
+            raise OptionError(f"budget_ms {self.budget_ms:g}: a number of milliseconds above 0")
+
+    @property
+    def limits(self) -> bool:
+        """Whether anything is limited."""
+        return self.max_regions is not None or self.budget_ms is not None
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A pipeline whose work on a frame can be limited."""
+
+    def limit(self, budget: Budget) -> None:
+        """Keep to the budget from now on."""
+
+
+class Pace:
+    """What a call of the refining graphs takes, and what follows them, from the frames so far."""
+
+    def __init__(self) -> None:
+        """Nothing is known at first; see :attr:`known`."""
+        self._call_s: float | None = None
+        self._after_s = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether a call has been timed."""
+        return self._call_s is not None
+
+    def saw_calls(self, seconds: float, count: int) -> None:
+        """``count`` calls took so long together, with the host's work on their regions."""
+        if count:
+            self._call_s = _mixed(self._call_s, seconds / count)
+
+    def saw_after(self, seconds: float) -> None:
+        """What comes after the last call took so long."""
+        self._after_s = _mixed(self._after_s or None, seconds)
+
+    def calls(self, left_s: float) -> int:
+        """How many calls there is time for."""
+        assert self._call_s is not None
+        return max(0, math.floor((left_s - self._after_s) / max(self._call_s, 1e-6)))
+
+
+def _mixed(old: float | None, new: float) -> float:
+    return new if old is None else KEPT * old + (1 - KEPT) * new

@@ -1,0 +1,100 @@
+"""Stages of a pipeline in threads of their own, one item each, in order."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable
+from queue import Empty, Full, Queue
+from typing import Any
+
+POLL_S = 0.05  # how soon a thread notices that nobody waits for it any more
+LEAVE_S = 1.0  # how long the end waits for whoever reads the items
+
+
+def overlapped(
+    items: Iterable[Any], *stages: Callable[[Any], Any], ahead: int = 1
+) -> Generator[Any, None, None]:
+    """What the stages, one after the other, make of every item.
+
+    Reading ``items`` and the first stage share a thread; every other stage has its own. An error
+    comes out in its place: what was before it is given first. Closing the iterator stops the
+    threads; an item that is being worked on is finished and dropped.
+
+    Args:
+        items: read no more than needed.
+        stages: functions of one argument, at least one.
+        ahead: items that wait before a stage at the most.
+    """
+    stop = threading.Event()
+    queues = [_Line(ahead, stop) for _ in stages]
+    threads = [threading.Thread(target=_read, args=(items, stages[0], queues[0]), daemon=True)]
+    for stage, before, after in zip(stages[1:], queues, queues[1:], strict=False):
+        threads.append(threading.Thread(target=_work, args=(before, stage, after), daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        while True:
+            kind, value = queues[-1].take()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        stop.set()
+        threads[0].join(LEAVE_S)  # it may be waiting for a camera
+        for thread in threads[1:]:
+            thread.join()
+
+
+class _Line:
+    """A bounded queue that gives up when its stream was stopped."""
+
+    def __init__(self, length: int, stop: threading.Event) -> None:
+        self._queue: Queue[tuple[str, Any]] = Queue(length)
+        self._stop = stop
+
+    def put(self, kind: str, value: Any = None) -> bool:
+        """Whether somebody may still take it."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put((kind, value), timeout=POLL_S)
+                return True
+            except Full:
+                continue
+        return False
+
+    def take(self) -> tuple[str, Any]:
+        while not self._stop.is_set():
+            try:
+                return self._queue.get(timeout=POLL_S)
+            except Empty:
+                continue
+        return "end", None
+
+
+def _read(items: Iterable[Any], stage: Callable[[Any], Any], after: _Line) -> None:
+    iterator = None
+    try:
+        iterator = iter(items)
+        for item in iterator:
+            if not after.put("item", stage(item)):
+                break
+        else:
+            after.put("end")
+    except BaseException as error:
+        after.put("error", error)
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+
+
+def _work(before: _Line, stage: Callable[[Any], Any], after: _Line) -> None:
+    while True:
+        kind, value = before.take()
+        if kind == "item":
+            try:
+                value = stage(value)
+            except BaseException as error:
+                kind, value = "error", error
+        if not after.put(kind, value) or kind != "item":
+            return

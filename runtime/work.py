@@ -1,0 +1,76 @@
+"""What a caller may ask of a loaded bundle: limits of the work, and how steps are taken."""
+
+from dataclasses import dataclass, replace
+
+from edgematte.errors import OptionError
+from edgematte.manifest import Host
+from edgematte.runtime.budget import Budget, Limited
+from edgematte.runtime.cascade import Cascade
+from edgematte.runtime.pipeline import Pipeline, Resumable
+
+
+@dataclass(frozen=True)
+class Work:
+    """Settings of one loaded bundle; None leaves what the bundle says.
+
+    Args:
+        max_regions: of nets that refine regions: so many of a picture at the most.
+        budget_ms: of the same nets: as many regions as there is time for.
+        memory_mb: of nets that see other patches: features kept in memory, 1e6 bytes.
+        steps: of nets that work in steps: 1 to 50.
+        seed: of their noise, an unsigned 32-bit integer.
+        stop_below: ends their steps when alpha changes by less, on average over unknown pixels.
+    """
+
+    max_regions: int | None = None
+    budget_ms: float | None = None
+    memory_mb: float | None = None
+    steps: int | None = None
+    seed: int | None = None
+    stop_below: float | None = None
+
+    def host(self, host: Host, model: str) -> Host:
+        """The bundle's host parameters with these settings.
+
+        Raises:
+            OptionError: steps for a net that takes none.
+        """
+        asked = {"steps": self.steps, "seed": self.seed, "stop_below": self.stop_below}
+        given = {name: value for name, value in asked.items() if value is not None}
+        if given and host.steps is None:
+            raise OptionError(
+                f"{' and '.join(given)} have no meaning for {model}, which takes no steps; leave "
+                "them out"
+            )
+        return replace(host, **given)  # type: ignore[arg-type]
+
+    def limit(self, pipeline: Pipeline, model: str) -> None:
+        """Make a pipeline keep to these settings.
+
+        Raises:
+            OptionError: limits that this net does not know.
+        """
+        budget = Budget(self.max_regions, self.budget_ms)
+        if budget.limits:
+            if not isinstance(pipeline, Limited):
+                raise OptionError(
+                    f"max_regions and budget_ms have no meaning for {model}, which refines no "
+                    "regions; leave them out"
+                )
+            pipeline.limit(budget)
+        if self.memory_mb is not None:
+            resumable(pipeline, model, "--memory").limit_memory(self.memory_mb)
+
+
+def resumable(pipeline: Pipeline, model: str, option: str) -> Resumable:
+    """The part of a pipeline that works patch by patch with other patches in sight.
+
+    Raises:
+        OptionError: there is none; the message names the option that wants it.
+    """
+    inner = pipeline.inner if isinstance(pipeline, Cascade) else pipeline
+    if not isinstance(inner, Resumable):
+        raise OptionError(
+            f"{option} has no meaning for {model}, whose patches see no other patches; leave it out"
+        )
+    return inner
