@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,7 +192,8 @@ def export(
         progress("checking against PyTorch")
         bundle, accuracy = _check(folder, manifest, faithful)
         _refuse_outside(accuracy, force)
-        write_report(folder, manifest, accuracy, goldens, _speed(bundle, goldens))
+        sections = _sections(bundle, goldens, cut, network)
+        write_report(folder, manifest, accuracy, goldens, sections)
         _seal(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(request.output)
 
@@ -225,17 +227,22 @@ def _seal(folder: Path, manifest: Manifest) -> None:
     (folder / FILE).write_text(text, encoding="utf-8")
 
 
-def _speed(bundle: Bundle, goldens: Goldens) -> str:
+def _sections(bundle: Bundle, goldens: Goldens, cut: ModuleType, network: nn.Module) -> list[str]:
+    """Markdown lines of what needs the target's engine: speed, and what the cut adds."""
     try:
         matter = matter_from(bundle, engine_for(bundle.manifest.target))
     except EngineError as error:
-        return f"Not measured here: {error}."
+        return ["## Speed", "", f"Not measured here: {error}.", ""]
     picture = goldens.picture
     needs_one = family(bundle.manifest.model).needs_trimap
     trimap = goldens.trimap if needs_one and not bundle.manifest.trimap_stage else None
     runs = [matter(picture, trimap).timings for _ in range(6)][1:]
-    lines = ["| stage | median ms |", "|---|---|"]
+    size = f"{picture.shape[1]}x{picture.shape[0]}"
+    lines = ["## Speed", "", f"Engine {matter.engine}, picture {size}, 5 runs.", ""]
+    lines += ["| stage | median ms |", "|---|---|"]
     for stage in runs[0]:
         lines.append(f"| {stage} | {1000 * statistics.median(r[stage] for r in runs):.1f} |")
-    size = f"{picture.shape[1]}x{picture.shape[0]}"
-    return f"Engine {matter.engine}, picture {size}, 5 runs.\n\n" + "\n".join(lines)
+    if hasattr(cut, "report"):
+        own = cut.report(network, bundle.manifest.host, matter, picture, goldens.trimap)
+        lines += ["", *own]
+    return [*lines, ""]

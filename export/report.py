@@ -1,6 +1,7 @@
 """REPORT.md: what a person reads of an export, with a picture."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ PICTURE = "report.png"
 
 
 def write_report(
-    folder: Path, manifest: Manifest, accuracy: Accuracy, goldens: Goldens, speed: str
+    folder: Path, manifest: Manifest, accuracy: Accuracy, goldens: Goldens, sections: Sequence[str]
 ) -> None:
     """Write ``REPORT.md`` and ``report.png`` into a bundle.
 
@@ -26,7 +27,7 @@ def write_report(
         manifest: its manifest, with accuracy measured.
         accuracy: what the check measured.
         goldens: what it was compared with.
-        speed: Markdown lines about speed.
+        sections: Markdown lines of further sections.
     """
     _write_picture(folder / PICTURE, goldens)
     lines = [
@@ -60,7 +61,7 @@ def write_report(
         lines += ["## INT8", "", *ladder_table(manifest), ""]
         lines += [*executed_lines(folder, manifest), ""]
     lines += seam_lines(manifest, goldens)
-    lines += ["## Speed", "", speed, ""]
+    lines += sections
     (folder / "REPORT.md").write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -40,9 +40,9 @@ def family_of(model: nn.Module) -> Family:
         OptionError: a module of any other class.
     """
     kind = f"{type(model).__module__}:{type(model).__qualname__}"
-    for found in FAMILIES.values():
-        if found.torch_class == kind:
-            return found
+    able = [f for f in FAMILIES.values() if f.torch_class == kind]
+    if able:  # of several sizes of one class the one with its options, else the first
+        return next((f for f in able if f.config == getattr(model, "config", None)), able[0])
     raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(FAMILIES)}")
 
 

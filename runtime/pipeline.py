@@ -1,7 +1,8 @@
 """What every model's host side offers: a pipeline over its graphs, and its steps by name."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,36 @@ class Pipeline(Protocol):
         self, picture: NDArray[np.uint8], trimap: NDArray[np.uint8] | None, clock: Clock
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Run host steps and graphs; stages are timed on ``clock``."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A pipeline that works patch by patch and can go on where it was stopped."""
+
+    def limit_memory(self, megabytes: float) -> None:
+        """Keep at most so much of the patches' features in memory (1e6 bytes), from now on."""
+
+    def resume(
+        self,
+        picture: NDArray[np.uint8],
+        trimap: NDArray[np.uint8],
+        clock: Clock,
+        journal: Path | None,
+        work: str = "",
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """As the call; finished patches are recorded at ``journal`` and taken from there.
+
+        ``work`` names what alpha depends on beside picture, trimap and host parameters.
+        """
+
+    def explain(
+        self,
+        picture: NDArray[np.uint8],
+        trimap: NDArray[np.uint8],
+        clock: Clock,
+        pixel: tuple[int, int] | None = None,
+    ) -> Any:
+        """What the patch of a pixel looks at: an ``edgematte.runtime.explanation.Explanation``."""
 
 
 def to_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
 WINDOW = 7
-MASKED = -100.0  # added to a logit: its weight is below the smallest float32 and float16
+MASKED = -60.0  # added to a logit: exp(-60) counts for nothing, and is no denormal number, which
+# processors multiply forty times slower (exp(-100), as the authors have it, is one)
 
 
 class WindowAttention(nn.Module):
@@ -31,7 +32,7 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(channels, channels)
         self.bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.bias_table, std=0.02)
-        self.register_buffer("index", _relative_index(window), persistent=False)
+        self.register_buffer("index", relative_index(window), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B * windows, window^2, C), mask (windows, window^2, window^2) or None -> like x."""
@@ -74,16 +75,10 @@ class SwinBlock(nn.Module):
         rows, columns = padding(height, side), padding(width, side)
         y = F.pad(self.norm1(x), (0, 0, *columns, *rows))
         tall, wide = height + sum(rows), width + sum(columns)
-        if shift:
-            y = _roll(_roll(y, shift, 1), shift, 2)
-        y = y.reshape(batch * tall // side, side, wide // side, side, channels)
-        y = y.permute(0, 2, 1, 3, 4).reshape(-1, side * side, channels)
+        y = to_windows(y, side, shift)
         mask = window_mask(height, width, side, shift)
         y = self.attention(y, None if mask is None else torch.tensor(mask, device=y.device))
-        y = y.reshape(batch * tall // side, wide // side, side, side, channels)
-        y = y.permute(0, 2, 1, 3, 4).reshape(batch, tall, wide, channels)
-        if shift:
-            y = _roll(_roll(y, tall - shift, 1), wide - shift, 2)
+        y = from_windows(y, (batch, tall, wide), side, shift)
         x = x + y[:, rows[0] : rows[0] + height, columns[0] : columns[0] + width]
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
@@ -170,13 +165,34 @@ def window_mask(height: int, width: int, window: int, shift: int) -> NDArray[np.
     return None if allowed.all() else np.where(allowed, np.float32(0), np.float32(MASKED))
 
 
+def to_windows(x: Tensor, side: int, shift: int) -> Tensor:
+    """(B, H, W, C), both sides multiples of ``side`` -> (B * windows, side^2, C), row by row.
+
+    The map is rolled up and left by ``shift`` first.
+    """
+    batch, tall, wide, channels = (int(n) for n in x.shape)
+    if shift:
+        x = _roll(_roll(x, shift, 1), shift, 2)
+    x = x.reshape(batch * tall // side, side, wide // side, side, channels)
+    return x.permute(0, 2, 1, 3, 4).reshape(-1, side * side, channels)
+
+
+def from_windows(x: Tensor, shape: tuple[int, int, int], side: int, shift: int) -> Tensor:
+    """The reverse of :func:`to_windows`; ``shape`` is (B, H, W)."""
+    batch, tall, wide = shape
+    channels = int(x.shape[-1])
+    x = x.reshape(batch * tall // side, wide // side, side, side, channels)
+    x = x.permute(0, 2, 1, 3, 4).reshape(batch, tall, wide, channels)
+    return _roll(_roll(x, tall - shift, 1), wide - shift, 2) if shift else x
+
+
 def _windows(grid: NDArray[np.generic], side: int) -> NDArray[np.generic]:
     rows, columns = grid.shape
     split = grid.reshape(rows // side, side, columns // side, side)
     return split.transpose(0, 2, 1, 3).reshape(-1, side * side)
 
 
-def _relative_index(window: int) -> Tensor:
+def relative_index(window: int) -> Tensor:
     """Entry of the bias table for every pair of a window's pixels, flat: query first."""
     row, column = np.divmod(np.arange(window * window), window)
     down = row[:, None] - row + window - 1

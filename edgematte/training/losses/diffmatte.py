@@ -5,7 +5,7 @@
 function of (standardised x_t (B, 1, H, W), t (B,)) that gives x_0 in [-1, 1].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -16,7 +16,7 @@ from edgematte.training.losses.vitmatte import vitmatte_loss
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 SCALE = 0.2  # b: a weaker signal, because neighbouring pixels tell what one pixel's noise hides
-LEAST_SIGNAL, LEAST_DEVIATION = 1e-9, 1e-5
+LEAST_SIGNAL, LEAST_DEVIATION, LEAST_NOISE = 1e-9, 1e-5, 1e-10
 
 
 def signal_and_noise(time: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,6 +62,23 @@ def self_aligned_passes(
     with torch.no_grad():
         guess = denoise(standardise(add_noise(matte, later, noise)), later)
     return denoise(standardise(add_noise(guess.detach(), time, noise)), time)
+
+
+def sample(denoise: Denoiser, noise: Tensor, steps: int) -> Iterator[Tensor]:
+    """x_0 in [-1, 1] after each step of the deterministic sampler, from noise (B, 1, H, W).
+
+    Steps of equal length from time 1 to 0; x_t' = b sqrt(gamma') x_0 + sqrt(1 - gamma') eps, where
+    eps is what is left of x_t without x_0.
+    """
+    noisy, times = noise, torch.linspace(1, 0, steps + 1, device=noise.device)
+    for now, following in zip(times[:-1], times[1:], strict=True):
+        time, later = now.expand(len(noise)), following.expand(len(noise))
+        matte = denoise(standardise(noisy), time).clamp(-1, 1)
+        yield matte
+        signal, deviation = signal_and_noise(time)
+        eps = (noisy - signal * matte) / deviation.clamp_min(LEAST_NOISE)
+        signal, deviation = signal_and_noise(later)
+        noisy = signal * matte + deviation * eps
 
 
 def diffmatte_loss(

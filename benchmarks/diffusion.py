@@ -1,0 +1,140 @@
+"""What DiffMatte's steps and tiles cost, and what they are worth.
+
+    python benchmarks/diffusion.py [--weights model.safetensors] [--model diffmatte-lightweight]
+        [--size 512] [--patches 64 96 128] [--margins 16 32]
+
+On made pictures whose trimaps are unknown in a tenth of their pixels, by PyTorch's graphs: the
+sampler of 10 whole-picture steps (the reference), then fewer steps, early stops, only tiles with
+unknown pixels, and both. Multiply-adds are those of the graphs that were called; the difference is
+the mean of |alpha - alpha of the reference| over the unknown pixels, the error the same against the
+true alpha. Without ``--weights`` they are random: multiply-adds then mean something, the rest
+little.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgematte.checkpoint import load_model, random_model
+from edgematte.export.capture import capture
+from edgematte.export.cuts import diffmatte as cut
+from edgematte.export.torch_graph import torch_calls
+from edgematte.manifest import Host
+from edgematte.models.diffmatte import DiffMatte
+from edgematte.registry import family
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.diffmatte import pipeline
+from edgematte.runtime.trimap import FOREGROUND, UNKNOWN, dilate
+from edgematte.training.scenes import composite_scene
+from edgematte.training.sources import Library
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+SHARE = 0.1  # of the pixels that are unknown
+STEPS = (1, 2, 3, 4, 5, 7, 10, 20)
+STOPS = (0.002, 0.005, 0.01)
+
+
+def scene(seed: int, side_px: int) -> tuple[Bytes, Floats, Bytes]:
+    """Picture (H, W, 3), true alpha (H, W), trimap (H, W) with a tenth of its pixels unknown."""
+    library = Library()
+    for number in range(1000):
+        rng = np.random.default_rng((seed, number))
+        made = composite_scene(rng, library, side_px)
+        alpha = np.asarray(made.alpha, np.float32) / 255
+        soft = (alpha > 0.02) & (alpha < 0.98)
+        if not 0.005 < soft.mean() < 0.8 * SHARE or not 0.1 < alpha.mean() < 0.7:
+            continue
+        radius = 0
+        while (grown := dilate(soft, radius)).mean() < SHARE:
+            radius += 1
+        trimap = np.where(alpha > 0.5, np.uint8(FOREGROUND), np.uint8(0))
+        trimap[grown] = UNKNOWN
+        return np.asarray(made.image), alpha, trimap
+    raise AssertionError("no such scene")
+
+
+class Costs:
+    """Runs one host on some scenes; counts calls of the graphs."""
+
+    def __init__(self, model: DiffMatte, scenes: list[tuple[Bytes, Floats, Bytes]]) -> None:
+        self.model, self.scenes = model, scenes
+        self.macs: dict[tuple[str, int | None], int] = {}
+
+    def run(self, host: Host) -> tuple[list[Floats], float]:
+        """Alphas of the scenes, and the mean of 1e9 multiply-adds of a scene."""
+        sources = cut.graphs(self.model, host)
+        for source in sources:
+            key = (source.graph.name, host.patch)
+            if key not in self.macs:
+                self.macs[key] = capture(source).graph.macs
+        calls = torch_calls(sources)
+        made = pipeline(host, calls)
+        alphas, total = [], 0
+        for picture, _, trimap in self.scenes:
+            for call in calls.values():
+                call.calls, call.remember = [], True
+            alphas.append(made(picture, trimap, Clock())[0])
+            total += sum(len(c.calls) * self.macs[n, host.patch] for n, c in calls.items())
+        return alphas, total / len(self.scenes) / 1e9
+
+
+def main(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    chosen = family(arguments.model)
+    if arguments.weights:
+        model, _ = load_model(chosen, Path(arguments.weights))
+    else:
+        model, _ = random_model(chosen, {}, 0)
+    assert isinstance(model, DiffMatte)
+    size = (arguments.size, arguments.size)
+    whole = cut.complete(cut.host("whole", size, 0), model)
+    scenes = [scene(seed, arguments.size) for seed in range(arguments.scenes)]
+    costs = Costs(model, scenes)
+    reference, most = costs.run(whole)
+    true = [alpha for _, alpha, _ in scenes]
+    unknown = [trimap == UNKNOWN for _, _, trimap in scenes]
+
+    def apart(found: list[Floats], expected: list[Floats]) -> float:
+        pairs = zip(found, expected, unknown, strict=True)
+        return float(np.mean([np.abs(a - b)[where].mean() for a, b, where in pairs]))
+
+    share = np.mean([where.mean() for where in unknown])
+    print(f"{arguments.model}, {size[0]}x{size[1]}, {100 * share:.1f} % unknown, means of")
+    print(f"{len(scenes)} scenes; 10 whole steps: {most:.1f} G multiply-adds\n")
+    head = ("steps", "stop below", "tile", "GMAC", "ratio", "difference", "error")
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    tiled = []
+    for patch in arguments.patches:
+        for margin in arguments.margins or [cut.MARGIN_PX[model.stride]]:
+            if 2 * margin + model.stride <= patch:
+                tiled.append(replace(whole, cut="tiles", patch=patch, overlap=margin))
+    rows = [replace(whole, steps=steps) for steps in STEPS]
+    rows += [replace(whole, stop_below=stop) for stop in STOPS]
+    rows += tiled + [replace(t, steps=s) for t in tiled for s in (3, 4, 5)]
+    rows += [replace(t, stop_below=stop) for t in tiled for stop in STOPS]
+    for host in rows:
+        found, macs = costs.run(host)
+        tile = "whole" if host.patch is None else f"{host.patch}, margin {host.overlap}"
+        print(
+            f"| {host.steps} | {host.stop_below or '-'} | {tile} | {macs:.1f} | {most / macs:.1f}x "
+            f"| {apart(found, reference):.4f} | {apart(found, true):.4f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="diffmatte-lightweight")
+    parser.add_argument("--weights", help="default: random ones")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--patches", type=int, nargs="+", default=[64, 96, 128])
+    parser.add_argument("--margins", type=int, nargs="+", help="default: the cut's")
+    parser.add_argument("--scenes", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    main(parser.parse_args())

@@ -1,0 +1,155 @@
+"""Host steps of DiffMatte: what the graphs see of a picture, and what becomes of their answer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import BundleError
+from edgematte.manifest import Host
+from edgematte.runtime.diffusion import clamped
+from edgematte.runtime.frame import Frame, from_frame
+from edgematte.runtime.patches import Patch, blend_window
+from edgematte.runtime.resize import resize_planes
+from edgematte.runtime.tiles import cover
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
+STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+SHARPNESS = 4  # *chosen*: 1 leaves three times the difference to the whole picture's answer
+SURE = 0.999  # of a reduced trimap's pixel; rounding takes a little from 1
+
+
+def reduced_trimap(trimap: Bytes, size: tuple[int, int]) -> Bytes:
+    """Trimap (H, W) -> (height, width); ``size`` is (width, height).
+
+    A pixel is known where all it is made of is, by the filter that pictures are reduced with.
+    """
+    if (trimap.shape[1], trimap.shape[0]) == size:
+        return trimap
+    planes = np.stack([trimap == BACKGROUND, trimap == FOREGROUND]).astype(np.float32)
+    background, foreground = resize_planes(planes, size)
+    reduced = np.full(background.shape, UNKNOWN, np.uint8)
+    reduced[background > SURE] = BACKGROUND
+    reduced[foreground > SURE] = FOREGROUND
+    return reduced
+
+
+def one_hot(trimap: Bytes) -> Floats:
+    """Trimap (h, w) -> background, unknown, foreground (3, h, w), of which one is 1."""
+    known = trimap == BACKGROUND, trimap == FOREGROUND
+    return np.stack([known[0], ~(known[0] | known[1]), known[1]]).astype(np.float32)
+
+
+def encoder_inputs(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Picture (h, w, 3) and trimap (h, w) -> graph inputs (1, 3, height, width).
+
+    They lie at the top left of ``size`` (width, height). Around them the picture has the colour
+    that normalisation turns to zero, ImageNet's mean, and the trimap no class at all.
+    """
+    height, width = trimap.shape
+    image = np.empty((1, 3, size[1], size[0]), np.float32)
+    image[0] = MEAN
+    image[0, :, :height, :width] = framed.transpose(2, 0, 1) * np.float32(1 / 255)
+    planes = np.zeros_like(image)
+    planes[0, :, :height, :width] = one_hot(trimap)
+    return image, planes
+
+
+def condition(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> Floats:
+    """What the denoiser sees in every step (1, 7, height, width), all but the noisy matte.
+
+    Picture (h, w, 3) and trimap (h, w) at the top left of ``size`` (width, height): planes 0 to 2
+    are 2 RGB - 1, normalised by ImageNet's mean and deviation; 3 to 5 are 2 one-hot - 1. Plane 6,
+    for the noisy matte, and all around the picture is zero.
+    """
+    height, width = trimap.shape
+    planes = np.zeros((1, 7, size[1], size[0]), np.float32)
+    image = framed.transpose(2, 0, 1) * np.float32(1 / 255)
+    planes[0, :3, :height, :width] = 2 * ((image - MEAN) / STD) - 1
+    planes[0, 3:6, :height, :width] = 2 * one_hot(trimap) - 1
+    return planes
+
+
+def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, clamp_foreground: bool) -> Floats:
+    """x_0 (h, w) and the picture's trimap (H, W) -> alpha (H, W) in [0, 1].
+
+    Alpha is 0 where the trimap is background; with ``clamp_foreground`` 1 where it is foreground.
+    """
+    alpha = from_frame((clamped(matte) + 1) * np.float32(0.5), frame)
+    alpha[trimap == BACKGROUND] = 0
+    if clamp_foreground:
+        alpha[trimap == FOREGROUND] = 1
+    return alpha
+
+
+def unknown_tiles(trimap: Bytes, host: Host) -> list[Patch]:
+    """The tiles of a frame that the denoiser runs on; ``trimap`` (h, w) is at its top left."""
+    assert host.patch is not None and host.overlap is not None and host.feature_px is not None
+    unknown = np.zeros((host.size[1], host.size[0]), np.bool_)
+    unknown[: trimap.shape[0], : trimap.shape[1]] = trimap == UNKNOWN
+    return cover(unknown, host.patch, host.overlap, host.feature_px)
+
+
+def tile_inputs(feature: Floats, condition: Floats, tile: Patch, host: Host) -> dict[str, Floats]:
+    """A tile's part of the feature (1, C, h, w) and of the condition (1, 7, H, W)."""
+    assert host.feature_px is not None
+    top, left, side = (n // host.feature_px for n in (tile.top, tile.left, tile.side))
+    return {
+        "feature": np.ascontiguousarray(feature[:, :, top : top + side, left : left + side]),
+        "condition": np.ascontiguousarray(
+            condition[:, :, tile.top : tile.top + tile.side, tile.left : tile.left + tile.side]
+        ),
+    }
+
+
+def stitched(tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, host: Host) -> Floats:
+    """Blend the tiles' x_0 (side, side); elsewhere the trimap says it.
+
+    Weights are HDMatt's eq. 5 to the fourth power, then eq. 6: a tile's convolutions see zeros
+    beyond its border, and what they say near it should hardly count.
+
+    Returns:
+        x_0 (h, w) of the picture, in [-1, 1].
+    """
+    assert host.overlap is not None
+    width, height = host.size
+    total, weight = np.zeros((2, height, width), np.float32)
+    for tile, matte in zip(tiles, mattes, strict=True):
+        window = blend_window(tile, host.size, host.overlap) ** SHARPNESS
+        part = np.s_[tile.top : tile.top + tile.side, tile.left : tile.left + tile.side]
+        total[part] += window * matte
+        weight[part] += window
+    total, weight = (plane[: trimap.shape[0], : trimap.shape[1]] for plane in (total, weight))
+    known = np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))
+    inside = weight > 0
+    np.divide(total, weight, out=known, where=inside)
+    return known
+
+
+def check_host(host: Host) -> None:
+    """Refuse parameters that no export writes.
+
+    Raises:
+        BundleError: naming the parameter.
+    """
+    if host.cut not in ("whole", "tiles"):
+        raise BundleError(f"unknown cut {host.cut!r}; there are: whole, tiles")
+    if host.feature_px not in (16, 32) or host.clamp_foreground is None:
+        raise BundleError("the host needs feature_px, 16 or 32, and clamp_foreground")
+    if min(host.size) < 1 or any(side % host.feature_px for side in host.size):
+        raise BundleError(f"size {list(host.size)}: multiples of {host.feature_px}")
+    if host.steps is None or host.seed is None:
+        raise BundleError("the host needs steps and seed")
+    if host.stop_below is not None and not 0 <= host.stop_below <= 1:
+        raise BundleError(f"stop_below {host.stop_below}: between 0 and 1")
+    if host.cut == "whole":
+        return
+    side, margin = host.patch or 0, -1 if host.overlap is None else host.overlap
+    if side % host.feature_px or not 0 < side <= min(host.size):
+        raise BundleError(f"patch {side}: a multiple of {host.feature_px}, at most the frame's")
+    if margin < 0 or 2 * margin + host.feature_px > side:
+        raise BundleError(f"overlap {margin}: of a patch of {side} less than a half must be margin")

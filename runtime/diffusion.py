@@ -1,0 +1,87 @@
+"""The sampler of DiffMatte: times, noise levels, and one deterministic step (DDIM).
+
+"Diffusion for Natural Image Matting" (ECCV 2024). A noisy matte at time t is
+
+    x_t = b sqrt(gamma) x_0 + sqrt(1 - gamma) noise,    gamma = max(1 - t, 1e-9),    b = 0.2
+
+with x_0 = 2 alpha - 1. The network sees x_t divided by its deviation and answers with x_0.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import OptionError
+
+Floats = NDArray[np.float32]
+
+SIGNAL = 0.2  # b: pixels next to each other say what the noise of one would hide
+LEAST_GAMMA = 1e-9
+LEAST_DEVIATION = 1e-5
+LEAST_NOISE = 1e-10
+STEPS = 10
+MOST_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a sampling: from a time to an earlier one; both in [0, 1], 1 is noise alone."""
+
+    time: float
+    following: float
+
+
+def schedule(steps: int) -> tuple[Step, ...]:
+    """So many steps of equal length from 1 to 0.
+
+    Raises:
+        OptionError: not 1 to 50 steps.
+    """
+    check_steps(steps)
+    times = [1 - i / steps for i in range(steps)] + [0.0]
+    return tuple(Step(times[i], times[i + 1]) for i in range(steps))
+
+
+def levels(time: float) -> tuple[float, float]:
+    """Factors of matte and noise at a time: b sqrt(gamma) and sqrt(1 - gamma)."""
+    gamma = max(1 - time, LEAST_GAMMA)
+    return SIGNAL * math.sqrt(gamma), math.sqrt(1 - gamma)
+
+
+def standardised(noisy: Floats) -> Floats:
+    """x_t over its population deviation, or over 1e-5 where that is larger; the mean stays.
+
+    ``noisy`` (h, w) is the picture without its padding, and so is the deviation's.
+    """
+    deviation = max(float(np.std(noisy, dtype=np.float64)), LEAST_DEVIATION)
+    return noisy / np.float32(deviation)
+
+
+def advance(noisy: Floats, matte: Floats, step: Step) -> Floats:
+    """x at the step's end, from x at its start and the network's x_0, clamped to [-1, 1].
+
+    noise = (x_t - b sqrt(gamma) x_0) / max(sqrt(1 - gamma), 1e-10);
+    x_t' = b sqrt(gamma') x_0 + sqrt(1 - gamma') noise.
+    """
+    signal, deviation = levels(step.time)
+    next_signal, next_deviation = levels(step.following)
+    ratio = next_deviation / max(deviation, LEAST_NOISE)
+    return np.float32(ratio) * noisy + np.float32(next_signal - ratio * signal) * clamped(matte)
+
+
+def clamped(matte: Floats) -> Floats:
+    """x_0 in [-1, 1]."""
+    return np.clip(matte, np.float32(-1), np.float32(1))
+
+
+def check_steps(steps: int) -> None:
+    """Refuse a number of steps that is no number of steps.
+
+    Raises:
+        OptionError: not a whole number from 1 to 50.
+    """
+    whole = isinstance(steps, int | np.integer) and not isinstance(steps, bool)
+    if not whole or not 1 <= steps <= MOST_STEPS:
+        raise OptionError(f"steps {steps}: a whole number from 1 to {MOST_STEPS}")
