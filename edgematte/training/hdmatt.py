@@ -1,0 +1,67 @@
+"""What HDMatt is trained on and shown by: queries with their contexts, eq. 4."""
+
+from torch import Tensor
+
+from edgematte.errors import CheckpointError
+from edgematte.models.hdmatt import HDMatt
+from edgematte.models.hdmatt_context import FOREGROUND, UNKNOWN
+from edgematte.models.hdmatt_resnet import from_classifier
+from edgematte.training.losses.hdmatt import hdmatt_loss
+from edgematte.training.patches import PatchBatch, PatchSamples
+from edgematte.training.sources import Library
+
+
+def samples(library: Library, side_px: int, crop_px: int, seed: int) -> PatchSamples:
+    """Patches of ``crop_px``; the scenes they are cut from are sized in proportion."""
+    return PatchSamples(library, crop_px, seed)
+
+
+def losses(model: HDMatt, batch: PatchBatch, radius_px: int = 0) -> dict[str, Tensor]:
+    """Eq. 4, weighted by the blending window of patches that share a tenth of their side.
+
+    ``radius_px`` has no say: samples come with trimaps of many widths.
+    """
+    alpha = model(batch.image, batch.trimap, batch.context_images, batch.context_trimaps)
+    return hdmatt_loss(
+        alpha.float(),
+        batch.alpha,
+        batch.image,
+        batch.foreground,
+        batch.background,
+        batch.trimap[:, UNKNOWN : UNKNOWN + 1],
+        batch.image.shape[-1] // 10,
+    )
+
+
+def preview(model: HDMatt, batch: PatchBatch) -> dict[str, Tensor]:
+    """The queries with true alpha, trimap and the net's alpha."""
+    alpha = model(batch.image, batch.trimap, batch.context_images, batch.context_trimaps)
+    foreground, unknown = (batch.trimap[:, c : c + 1] for c in (FOREGROUND, UNKNOWN))
+    return {
+        "image": batch.image,
+        "true": batch.alpha,
+        "trimap": foreground + 0.5 * unknown,
+        "alpha": alpha.clamp(0, 1),
+    }
+
+
+def backbone(model: HDMatt, state: dict[str, Tensor], source: str) -> None:
+    """Start the encoder from a ResNet-34 classifier in torchvision's layout (section 4.2).
+
+    Raises:
+        CheckpointError: keys or shapes of another network.
+    """
+    own = model.encoder.state_dict()
+    wanted = {name for name in own if not name.startswith("aspp.")}
+    if missing := sorted(wanted - state.keys()):
+        raise CheckpointError(
+            f"{source} is no ResNet-34 in torchvision's layout: it lacks {missing[0]} and "
+            f"{len(missing) - 1} more keys"
+        )
+    for name in sorted(wanted - {"conv1.weight"}):
+        if state[name].shape != own[name].shape:
+            raise CheckpointError(
+                f"{source}: {name} has shape {list(state[name].shape)}, the model "
+                f"{list(own[name].shape)}; only hdmatt has ResNet-34's widths"
+            )
+    from_classifier(model.encoder, state)

@@ -1,0 +1,264 @@
+"""HDMatt's cut: BANK(patch) | best contexts, on the host | QUERY(patch, contexts) -> alpha."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edgematte.check.goldens import to_bytes
+from edgematte.export.capture import TorchGraph
+from edgematte.manifest import Graph, Host
+from edgematte.manifest import Tensor as Spec
+from edgematte.models.hdmatt import Contexts, HDMatt
+from edgematte.models.hdmatt_context import TGNL, Bank, reduced_trimap
+from edgematte.models.hdmatt_resnet import STRIDE
+from edgematte.runtime.contexts import MISSING, candidates
+from edgematte.runtime.patches import Patch, blend_window, patch_grid, walk
+
+CUTS = ("patches",)
+SIZES = {"patch": 320}
+CANDIDATES = 30
+"""Section 4.2, for pictures of ultra-high resolution; it is all patches of smaller ones."""
+UNIT = (0.0, 1.0)
+ANY = (-65504.0, 65504.0)  # features: whatever float16 holds
+
+
+class BankGraph(nn.Module):
+    """A patch -> what others need of it, and it of itself."""
+
+    def __init__(self, model: HDMatt) -> None:
+        """Shares the model's weights."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, trimap: Tensor) -> tuple[Tensor, ...]:
+        """(1, 3, P, P) twice -> key, value, own, query, context; with TGNL also mask."""
+        bank = self.model.bank(image, trimap)
+        return tuple(bank) if self.model.config["cpc"] == TGNL else tuple(bank)[:-1]
+
+
+class QueryGraph(nn.Module):
+    """A patch, its features and those of K contexts -> its alpha."""
+
+    def __init__(self, model: HDMatt) -> None:
+        """Shares the model's weights."""
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        image: Tensor,
+        trimap: Tensor,
+        key: Tensor,
+        own: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        masks: Tensor,
+        pad: Tensor,
+    ) -> Tensor:
+        """(1, 3, P, P) twice, (1, C, h, w), (1, V, h, w), K of each, pad (1, K) -> (1, 1, P, P)."""
+        _, skips = self.model.encoder.shallow(image, trimap)
+        mask = reduced_trimap(trimap, STRIDE)
+        contexts = Contexts(keys[None], values[None], masks[None], pad)
+        return self.model.matte(self.model.attend(key, own, mask, contexts), skips, trimap)
+
+
+class PlainQueryGraph(QueryGraph):
+    """The same without trimap guidance."""
+
+    def forward(  # type: ignore[override]
+        self,
+        image: Tensor,
+        trimap: Tensor,
+        key: Tensor,
+        own: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        pad: Tensor,
+    ) -> Tensor:
+        """As :class:`QueryGraph`."""
+        return super().forward(image, trimap, key, own, keys, values, values[:, :3], pad)
+
+
+class AloneGraph(nn.Module):
+    """Without contexts: a patch -> its alpha."""
+
+    def __init__(self, model: HDMatt) -> None:
+        """Shares the model's weights."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
+        """(1, 3, P, P) twice -> (1, 1, P, P)."""
+        alpha: Tensor = self.model(image, trimap)
+        return alpha
+
+
+def host(cut: str, size: tuple[int, int], patch: int) -> Host:
+    """The host parameters but for those of the model; ``size`` means nothing to this net.
+
+    The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
+    """
+    return Host(cut, (patch, patch), patch=patch, overlap=patch // 10)
+
+
+def complete(host: Host, model: HDMatt) -> Host:
+    """The host parameters with what the model decides."""
+    if model.context is None:
+        return host
+    return replace(host, k=model.k, candidates=max(CANDIDATES, model.k + 1))
+
+
+def graphs(model: HDMatt, host: Host) -> list[TorchGraph]:
+    """The modules to capture, with their declared inputs and outputs."""
+    assert host.patch is not None
+    side, width = host.patch, model.config["width"]
+    image = Spec("image", (1, 3, side, side), "float32", "NCHW", UNIT, "RGB bytes / 255")
+    classes = "one-hot: background, foreground, unknown"
+    trimap = Spec("trimap", (1, 3, side, side), "float32", "NCHW", UNIT, classes)
+    alpha = Spec("alpha", (1, 1, side, side), "float32", "NCHW", UNIT, "alpha, known pixels exact")
+    if model.context is None:
+        return [TorchGraph(Graph("query", (image, trimap), (alpha,)), AloneGraph(model))]
+    guided = model.config["cpc"] == TGNL
+    small, k = side // STRIDE, model.k
+
+    def maps(name: str, count: int, channels: int, meaning: str, span: tuple[float, float]) -> Spec:
+        return Spec(name, (count, channels, small, small), "float32", "NCHW", span, meaning)
+
+    key = maps("key", 1, width, "key, by theta", ANY)
+    own = maps("own", 1, 2 * width, "value as a query, by delta", ANY)
+    banked = [
+        key,
+        maps("value", 1, 2 * width, "value as a context, by phi", ANY),
+        own,
+        Spec("query", (1, width), "float32", "NC", ANY, "mean key of the unknown region, eq. 1"),
+        Spec("context", (1, width), "float32", "NC", ANY, "mean key, eq. 1"),
+    ]
+    given = [
+        maps("keys", k, width, "keys of the contexts", ANY),
+        maps("values", k, 2 * width, "values of the contexts", ANY),
+    ]
+    if guided:
+        banked.append(maps("mask", 1, 3, "classes at 1/8", UNIT))
+        given.append(maps("masks", k, 3, "classes of the contexts", UNIT))
+    pad = Spec("pad", (1, k), "float32", "NK", (MISSING, 0.0), "0, or -1e4 for a missing context")
+    bank = Graph("bank", (image, trimap), tuple(banked))
+    query = Graph("query", (image, trimap, key, own, *given, pad), (alpha,))
+    module = QueryGraph(model) if guided else PlainQueryGraph(model)
+    return [TorchGraph(bank, BankGraph(model)), TorchGraph(query, module)]
+
+
+@torch.no_grad()
+def reference(
+    model: HDMatt,
+    host: Host,
+    picture: NDArray[np.uint8],
+    reduced: NDArray[np.uint8],
+    trimap: NDArray[np.uint8],
+) -> NDArray[np.float32]:
+    """Alpha (H, W) by the training-time modules and torch's own padding, one-hot and folding.
+
+    What the training-time forward does of a query and its contexts, but that the encoder runs on a
+    context once and not once a query; the cut's tests compare with the forward itself. Of more
+    patches than candidates, features are rounded to half floats as the host keeps them.
+
+    Args:
+        model: the trained model.
+        host: the cut's parameters.
+        picture: uint8 (H, W, 3), each side at least 2.
+        reduced: of no use here.
+        trimap: uint8 (H, W).
+    """
+    assert host.patch is not None and host.overlap is not None
+    height, width = picture.shape[:2]
+    whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
+    known = torch.from_numpy(trimap.astype(np.int64))
+    order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
+    classes = F.one_hot(order[known], 3).permute(2, 0, 1)[None].float()
+    patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
+    numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
+    half = len(patches) > len(numbers)
+    banks = {
+        n: _bank(model, _patch(whole, patches[n]), _patch(classes, patches[n]), half)
+        for n in numbers
+    }
+    total, weights = torch.zeros(height, width), torch.zeros(height, width)
+    for number, patch in enumerate(patches):
+        rows = slice(patch.top, min(patch.top + patch.side, height))
+        columns = slice(patch.left, min(patch.left + patch.side, width))
+        window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
+        window = window[: rows.stop - rows.start, : columns.stop - columns.start]
+        part = (known[rows, columns] == 255).float()
+        if bool((known[rows, columns] == 128).any()):
+            others = [bank for n, bank in banks.items() if n != number]
+            found = _matte(model, _patch(whole, patch), _patch(classes, patch), others, half)[0, 0]
+            part = found[: rows.stop - rows.start, : columns.stop - columns.start]
+        total[rows, columns] += window * part
+        weights[rows, columns] += window
+    return (total / weights).clamp(0, 1).numpy()
+
+
+def _bank(model: HDMatt, image: Tensor, trimap: Tensor, half: bool) -> Bank:
+    bank = model.bank(image, trimap)
+    if not half:
+        return bank
+    key, value, own = (x.half().float() for x in bank[:3])
+    return bank._replace(key=key, value=value, own=own)
+
+
+def _matte(model: HDMatt, image: Tensor, trimap: Tensor, others: list[Bank], half: bool) -> Tensor:
+    if model.context is None:
+        alpha: Tensor = model(image, trimap)
+        return alpha
+    mine = _bank(model, image, trimap, half)
+    pool = (
+        Bank(*(torch.stack(x, dim=1) for x in zip(*others, strict=True)))
+        if others
+        else Bank(*(x[:, None][:, :0] for x in mine))
+    )
+    _, skips = model.encoder(image, trimap)
+    gathered = model.attend(mine.key, mine.own, mine.mask, model.choose(mine.query, pool))
+    return model.matte(gathered, skips, trimap)
+
+
+def _patch(planes: Tensor, patch: Patch) -> Tensor:
+    part = planes[:, :, patch.top :, patch.left :][:, :, : patch.side, : patch.side]
+    right, bottom = patch.side - part.shape[3], patch.side - part.shape[2]
+    while right or bottom:  # torch reflects at most side - 1 pixels at once
+        step_x = min(right, part.shape[3] - 1)
+        step_y = min(bottom, part.shape[2] - 1)
+        part = F.pad(part, (0, step_x, 0, step_y), mode="reflect")
+        right, bottom = right - step_x, bottom - step_y
+    return part
+
+
+def host_pool(
+    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """What the host steps start from: the picture, and made-up vectors to choose contexts by."""
+    ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
+    vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
+    return {
+        "picture": picture,
+        "query_vector": vectors[0],
+        "context_vectors": vectors,
+    }
+
+
+def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """An array that nothing before gives: a patch to crop, or alphas to stitch.
+
+    The alphas are smooth and differ from patch to patch, so that blending shows.
+    """
+    boxes = pool["patches"]
+    if name == "patch":
+        chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
+        return chosen
+    assert name == "alphas"
+    ramp = np.linspace(0, 1, int(boxes[0][2]), dtype=np.float32)
+    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(boxes))]
+    return to_bytes(np.stack(planes))

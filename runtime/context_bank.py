@@ -1,0 +1,138 @@
+"""The features of a picture's patches, and alpha of one patch with the contexts that suit it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.manifest import Host
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.contexts import best_contexts, candidates, pad
+from edgematte.runtime.feature_store import FeatureStore
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.patches import Patch, crop
+from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.trimap import trimap_probabilities
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int32]
+
+STACKED = {"key": "keys", "value": "values", "mask": "masks"}
+"""What BANK says of a patch -> what QUERY is told of its K contexts."""
+
+
+class ContextBank:
+    """Of one picture. BANK runs once a patch: on the candidates before the first query, on other
+    patches when they are the query.
+
+    QUERY is given the patch's own key and value back, and computes the encoder's first layers
+    again: 3.3 of 44.6 G multiply-adds at 320, where keeping the decoder's skips and masks would
+    hold 12 MB a patch instead of 2.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        graphs: Mapping[str, GraphCall],
+        picture: Bytes,
+        trimap: Bytes,
+        patches: Sequence[Patch],
+        clock: Clock,
+        memory_mb: float | None = None,
+    ) -> None:
+        """Nothing is computed yet."""
+        self.host, self.graphs, self.clock = host, graphs, clock
+        self.picture, self.trimap, self.patches = picture, trimap, patches
+        half = len(patches) > (host.candidates or 0)
+        self.store = FeatureStore(half=half, memory_mb=memory_mb)
+        self.numbers: Indices = np.zeros(0, np.int32)  # of the candidates, ascending
+        self._contexts: Floats | None = None  # (N, C), pooled
+        self._queries: dict[int, Floats] = {}  # by number, (C,), pooled
+
+    def __enter__(self) -> "ContextBank":
+        """The bank itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget the features."""
+        self.store.close()
+
+    def matte(self, number: int) -> Floats:
+        """Alpha (side, side) of a patch."""
+        image, trimap = self.planes(number)
+        inputs = {} if self.host.k is None else self.context_of(number, image, trimap)
+        with self.clock("graph.query"):
+            found = self.graphs["query"](image=image, trimap=trimap, **inputs)
+        alpha: Floats = found["alpha"][0, 0]
+        return alpha
+
+    def context_of(self, number: int, image: Floats, trimap: Floats) -> dict[str, Floats]:
+        """What QUERY needs beside the patch: its own features and those of the chosen contexts."""
+        query, key, own = self.features(number, image, trimap)
+        with self.clock("host.contexts"):
+            chosen = self.choose(number, query)
+            pairs = np.stack([np.full_like(chosen, number), chosen], axis=1)
+            pairs = self.clock.choose(f"contexts of patch {number}", pairs)
+            there = np.isin(pairs[:, 1], self.numbers)  # a check may give what is none here
+            return {"key": key, "own": own, **self._gathered(pairs[there, 1])}
+
+    def features(self, number: int, image: Floats, trimap: Floats) -> tuple[Floats, ...]:
+        """Pooled query (C,), key (1, C, h, w) and own value (1, 2C, h, w) of a patch."""
+        if self._contexts is None:
+            self._fill()
+        if number in self._queries:
+            key, own = (self.store.get(number, name) for name in ("key", "own"))
+            return self._queries[number], key, own
+        with self.clock("graph.bank"):
+            found = self.graphs["bank"](image=image, trimap=trimap)
+        key, own = (self.store.rounded(found[name]) for name in ("key", "own"))
+        return found["query"][0], key, own
+
+    def choose(self, number: int, query: Floats) -> Indices:
+        """Numbers of the best contexts of a patch, at most k."""
+        assert self._contexts is not None and self.host.k is not None
+        place = int(np.searchsorted(self.numbers, number))
+        itself = place if number in self._queries else -1
+        return self.numbers[best_contexts(query, self._contexts, self.host.k, itself)]
+
+    def planes(self, number: int) -> tuple[Floats, Floats]:
+        """A patch as the graphs take it: RGB in [0, 1] and one-hot classes (1, 3, side, side)."""
+        with self.clock("host.crop"):
+            patch = self.patches[number]
+            image = to_input(crop(self.picture, patch).astype(np.uint8, copy=False))
+            return image, classes_patch(self.trimap, patch)
+
+    def _fill(self) -> None:
+        with self.clock("host.trimap"):
+            self.numbers = candidates(self.trimap, self.patches, self.host.candidates or 0)
+        self.clock.counts["candidates"] = len(self.numbers)
+        pooled = []
+        for number in self.numbers.tolist():
+            image, trimap = self.planes(number)
+            with self.clock("graph.bank"):
+                found = self.graphs["bank"](image=image, trimap=trimap)
+            with self.clock("host.contexts"):
+                pooled.append(found["context"][0])
+                self._queries[number] = found["query"][0]
+                kept = {k: v for k, v in found.items() if k in STACKED or k == "own"}
+                self.store.put(number, kept)
+        self._contexts = np.stack(pooled)
+
+    def _gathered(self, chosen: Indices) -> dict[str, Floats]:
+        """Features of the contexts stacked, zeros for those missing, and their pad."""
+        assert self.host.k is not None
+        inputs = {"pad": pad(len(chosen), self.host.k)}
+        for name, plural in STACKED.items():
+            if name not in self.store.names:
+                continue
+            shape = self.store.get(int(self.numbers[0]), name).shape
+            inputs[plural] = np.zeros((self.host.k, *shape[1:]), np.float32)
+            for row, number in zip(inputs[plural], chosen.tolist(), strict=False):
+                row[...] = self.store.get(number, name)[0]
+        return inputs
+
+
+def classes_patch(trimap: Bytes, patch: Patch) -> Floats:
+    """One-hot classes (1, 3, side, side) of a patch: background, foreground, unknown."""
+    return trimap_probabilities(crop(trimap, patch).astype(np.uint8, copy=False))[None]

@@ -1,0 +1,68 @@
+"""Which patches of a picture a patch looks at: HDMatt, section 3.2.1."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.runtime.patches import Patch
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int32]
+
+MISSING = -1e4
+"""Added to the logits of a context that is not there."""
+
+
+def window(plane: Bytes, patch: Patch) -> Bytes:
+    """The part of a plane (H, W) that a patch shows, without what lies beyond the border."""
+    return plane[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side]
+
+
+def has_unknown(trimap: Bytes, patches: Sequence[Patch]) -> NDArray[np.bool_]:
+    """Which patches hold unknown pixels: (n,)."""
+    return np.array([bool((window(trimap, p) == UNKNOWN).any()) for p in patches])
+
+
+def candidates(trimap: Bytes, patches: Sequence[Patch], count: int) -> Indices:
+    """The patches that may be contexts, ascending: all of them, or the ``count`` most mixed.
+
+    A patch is the more mixed the larger the Gini impurity of its classes, 1 - sum of squared
+    shares: those are the patches that show foreground and background beside what is unknown. The
+    earlier of equal ones is taken. (The paper limits them to 30 and does not say to which.)
+    """
+    if len(patches) <= count:
+        return np.arange(len(patches), dtype=np.int32)
+    impurity = np.empty(len(patches))
+    for i, patch in enumerate(patches):
+        known = window(trimap, patch)
+        sums = [int(np.count_nonzero(known == c)) for c in (BACKGROUND, FOREGROUND)]
+        sums.append(known.size - sum(sums))
+        impurity[i] = (known.size**2 - sum(n * n for n in sums)) / known.size**2  # whole numbers
+    best = np.argsort(-impurity, kind="stable")[:count]
+    return np.sort(best).astype(np.int32)
+
+
+def best_contexts(query: Floats, contexts: Floats, k: int, itself: int = -1) -> Indices:
+    """The k contexts of the highest score, best first; the earlier of equal ones.
+
+    Eq. 1 sums the dot products of all pairs of pixels: the dot product of two sums. Eq. 2 keeps
+    their order.
+
+    Args:
+        query: (C,), pooled key of the query's unknown region.
+        contexts: (N, C), pooled keys.
+        k: how many; fewer where there are fewer.
+        itself: number of the query among the contexts, which is never chosen; -1: it is none.
+    """
+    scores = contexts @ query
+    order: Indices = np.argsort(-scores, kind="stable").astype(np.int32)
+    best: Indices = order[order != itself][:k]
+    return best
+
+
+def pad(found: int, k: int) -> Floats:
+    """(1, k) for ``found`` contexts: 0 for those, MISSING for the rest."""
+    return np.where(np.arange(k) < found, np.float32(0), np.float32(MISSING))[None]
