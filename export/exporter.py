@@ -45,6 +45,7 @@ def export(
     patch: int | None = None,
     regions: int | None = None,
     overlap: int | None = None,
+    lattice: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
     seed: int = 0,
@@ -74,11 +75,15 @@ def export(
             (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture the whole-picture graph sees.
         graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
-            trimap) or ``split`` (any resolution).
-        patch: side of the refining graph's patches, split cut; 320 by default.
+            trimap) or ``split`` (any resolution). Of diffmatte: ``whole``, or ``tiles``, where only
+            tiles with unknown pixels are denoised.
+        patch: side of the refining graph's patches, split cut; 320 by default. Of diffmatte's
+            tiles; 128 by default.
         regions: cells that one call of a graph refines, regions cut; 512 by default.
         overlap: pixels that neighbouring tiles share, tiles cut; 128 by default, at most half a
-            tile.
+            tile. Of diffmatte: the margin of a tile at each of its borders; 16 by default.
+        lattice: step of grid sampling in ViTMatte's global attention, for less memory; 1 by
+            default: none.
         weights: a checkpoint; by default the weights that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
         seed: of the random weights.
@@ -115,7 +120,7 @@ def export(
         options_for(target, precision, opset, min_ios, io, alpha_bits, ort),
         (size, size) if isinstance(size, int) else size,
         graphs,
-        {"patch": patch, "regions": regions, "overlap": overlap},
+        {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
         Path(output) if output else None,
     )
     stage = stage_for(request.family, cascade, band_px)

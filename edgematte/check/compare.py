@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgematte import metrics
 from edgematte.check.choices import Replay, flips
 from edgematte.check.goldens import Goldens
-from edgematte.check.tolerances import HOST, Tolerance
+from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.clock import Clock
@@ -51,7 +51,8 @@ def compare_graphs(
             raise EngineError(f"graph {name} on {engine}: {error}") from None
         for output, expected in record.outputs.items():
             where, value = f"{name}.{output}", record.sample(outputs[output])
-            found.append(difference("export", where, engine, value, expected, tolerance))
+            limit = None if tolerance is None else output_tolerance(expected, tolerance)
+            found.append(difference("export", where, engine, value, expected, limit))
     return found
 
 

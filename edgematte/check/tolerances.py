@@ -1,6 +1,10 @@
 """How far an export may be from PyTorch: one table, by precision. The README prints it."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,20 @@ HOST = Tolerance(1e-5, 1e-6)
 
 CUT = Tolerance(1e-4, 1e-5)
 """Training-time forward against host steps with PyTorch graphs."""
+
+
+FEATURES = 10.0
+
+
+def output_tolerance(expected: NDArray[Any], tolerance: Tolerance) -> Tolerance:
+    """The tolerance of one output of a graph.
+
+    Values in [-1, 1], mattes and probabilities, are held to the table. Features have no unit, and
+    in half precision a deep net's are off by thousandths of their size: they are allowed ten times
+    as much, and more in proportion where they are larger than 1 (root mean square). What that does
+    to alpha is what the comparison end to end limits.
+    """
+    if expected.size == 0 or np.abs(expected).max() <= 1:
+        return tolerance
+    size = max(1.0, float(np.sqrt(np.mean(np.square(expected, dtype=np.float64)))))
+    return Tolerance(FEATURES * size * tolerance.max_abs, FEATURES * size * tolerance.mean_abs)

@@ -21,12 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--graphs",
         help="lightweight: fused (one graph, image -> alpha, trimap; the default) or split (any "
-        "resolution); regional: regions",
+        "resolution); regional: regions; diffmatte: whole (the default) or tiles (only those with "
+        "unknown pixels)",
     )
-    parser.add_argument("--patch", type=int, help="side of split's patches (default: 320)")
+    parser.add_argument(
+        "--patch", type=int, help="side of split's patches (320) or diffmatte's tiles (128)"
+    )
     parser.add_argument("--regions", type=int, help="cells a call refines (default: 512)")
     parser.add_argument(
-        "--overlap", type=int, help="vitmatte: pixels that tiles of --size share (default: 128)"
+        "--overlap",
+        type=int,
+        help="vitmatte: pixels that tiles of --size share (default: 128); diffmatte: margin of a "
+        "tile (default: 16)",
+    )
+    parser.add_argument(
+        "--lattice", type=int, help="vitmatte: step of grid sampling, for less memory (default: 1)"
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
@@ -98,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         patch=arguments.patch,
         regions=arguments.regions,
         overlap=arguments.overlap,
+        lattice=arguments.lattice,
         weights=arguments.weights,
         random_weights=arguments.random_weights,
         seed=arguments.seed,

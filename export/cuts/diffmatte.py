@@ -20,9 +20,8 @@ from edgematte.runtime.diffusion import STEPS
 from edgematte.runtime.matter import Matter
 
 CUTS = ("whole", "tiles")
-SIZES = {"patch": 128}
-MARGIN_PX = {16: 16, 32: 32}
-"""Of a tile, by the side of a feature's pixel: *chosen* by `benchmarks/diffusion.py`."""
+SIZES = {"patch": 128, "overlap": 16}
+"""Side of a tile and its margin, *chosen*: `benchmarks/diffusion.py` prints what others cost."""
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)
 
@@ -57,8 +56,10 @@ class Denoise(nn.Module):
         return self.model.denoise(feature, condition, time)
 
 
-def host(cut: str, size: tuple[int, int], patch: int) -> Host:
+def host(cut: str, size: tuple[int, int], patch: int, overlap: int) -> Host:
     """The host parameters but for those of the model; ``size`` is (width, height).
+
+    Of a tile of ``patch`` pixels ``overlap`` at each border are margin.
 
     Raises:
         OptionError: tiles larger than the frame.
@@ -68,7 +69,7 @@ def host(cut: str, size: tuple[int, int], patch: int) -> Host:
         return base
     if patch > min(size):
         raise OptionError(f"patch {patch} is larger than the frame of {size[0]}x{size[1]}")
-    return replace(base, patch=patch)
+    return replace(base, patch=patch, overlap=overlap)
 
 
 def complete(host: Host, model: DiffMatte) -> Host:
@@ -80,13 +81,14 @@ def complete(host: Host, model: DiffMatte) -> Host:
     host = replace(host, feature_px=model.stride)
     if host.patch is None:
         return host
-    margin = MARGIN_PX[model.stride]
-    if 2 * margin + model.stride > host.patch:
+    assert host.overlap is not None
+    least = 2 * host.overlap + model.stride
+    if least > host.patch:
         raise OptionError(
-            f"patch {host.patch}: at least {2 * margin + model.stride}, {margin} pixels at each "
-            "border are margin"
+            f"patch {host.patch}: at least {least}, of which {host.overlap} pixels at each border "
+            "are margin (--overlap)"
         )
-    return replace(host, overlap=margin)
+    return host
 
 
 def graphs(model: DiffMatte, host: Host) -> list[TorchGraph]:
