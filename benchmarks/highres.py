@@ -124,11 +124,11 @@ def scale(options: argparse.Namespace, bundle: str) -> None:
         if least < options.whole_limit:
             whole = child("--child-whole", options.model, side, options.whole_limit)
         needs = f"{whole['peak_mb']:.0f}" if whole else f"refused at {options.whole_limit:.0f}"
-        rows.append((found["unknown_patches"], found["seconds"], found["cpu"]))
+        rows.append((found["patches refined"], found["seconds"], found["cpu"]))
         print(
-            f"{megapixels:>4g} {side:>6} {found['patches']:>8} {found['unknown_patches']:>8} "
+            f"{megapixels:>4g} {side:>6} {found['patches']:>8} {found['patches refined']:>8} "
             f"{found['seconds']:>8.1f} {found['cpu']:>8.1f} "
-            f"{found['cpu'] / found['unknown_patches']:>12.3f} "
+            f"{found['cpu'] / found['patches refined']:>12.3f} "
             f"{found['peak_mb']:>8.0f} {needs:>18} {least:>9.0f}",
             flush=True,
         )

@@ -61,6 +61,7 @@ class Host:
     search_range: int | None = None  # cells of less than it along both axes have a bias each
     aliasing: bool | None = None  # test that on the flat index, as the authors' code does
     bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
+    lattice: int | None = None  # step of grid sampling in global attention; None: not sampled
     padding: tuple[float, float, float] | None = None  # RGB in [0, 1] around smaller pictures
     candidates: int | None = None  # patches that contexts are chosen from, the most mixed ones
     feature_px: int | None = None  # side of a pixel of the encoder's map

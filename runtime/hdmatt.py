@@ -86,7 +86,7 @@ class Patches:
         with clock("host.trimap"):
             unknown = has_unknown(trimap, patches)
         clock.counts["patches"] = len(patches)
-        clock.counts["unknown_patches"] = int(unknown.sum())
+        clock.counts["patches refined"] = int(unknown.sum())
         if not unknown.any():
             return (trimap == FOREGROUND).astype(np.float32), trimap
         record = None

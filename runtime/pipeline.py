@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte.runtime.clock import Clock
 
+ROWS = 64  # of a picture that are converted at a time, so that they stay in the cache
 Step = Callable[..., dict[str, NDArray[Any]]]
 """A host step as a function of named arrays, for golden records and ports of the host."""
 
@@ -54,4 +55,9 @@ class Resumable(Protocol):
 
 def to_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Picture (h, w, 3) uint8 -> graph input (1, 3, h, w) float32 in [0, 1]."""
-    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None]) * np.float32(1 / 255)
+    image = np.empty((1, 3, *picture.shape[:2]), np.float32)
+    for top in range(0, len(picture), ROWS):
+        strip = picture[top : top + ROWS].astype(np.float32)
+        strip *= np.float32(1 / 255)
+        image[0, :, top : top + ROWS] = strip.transpose(2, 0, 1)
+    return image

@@ -112,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
     from edgematte.pictures import encode, read_grey, read_picture, write_picture
     from edgematte.runtime.explanation import draw
+    from edgematte.runtime.trimap import UNKNOWN
 
     picture = read_picture(job.source or sys.stdin.buffer)
     journal = _journal(job) if arguments.resume else None
@@ -121,6 +122,12 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
         print(
             f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
             "0, 128 or 255; below 85 was read as background, from 170 as foreground",
+            file=sys.stderr,
+        )
+    if job.trimap and not (matte.trimap == UNKNOWN).any():
+        print(
+            f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
+            "the trimap says",
             file=sys.stderr,
         )
     for kind, path in job.results.items():

@@ -31,6 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE", help=f"start from these, or from {SHIPPED!r}: fine-tuning"
     )
+    parser.add_argument(
+        "--backbone",
+        type=Path,
+        metavar="FILE",
+        help="start from this plain pretrained backbone: a ViT as DINO or MAE saves it (vitmatte, "
+        "diffmatte-vit*), a ResNet-34 (hdmatt), a Swin-T (regional)",
+    )
+    parser.add_argument(
+        "--quantize-aware",
+        action="store_true",
+        help="fine-tune with what int8 leaves of weights and activations; needs --weights",
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="the end of the run, or ...")
     parser.add_argument("--time-limit", type=float, metavar="MIN", help="... this, if it is first")
     parser.add_argument("--learning-rate", type=float, help="at its peak (default: the recipe's)")
@@ -76,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
 
     chosen = recipe(arguments.model)
+    if arguments.backbone is not None and chosen.backbone is None:
+        raise OptionError(f"--backbone: {arguments.model} has none that is trained elsewhere")
     logging.basicConfig(level=logging.INFO, format="edgematte: %(message)s")
     with processes.joined(choose_device(arguments.device)) as device:
         result = _train(arguments, chosen, device)
@@ -97,6 +111,10 @@ def _refuse(arguments: argparse.Namespace) -> None:
         raise OptionError(f"--samples-every {arguments.samples_every}: more than 0")
     if arguments.steps is None and arguments.time_limit is None:
         raise OptionError("give the run an end: --steps or --time-limit")
+    if arguments.backbone is not None and arguments.weights is not None:
+        raise OptionError("--backbone starts a run and --weights goes on from one: give only one")
+    if arguments.quantize_aware and arguments.weights is None:
+        raise OptionError("--quantize-aware adapts a trained model: give --weights FILE with it")
     sources = [arguments.foregrounds, arguments.veils, getattr(arguments, "photos", None)]
     if not any(sources) and not arguments.procedural:
         raise OptionError(
@@ -128,7 +146,8 @@ def _train(
     if library.skipped:
         number = len(library.skipped)
         log.warning("%d %s skipped", number, "file was" if number == 1 else "files were")
-    running = Run(chosen, settings, library, model, tune=arguments.weights is not None)
+    tune, pretrained = arguments.weights is not None, arguments.backbone is not None
+    running = Run(chosen, settings, library, model, tune=tune, pretrained=pretrained)
     running.train()
     return {
         "weights": str(settings.output / checkpoint.WEIGHTS),
@@ -169,14 +188,15 @@ def _settings(
         log_every=arguments.log_every,
         samples_every=arguments.samples_every,
         bar=True,
+        quantize_aware=arguments.quantize_aware,
     )
 
 
 def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
-    """New, from weights, or as the output folder's run has it."""
+    """New, from a backbone or weights, or as the output folder's run has it."""
     import torch
 
-    from edgematte.checkpoint import build, load_model, read_config
+    from edgematte.checkpoint import build, load_model, read_config, read_state
     from edgematte.registry import family
     from edgematte.training import checkpoint
 
@@ -187,4 +207,8 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
         shipped = arguments.weights == SHIPPED
         return load_model(kind, None if shipped else Path(arguments.weights))[0]
     torch.manual_seed(arguments.seed)
-    return build(kind)
+    model = build(kind)
+    if arguments.backbone is not None:
+        assert chosen.backbone is not None
+        chosen.backbone(model, read_state(arguments.backbone), str(arguments.backbone))
+    return model

@@ -34,6 +34,8 @@ def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
     """
     for family in FAMILIES.values():
         for count in family.counts:
+            if count.published_parameters == "none":  # hdmatt's paper gives no figures
+                continue
             published = float(count.published_parameters.rstrip("K")) * 1000
             assert count.parameters == pytest.approx(published, rel=1e-3)
             apart = 0.02 if count.what == "512x512" else 0.02 * count.macs_g

@@ -152,7 +152,7 @@ def test_the_pipeline_is_its_definition(seed: int, size: tuple[int, int], overla
     alpha, clock, graphs = run(host, picture, trimap)
     np.testing.assert_allclose(alpha, expected, atol=1e-5)  # float32 against float64 sums
     patches = len(list(walk(patch_grid(size, SIDE, overlap))))
-    assert graphs.calls.count("query") == decoded == clock.counts["unknown_patches"]
+    assert graphs.calls.count("query") == decoded == clock.counts["patches refined"]
     assert graphs.calls.count("bank") == (patches if decoded else 0)
 
 
@@ -255,7 +255,7 @@ def test_choices_are_offered_to_a_check() -> None:
 
     clock = Other()
     alpha, _ = pipeline(HOST, Graphs().table())(picture, trimap, clock)
-    assert len(clock.choices) == clock.counts["unknown_patches"]
+    assert len(clock.choices) == clock.counts["patches refined"]
     for name, pairs in clock.choices.items():
         assert pairs.shape == (K, 2) and name == f"contexts of patch {pairs[0, 0]}"
         assert pairs[0, 0] not in pairs[:, 1]
