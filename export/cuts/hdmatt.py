@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.manifest import Graph, Host
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.hdmatt import Contexts, HDMatt
 from edgematte.models.hdmatt_context import TGNL, Bank, reduced_trimap
 from edgematte.models.hdmatt_resnet import STRIDE
 from edgematte.runtime.contexts import MISSING, candidates
-from edgematte.runtime.patches import Patch, blend_window, patch_grid, walk
+from edgematte.runtime.patches import blend_window, patch_grid, walk
 
 CUTS = ("patches",)
 SIZES = {"patch": 320}
@@ -183,7 +183,7 @@ def reference(
     numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
     half = len(patches) > len(numbers)
     banks = {
-        n: _bank(model, _patch(whole, patches[n]), _patch(classes, patches[n]), half)
+        n: _bank(model, crop_planes(whole, patches[n]), crop_planes(classes, patches[n]), half)
         for n in numbers
     }
     total, weights = torch.zeros(height, width), torch.zeros(height, width)
@@ -195,7 +195,8 @@ def reference(
         part = (known[rows, columns] == 255).float()
         if bool((known[rows, columns] == 128).any()):
             others = [bank for n, bank in banks.items() if n != number]
-            found = _matte(model, _patch(whole, patch), _patch(classes, patch), others, half)[0, 0]
+            parts = crop_planes(whole, patch), crop_planes(classes, patch)
+            found = _matte(model, *parts, others, half)[0, 0]
             part = found[: rows.stop - rows.start, : columns.stop - columns.start]
         total[rows, columns] += window * part
         weights[rows, columns] += window
@@ -225,17 +226,6 @@ def _matte(model: HDMatt, image: Tensor, trimap: Tensor, others: list[Bank], hal
     return model.matte(gathered, skips, trimap)
 
 
-def _patch(planes: Tensor, patch: Patch) -> Tensor:
-    part = planes[:, :, patch.top :, patch.left :][:, :, : patch.side, : patch.side]
-    right, bottom = patch.side - part.shape[3], patch.side - part.shape[2]
-    while right or bottom:  # torch reflects at most side - 1 pixels at once
-        step_x = min(right, part.shape[3] - 1)
-        step_y = min(bottom, part.shape[2] - 1)
-        part = F.pad(part, (0, step_x, 0, step_y), mode="reflect")
-        right, bottom = right - step_x, bottom - step_y
-    return part
-
-
 def host_pool(
     picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[Any]]:
@@ -249,16 +239,4 @@ def host_pool(
     }
 
 
-def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that nothing before gives: a patch to crop, or alphas to stitch.
-
-    The alphas are smooth and differ from patch to patch, so that blending shows.
-    """
-    boxes = pool["patches"]
-    if name == "patch":
-        chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
-        return chosen
-    assert name == "alphas"
-    ramp = np.linspace(0, 1, int(boxes[0][2]), dtype=np.float32)
-    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(boxes))]
-    return to_bytes(np.stack(planes))
+host_input = patch_input

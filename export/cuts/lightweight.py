@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from edgematte.check.goldens import coarse, to_bytes
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.manifest import Graph, Host
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.lightweight import Lightweight
-from edgematte.runtime.patches import Patch, blend_window, patch_grid, walk
+from edgematte.runtime.patches import blend_window, patch_grid, walk
 
 CUTS = ("fused", "split")
 SIZES = {"patch": 320}
@@ -127,7 +128,7 @@ def reference(
         window = window[: rows.stop - rows.start, : columns.stop - columns.start]
         known = torch.from_numpy(trimap[rows, columns].astype(np.int64))
         if bool((known == 128).any()):
-            part = model.matte(_patch(whole, patch), _patch(classes, patch))[0, 0]
+            part = model.matte(crop_planes(whole, patch), crop_planes(classes, patch))[0, 0]
             part = part[: rows.stop - rows.start, : columns.stop - columns.start]
         else:
             part = known / 255
@@ -140,17 +141,6 @@ def _enlarge(planes: Tensor, shape: tuple[int, int]) -> Tensor:
     if tuple(planes.shape[2:]) == shape:
         return planes
     return F.interpolate(planes, shape, mode="bilinear", antialias=True, align_corners=False)
-
-
-def _patch(planes: Tensor, patch: Patch) -> Tensor:
-    part = planes[:, :, patch.top :, patch.left :][:, :, : patch.side, : patch.side]
-    right, bottom = patch.side - part.shape[3], patch.side - part.shape[2]
-    while right or bottom:  # torch reflects at most side - 1 pixels at once
-        step_x = min(right, part.shape[3] - 1)
-        step_y = min(bottom, part.shape[2] - 1)
-        part = F.pad(part, (0, step_x, 0, step_y), mode="reflect")
-        right, bottom = right - step_x, bottom - step_y
-    return part
 
 
 def host_pool(
@@ -167,16 +157,4 @@ def host_pool(
     return pool
 
 
-def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that nothing before gives: a patch to crop, or alphas to stitch.
-
-    The alphas are smooth and differ from patch to patch, so that blending shows.
-    """
-    boxes = pool["patches"]
-    if name == "patch":
-        chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
-        return chosen
-    assert name == "alphas"
-    ramp = np.linspace(0, 1, int(boxes[0][2]), dtype=np.float32)
-    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(boxes))]
-    return to_bytes(np.stack(planes))
+host_input = patch_input
