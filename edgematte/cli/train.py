@@ -20,7 +20,11 @@ SHIPPED = "shipped"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--model", required=True, help="what to train")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="what to train: see `edgematte models`; docs/training.md has the recipes",
+    )
     parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="a run in it is gone on with"
     )

@@ -145,18 +145,3 @@ class Encoder(nn.Module):
         """RGB in [0, 1] and one-hot trimap (B, 3, H, W) -> (B, 4C, H/8, W/8) and skips."""
         eighth, skips = self.shallow(image, trimap)
         return self.deep(eighth), skips
-
-
-def from_classifier(encoder: Encoder, state: dict[str, Tensor]) -> list[str]:
-    """Start from a ResNet-34 classifier in torchvision's layout; gives the keys that stay as built.
-
-    Its first convolution sees RGB; the trimap's three channels start at zero, so that the encoder
-    first answers as the classifier does. The last layer (``fc``) is not taken.
-    """
-    own = encoder.state_dict()
-    taken = {k: v for k, v in state.items() if k in own}
-    first = taken["conv1.weight"]
-    if first.shape[1] == 3:
-        taken["conv1.weight"] = cat([first, torch.zeros_like(first)], dim=1)
-    encoder.load_state_dict(taken, strict=False)
-    return sorted(own.keys() - taken.keys())

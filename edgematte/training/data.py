@@ -1,8 +1,9 @@
 """Training samples and batches: scenes cut as the network is used."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -136,10 +137,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def load(samples: Samples, share: Sequence[int], size: int, workers: int) -> Iterator[Batch]:
+def load(
+    samples: Dataset[Any],
+    share: Sequence[int],
+    size: int,
+    workers: int,
+    stack: Callable[[Sequence[Any]], Any] = collate,
+) -> Iterator[Any]:
     """Batches of `size` of the samples of these indices, in order, made by worker processes.
 
-    The order and the samples are the same for any number of workers; 0 makes them here.
+    The order and the samples are the same for any number of workers; 0 makes them here. `stack`
+    makes a batch of a list of samples.
     """
     # Forked workers share the decoded pictures; where forking is unsafe each gets a copy.
     forks = workers > 0 and sys.platform == "linux"
@@ -152,4 +160,4 @@ def load(samples: Samples, share: Sequence[int], size: int, workers: int) -> Ite
         prefetch_factor=4 if workers else None,
         multiprocessing_context="fork" if forks else None,
     )
-    return map(collate, loader)
+    return map(stack, loader)

@@ -4,11 +4,15 @@ import torch
 from torch import Tensor
 
 from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.vit import ViT
+from edgematte.models.vit_backbone import from_plain_vit
 from edgematte.training.data import Batch
 from edgematte.training.losses.diffmatte import Denoiser, diffmatte_loss, draw_times, sample
+from edgematte.training.optimizer import layer_decay
 from edgematte.training.trimaps import chance, grey, trimaps
 
 SHOWN_STEPS = 5
+LAYER_DECAY = 0.65  # of ViTMatte, whose transformer it is
 
 
 def denoiser(model: DiffMatte, batch: Batch, trimap: Tensor) -> Denoiser:
@@ -46,3 +50,14 @@ def preview(model: DiffMatte, batch: Batch) -> dict[str, Tensor]:
     )
     shown = {"image": batch.crop_image, "true": batch.crop_alpha, "trimap": plane}
     return {**shown, "alpha, 1 step": first, f"alpha, {SHOWN_STEPS} steps": last}
+
+
+def rate_scale(model: DiffMatte, name: str) -> float:
+    """Layer by layer, as ViTMatte's; for the variants with a transformer."""
+    return layer_decay(name, "encoder.", model.config["depth"], LAYER_DECAY)
+
+
+def backbone(model: DiffMatte, state: dict[str, Tensor], source: str) -> None:
+    """Start from a plain transformer; for the variants with one."""
+    assert isinstance(model.encoder, ViT)
+    from_plain_vit(model.encoder, state, source)

@@ -2,10 +2,9 @@
 
 from torch import Tensor
 
-from edgematte.errors import CheckpointError
 from edgematte.models.hdmatt import HDMatt
 from edgematte.models.hdmatt_context import FOREGROUND, UNKNOWN
-from edgematte.models.hdmatt_resnet import from_classifier
+from edgematte.models.resnet_backbone import from_resnet34
 from edgematte.training.losses.hdmatt import hdmatt_loss
 from edgematte.training.patches import PatchBatch, PatchSamples
 from edgematte.training.sources import Library
@@ -46,22 +45,5 @@ def preview(model: HDMatt, batch: PatchBatch) -> dict[str, Tensor]:
 
 
 def backbone(model: HDMatt, state: dict[str, Tensor], source: str) -> None:
-    """Start the encoder from a ResNet-34 classifier in torchvision's layout (section 4.2).
-
-    Raises:
-        CheckpointError: keys or shapes of another network.
-    """
-    own = model.encoder.state_dict()
-    wanted = {name for name in own if not name.startswith("aspp.")}
-    if missing := sorted(wanted - state.keys()):
-        raise CheckpointError(
-            f"{source} is no ResNet-34 in torchvision's layout: it lacks {missing[0]} and "
-            f"{len(missing) - 1} more keys"
-        )
-    for name in sorted(wanted - {"conv1.weight"}):
-        if state[name].shape != own[name].shape:
-            raise CheckpointError(
-                f"{source}: {name} has shape {list(state[name].shape)}, the model "
-                f"{list(own[name].shape)}; only hdmatt has ResNet-34's widths"
-            )
-    from_classifier(model.encoder, state)
+    """Start the encoder from a ResNet-34 classifier (section 4.2)."""
+    from_resnet34(model.encoder, state, source)

@@ -7,36 +7,45 @@ import torch
 from torch import Tensor, nn
 
 from edgematte.errors import TrainingError
-from edgematte.training import norms, processes
+from edgematte.training import fake_quantize, norms, processes
 from edgematte.training.checkpoint import Average
-from edgematte.training.data import Batch
+from edgematte.training.optimizer import make_optimizer
 from edgematte.training.schedule import Recipe
 
 M = TypeVar("M", bound=nn.Module)
 
 
 class Learner(Generic[M]):
-    """Takes steps of Adam on a recipe's loss; `average` holds the weights to use."""
+    """Takes steps on a recipe's loss; `average` holds the weights to use."""
 
     def __init__(
-        self, recipe: Recipe[M], model: M, device: torch.device, precision: torch.dtype
+        self,
+        recipe: Recipe[M],
+        model: M,
+        device: torch.device,
+        precision: torch.dtype,
+        *,
+        pretrained: bool = False,
     ) -> None:
-        """`precision` is what autocast computes in; float32 turns it off."""
+        """`precision` is what autocast computes in; float32 turns it off.
+
+        `pretrained`: the model's backbone is, and parts of it learn as slowly as the recipe says.
+        """
         self.recipe, self.model, self.device, self.precision = recipe, model, device, precision
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.requires_grad_(True)
         self.average = Average(model, recipe.decay)
-        self.optimizer = torch.optim.Adam(model.parameters(), betas=recipe.betas, fused=True)
+        self.optimizer = make_optimizer(recipe, model, pretrained=pretrained)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
 
-    def losses(self, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    def losses(self, batch: Any, radius_px: int) -> dict[str, Tensor]:
         """The recipe's losses of a batch, `radius_px` as it takes it."""
         enabled = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision, enabled=enabled):
             return self.recipe.losses(self.model, batch, radius_px)
 
     def step(
-        self, batch: Batch, rate: float, radius_px: int, *, keep_norms: bool
+        self, batch: Any, rate: float, radius_px: int, *, keep_norms: bool
     ) -> dict[str, float]:
         """One step at this learning rate, its gradients averaged over the processes.
 
@@ -50,7 +59,7 @@ class Learner(Generic[M]):
         if keep_norms:
             norms.freeze(self.model)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         parts = self.losses(batch, radius_px)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(parts["total"]).backward()  # type: ignore[no-untyped-call]
@@ -67,6 +76,7 @@ class Learner(Generic[M]):
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(self.model)
+        fake_quantize.copy(self.model, self.average.model)
         return losses
 
     def state(self) -> dict[str, Any]:
@@ -77,6 +87,7 @@ class Learner(Generic[M]):
             "updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "ranges": fake_quantize.ranges(self.model),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -87,3 +98,5 @@ class Learner(Generic[M]):
         self.optimizer.load_state_dict(state["optimizer"])
         if state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
+        for model in (self.model, self.average.model):
+            fake_quantize.restore(model, state.get("ranges", {}))

@@ -92,11 +92,6 @@ class PatchSamples(Dataset[Patches]):
         return make_patches(rng, self.library, self.side_px, self.contexts)
 
 
-def patch_samples(library: Library, side_px: int, crop_px: int, seed: int) -> PatchSamples:
-    """As a recipe names them: patches of `crop_px`; how large the scene is follows from that."""
-    return PatchSamples(library, crop_px, seed)
-
-
 @dataclass(frozen=True)
 class PatchBatch:
     """Samples as float tensors in [0, 1]; trimaps one-hot: background, foreground, unknown.

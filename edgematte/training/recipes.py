@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from edgematte.errors import OptionError
-from edgematte.training import diffmatte, lightweight
+from edgematte.training import diffmatte, hdmatt, lightweight, regional, vitmatte
+from edgematte.training.patches import collate_patches
 from edgematte.training.schedule import Recipe, Stage
 
 LIGHTWEIGHT = Recipe(
@@ -49,12 +50,86 @@ DIFFMATTE = Recipe(
     clip_norm=5.0,  # *chosen*
     norm_batches=50,  # *chosen*
 )
-DIFFMATTES = ("vits", "vitb", "res34", "swint", "lightweight")
+DIFFMATTE_VIT = replace(DIFFMATTE, rate_scale=diffmatte.rate_scale, backbone=diffmatte.backbone)
 
-RECIPES: dict[str, Recipe[Any]] = {
-    "lightweight": LIGHTWEIGHT,
-    **{f"diffmatte-{name}": replace(DIFFMATTE, model=f"diffmatte-{name}") for name in DIFFMATTES},
-}
+VITMATTE = Recipe(
+    model="vitmatte-s",
+    losses=vitmatte.losses,
+    preview=vitmatte.preview,
+    # *Chosen*, for one small machine; the authors': batches of 32 at 512 for 100 epochs.
+    stages=(
+        Stage(0.50, 256, 256, 8),
+        Stage(0.85, 512, 512, 4),
+        Stage(1.00, 512, 512, 4, keep_norms=True),
+    ),
+    tune_stages=(Stage(1.0, 512, 512, 4, keep_norms=True),),  # *chosen*
+    # The paper's, as are AdamW, weight decay and layer decay; it lowers the rate in two steps.
+    learning_rate=5e-4,
+    tune_rate=1e-4,  # *chosen*
+    betas=(0.9, 0.999),
+    warm_up=0.02,  # *chosen*; the authors' 250 steps are less than 0.002
+    decay=0.999,  # *chosen*
+    clip_norm=5.0,  # *chosen*
+    norm_batches=50,  # *chosen*
+    optimizer="adamw",
+    weight_decay=0.1,
+    rate_scale=vitmatte.rate_scale,
+    backbone=vitmatte.backbone,
+)
+
+REGIONAL = Recipe(
+    model="regional",
+    losses=regional.losses,
+    preview=regional.preview,
+    # The paper gives no figures of its training: all of these are *chosen*. Whole frames, as large
+    # as a small machine allows; BatchNorm is in the refining net alone, over hundreds of cells.
+    stages=(
+        Stage(0.60, 512, 512, 4),
+        Stage(0.90, 896, 896, 2),
+        Stage(1.00, 896, 896, 2, keep_norms=True),
+    ),
+    tune_stages=(Stage(1.0, 896, 896, 2, keep_norms=True),),
+    learning_rate=2e-4,
+    tune_rate=5e-5,
+    betas=(0.9, 0.999),
+    warm_up=0.02,
+    decay=0.999,
+    clip_norm=5.0,
+    norm_batches=50,
+    optimizer="adamw",
+    weight_decay=0.05,  # as Swin's authors train it
+    backbone=regional.backbone,
+)
+
+HDMATT = Recipe(
+    model="hdmatt",
+    losses=hdmatt.losses,
+    preview=hdmatt.preview,
+    # Patches of 320 as in section 4.1; batches *chosen*: the paper's are of 32.
+    stages=(Stage(0.9, 320, 320, 4), Stage(1.0, 320, 320, 4, keep_norms=True)),
+    tune_stages=(Stage(1.0, 320, 320, 4, keep_norms=True),),  # *chosen*
+    learning_rate=5e-4,  # section 4.2, as are Adam, weight decay and cosine
+    tune_rate=1e-4,  # *chosen*
+    betas=(0.9, 0.999),
+    warm_up=0.02,  # *chosen*
+    decay=0.999,  # *chosen*
+    clip_norm=5.0,  # *chosen*
+    norm_batches=50,  # *chosen*
+    weight_decay=1e-4,
+    backbone=hdmatt.backbone,
+    samples=hdmatt.samples,
+    collate=collate_patches,
+)
+
+TABLE: tuple[tuple[Recipe[Any], tuple[str, ...]], ...] = (
+    (LIGHTWEIGHT, ("lightweight",)),
+    (REGIONAL, ("regional", "regional-tiny")),
+    (VITMATTE, ("vitmatte-s", "vitmatte-b", "vitmatte-tiny")),
+    (HDMATT, ("hdmatt", "hdmatt-tiny")),
+    (DIFFMATTE_VIT, ("diffmatte-vits", "diffmatte-vitb")),
+    (DIFFMATTE, ("diffmatte-res34", "diffmatte-swint", "diffmatte-lightweight")),
+)
+RECIPES = {name: replace(recipe, model=name) for recipe, names in TABLE for name in names}
 
 
 def recipe(model: str) -> Recipe[Any]:

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from edgematte.atomic import atomic_file
 from edgematte.errors import CheckpointError, OptionError, TrainingError
 from edgematte.training import checkpoint, norms, processes
-from edgematte.training.data import Batch, Samples, collate, load
+from edgematte.training.data import load
+from edgematte.training.fake_quantize import quantize_aware
 from edgematte.training.learner import Learner
 from edgematte.training.schedule import Recipe, Settings, Stage, adapted, learning_rate
 from edgematte.training.sheet import contact_sheet, picture_of
@@ -45,8 +46,11 @@ class Run(Generic[M]):
         model: M,
         *,
         tune: bool = False,
+        pretrained: bool = False,
     ) -> None:
         """`tune`: the model holds weights already, and the run adapts them.
+
+        `pretrained`: its backbone does.
 
         Raises:
             OptionError: the settings give no end, or the output holds another run.
@@ -56,7 +60,11 @@ class Run(Generic[M]):
             raise OptionError("give the run an end: --steps or --time-limit")
         self.recipe, self.settings, self.library, self.tune = recipe, settings, library, tune
         self.first = processes.rank() == 0
-        self.learner = Learner(recipe, model, settings.device, settings.precision)
+        if settings.quantize_aware:
+            quantize_aware(model)
+        self.learner = Learner(
+            recipe, model, settings.device, settings.precision, pretrained=tune or pretrained
+        )
         self.step = self.samples_seen = 0
         self.elapsed_s = 0.0
         self.norms_settled = tune
@@ -88,8 +96,10 @@ class Run(Generic[M]):
     def _resume(self) -> None:
         file = self.settings.output / checkpoint.STATE
         state = checkpoint.read_run(self.settings.output, self.settings.device)
-        for name, own in (("recipe", self.recipe.model), ("seed", self.settings.seed)):
-            if state.get(name, own) != own:
+        settings = self.settings
+        quantizes = ("quantize_aware", settings.quantize_aware)
+        for name, own in (("recipe", self.recipe.model), ("seed", settings.seed), quantizes):
+            if state.get(name, False if name == "quantize_aware" else own) != own:
                 raise OptionError(
                     f"{self.settings.output} holds a run with {name} {state[name]}, not {own}: "
                     "give another --output, or the same options to go on"
@@ -137,6 +147,7 @@ class Run(Generic[M]):
             **self.learner.state(),
             "recipe": self.recipe.model,
             "seed": self.settings.seed,
+            "quantize_aware": self.settings.quantize_aware,
             "tune": self.tune,
             "step": self.step,
             "samples_seen": self.samples_seen,
@@ -148,15 +159,16 @@ class Run(Generic[M]):
             checkpoint.save_state(state, self.settings.output)
         self.saved_step = self.step
 
-    def batches(self, stage: Stage) -> Iterator[Batch]:
+    def batches(self, stage: Stage) -> Iterator[Any]:
         """Endless batches of a stage, going on after the samples already seen."""
-        samples = Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
+        recipe = self.recipe
+        samples = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
         share = range(self.samples_seen + processes.rank(), END, processes.count())
         size = max(1, stage.batch // processes.count())
-        loader = load(samples, share, size, self.settings.workers)
+        loader = load(samples, share, size, self.settings.workers, recipe.collate)
         return (batch.to(self.settings.device) for batch in loader)
 
-    def train_step(self, batch: Batch, rate: float) -> dict[str, float]:
+    def train_step(self, batch: Any, rate: float) -> dict[str, float]:
         """One step at this learning rate; gives the losses.
 
         Raises:
@@ -244,9 +256,10 @@ class Run(Generic[M]):
     @torch.inference_mode()
     def show(self, stage: Stage) -> None:
         """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
-        seen = Samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
-        batch = collate([seen[END + i] for i in range(SHOWN)]).to(self.settings.device)
-        planes = self.recipe.preview(self.learner.average.model, batch)
+        recipe = self.recipe
+        seen = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
+        batch = recipe.collate([seen[END + i] for i in range(SHOWN)]).to(self.settings.device)
+        planes = recipe.preview(self.learner.average.model, batch)
         rows = [[picture_of(plane[i]) for plane in planes.values()] for i in range(SHOWN)]
         file = self.settings.output / f"samples-{self.step:06}.png"
         with self._writing(), atomic_file(file) as scratch:

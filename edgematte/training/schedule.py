@@ -1,15 +1,17 @@
 """What a training run is made of: recipe, stages, settings, learning rate."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from edgematte.training.data import Batch
+from edgematte.training.data import Samples, collate
+from edgematte.training.sources import Library
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,11 +40,17 @@ class Recipe(Generic[M]):
     batch)` gives named planes (B, 1 or 3, H, W) in [0, 1] for a person to look at. `stages` and
     `learning_rate` are for a run from nothing; `tune_stages` and `tune_rate` for one that starts
     from weights, whose BatchNorm statistics are kept.
+
+    `samples(library, side_px, crop_px, seed)` gives endless samples by index, and `collate` stacks
+    some into a batch, which has an `image` (B, ...) and `to(device)`. `rate_scale(model, name)` is
+    the factor of a parameter's learning rate in runs that start from pretrained weights.
+    `backbone(model, state, source)` takes over a plain pretrained backbone; `source` names it in
+    errors.
     """
 
     model: str
-    losses: Callable[[M, Batch, int], dict[str, Tensor]]
-    preview: Callable[[M, Batch], dict[str, Tensor]]
+    losses: Callable[[M, Any, int], dict[str, Tensor]]
+    preview: Callable[[M, Any], dict[str, Tensor]]
     stages: tuple[Stage, ...]
     tune_stages: tuple[Stage, ...]
     learning_rate: float
@@ -52,6 +60,12 @@ class Recipe(Generic[M]):
     decay: float  # of the weights' average
     clip_norm: float
     norm_batches: int  # that BatchNorm's statistics are measured over
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0  # of matrices and convolutions; positions, norms, biases: none
+    rate_scale: Callable[[M, str], float] | None = None
+    backbone: Callable[[M, dict[str, Tensor], str], None] | None = None
+    samples: Callable[[Library, int, int, int], Dataset[Any]] = Samples
+    collate: Callable[[Sequence[Any]], Any] = collate
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,8 @@ class Settings:
 
     None stands for the recipe's choice; `size_px` and `batch` replace those of all its stages.
     `precision` is what autocast computes in; float32 turns it
-    off. `bar` shows progress on standard error.
+    off. `bar` shows progress on standard error. `quantize_aware`: convolutions compute with what
+    int8 leaves of their weights and inputs.
     """
 
     output: Path
@@ -78,6 +93,7 @@ class Settings:
     log_every: int = 20
     samples_every: int = 500
     bar: bool = False
+    quantize_aware: bool = False
 
 
 def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:

@@ -22,10 +22,10 @@ from edgematte.models.hdmatt_context import (  # noqa: E402
 from edgematte.models.hdmatt_resnet import (  # noqa: E402
     BLOCKS,
     Encoder,
-    from_classifier,
     pool,
     unpool,
 )
+from edgematte.models.resnet_backbone import from_resnet34  # noqa: E402
 from edgematte.registry import HDMATT, HDMATT_TINY  # noqa: E402
 
 pytestmark = pytest.mark.export
@@ -282,8 +282,11 @@ def test_a_classifiers_weights_start_the_encoder() -> None:
     state = {n: torch.rand(own[n].shape, generator=random).to(own[n].dtype) for n in names}
     state["conv1.weight"] = torch.rand(64, 3, 7, 7, generator=random)
     state |= {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
-    kept = from_classifier(encoder, state)
-    assert kept and all(name.startswith("aspp.") for name in kept)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    from_resnet34(encoder, state, "r34.pth")
+    for name, value in encoder.state_dict().items():
+        if not name.endswith("num_batches_tracked"):  # training counts from 0
+            assert torch.equal(value, before[name]) == name.startswith("aspp."), name
     name = "layer3.0.downsample.0.weight"
     assert torch.equal(encoder.state_dict()[name], state[name])
     with torch.no_grad():

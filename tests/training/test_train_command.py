@@ -93,7 +93,20 @@ def test_skipped_files_are_named_on_standard_error(
         (["--steps", "1", "--images", "x"], "--images x: give --images DIR and right after it"),
         (["--steps", "1", "--masks", "x", "--images", "y"], "--masks x: give --images DIR"),
         (["--procedural", "--steps", "1", "--hold-out", "1"], "--hold-out 1.0: a share"),
-        (["--model", "hdmatt", "--procedural", "--steps", "1"], "no recipe to train 'hdmatt' yet"),
+        (["--model", "nothing", "--procedural", "--steps", "1"], "no recipe to train 'nothing'"),
+        (
+            ["--procedural", "--steps", "1", "--backbone", "x.pth"],
+            "--backbone: lightweight has none",
+        ),
+        (
+            ["--model", "vitmatte-tiny", "--procedural", "--steps", "1", "--backbone", "none.pth"],
+            "no checkpoint at none.pth",
+        ),
+        (
+            ["--procedural", "--steps", "1", "--backbone", "x.pth", "--weights", "shipped"],
+            "--backbone starts a run and --weights goes on from one",
+        ),
+        (["--procedural", "--steps", "1", "--quantize-aware"], "give --weights FILE with it"),
     ],
 )
 def test_bad_options_are_one_line(
@@ -137,12 +150,25 @@ def _steps(output: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(rows)]
 
 
-def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["lightweight", "vitmatte-tiny"])
+def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
+    model: str, tmp_path: Path
+) -> None:
     """SIGKILL at a moment nobody chose; the same weights in the end as of a run in one go.
 
     Saving after every step, at most one step may be lost.
     """
-    options = [*TRAIN, "--procedural", "--steps", "9", "--precision", "fp32"]
+    options = [
+        "train",
+        "--model",
+        model,
+        *SMALL,
+        "--procedural",
+        "--steps",
+        "9",
+        "--precision",
+        "fp32",
+    ]
     options += ["--save-every", "0", "--output"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen(

@@ -25,17 +25,27 @@ def cell_classes(trimap: Tensor, cell_px: int) -> Tensor:
     return torch.where(some_foreground * some_background > 0, UNKNOWN, classes)[:, 0]
 
 
-def coarse_alpha_loss(levels: Sequence[Tensor], alpha: Tensor) -> Tensor:
-    """sum_l mean |sigmoid(a_l) - mean of alpha over a cell of level l|.
+def coarse_alpha_loss(
+    levels: Sequence[Tensor], alpha: Tensor, known: Tensor | None = None
+) -> Tensor:
+    """sum_l mean |sigmoid(a_l) - mean of alpha over a cell of level l|, of cells that are known.
 
     Args: levels, alpha logits (B, 1, H/8, W/8), (B, 1, H/16, W/16), ...; alpha (B, 1, H, W) in
-    [0, 1].
+    [0, 1]; known (B, 1, H, W), 0 where alpha is not to be believed and hence a cell left out; None:
+    believe all of it.
     """
+    known = torch.ones_like(alpha) if known is None else known
     total = alpha.new_zeros(())
     for level in levels:
-        mean = F.avg_pool2d(alpha, alpha.shape[-1] // level.shape[-1])
-        total = total + F.l1_loss(level.float().sigmoid(), mean)
+        cell_px = alpha.shape[-1] // level.shape[-1]
+        doubtful = F.max_pool2d(1 - known, cell_px)
+        apart = (level.float().sigmoid() - F.avg_pool2d(alpha, cell_px)).abs()
+        total = total + _mean(apart, 1 - doubtful)
     return total
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp_min(1)
 
 
 def trimap_loss(levels: Sequence[Tensor], trimap: Tensor) -> Tensor:
@@ -50,12 +60,13 @@ def trimap_loss(levels: Sequence[Tensor], trimap: Tensor) -> Tensor:
     return total
 
 
-def refined_alpha_loss(refined: Tensor, alpha: Tensor) -> Tensor:
-    """mean |a - alpha| over the pixels of the refined regions; 0 where there is no region.
+def refined_alpha_loss(refined: Tensor, alpha: Tensor, known: Tensor | None = None) -> Tensor:
+    """mean |a - alpha| over the known pixels of the refined regions; 0 where there are none.
 
-    Args: refined, alpha (N, 1, 8, 8) in [0, 1], N >= 0.
+    Args: refined, alpha (N, 1, 8, 8) in [0, 1], N >= 0; known like them, or None: all are.
     """
-    return (refined.float() - alpha).abs().sum() / max(1, alpha.numel())
+    known = torch.ones_like(alpha) if known is None else known
+    return _mean((refined.float() - alpha).abs(), known)
 
 
 def regional_loss(
@@ -65,14 +76,17 @@ def regional_loss(
     alpha: Tensor,
     trimap: Tensor,
     regions: Tensor,
+    known: Tensor | None = None,
+    known_regions: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The three terms, equally weighted, and their sum `total`.
 
-    `regions` (N, 1, 8, 8) is the true alpha of the refined cells; the rest as the terms say.
+    `regions` (N, 1, 8, 8) is the true alpha of the refined cells, `known_regions` where it is to
+    be believed; the rest as the terms say.
     """
     parts = {
-        "alpha": coarse_alpha_loss(alphas, alpha),
+        "alpha": coarse_alpha_loss(alphas, alpha, known),
         "trimap": trimap_loss(trimaps, trimap),
-        "refined": refined_alpha_loss(refined, regions),
+        "refined": refined_alpha_loss(refined, regions, known_regions),
     }
     return {**parts, "total": torch.stack(list(parts.values())).sum()}

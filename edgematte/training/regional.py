@@ -1,0 +1,83 @@
+"""What the regional net is trained on and shown by: whole frames, and their unknown cells."""
+
+import torch
+from torch import Generator, Tensor, cat
+from torch.nn import functional as F
+
+from edgematte.models.regional import CELL_PX, UNKNOWN, Regional, crop_cells
+from edgematte.models.swin_backbone import from_swin
+from edgematte.training.data import Batch
+from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
+from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
+from edgematte.training.losses.lightweight import trimap_target
+from edgematte.training.losses.regional import cell_classes, regional_loss
+from edgematte.training.trimaps import chance
+
+MOST_CELLS = 1024  # refined in one batch; *chosen*
+
+
+def chosen_cells(classes: Tensor, most: int, generator: Generator) -> Tensor:
+    """Unknown cells to refine: int64 (N, 3), 1 <= N <= most: frame, row, column, ascending.
+
+    All of them, where there are no more than ``most``; else each frame has an equal share, those
+    nearest to a random one, so that regions keep their neighbours. Where no cell is unknown it is
+    the first, so that the refining net has gradients in every process of a run.
+
+    Args:
+        classes: of the cells, (B, h, w).
+        most: at least B.
+        generator: what the random cells are drawn with.
+    """
+    where = (classes == UNKNOWN).nonzero()
+    if not len(where):
+        return where.new_zeros(1, 3)
+    if len(where) <= most:
+        return where
+    share, kept = most // len(classes), []
+    for frame in range(len(classes)):
+        cells = where[where[:, 0] == frame]
+        if len(cells) > share:
+            centre = cells[int(torch.randint(len(cells), (), generator=generator))]
+            apart = (cells - centre).square().sum(dim=1)
+            cells = cells[apart.argsort(stable=True)[:share].sort().values]
+        kept.append(cells)
+    return cat(kept)
+
+
+def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    """The coarse net's levels and the refined cells of one batch, end to end (section 3.4).
+
+    Cells to refine are the true trimap's: what the coarse net calls unknown changes as it learns.
+    """
+    levels = model.coarse_net(batch.image)
+    target = trimap_target(batch.alpha, batch.known, radius_px)[:, None]
+    trimap = (target == TARGET_FOREGROUND) + 0.5 * (target == TARGET_UNKNOWN)
+    where = chosen_cells(cell_classes(trimap, CELL_PX), MOST_CELLS, chance(batch))
+    cell_alpha = levels[0].alpha.sigmoid()
+    coarse = F.interpolate(cell_alpha, scale_factor=float(CELL_PX), mode="bilinear")
+    refined = model.refined(crop_cells(cat([batch.image, coarse], dim=1), where), where)
+    return regional_loss(
+        [level.alpha for level in levels],
+        [level.trimap for level in levels],
+        refined,
+        batch.alpha,
+        trimap,
+        crop_cells(batch.alpha, where),
+        batch.known,
+        crop_cells(batch.known, where),
+    )
+
+
+def preview(model: Regional, batch: Batch) -> dict[str, Tensor]:
+    """The frames with true alpha, the trimap of cells, the coarse alpha and the refined one."""
+    found = model(batch.image)
+    _, unknown, foreground = found.cell_trimap.float().split(1, dim=1)
+    trimap = F.interpolate(foreground + 0.5 * unknown, scale_factor=float(CELL_PX))
+    coarse = F.interpolate(found.cell_alpha.float(), scale_factor=float(CELL_PX), mode="bilinear")
+    shown = {"image": batch.image, "true": batch.alpha, "trimap": trimap}
+    return {**shown, "coarse": coarse, "alpha": found.alpha}
+
+
+def backbone(model: Regional, state: dict[str, Tensor], source: str) -> None:
+    """Start the coarse net's encoder from a Swin."""
+    from_swin(model.coarse_net.encoder, state, source)
