@@ -1,7 +1,7 @@
 """What DiffMatte's steps and tiles cost, and what they are worth.
 
     python benchmarks/diffusion.py [--weights model.safetensors] [--model diffmatte-lightweight]
-        [--size 512] [--patches 64 96 128] [--margins 16 32]
+        [--size 512] [--patches 64 96 128] [--margins 8 16] [--ranges]
 
 On made pictures whose trimaps are unknown in a tenth of their pixels, by PyTorch's graphs: the
 sampler of 10 whole-picture steps (the reference), then fewer steps, early stops, only tiles with
@@ -12,12 +12,14 @@ little.
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from edgematte.checkpoint import load_model, random_model
 from edgematte.export.capture import capture
@@ -37,7 +39,7 @@ Floats = NDArray[np.float32]
 
 SHARE = 0.1  # of the pixels that are unknown
 STEPS = (1, 2, 3, 4, 5, 7, 10, 20)
-STOPS = (0.002, 0.005, 0.01)
+STOPS = (0.002, 0.005)
 
 
 def scene(seed: int, side_px: int) -> tuple[Bytes, Floats, Bytes]:
@@ -84,6 +86,38 @@ class Costs:
         return alphas, total / len(self.scenes) / 1e9
 
 
+def ranges(model: DiffMatte, host: Host, picture: Bytes, trimap: Bytes) -> list[str]:
+    """Markdown lines: what the decoder's blocks give at the first, a middle and the last step."""
+    seen: dict[str, list[tuple[float, float]]] = {}
+
+    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(module: nn.Module, given: object, out: Tensor) -> None:
+            seen.setdefault(name, []).append((float(out.min()), float(out.max())))
+
+        return hook
+
+    blocks = {"time": model.decoder.time, "middle": model.decoder.middle}
+    blocks |= {f"down {i}": block for i, block in enumerate(model.decoder.downs)}
+    blocks |= {f"up {i}": block for i, block in enumerate(model.decoder.ups)}
+    blocks |= {"logit": model.decoder.head}
+    hooks = [block.register_forward_hook(note(name)) for name, block in blocks.items()]
+    calls = torch_calls(cut.graphs(model, host))
+    calls["denoise"].remember = True
+    pipeline(host, calls)(picture, trimap, Clock())
+    noisy = [call["condition"][0, 6] for call in calls["denoise"].calls]
+    seen["noisy matte"] = [(float(x.min()), float(x.max())) for x in noisy]
+    for hook in hooks:
+        hook.remove()
+    lines = ["| tensor | first step | middle | last | last / widest |", "|---|---|---|---|---|"]
+    for name, found in seen.items():
+        chosen = (found[0], found[len(found) // 2], found[-1])
+        widest = max(high - low for low, high in found)
+        share = (found[-1][1] - found[-1][0]) / max(widest, 1e-12)
+        cells = [f"{low:.2f} .. {high:.2f}" for low, high in chosen]
+        lines.append(f"| {name} | {' | '.join(cells)} | {share:.2f} |")
+    return lines
+
+
 def main(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     chosen = family(arguments.model)
@@ -93,8 +127,11 @@ def main(arguments: argparse.Namespace) -> None:
         model, _ = random_model(chosen, {}, 0)
     assert isinstance(model, DiffMatte)
     size = (arguments.size, arguments.size)
-    whole = cut.complete(cut.host("whole", size, 0), model)
+    whole = cut.complete(cut.host("whole", size, 0, 0), model)
     scenes = [scene(seed, arguments.size) for seed in range(arguments.scenes)]
+    if arguments.ranges:
+        print("\n".join(ranges(model, whole, *scenes[0][::2])))
+        return
     costs = Costs(model, scenes)
     reference, most = costs.run(whole)
     true = [alpha for _, alpha, _ in scenes]
@@ -111,7 +148,7 @@ def main(arguments: argparse.Namespace) -> None:
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     tiled = []
     for patch in arguments.patches:
-        for margin in arguments.margins or [cut.MARGIN_PX[model.stride]]:
+        for margin in arguments.margins:
             if 2 * margin + model.stride <= patch:
                 tiled.append(replace(whole, cut="tiles", patch=patch, overlap=margin))
     rows = [replace(whole, steps=steps) for steps in STEPS]
@@ -133,8 +170,9 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="diffmatte-lightweight")
     parser.add_argument("--weights", help="default: random ones")
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--patches", type=int, nargs="+", default=[64, 96, 128])
-    parser.add_argument("--margins", type=int, nargs="+", help="default: the cut's")
+    parser.add_argument("--patches", type=int, nargs="+", default=[96, 128])
+    parser.add_argument("--margins", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--scenes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ranges", action="store_true", help="of activations, by step")
     main(parser.parse_args())

@@ -1,10 +1,12 @@
 """From everything quantized to as little as the accuracy budget forces back to float.
 
-w8a8 everywhere; then the most sensitive groups of nodes back to float, fewest first, ranked by what
+w8a8 everywhere; w8a8 with smoothed norms, where a graph has norms, and on with the better of the
+two; then the most sensitive groups of nodes back to float, fewest first, ranked by what
 quantizing each group alone costs; then w8a16 where the target has it; then whole graphs in float.
 The first rung inside the budget is taken. Every rung that was tried is kept for the report.
 """
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +39,7 @@ class Tools:
     measure: Callable[[Mapping[str, tuple[Graph, Path]], bool], Measured]  # files, on few pictures
     wide: bool  # whether the target has 16-bit activations
     groups: int  # of nodes, whose sensitivity is measured
+    smooth: bool = False  # whether a graph has norms to smooth
 
 
 class Ladder:
@@ -46,6 +49,7 @@ class Ladder:
         self, graphs: Sequence[Graph], parts: Mapping[str, Quantizable], tools: Tools, start: Scheme
     ) -> None:
         self.graphs, self.parts, self.tools, self.start = graphs, parts, tools, start
+        self.least = math.inf  # error of ``start`` everywhere
 
     def climb(self, budget: float, progress: Progress) -> tuple[Trial, tuple[Rung, ...]]:
         """Try rungs until one is inside the budget.
@@ -63,6 +67,7 @@ class Ladder:
             folder = Path(scratch)
             for name, trial in self._rungs(folder, progress):
                 found = self._measure(trial, folder, few=False)
+                self._better(trial, found.mad)
                 rung = Rung(
                     name=name,
                     mad=found.mad,
@@ -80,10 +85,22 @@ class Ladder:
         rungs = tuple(replace(rung, chosen=i == taken) for i, (_, rung) in enumerate(tried))
         return tried[taken][0], rungs
 
+    def _better(self, trial: Trial, mad: float) -> None:
+        """Go on from the more accurate of the plain and the smoothed scheme."""
+        schemes = set(trial.values())
+        if len(schemes) != 1 or (one := schemes.pop()) is None or one.skip:
+            return
+        if replace(one, smooth=self.start.smooth) == self.start and mad < self.least:
+            self.least, self.start = mad, one
+
     def _rungs(self, folder: Path, progress: Progress) -> Iterator[tuple[str, Trial]]:
         name = NAMES[self.start.activations]
+        yield name, {graph.name: self.start for graph in self.graphs}
+        if self.tools.smooth:
+            smooth = replace(self.start, smooth=True)
+            yield f"{name}, smoothed", {graph.name: smooth for graph in self.graphs}
+            name += ", smoothed" if self.start.smooth else ""
         full: Trial = {graph.name: self.start for graph in self.graphs}
-        yield name, full
         ranked = self._ranked(folder, progress)
         count = 1
         while count < len(ranked):

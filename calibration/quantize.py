@@ -1,5 +1,6 @@
 """A quantized export, from captured graphs to files: feeds, quantizers, and the ladder."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from edgematte.calibration.measure import Measured, measure, references
 from edgematte.calibration.pictures import calibration_set
 from edgematte.calibration.quantizers import quantizable
 from edgematte.calibration.scheme import SCHEMES
+from edgematte.calibration.smoothing import Smoothable, smoothed
 from edgematte.check.engines import check_engines
 from edgematte.errors import ToleranceError
 from edgematte.export.capture import Capture, TorchGraph
@@ -90,6 +92,14 @@ def write_quantized(
         given = feeds.get(one.graph.name)
         limited = None if given is None else _for_file(given, writer, one, options, FEEDS[target])
         parts[one.graph.name] = quantizable(target, model, limited)
+        if given is None or limited is None:
+            continue
+        smooth, norms = smoothed(one, itertools.islice(given, FEEDS[target]))
+        if norms:
+            progress(f"smoothing {norms} norms of {one.graph.name}")
+            other = quantizable(target, writer.build(smooth, options), limited)
+            if len(other.nodes) == len(parts[one.graph.name].nodes):  # not: norms of ones alone
+                parts[one.graph.name] = Smoothable(parts[one.graph.name], other)
     held_out = pictures.held_out[: JUDGES[target]]
     judges = references(request.family, host, sources, held_out, manifest.trimap_stage)
     engine = check_engines(manifest)[0]
@@ -105,6 +115,7 @@ def write_quantized(
         measure=judge,
         wide=target == "onnx",
         groups=GROUPS[target],
+        smooth=any(isinstance(part, Smoothable) for part in parts.values()),
     )
     graphs = [one.graph for one in captures]
     trial, rungs = Ladder(graphs, parts, tools, start).climb(calibration.budget, progress)

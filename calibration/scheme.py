@@ -17,6 +17,7 @@ class Scheme:
     activations: str | None = "uint8"  # None: weights only; int16: w8a16
     method: str | None = None  # how the range of an activation is chosen; None: the target's way
     skip: frozenset[str] = frozenset()  # nodes left in float
+    smooth: bool = False  # outlying channels of norms moved into weights, where there are norms
 
     def __post_init__(self) -> None:
         """Refuse what no quantizer knows."""

@@ -1,5 +1,6 @@
 """Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only read as weights."""
 
+import argparse
 import hashlib
 import importlib
 import json
@@ -19,6 +20,7 @@ from edgematte.registry import FAMILIES, Family
 from edgematte.testcard import testcard
 
 SHIPPED = Path(__file__).parent / "weights"
+WRAPPERS = ("state_dict", "model", "mat_model", "teacher", "student")  # what files hold weights in
 
 
 def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
@@ -150,12 +152,14 @@ def read_state(file: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that it then refuses
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            # Training programs keep their options beside the weights; they hold no code.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         first = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
     if isinstance(state, dict):
-        for key in ("state_dict", "model", "mat_model"):
+        for key in WRAPPERS:
             if isinstance(state.get(key), dict):
                 state = state[key]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):

@@ -67,13 +67,16 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if "image_mean" not in found and "image_std" not in found:
             return None
-        mean, std = (tuple(float(v) for v in found[key]) for key in ("image_mean", "image_std"))
-        if len(mean) != 3 or len(std) != 3:
-            raise ValueError("three values each")
+        mean, std = _three(found["image_mean"]), _three(found["image_std"])
         if not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
             raise ValueError("finite values, deviations above 0")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{file}: image_mean and image_std should be three numbers each ({error})"
         ) from None
-    return mean, std  # type: ignore[return-value]
+    return mean, std
+
+
+def _three(values: list[float]) -> Triple:
+    first, second, third = (float(v) for v in values)
+    return first, second, third

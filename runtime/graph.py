@@ -45,9 +45,9 @@ class RunnableGraph:
                 f"the manifest says {list(tensor.shape)}"
             )
         value: Floats = raw.astype(np.float32, copy=tensor.range == (0, 255))
-        with np.errstate(invalid="ignore"):
-            total = value.sum(dtype=np.float64)  # one pass; not finite if any value is not
-        if not np.isfinite(total):
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = value.sum()  # one pass; not finite if any value is not
+        if not np.isfinite(total) and not np.isfinite(value).all():
             raise EngineError(f"graph {self.graph.name} gave values of {tensor.name} not finite")
         if tensor.range == (0, 255):
             value /= np.float32(255)

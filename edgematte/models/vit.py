@@ -1,4 +1,4 @@
-"""The plain vision transformer of ViTMatte (arXiv 2305.15272, sections 3.2 and 3.3).
+"""The plain vision transformer of ViTMatte (arXiv 2305.15272).
 
 Blocks come in groups: the first of a group attend inside windows, the others over the whole map
 (hybrid attention), and a residual bottleneck of convolutions ends the group (convolution neck).
@@ -53,20 +53,20 @@ class Attention(nn.Module):
         self.relative_rows = nn.Parameter(torch.zeros(2 * grid - 1, dim // heads))
         self.relative_columns = nn.Parameter(torch.zeros(2 * grid - 1, dim // heads))
 
-    def constants(self, height: int, width: int) -> Constants:
-        """For a map of that size.
+    def constants(self, height: int, width: int, lattice: int = 1) -> Constants:
+        """For a map of that size; ``lattice`` is the step of grid sampling, see :class:`ViT`.
 
         The bias of the keys adds the same to all logits of a query, which softmax does not see;
         that of the values is added whatever the weights. Without them a padded token, zeros that
         take part in the softmax, has keys and values of zeros: padding can come after projecting.
         """
-        if self.window:
-            height = width = self.window
+        step = 1 if self.window else lattice
+        rows, columns = (self.window or side for side in (height, width))
         query, key, value = self.qkv.bias.chunk(3)
         return Constants(
-            _by_offset(self.relative_rows, height),
-            _by_offset(self.relative_columns, width),
-            places(height, width).to(self.relative_rows),
+            _by_offset(self.relative_rows, rows)[::step, ::step],
+            _by_offset(self.relative_columns, columns)[::step, ::step],
+            places(rows // step, columns // step).to(self.relative_rows),
             cat([query, torch.zeros_like(key), torch.zeros_like(value)]),
             self.proj.bias + self.proj.weight @ value,
         )
@@ -74,20 +74,28 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, constants: Constants) -> Tensor:
         """(B, h, w, C) -> the same shape."""
         batch, height, width, channels = (int(n) for n in x.shape)
-        rows, columns = self.window or height, self.window or width
-        tall, wide = -(-height // rows) * rows, -(-width // columns) * columns
+        rows, columns = (int(t.shape[0]) for t in (constants.rows, constants.columns))
         qkv = F.linear(x, self.qkv.weight, constants.qkv_bias)
-        if (tall, wide) != (height, width):
-            qkv = F.pad(qkv, (0, 0, 0, wide - width, 0, tall - height))
+        if self.window:
+            tall, wide = -(-height // rows) * rows, -(-width // columns) * columns
+            if (tall, wide) != (height, width):
+                qkv = F.pad(qkv, (0, 0, 0, wide - width, 0, tall - height))
+            qkv = _split(qkv, rows, columns)
+        elif rows < height:
+            qkv = _sample(qkv, height // rows)
         pixels, depth = rows * columns, channels // self.heads
-        qkv = _split(qkv, rows, columns).reshape(-1, pixels, 3, self.heads, depth)
+        qkv = qkv.reshape(-1, pixels, 3, self.heads, depth)
         qkv = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, pixels, depth)
-        q, k, v = (part.reshape(-1, pixels, depth) for part in qkv.split(1))
+        q, k, v = (part.reshape(-1, pixels, depth) for part in qkv.chunk(3))
         y = attend(q, k, v, self.scale, constants)
         y = y.reshape(-1, self.heads, pixels, depth).permute(0, 2, 1, 3)
-        y = _join(y.reshape(-1, rows, columns, channels), batch, tall, wide)
-        if (tall, wide) != (height, width):
-            y = y[:, :height, :width]
+        y = y.reshape(-1, rows, columns, channels)
+        if self.window:
+            y = _join(y, batch, tall, wide)
+            if (tall, wide) != (height, width):
+                y = y[:, :height, :width]
+        elif rows < height:
+            y = _spread(y, height // rows)
         return F.linear(y, self.proj.weight, constants.proj_bias)
 
 
@@ -123,7 +131,7 @@ def places(rows: int, columns: int) -> Tensor:
 
 
 class Neck(nn.Module):
-    """Residual bottleneck: 1x1, 3x3, 1x1 without biases, a norm after each (section 3.3).
+    """Residual bottleneck: 1x1, 3x3, 1x1 without biases, a norm after each.
 
     The last norm starts at zero, so that a pretrained transformer starts as it was.
     """
@@ -171,6 +179,10 @@ class ViT(nn.Module):
     ``forward(x: (B, in_channels, H, W)) -> (B, dim, H/16, W/16)``; H and W are multiples of 16, of
     any size. For graphs with static shapes give the constants of the size, ``tables(h, w)``.
 
+    Grid sampling, the paper's low-memory option, is ``tables(h, w, lattice)``: in global blocks a
+    patch attends to those alone that lie a multiple of ``lattice`` rows and columns away; h and w
+    are multiples of it. The logits of a block shrink by its square.
+
     Args:
         dim: channels.
         depth: blocks.
@@ -217,9 +229,10 @@ class ViT(nn.Module):
             for i in range(depth)
         )
 
-    def tables(self, height: int, width: int) -> Tables:
+    def tables(self, height: int, width: int, lattice: int = 1) -> Tables:
         """The constants of a map of ``height`` by ``width`` patches."""
-        blocks = tuple(block.attention.constants(height, width) for block in self.blocks)
+        attentions = (block.attention for block in self.blocks if isinstance(block, Block))
+        blocks = tuple(one.constants(height, width, lattice) for one in attentions)
         return Tables(self._position(height, width), blocks)
 
     def _embed(self, x: Tensor) -> Tensor:
@@ -271,6 +284,24 @@ def _split(x: Tensor, rows: int, columns: int) -> Tensor:
         return x
     x = x.reshape(batch * height // rows, rows, width // columns, columns, channels)
     return x.permute(0, 2, 1, 3, 4).reshape(-1, rows, columns, channels)
+
+
+def _sample(x: Tensor, step: int) -> Tensor:
+    """(B, h, w, C) -> its lattices of every ``step``-th patch, (B * step^2, h/step, w/step, C)."""
+    batch, height, width, channels = (int(n) for n in x.shape)
+    rows, columns = height // step, width // step
+    x = x.reshape(batch, rows, step, columns, step * channels).permute(0, 2, 1, 3, 4)
+    x = x.reshape(batch * step, rows * columns, step, channels).permute(0, 2, 1, 3)
+    return x.reshape(-1, rows, columns, channels)
+
+
+def _spread(x: Tensor, step: int) -> Tensor:
+    """The reverse of :func:`_sample`."""
+    count, rows, columns, channels = (int(n) for n in x.shape)
+    batch = count // step**2
+    x = x.reshape(batch * step, step, rows * columns, channels).permute(0, 2, 1, 3)
+    x = x.reshape(batch, step, rows, columns, step * channels).permute(0, 2, 1, 3, 4)
+    return x.reshape(batch, rows * step, columns * step, channels)
 
 
 def _join(x: Tensor, batch: int, height: int, width: int) -> Tensor:

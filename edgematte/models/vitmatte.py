@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from edgematte.models.vit import Neck, ViT
+from edgematte.models.vit import Tables, ViT
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,7 +26,7 @@ class ConvBlock(nn.Sequential):
 
 
 class DetailCapture(nn.Module):
-    """Features at 1/16 and the picture itself -> alpha (section 3.4).
+    """Features at 1/16 and the picture itself -> alpha.
 
     Args:
         dim: channels of the features.
@@ -78,8 +78,8 @@ class ViTMatte(nn.Module):
         window: side of an attention window, in patches of 16 pixels.
         group: blocks of a group.
         local: blocks of a group that attend inside windows: of 3, 2 are the paper's hybrid
-            attention, 0 global attention only and 3 window attention only (Table 5).
-        conv_neck: with a residual bottleneck after each group (Table 5).
+            attention, 0 global attention only and 3 window attention only.
+        conv_neck: with a residual bottleneck after each group.
         pretrained: rows and columns of the stored position embedding.
         grid: rows and columns that the relative tables of global blocks are stored for.
         detail: channels of the detail stream at 1/2.
@@ -149,9 +149,9 @@ class ViTMatte(nn.Module):
         """
         return self.matte(self.normalise(image, trimap))
 
-    def matte(self, picture: Tensor) -> Tensor:
-        """Normalised RGB and trimap (B, 4, H, W) -> alpha (B, 1, H, W)."""
-        alpha: Tensor = self.decoder(self.backbone(picture), picture)
+    def matte(self, picture: Tensor, tables: Tables | None = None) -> Tensor:
+        """Normalised RGB and trimap (B, 4, H, W) -> alpha (B, 1, H, W); ``tables``: see ViT."""
+        alpha: Tensor = self.decoder(self.backbone(picture, tables), picture)
         return alpha
 
     @torch.no_grad()
@@ -162,8 +162,9 @@ class ViTMatte(nn.Module):
         (B, 3, H, W) uses the whole range. For models in training mode, once.
         """
         for module in self.backbone.modules():
-            if isinstance(module, Neck):
-                nn.init.ones_(module.norm3.weight)
+            if isinstance(module, nn.LayerNorm):
+                nn.init.uniform_(module.weight, 0.7, 1.3)
+                nn.init.uniform_(module.bias, -0.2, 0.2)
         for name, parameter in self.backbone.named_parameters():
             if "relative_" in name:
                 nn.init.normal_(parameter, std=0.2)

@@ -9,13 +9,16 @@ from edgematte.models.vit import Constants, Tables, ViT
 class SizedViT(nn.Module):
     """Picture of one size -> features; interpolated positions and offsets are constants."""
 
-    def __init__(self, transformer: ViT, size: tuple[int, int]) -> None:
-        """Shares the transformer's weights; ``size`` is (width, height) in pixels."""
+    def __init__(self, transformer: ViT, size: tuple[int, int], lattice: int = 1) -> None:
+        """Shares the transformer's weights; ``size`` is (width, height) in pixels.
+
+        ``lattice`` is the step of grid sampling; 1: none.
+        """
         super().__init__()
         self.transformer = transformer
         width, height = (side // transformer.patch for side in size)
         with torch.no_grad():
-            tables = transformer.tables(height, width)
+            tables = transformer.tables(height, width, lattice)
         self.register_buffer("position", tables.position.clone(), persistent=False)
         self.count = len(tables.blocks)
         for i, constants in enumerate(tables.blocks):

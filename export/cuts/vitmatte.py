@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgematte.check.goldens import to_bytes
+from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.manifest import Graph, Host
@@ -18,7 +19,8 @@ from edgematte.models.vitmatte import ViTMatte
 from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk
 
 CUTS = ("tiles",)
-SIZES = {"overlap": 128}
+SIZES = {"overlap": 128, "lattice": 1}
+PATCH_PX = 16
 UNIT = (0.0, 1.0)
 
 
@@ -29,7 +31,7 @@ class Matte(nn.Module):
         """Shares the model's weights."""
         super().__init__()
         self.model = model
-        self.backbone = SizedViT(model.backbone, host.size)
+        self.backbone = SizedViT(model.backbone, host.size, host.lattice or 1)
 
     def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
         """(1, 3, H, W), (1, 1, H, W) -> (1, 1, H, W)."""
@@ -38,12 +40,22 @@ class Matte(nn.Module):
         return alpha
 
 
-def host(cut: str, size: tuple[int, int], overlap: int) -> Host:
+def host(cut: str, size: tuple[int, int], overlap: int, lattice: int = 1) -> Host:
     """The host parameters but for those of the weights; ``size`` is (width, height) of a tile.
 
-    Neighbouring tiles share ``overlap`` pixels, at most half a tile.
+    Neighbouring tiles share ``overlap`` pixels, at most half a tile. ``lattice`` is the step of
+    grid sampling, 1 for none.
+
+    Raises:
+        OptionError: a tile that the lattice does not divide.
     """
-    return Host(cut, size, overlap=min(overlap, min(size) // 2))
+    if any(side % (PATCH_PX * lattice) for side in size):
+        raise OptionError(
+            f"--lattice {lattice} needs sides that are multiples of {PATCH_PX * lattice}; the size "
+            f"is {size[0]}x{size[1]}"
+        )
+    found = Host(cut, size, overlap=min(overlap, min(size) // 2))
+    return replace(found, lattice=lattice) if lattice > 1 else found
 
 
 def complete(host: Host, model: ViTMatte) -> Host:
@@ -80,6 +92,8 @@ def reference(
         trimap: uint8 (H, W).
     """
     assert host.overlap is not None
+    across, down = (side // PATCH_PX for side in host.size)
+    tables = model.backbone.tables(down, across, host.lattice or 1)
     height, width = trimap.shape
     image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
     classes = torch.from_numpy(trimap.copy())
@@ -89,7 +103,7 @@ def reference(
         rows, columns = _inside(tile, height, width)
         part = whole[:, :, rows, columns]
         right, below = tile.side - part.shape[3], tile.height - part.shape[2]
-        alpha = model.matte(F.pad(part, (0, right, 0, below)))[0, 0]
+        alpha = model.matte(F.pad(part, (0, right, 0, below)), tables)[0, 0]
         taper = torch.from_numpy(blend_window(tile, (width, height), host.overlap))
         taper = taper[: part.shape[2], : part.shape[3]]
         total[rows, columns] += taper * alpha[: part.shape[2], : part.shape[3]]

@@ -15,25 +15,46 @@ from torch.fx import GraphModule
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
 from edgematte.export.passes.concat_by_sum import concat_by_sum
+from edgematte.export.passes.erf_gelu import erf_gelu
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm
+from edgematte.export.passes.fold_normalization import fold_normalization
+from edgematte.export.passes.late_division import late_division
 from edgematte.export.passes.pad_channels import pad_channels
 from edgematte.export.passes.phase_resize import phase_resize
 from edgematte.export.passes.phase_upsample import phase_upsample
 from edgematte.export.passes.pool_conv import pool_conv
 from edgematte.export.passes.slice_softmax import slice_softmax
+from edgematte.export.passes.split_concat import split_concat
+from edgematte.export.passes.split_linear import fold_scale, split_linear
+from edgematte.export.passes.transposed_conv import transposed_conv
 
 Pass = Callable[[GraphModule], int]
 
+ATTENTION: tuple[Pass, ...] = (split_linear, fold_scale, late_division)
+
 ONNX_CPU: tuple[Pass, ...] = (
+    transposed_conv,
+    fold_normalization,
+    *ATTENTION,
     fold_batch_norm,
     slice_softmax,
     phase_upsample,
     phase_resize,
     concat_by_sum,
+    split_concat,
     pad_channels,
+    erf_gelu,
 )
-OPENVINO: tuple[Pass, ...] = (fold_batch_norm, phase_upsample, phase_resize)
-PORTABLE: tuple[Pass, ...] = (fold_batch_norm, slice_softmax, phase_upsample)
+OPENVINO: tuple[Pass, ...] = (
+    transposed_conv,
+    fold_normalization,
+    *ATTENTION,
+    fold_batch_norm,
+    phase_upsample,
+    phase_resize,
+    split_concat,
+)
+PORTABLE: tuple[Pass, ...] = (fold_normalization, fold_batch_norm, slice_softmax, phase_upsample)
 """For accelerators that are not measured here: few operators, and those that all of them have."""
 
 
@@ -42,10 +63,10 @@ def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> 
     rounded = (pool_conv,) if precision == "int8" else ()
     if target == "openvino":
         return OPENVINO + rounded
-    if target == "onnx" and rounded:
-        return PORTABLE + rounded
-    blocks = target == "onnx" and precision in ("fp32", "int8-weights") and not phone
-    return ONNX_CPU if blocks else PORTABLE
+    if target != "onnx":
+        return PORTABLE
+    blocks = precision in ("fp32", "int8-weights") and not phone
+    return ONNX_CPU if blocks else (*PORTABLE, erf_gelu, *rounded)
 
 
 def rewrite(

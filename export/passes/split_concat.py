@@ -1,10 +1,11 @@
 """A convolution of concatenated maps, as a sum of a convolution of each.
 
-conv([a, b]) = conv_a(a) + conv_b(b): the same multiplications, and neither the concatenation nor,
-in engines that work on blocks of 16 channels, the way out of the blocks and back. Engines add
-within the second convolution.
+conv([a, b]) = conv_a(a) + conv_b(b) is as many multiplications without the concatenation, and
+without leaving the blocks of 16 channels for it that some engines work on. Engines add within the
+second convolution.
 """
 
+import math
 from functools import reduce
 
 import torch
@@ -14,7 +15,8 @@ from edgematte.export.passes.constants import add_constant, value
 from edgematte.export.passes.widen import groups, is_convolution
 
 aten = torch.ops.aten
-LEAST_CHANNELS = 32  # of the concatenation: below, a second convolution costs more
+LEAST = (16, 32, 9)
+"""Outputs, inputs and taps: below, a second convolution and a sum cost more than they save."""
 
 
 def split_concat(module: GraphModule) -> int:
@@ -26,7 +28,8 @@ def split_concat(module: GraphModule) -> int:
         whole = node.args[0]
         if whole.target is not aten.cat.default or whole.args[1:] != (1,) or len(whole.users) > 1:
             continue
-        if int(whole.meta["val"].shape[1]) < LEAST_CHANNELS:
+        outputs, inputs, *kernel = value(module, node.args[1]).shape
+        if outputs < LEAST[0] or inputs < LEAST[1] or math.prod(kernel) < LEAST[2]:
             continue
         with module.graph.inserting_before(node):
             parts = _parts(module, node, list(whole.args[0]))

@@ -14,14 +14,15 @@ from edgematte.progress import silent
 class Part:
     """A graph whose nodes each cost a known error when quantized."""
 
-    def __init__(self, name: str, costs: dict[str, float]) -> None:
-        self.name, self.costs = name, costs
+    def __init__(self, name: str, costs: dict[str, float], smoothed: float = 1.0) -> None:
+        self.name, self.costs, self.smoothed = name, costs, smoothed
         self.nodes: Sequence[str] = tuple(costs)
 
     def quantize(self, scheme: Scheme | None) -> float:
         if scheme is None:
             return 0.0
         share = 0.01 if scheme.activations == "int16" else 1.0
+        share *= self.smoothed if scheme.smooth else 1.0
         return share * sum(c for n, c in self.costs.items() if n not in scheme.skip)
 
 
@@ -36,7 +37,7 @@ def ladder(parts: list[Part], *, wide: bool = False, groups: int = 4) -> Ladder:
         return Measured(sum(errors[name] for name in files), 0.0, 0.0, 1, 1.0)
 
     graphs = [Graph(part.name, (), ()) for part in parts]
-    tools = Tools(save, measure, wide, groups)
+    tools = Tools(save, measure, wide, groups, any(p.smoothed != 1 for p in parts))
     return Ladder(graphs, {p.name: p for p in parts}, tools, Scheme())
 
 
@@ -76,3 +77,15 @@ def test_when_nothing_is_inside_the_most_accurate_is_told() -> None:
     taken = [r for r in rungs if r.chosen]
     assert len(taken) == 1 and not taken[0].inside
     assert taken[0].mad == min(r.mad for r in rungs) and len(rungs) == 3
+
+
+def test_smoothed_norms_are_the_second_rung_and_stay_where_they_help() -> None:
+    costs = {f"n{i}": 1.0 + 10.0 * (i == 5) for i in range(8)}
+    trial, rungs = ladder([Part("net", costs, smoothed=0.5)]).climb(10.0, silent)
+    assert [r.name for r in rungs] == ["w8a8", "w8a8, smoothed"]
+    assert trial == {"net": Scheme(smooth=True)}
+    trial, rungs = ladder([Part("net", costs, smoothed=0.5)]).climb(4.0, silent)
+    assert [r.name for r in rungs][2:] == ["w8a8, smoothed, 2 nodes in float"]
+    trial, rungs = ladder([Part("net", costs, smoothed=2.0)]).climb(8.0, silent)
+    assert [r.name for r in rungs][1:] == ["w8a8, smoothed", "w8a8, 2 nodes in float"]
+    assert trial == {"net": Scheme(skip=frozenset({"n4", "n5"}))}

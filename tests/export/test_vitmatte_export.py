@@ -29,26 +29,29 @@ pytestmark = pytest.mark.export
 SMALL = {"dim": 24, "heads": 3, "detail": 8, "fusion": 16, "window": 3}
 
 
-def made(size: tuple[int, int], overlap: int = 16, **options: int) -> tuple[ViTMatte, Host]:
+def made(
+    size: tuple[int, int], overlap: int = 16, lattice: int = 1, **options: int
+) -> tuple[ViTMatte, Host]:
     model, _ = random_model(VITMATTE_TINY, SMALL | options, 1)
     assert isinstance(model, ViTMatte)
     model.mean.copy_(torch.tensor([0.3, 0.6, 0.1]))  # padding in another colour would show
-    return model, vitmatte.complete(vitmatte.host("tiles", size, overlap), model)
+    return model, vitmatte.complete(vitmatte.host("tiles", size, overlap, lattice), model)
 
 
 @pytest.mark.parametrize(
-    ("picture", "size"),
+    ("picture", "size", "lattice"),
     [
-        ((96, 64), (96, 64)),  # a tile
-        ((70, 41), (96, 64)),  # less than one
-        ((150, 41), (96, 64)),  # less in one direction, more in the other
-        ((201, 133), (96, 64)),
+        ((96, 64), (96, 64), 1),  # a tile
+        ((70, 41), (96, 64), 1),  # less than one
+        ((150, 41), (96, 64), 1),  # less in one direction, more in the other
+        ((201, 133), (96, 64), 1),
+        ((201, 133), (96, 64), 2),
     ],
 )
 def test_tiles_of_graphs_are_the_training_forward(
-    picture: tuple[int, int], size: tuple[int, int]
+    picture: tuple[int, int], size: tuple[int, int], lattice: int
 ) -> None:
-    model, host = made(size)
+    model, host = made(size, lattice=lattice)
     pixels, trimap = cards.testcard(*picture), cards.testcard_trimap(*picture)
     calls = torch_calls(vitmatte.graphs(model, host))
     alpha, same = pipeline(host, calls)(pixels, trimap, Clock())
@@ -136,6 +139,7 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         ({"patch": 320}, "--patch has no meaning"),
         ({"graphs": "split"}, "no cut 'split'; there are: tiles"),
         ({"overlap": 0}, "at least 1"),
+        ({"lattice": 3, "size": 128}, "--lattice 3 needs sides that are multiples of 48"),
     ],
 )
 def test_options_without_a_meaning_are_refused(

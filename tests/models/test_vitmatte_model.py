@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, load_model, random_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.vit import Attention, ViT  # noqa: E402
+from edgematte.models.vit import Attention, Neck, ViT  # noqa: E402
 from edgematte.models.vitmatte import ViTMatte  # noqa: E402
 from edgematte.models.vitmatte_keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
 from edgematte.registry import VITMATTE_B, VITMATTE_S, VITMATTE_TINY  # noqa: E402
@@ -141,25 +141,26 @@ def test_equal_to_transformers(name: str) -> None:
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
 
 
-def has(model: torch.nn.Module, part: str) -> int:
-    return sum(part in name for name, _ in model.named_modules())
+def windows_of(model: ViTMatte) -> list[int]:
+    return [m.window for m in model.modules() if isinstance(m, Attention)]
 
 
 def test_options_of_the_ablations() -> None:
     plain = tiny()
-    assert [b.attention.window for b in plain.backbone.blocks] == [5, 0, 5, 0]
+    assert windows_of(plain) == [5, 0, 5, 0]
     for local, windows in ((0, [0, 0, 0, 0]), (2, [5, 5, 5, 5])):
         model = tiny(local=local)
-        assert [b.attention.window for b in model.backbone.blocks] == windows
+        assert windows_of(model) == windows
     without = tiny(conv_neck=0)
-    assert [b.neck is None for b in plain.backbone.blocks] == [True, False, True, False]
-    assert all(b.neck is None for b in without.backbone.blocks)
+    assert sum(isinstance(m, Neck) for m in plain.modules()) == 2
+    assert not any(isinstance(m, Neck) for m in without.modules())
 
 
-def reach(**options: int) -> Any:
+def reach(local: int) -> Any:
     """Whether each patch's features change with the picture's first patch: (h, w)."""
     torch.manual_seed(0)
-    net = ViT(dim=12, depth=2, heads=2, window=3, group=2, pretrained=4, grid=4, **options).eval()
+    sizes = {"dim": 12, "depth": 2, "heads": 2, "window": 3, "group": 2, "pretrained": 4}
+    net = ViT(**sizes, grid=4, local=local, conv_neck=False).eval()
     x = torch.rand(1, 4, 128, 128)
     other = x.clone()
     other[:, :, :16, :16] = 1 - other[:, :, :16, :16]
@@ -168,10 +169,31 @@ def reach(**options: int) -> Any:
 
 
 def test_windows_keep_apart_what_global_attention_and_necks_join() -> None:
-    alone = reach(local=2, conv_neck=False)
+    alone = reach(2)
     assert alone[:3, :3].all() and alone.sum() == 9
-    assert reach(local=1, conv_neck=False).all()
-    assert reach(local=0, conv_neck=False).all()
+    assert reach(1).all()
+    assert reach(0).all()
+
+
+def test_grid_sampling_keeps_to_patches_a_step_apart_and_their_distances() -> None:
+    """A lattice attends as a map of its own would whose tables hold every third offset."""
+    torch.manual_seed(0)
+    whole = Attention(8, 2, 6)
+    for parameter in whole.parameters():
+        torch.nn.init.normal_(parameter)
+    part = Attention(8, 2, 2)
+    state = whole.state_dict()
+    for name in ("relative_rows", "relative_columns"):
+        state[name] = state[name][2:-2:3]  # offsets -3, 0, 3 of -5 .. 5
+    part.load_state_dict(state)
+    x = torch.randn(2, 6, 6, 8)
+    with torch.no_grad():
+        found = whole(x, whole.constants(6, 6, lattice=3))
+        for y in range(3):
+            for i in range(3):
+                lattice = x[:, y::3, i::3]
+                wanted = part(lattice, part.constants(2, 2))
+                torch.testing.assert_close(found[:, y::3, i::3], wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_gradients_reach_every_parameter() -> None:

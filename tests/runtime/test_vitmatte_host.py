@@ -28,7 +28,8 @@ class Graph:
     def __init__(self) -> None:
         self.calls: list[tuple[Floats, Floats]] = []
 
-    def __call__(self, image: Floats, trimap: Floats) -> dict[str, Floats]:
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        image, trimap = inputs["image"], inputs["trimap"]
         assert image.shape == (1, 3, 32, 48) and trimap.shape == (1, 1, 32, 48)
         assert image.dtype == trimap.dtype == np.float32
         self.calls.append((image.copy(), trimap.copy()))
@@ -110,7 +111,8 @@ def test_the_steps_by_name_give_the_pipelines_alpha() -> None:
     alphas = []
     for tile in found["tiles"]:
         inputs = steps["crop"](picture=picture, trimap=trimap, tile=tile)
-        alphas.append(graph(inputs["tile_image"], inputs["tile_trimap"])["alpha"][0, 0])
+        found_alpha = graph(image=inputs["tile_image"], trimap=inputs["tile_trimap"])["alpha"]
+        alphas.append(found_alpha[0, 0])
     stitched = steps["stitch"](tiles=found["tiles"], alphas=np.stack(alphas), trimap=trimap)
     np.testing.assert_array_equal(stitched["alpha"], alpha)
 

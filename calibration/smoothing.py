@@ -1,0 +1,121 @@
+"""SmoothQuant (Xiao et al., ICML 2023): outlying channels of a norm moved into weights.
+
+A few channels after a transformer's norms are far larger than the rest, and one scale for all
+leaves the rest few steps. What a norm gives is divided by s_j channel by channel, and the columns
+of the linear layers that take it are multiplied by s_j: the same function, easier to quantize
+(eq. 4, alpha = 1/2). Norms whose result goes anywhere else stay.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.fx import GraphModule, Interpreter, Node
+
+from edgematte.calibration.ladder import Quantizable
+from edgematte.calibration.scheme import Scheme
+from edgematte.export.capture import Capture
+from edgematte.export.passes import rewrite
+from edgematte.export.passes.constants import add_constant, is_constant, value
+
+aten = torch.ops.aten
+SHAPING = (aten.reshape.default, aten.view.default)
+MOST = 1e3  # a factor and its reverse
+
+
+class Smoothable:
+    """A graph in two forms that compute the same: as it was, and smoothed."""
+
+    def __init__(self, plain: Quantizable, smooth: Quantizable) -> None:
+        """Both have the same nodes in the same order, if not under the same names."""
+        self.plain, self.smooth, self.nodes = plain, smooth, plain.nodes
+        self._names = dict(zip(plain.nodes, smooth.nodes, strict=True))
+
+    def quantize(self, scheme: Scheme | None) -> Any:
+        """See :class:`Quantizable`; ``scheme.smooth`` says of which form."""
+        if scheme is None or not scheme.smooth:
+            return self.plain.quantize(scheme)
+        skip = frozenset(self._names[name] for name in scheme.skip)
+        return self.smooth.quantize(replace(scheme, skip=skip))
+
+
+def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> tuple[Capture, int]:
+    """A capture with smoothed norms, and how many there are.
+
+    Args:
+        capture: of a graph.
+        feeds: what the host gives it: float32 arrays by name.
+    """
+    inputs = [tuple(torch.from_numpy(feed[t.name]) for t in capture.graph.inputs) for feed in feeds]
+    found: list[int] = []
+
+    def smooth_norms(module: GraphModule) -> int:
+        norms = {n: linears for n in module.graph.nodes if (linears := _takers(n))}
+        if norms:
+            largest = _largest(module, norms, inputs)
+            for norm, linears in norms.items():
+                _move(module, norm, linears, largest[norm])
+        found.append(len(norms))
+        return len(norms)
+
+    example = tuple(torch.zeros(t.shape) for t in capture.graph.inputs)
+    program, _ = rewrite(capture.program, example, (smooth_norms,))
+    return replace(capture, program=program), found[0]
+
+
+def _takers(norm: Node) -> list[Node]:
+    """The linear layers that alone take what a norm with constant factors gives, else nothing."""
+    if norm.target is not aten.layer_norm.default or not all(map(is_constant, norm.args[2:4])):
+        return []
+    found = []
+    for user in norm.users:
+        while user.target in SHAPING and len(user.users) == 1 and _same_channels(user):
+            user = next(iter(user.users))
+        if user.target in SHAPING and _same_channels(user):
+            layers = list(user.users)
+        else:
+            layers = [user]
+        found += layers
+    plain = all(u.target is aten.linear.default and is_constant(u.args[1]) for u in found)
+    return found if plain and len(norm.args) > 3 else []
+
+
+def _same_channels(node: Node) -> bool:
+    given, made = (n.meta["val"].shape[-1] for n in (node.args[0], node) if isinstance(n, Node))
+    return bool(given == made)
+
+
+def _largest(
+    module: GraphModule, norms: Iterable[Node], inputs: Sequence[tuple[Tensor, ...]]
+) -> dict[Node, Tensor]:
+    """The largest absolute value of every channel that a norm gives, over all inputs."""
+    largest: dict[Node, Tensor] = {}
+    watched = set(norms)
+
+    class Watch(Interpreter):
+        def run_node(self, n: Node) -> Any:
+            made = super().run_node(n)
+            if n in watched:
+                top = made.abs().flatten(0, -2).amax(dim=0)
+                largest[n] = torch.maximum(largest[n], top) if n in largest else top
+            return made
+
+    with torch.no_grad():
+        for one in inputs:
+            Watch(module).run(*one)
+    return largest
+
+
+def _move(module: GraphModule, norm: Node, linears: Sequence[Node], largest: Tensor) -> None:
+    weights = [value(module, layer.args[1]) for layer in linears]
+    columns = torch.stack([w.abs().amax(dim=0) for w in weights]).amax(dim=0)
+    factor = (largest.clamp(min=1e-5) / columns.clamp(min=1e-5)).sqrt().clamp(1 / MOST, MOST)
+    factors = [value(module, n) / factor for n in norm.args[2:4]]
+    new = [add_constant(module, norm, f, "smooth_factor") for f in factors]
+    norm.args = (*norm.args[:2], *new, *norm.args[4:])
+    for layer, weight in zip(linears, weights, strict=True):
+        scaled = add_constant(module, layer, weight * factor, "smooth_weight")
+        layer.args = (layer.args[0], scaled, *layer.args[2:])
