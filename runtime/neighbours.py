@@ -17,7 +17,7 @@ REACH = 20  # cells; the table holds every offset up to this distance
 PAIRS = 1 << 22  # compared at a time
 
 
-def nearest_cells(cells: Cells, k: int) -> Indices:
+def nearest_cells(cells: Cells, k: int, of: Indices | None = None) -> Indices:
     """The k nearest of the other cells: (n, k) indices, nearer first.
 
     Where there are at most k cells, each has itself after the others, and the list repeats.
@@ -25,10 +25,11 @@ def nearest_cells(cells: Cells, k: int) -> Indices:
     Args:
         cells: (n, 2), row and column, ascending, no two alike.
         k: how many, at least 1.
+        of: the indices of the cells that ask, in any order; by default all.
     """
     count = len(cells)
     found = np.empty((count, k), np.int32)
-    missing = np.arange(count)
+    missing = np.arange(count) if of is None else of.astype(np.int64)
     if count > k:
         offsets = offset_table(REACH)
         grid, corner, width = _index_grid(cells)
@@ -40,7 +41,7 @@ def nearest_cells(cells: Cells, k: int) -> Indices:
             missing = _look(grid, middle, steps[:tried], missing, found)
     for part in np.array_split(missing, 1 + len(missing) * count // PAIRS) if count else ():
         found[part] = _compare(cells, part, k)
-    return found
+    return found if of is None else found[of]
 
 
 @lru_cache(maxsize=4)

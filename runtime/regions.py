@@ -26,10 +26,14 @@ def select_cells(trimap: Floats, max_regions: int | None = None) -> Cells:
     background, unknown, foreground = trimap
     cells = np.argwhere((unknown > background) & (unknown >= foreground)).astype(np.int32)
     if max_regions is not None and len(cells) > max_regions:
-        entropy = trimap_entropy(trimap[:, cells[:, 0], cells[:, 1]])
-        kept = np.argsort(-entropy, kind="stable")[:max_regions]
-        cells = cells[np.sort(kept)]
+        cells = cells[most_uncertain(trimap, cells, max_regions)]
     return cells
+
+
+def most_uncertain(trimap: Floats, cells: Cells, count: int) -> NDArray[np.int64]:
+    """Indices, ascending, of the ``count`` cells of the largest entropy; of equals the first."""
+    entropy = trimap_entropy(trimap[:, cells[:, 0], cells[:, 1]])
+    return np.sort(np.argsort(-entropy, kind="stable")[:count])
 
 
 def trimap_entropy(trimap: Floats) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "safetensors", "scipy", "cv2", "tqdm")
+HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "safetensors", "scipy", "cv2", "tqdm", "av")
 ENGINES = ("onnxruntime", "openvino")
 
 START = """

@@ -23,6 +23,8 @@ def test_every_sample_is_tested_here() -> None:
         "matte_photo.py",
         "export_and_check.py",
         "finetune.py",
+        "portrait_video.py",
+        "vitmatte_from_hub.py",
     }
 
 
@@ -61,3 +63,40 @@ def test_finetune(tmp_path: Path) -> None:
     assert (bundle / "edgematte.json").is_file()
     alpha = np.asarray(Image.open(cutout))[..., 3]
     assert alpha.std() > 40  # two steps do not make the shipped weights forget
+
+
+@pytest.mark.export
+def test_vitmatte_from_hub(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    from edgematte.checkpoint import random_model
+    from edgematte.models.vitmatte_keys import to_official
+    from edgematte.registry import VITMATTE_TINY
+
+    model, _ = random_model(VITMATTE_TINY, {}, 0)
+    theirs = {k: v.contiguous() for k, v in to_official(model.state_dict()).items()}
+    hub = tmp_path / "vitmatte-tiny-random"
+    hub.mkdir()
+    save_file(theirs, hub / "model.safetensors")
+    (hub / "config.json").write_text('{"model_type": "vitmatte", "hidden_size": 96}')
+    (hub / "preprocessor_config.json").write_text(
+        '{"do_normalize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}'
+    )
+    said = run("vitmatte_from_hub.py", str(hub), "out", "vitmatte-tiny", "192", folder=tmp_path)
+    assert "vitmatte-tiny-random (normalisation: preprocessor_config.json, mean 0.5 0.5 0.5" in said
+    assert "graph.trimap_stage" in said and "graph.matte" in said
+    made = np.asarray(Image.open(tmp_path / said.splitlines()[-1]))
+    assert made.shape == (512, 512, 4)
+    assert made[..., 3].std() > 40  # the trimap alone tells subject from background
+
+
+def test_portrait_video(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    said = run("portrait_video.py", "out", folder=tmp_path)
+    assert said.startswith("24 frames of 384x384")
+    with av.open(str(tmp_path / said.splitlines()[-1])) as file:
+        frames = [f.to_ndarray(format="rgba") for f in file.decode(video=0)]
+    assert len(frames) == 24 and frames[0].shape == (384, 384, 4)
+    assert min(f[..., 3].std() for f in frames) > 30  # subject and background in every frame
+    assert np.abs(frames[0][..., :3].astype(int) - frames[-1][..., :3]).mean() > 10  # it moves

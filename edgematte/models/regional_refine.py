@@ -45,7 +45,10 @@ class RegionEncoder(nn.Module):
 
 
 class RegionDecoder(nn.Module):
-    """The encoder mirrored, with transposed convolutions; clamps alpha to [0, 1]."""
+    """The encoder mirrored, with transposed convolutions.
+
+    Alpha is clamped to [0, 1], but in training, where a clamp would stop the gradient.
+    """
 
     def __init__(self, base: int) -> None:
         super().__init__()
@@ -62,12 +65,12 @@ class RegionDecoder(nn.Module):
         self.head = nn.Conv2d(base // 2, 1, 1)
 
     def forward(self, skips: Skips) -> Tensor:
-        """Feature maps -> alpha (N, 1, 8, 8) in [0, 1]."""
+        """Feature maps -> alpha (N, 1, 8, 8)."""
         x = self.level4(skips.skip2)
         x = self.level8(cat([x, skips.skip4], dim=1))
         x = self.full(cat([x, skips.skip8], dim=1))
-        alpha: Tensor = self.head(x).clamp(0, 1)
-        return alpha
+        alpha: Tensor = self.head(x)
+        return alpha if self.training else alpha.clamp(0, 1)
 
 
 class RegionAttention(nn.Module):

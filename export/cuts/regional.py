@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph, Host
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.regional import Regional
@@ -58,13 +59,19 @@ class Refine(nn.Module):
     def __init__(self, model: Regional) -> None:
         """Shares the model's weights."""
         super().__init__()
-        self.model = model
+        assert model.cra is not None
+        self.cra, self.decoder = model.cra, model.region_decoder
+        self.central = CentralAttention(model.cra.central)
 
     def forward(
         self, tokens: Tensor, bias: Tensor, skip8: Tensor, skip4: Tensor, skip2: Tensor
     ) -> Tensor:
         """(N, k+1, T), (N, k+1, k+1, heads), maps -> (N, 1, 8, 8)."""
-        return self.model.refine(tokens, bias.permute(0, 3, 1, 2), Skips(skip8, skip4, skip2))
+        biases = bias.permute(0, 3, 1, 2)
+        token = self.central(self.cra.pairwise(tokens, biases), biases)
+        context = skip2 + self.cra.leave(token[:, 0])[:, :, None, None]
+        alpha: Tensor = self.decoder(Skips(skip8, skip4, context))
+        return alpha
 
 
 class RefineAlone(nn.Module):

@@ -252,6 +252,21 @@ def test_the_command_resumes_within_a_limit_of_memory(
         assert f"{option[0]} has no meaning for lightweight" in capsys.readouterr().err
 
 
+def test_trimaps_of_two_levels_and_of_other_sizes(
+    bundle: Path, png: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, trimap, out = png("p.png", 100, 80), tmp_path / "t.png", tmp_path / "o.png"
+    command = ["matte", str(picture), "-o", str(out), "--bundle", str(bundle), "--write", "alpha"]
+    mask = np.where(testcard.testcard_trimap(100, 80) > 0, np.uint8(255), np.uint8(0))
+    Image.fromarray(mask).save(trimap)
+    assert main([*command, "--trimap", str(trimap)]) == 0
+    assert "no pixel is unknown" in capsys.readouterr().err
+    np.testing.assert_array_equal(np.asarray(Image.open(out)), mask)
+    Image.fromarray(mask[:-1]).save(trimap)
+    assert main([*command, "--trimap", str(trimap)]) == 2
+    assert "they must be of one size" in capsys.readouterr().err
+
+
 def test_the_check_notices_other_candidates(
     bundle: Path,
     tmp_path: Path,

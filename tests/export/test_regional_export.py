@@ -119,6 +119,58 @@ def test_it_mattes_pictures_of_any_size(bundle: Path) -> None:
         assert 0 <= found.alpha.min() and found.alpha.max() <= 1
 
 
+def test_a_budget_holds_on_a_bundle(bundle: Path) -> None:
+    picture = testcard.testcard(128, 128)
+    found = load(bundle)(picture).counts
+    assert found["regions refined"] == found["regions found"] > 20
+    few = load(bundle, max_regions=20)(picture)
+    assert few.counts == {"regions found": found["regions found"], "regions refined": 20}
+    assert np.isfinite(load(bundle, budget_ms=0.001)(picture).alpha).all()
+
+
+def test_a_stream_is_the_calls_one_by_one(bundle: Path) -> None:
+    matter = load(bundle, threads=1)
+    clip = [testcard.testcard(*size) for size in ((128, 100), (128, 100), (90, 128))]
+    for reuse in (True, False):
+        for frame, matte in zip(clip, matter.stream(clip, reuse=reuse), strict=True):
+            np.testing.assert_array_equal(matte.alpha, matter(frame).alpha)
+
+
+@pytest.mark.parametrize(
+    ("target", "precision"),
+    [
+        ("onnx", "fp16"),
+        ("openvino", "fp16"),
+        ("coreml", "fp16"),
+        ("openvino", "int8-weights"),
+    ],
+)
+def test_low_precision_is_judged_on_pytorchs_choice_of_cells(
+    target: str, precision: str, tmp_path: Path
+) -> None:
+    for package in {"openvino": ("openvino", "nncf"), "coreml": ("coremltools",)}.get(target, ()):
+        pytest.importorskip(package)
+    made = export(
+        "regional-tiny",
+        target=target,
+        precision=precision,
+        size=128,
+        regions=40,
+        random_weights=True,
+        config=SMALL,
+        output=tmp_path / "b",
+        budget=0.05,
+    )
+    found = made.manifest.accuracy.differences
+    ends = [d for d in found if d.equality == "end-to-end" and d.tolerance_max]
+    assert ends and all(d.ok for d in found)
+    assert max(d.max_abs for d in ends) < (0.01 if precision == "fp16" else 0.1)
+    beside = [d for d in found if d.equality == "choices"]
+    assert len(beside) >= 2 and all(d.tolerance_max is None for d in beside)
+    with np.load(tmp_path / "b" / "golden" / "end_to_end.npz") as stored:
+        assert stored["choice.cells"].shape[1] == 2 and len(stored["choice.cells"]) > 20
+
+
 def test_the_check_notices_changed_biases(
     bundle: Path,
     tmp_path: Path,

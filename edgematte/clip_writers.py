@@ -1,0 +1,157 @@
+"""Writing clips: ProRes 4444 and VP9 with transparency, H.264 without, or a folder of pictures."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.clip_sound import Sound
+from edgematte.clips import ITU709, ClipFrame, pyav
+from edgematte.errors import OptionError
+from edgematte.pictures import cutout, write_picture
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+LIMITED_RANGE = 1  # of colour, as FFmpeg counts
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file is written; ``clear`` is the pixel format with transparency, if any."""
+
+    container: str
+    codec: str
+    opaque: str
+    clear: str | None
+    options: dict[str, str]
+
+
+FORMATS = {
+    ".mov": Format("mov", "prores_ks", "yuv444p10le", "yuva444p10le", {"profile": "4444"}),
+    ".webm": Format(
+        "webm",
+        "libvpx-vp9",
+        "yuv420p",
+        "yuva420p",
+        # alternate reference frames cannot hold transparency
+        {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4", "auto-alt-ref": "0"},
+    ),
+    ".mp4": Format("mp4", "libx264", "yuv420p", None, {"crf": "16"}),
+}
+
+
+class Writer(Protocol):
+    """Takes frames one by one; ``close`` completes the file."""
+
+    def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
+        """A frame (H, W, 3), its transparency (H, W), and the frame whose time it takes."""
+
+    def close(self) -> None:
+        """No more frames."""
+
+
+def format_for(path: Path, *, clear: bool) -> Format | None:
+    """How to write a path; None for a folder of pictures, a name without an ending.
+
+    Raises:
+        OptionError: an ending that is not known, or one that holds no transparency.
+    """
+    suffix = path.suffix.lower()
+    if not suffix or path.is_dir():
+        return None
+    if suffix not in FORMATS:
+        raise OptionError(
+            f"{path.name}: clips are written as .mov (ProRes 4444), .webm (VP9), .mp4 (H.264, with "
+            "--background) or, without an ending, as a folder of PNG files"
+        )
+    if clear and FORMATS[suffix].clear is None:
+        raise OptionError(
+            f"{path.name}: {suffix} holds no transparency; give --background, or write .mov, .webm "
+            "or a folder"
+        )
+    return FORMATS[suffix]
+
+
+class VideoWriter:
+    """A file with pictures of one size, and the sound of the clip they come from."""
+
+    def __init__(
+        self,
+        path: Path,
+        kind: Format,
+        size: tuple[int, int],
+        rate: Fraction,
+        base: Fraction,
+        sound: tuple[Path, Fraction] | None,
+        *,
+        clear: bool,
+    ) -> None:
+        """``size`` is (width, height); ``sound`` names a clip and when it starts, in seconds."""
+        self._av = pyav()
+        self._output = self._av.open(str(path), "w", format=kind.container)
+        self._stream: Any = self._output.add_stream(kind.codec, rate=rate, options=kind.options)
+        self._format = kind.clear if clear and kind.clear else kind.opaque
+        self._even = kind.codec == "libx264"
+        width, height = (n + n % 2 if self._even else n for n in size)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = self._format
+        context = self._stream.codec_context
+        context.time_base = self._stream.time_base = base
+        context.colorspace, context.color_range = ITU709, LIMITED_RANGE
+        context.thread_type = "AUTO"
+        self._sound = Sound(sound[0], self._output, sound[1]) if sound else None
+
+    def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
+        """See :class:`Writer`. H.264 has even sides only: the last row and column are repeated."""
+        if self._even and (colour.shape[0] % 2 or colour.shape[1] % 2):
+            missing = [(0, colour.shape[0] % 2), (0, colour.shape[1] % 2), (0, 0)]
+            colour = np.pad(colour, missing, mode="edge")
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format="rgb24")
+        frame = frame.reformat(format=self._format, dst_colorspace=ITU709)
+        frame.colorspace, frame.color_range = ITU709, LIMITED_RANGE
+        if alpha is not None:
+            _write_alpha(frame.planes[3], alpha, 10 if "10" in self._format else 8)
+        frame.pts, frame.duration, frame.time_base = at.pts, at.duration, at.time_base
+        for packet in self._stream.encode(frame):
+            self._output.mux(packet)
+        if self._sound is not None:
+            self._sound.copy_until(at.pts * at.time_base)
+
+    def close(self) -> None:
+        """Write what the encoder holds, the rest of the sound, and the file's tables."""
+        self._output.mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.copy_until(None)
+            self._sound.close()
+        self._output.close()
+
+
+def _write_alpha(plane: Any, alpha: Floats, bits: int) -> None:
+    """Alpha in [0, 1] into a plane of that many bits, rounded to the nearest."""
+    kind: Any = np.uint16 if bits > 8 else np.uint8
+    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
+    rows[:, : plane.width] = np.rint(alpha * np.float32(2**bits - 1))
+
+
+class FolderWriter:
+    """A folder of PNG files, and a table of the times they are shown from."""
+
+    TABLE = "frames.csv"
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` exists."""
+        self._folder = folder
+        self._rows = ["file,seconds"]
+
+    def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
+        """See :class:`Writer`."""
+        name = f"frame-{len(self._rows) - 1:06d}.png"
+        write_picture(colour if alpha is None else cutout(colour, alpha), self._folder / name)
+        self._rows.append(f"{name},{float(at.pts * at.time_base):.6f}")
+
+    def close(self) -> None:
+        """Write the table."""
+        (self._folder / self.TABLE).write_text("\n".join(self._rows) + "\n", encoding="ascii")

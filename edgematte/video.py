@@ -1,0 +1,171 @@
+"""Matting a clip from file to file: frame count, timing and sound stay."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.atomic import atomic_file, atomic_folder
+from edgematte.clip_writers import FolderWriter, Format, VideoWriter, Writer, format_for
+from edgematte.clips import Clip, ClipFrame
+from edgematte.errors import OptionError
+from edgematte.pictures import composite, read_background
+from edgematte.runtime.foreground import estimate_foreground
+
+if TYPE_CHECKING:
+    from edgematte.runtime.matter import Matte, Matter
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What a clip's frames become.
+
+    Args:
+        kind: cutout, alpha or trimap.
+        background: a colour or a picture behind the cut-out, instead of transparency.
+        foreground: take the old background's tint out of soft edges.
+        reuse: see :meth:`edgematte.Matter.stream`.
+    """
+
+    kind: str = "cutout"
+    background: str | None = None
+    foreground: bool = False
+    reuse: bool = True
+
+    @property
+    def clear(self) -> bool:
+        """Whether what is written has transparency."""
+        return self.kind == "cutout" and self.background is None
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """What was written, and what was wrong with the source (empty where nothing was)."""
+
+    frames: int
+    size: tuple[int, int]  # (width, height)
+    seconds: float  # it took
+    note: str
+
+    @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+def matte_clip(
+    matter: "Matter",
+    source: Path,
+    output: Path,
+    options: ClipOptions | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ClipReport:
+    """Matte every frame of a clip; the result is written whole or not at all.
+
+    Args:
+        matter: a loaded bundle.
+        source: any clip FFmpeg reads.
+        output: ``.mov`` (ProRes 4444), ``.webm`` (VP9), ``.mp4`` (H.264; with a background), or a
+            folder, for PNG files.
+        options: what frames become.
+        progress: called with frames done and promised (0: unknown), after each.
+
+    Raises:
+        OptionError: an output that cannot hold what was asked for.
+        PictureError: a source that cannot be read.
+        EngineError: PyAV is not installed, or the engine failed.
+    """
+    options = options or ClipOptions()
+    kind = format_for(output, clear=options.clear)
+    if output.exists() and (
+        output.resolve() == source.resolve() or (kind is None and _full(output))
+    ):
+        raise OptionError(f"{output} would be replaced; choose another -o")
+    if options.background:
+        read_background(options.background, (1, 1))  # refused before any work
+    started = time.perf_counter()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with Clip(source) as clip:
+        place: AbstractContextManager[Path]
+        place = atomic_folder(output) if kind is None else atomic_file(output)
+        with place as scratch:
+            job = _Job(matter, clip, options, progress)
+            size = job.run(scratch, kind)
+        return ClipReport(job.done, size, time.perf_counter() - started, clip.note)
+
+
+def _full(folder: Path) -> bool:
+    return not folder.is_dir() or any(folder.iterdir())
+
+
+class _Job:
+    """One clip on its way."""
+
+    def __init__(
+        self,
+        matter: "Matter",
+        clip: Clip,
+        options: ClipOptions,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self.matter, self.clip, self.options, self.progress = matter, clip, options, progress
+        self.done = 0
+        self._read: SimpleQueue[ClipFrame] = SimpleQueue()
+        self._behind: Bytes | None = None
+
+    def run(self, scratch: Path, kind: Format | None) -> tuple[int, int]:
+        """Write all frames to ``scratch``; gives their size."""
+        writer: Writer | None = None
+        size = (0, 0)
+        with closing(self.matter.stream(self._pixels(), reuse=self.options.reuse)) as mattes:
+            for matte in mattes:
+                frame = self._read.get()
+                size = frame.pixels.shape[1], frame.pixels.shape[0]
+                if writer is None:
+                    writer = self._open(scratch, kind, size, frame.time_base)
+                colour, alpha = self._composed(frame.pixels, matte)
+                writer.write(colour, alpha, frame)
+                self.done += 1
+                self.progress(self.done, self.clip.promised)
+        assert writer is not None  # a clip without a frame is an error
+        writer.close()
+        return size
+
+    def _pixels(self) -> Iterator[Bytes]:
+        """The frames' pixels; their times wait for the mattes."""
+        for frame in self.clip.frames():
+            self._read.put(frame)
+            yield frame.pixels
+
+    def _open(
+        self, scratch: Path, kind: Format | None, size: tuple[int, int], base: Fraction
+    ) -> Writer:
+        if self.options.background:
+            self._behind = read_background(self.options.background, size)
+        if kind is None:
+            return FolderWriter(scratch)
+        sound = self.clip.path, self.clip.start_s
+        return VideoWriter(
+            scratch, kind, size, self.clip.rate, base, sound, clear=self.options.clear
+        )
+
+    def _composed(self, picture: Bytes, matte: "Matte") -> tuple[Bytes, Floats | None]:
+        """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
+        if self.options.kind != "cutout":
+            grey = np.rint(matte.alpha * 255) if self.options.kind == "alpha" else matte.trimap
+            return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None
+        if self.options.foreground:
+            picture = estimate_foreground(picture, matte.alpha)
+        if self._behind is not None:
+            return composite(picture, matte.alpha, self._behind), None
+        return picture, matte.alpha

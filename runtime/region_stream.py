@@ -1,0 +1,97 @@
+"""The regional net on a clip: regions that did not change keep their alpha."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.refiner import Refined
+from edgematte.runtime.regional import Found, Framed, Regions
+from edgematte.runtime.reuse import Changes, Flags, places
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Answer = tuple[Floats, Bytes]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame before any graph."""
+
+    framed: Framed
+    image: Floats | None  # (1, 3, height, width); None where the last frame's answer holds
+    changed: Flags | None  # (rows, columns); None: nothing of the last frame counts
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A frame after all graphs; ``same``: its answer is the last frame's."""
+
+    framed: Framed
+    found: Found
+    refined: Refined
+    same: bool
+    clock: Clock
+
+
+class RegionStream:
+    """The three steps of :class:`edgematte.runtime.stream.Steps`, each called in one thread.
+
+    Within the budget of regions, those that were left coarse in an unchanged frame are refined in
+    the next ones.
+    """
+
+    def __init__(self, regions: Regions, *, reuse: bool) -> None:
+        """Without ``reuse`` every frame is matted alone."""
+        self._regions, self._reuse = regions, reuse
+        self._changes = Changes()
+        self._last: tuple[Found, Refined] | None = None
+        self._answer: Answer | None = None
+
+    def prepare(self, picture: Bytes) -> Prepared:
+        """Frame the picture and compare it with what was seen."""
+        clock = Clock()
+        framed = self._regions.frame(picture, clock)
+        if not self._reuse:
+            return Prepared(framed, self._regions.image(framed, clock), None, clock)
+        with clock("host.compare"):
+            changed = self._changes(framed.frame, framed.pixels)
+            still = not changed.any()
+        image = None if still else self._regions.image(framed, clock)
+        return Prepared(framed, image, None if changed.all() else changed, clock)
+
+    def infer(self, prepared: Prepared) -> Inferred:
+        """Run what graphs have to be run."""
+        regions, framed, clock = self._regions, prepared.framed, prepared.clock
+        last, changed = self._last, prepared.changed
+        if prepared.image is None:
+            assert last is not None
+            found = last[0]
+        else:
+            found = regions.coarse(prepared.image, clock)
+        if last is None or changed is None:
+            cells, _ = regions.choose(found, clock)
+            refined, same = regions.refine(framed, found, cells, clock), False
+        else:
+            cells, known = regions.choose(found, clock, places(last[1], changed))
+            refined = regions.refine(framed, found, cells, clock, (known, last[1]))
+            same = prepared.image is None and bool((known >= 0).all())
+            clock.counts["regions kept"] = int(np.count_nonzero(known >= 0))
+        if self._reuse:
+            self._last = found, refined
+        return Inferred(framed, found, refined, same, clock)
+
+    def finish(self, inferred: Inferred) -> tuple[Floats, Bytes, Clock]:
+        """Alpha and trimap of the picture."""
+        if inferred.same and self._answer is not None:
+            with inferred.clock("host.finish"):
+                alpha, trimap = self._answer[0].copy(), self._answer[1].copy()
+        else:
+            alpha, trimap = self._regions.finish(
+                inferred.framed.frame, inferred.found, inferred.refined, inferred.clock
+            )
+        if self._reuse:
+            self._answer = alpha.copy(), trimap.copy()  # what is given may be written to
+        return alpha, trimap, inferred.clock
