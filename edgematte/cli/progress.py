@@ -21,10 +21,11 @@ class Bars:
         if not total:
             print(f"{message} ...", file=sys.stderr, flush=True)
             return
-        if self._bar is None or self._bar.desc != message:
-            self._bar = tqdm(total=total, desc=message, file=sys.stderr, leave=True)
-            self._bar.desc = message
-        self._bar.update(done - self._bar.n)
+        bar = self._bar
+        if bar is None or bar.desc != message:
+            bar = self._bar = tqdm(total=total, desc=message, file=sys.stderr, leave=True)
+            bar.desc = message
+        bar.update(done - bar.n)
         if done == total:
-            self._bar.close()
+            bar.close()
             self._bar = None

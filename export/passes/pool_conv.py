@@ -5,6 +5,8 @@ kernel of equal taps. In float that is more work than it saves; in INT8 it takes
 engines run slowly, and a rounding to 8 bits.
 """
 
+from typing import cast
+
 import torch
 from torch.fx import GraphModule, Node
 
@@ -46,6 +48,7 @@ def _matches(node: Node) -> bool:
         return False
     if not isinstance(pool, Node) or pool.target is not aten.avg_pool2d.default:
         return False
-    kernel, stride = pool.args[1], pool.args[2] if len(pool.args) > 2 else []
+    kernel = cast(list[int], pool.args[1])
+    stride = cast(list[int], pool.args[2]) if len(pool.args) > 2 else []
     tiles = kernel[0] == kernel[1] and stride in ([], kernel)
     return tiles and len(pool.args) < 4 and len(pool.users) == 1
