@@ -25,9 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
         head = ("parameters", "published", "GMAC", "published")
         print(f"  {'options':<16}" + "".join(f"{h:>12}" for h in head) + "  of")
         for c in family.counts:
+            of = f"{c.what} ({c.apart})" if c.apart else c.what
             options = " ".join(f"{k}={v}" for k, v in c.config.items())
             print(
                 f"  {options:<16}{c.parameters:>12,}{c.published_parameters:>12}"
-                f"{c.macs_g:>12.3f}{c.published_macs_g:>12}  {c.what}"
+                f"{c.macs_g:>12.3f}{c.published_macs_g:>12}  {of}"
             )
     return 0

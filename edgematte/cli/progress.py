@@ -1,7 +1,7 @@
 """Progress on standard error: a line a stage, a bar where steps are counted."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -12,20 +12,25 @@ class Bars:
 
     def __init__(self) -> None:
         """Nothing is shown before the first call."""
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
 
     def __call__(self, message: str, done: int = 0, total: int = 0) -> None:
         """A line for a stage; a bar that grows for steps of one message."""
-        from tqdm import tqdm
-
         if not total:
             print(f"{message} ...", file=sys.stderr, flush=True)
             return
         bar = self._bar
         if bar is None or bar.desc != message:
-            bar = self._bar = tqdm(total=total, desc=message, file=sys.stderr, leave=True)
-            bar.desc = message
+            bar = self._started(total, message)
         bar.update(done - bar.n)
         if done == total:
             bar.close()
             self._bar = None
+
+    def _started(self, total: int, message: str) -> "tqdm[Never]":
+        from tqdm import tqdm
+
+        bar: tqdm[Never] = tqdm(total=total, desc=message, file=sys.stderr, leave=True)
+        bar.desc = message
+        self._bar = bar
+        return bar

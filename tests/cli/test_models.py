@@ -16,7 +16,8 @@ def test_every_model_with_its_counts_beside_the_published_ones(capsys: Capture) 
         assert f"{family.name}: {family.paper}" in out
         for count in family.counts:
             found = [li for li in out.splitlines() if f"{count.parameters:,}" in li]
-            (line,) = [li for li in found if li.endswith(count.what)]
+            (line,) = [li for li in found if f"  {count.what}" in li]
+            assert count.apart in line
             assert count.published_parameters in line and count.published_macs_g in line
 
 
@@ -30,7 +31,8 @@ def test_json_of_the_models(capsys: Capture) -> None:
 def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
     """The published figures are rounded to 10 parameters and 0.01 GMAC.
 
-    Those of a regional frame are means over frames, whose regions we know to a few per cent.
+    Those of a regional frame are means over frames, whose regions we know to a few per cent;
+    where the publishers counted otherwise, the row says how, and the model's own test proves it.
     """
     for family in FAMILIES.values():
         for count in family.counts:
@@ -39,4 +41,6 @@ def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
             published = float(count.published_parameters.rstrip("K")) * 1000
             assert count.parameters == pytest.approx(published, rel=1e-3)
             apart = 0.02 if count.what == "512x512" else 0.02 * count.macs_g
+            if count.apart:
+                apart = 0.1 * count.macs_g
             assert count.macs_g == pytest.approx(float(count.published_macs_g), abs=apart)
