@@ -23,6 +23,7 @@ class Options:
     io: str = "tensor"  # Core ML: tensor, or image: RGB picture in, alpha picture out
     alpha_bits: int = 8  # of the alpha picture: 8 (0..255), or 16 (half floats in 0..1)
     ort: bool = False  # ONNX: also an .ort file and its list of operators
+    dynamic_batch: bool = False  # ONNX: graphs that take any number of tiles at once
 
 
 FLOATS = ("fp32", "fp16")

@@ -18,6 +18,7 @@ from edgematte.errors import ExportError, OptionError
 from edgematte.export.capture import Capture
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Options
+from edgematte.export.targets.core_ml_compact import compact
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 
@@ -64,6 +65,7 @@ def save(model: MLModel, graph: Graph, folder: Path, embedded: str, options: Opt
     model.user_defined_metadata[METADATA_KEY] = embedded
     file = folder / f"{graph.name}.mlpackage"
     model.save(str(file))
+    compact(file)
     _name_items(file)
     return replace(declared(graph, options), file=file.name)
 

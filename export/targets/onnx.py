@@ -84,6 +84,10 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
     for node in model.graph.node:  # stack traces and scopes of the machine that exported
         del node.metadata_props[:]
         node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:  # torch numbers them
+                axis.dim_param = "batch"
     del model.graph.value_info[:]
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
