@@ -61,22 +61,23 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
     if file.is_dir():
         file = weights_in(file)
     state = read_state(file)
+    stored = "mean" in state
     if family.official_keys:
         module, _, name = family.official_keys.partition(":")
         state = getattr(importlib.import_module(module), name)(state)
     model = build(family, read_config(file, family))
     own = model.state_dict()
     if "mean" in own and "std" in own and "mean" in state:
-        source += _normalise(state, file.parent)
+        source += _normalise(state, file.parent, stored)
     if other := _other_size(family, own, state):
         raise CheckpointError(f"{file} holds {other}, not {family.name}: give --model {other}")
     _fit(model, state, file)
     return model, Weights(source, fingerprint(model))
 
 
-def _normalise(state: dict[str, Tensor], folder: Path) -> str:
+def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
     """Put the folder's normalisation into a state, where it has one; says which one holds."""
-    origin = "the weights'"
+    origin = "stored with the weights" if stored else "the official one, none is stored"
     if found := normalisation(folder):
         state["mean"], state["std"] = (torch.tensor(values) for values in found)
         origin = PREPROCESSOR

@@ -40,8 +40,8 @@ class Sound:
             self._waiting = None
             if packet is None:
                 return
-            if packet.pts is None:
-                continue  # the flushing packet at the end
+            if packet.pts is None or packet.is_corrupt:
+                continue  # the flushing packet at the end; one that a truncated clip broke in two
             at = packet.pts * packet.time_base - self._start_s
             if seconds is not None and at > seconds:
                 self._waiting = packet

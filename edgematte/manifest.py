@@ -31,7 +31,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """A pure tensor function with static shapes."""
+    """A pure tensor function with static shapes, but for the batch where it is dynamic."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -40,6 +40,23 @@ class Graph:
     macs: int = 0  # multiply-adds of convolutions and matrix products
     image_io: bool = False  # Core ML: takes and gives pictures
     expand_weights: bool = False  # small weights that an engine should expand once, at load
+    dynamic_batch: bool | None = None  # the first axis of every tensor, 1 here, may be any length
+
+    def of_batch(self, count: int) -> "Graph":
+        """The declaration for a batch of so many; as it is where the batch is not dynamic."""
+        if not self.dynamic_batch or count == 1:
+            return self
+        sized = (
+            tuple(dataclasses.replace(t, shape=(count, *t.shape[1:])) for t in tensors)
+            for tensors in (self.inputs, self.outputs)
+        )
+        inputs, outputs = sized
+        return dataclasses.replace(self, inputs=inputs, outputs=outputs)
+
+    def shape_of(self, tensor: Tensor) -> str:
+        """For people: ``[1, 3, 512, 512]``, or ``[N, 3, 512, 512]``."""
+        axes = [str(n) for n in tensor.shape]
+        return f"[{', '.join(['N', *axes[1:]] if self.dynamic_batch else axes)}]"
 
 
 @dataclass(frozen=True)

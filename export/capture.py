@@ -4,12 +4,12 @@ import copy
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgematte.errors import ExportError
-from edgematte.export.passes import Pass, rewrite
+from edgematte.export.passes import Axes, Pass, rewrite
 from edgematte.manifest import Graph
 
 
@@ -33,12 +33,14 @@ class Capture:
 def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
     """Run torch.export on inputs of the declared shapes, rewrite, and count multiply-adds.
 
+    A graph of dynamic batch is captured with its first axis open; multiply-adds are those of one.
+
     Raises:
         ExportError: the graph cannot be captured, or returns other shapes than declared.
     """
     module = source.module.eval()
-    example = tuple(torch.zeros(t.shape) for t in source.graph.inputs)
-    shapeless = tuple(x.to("meta") for x in example)
+    shapeless = tuple(torch.zeros(t.shape, device="meta") for t in source.graph.inputs)
+    example, axes = _example(source.graph)
     with torch.no_grad():
         with FlopCounterMode(display=False) as counter:  # counts by shapes alone
             outputs = copy.deepcopy(module).to("meta")(*shapeless)
@@ -48,10 +50,20 @@ def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
         if shapes != declared:
             raise ExportError(f"graph {source.graph.name} returns {shapes}, declared {declared}")
         try:
-            program = torch.export.export(module, example)
+            program = torch.export.export(module, example, dynamic_shapes=axes)
         except Exception as error:
             first = str(error).strip().splitlines()[0]
             raise ExportError(f"graph {source.graph.name} cannot be captured: {first}") from error
-    program, rewritten = rewrite(program, example, passes)
+    program, rewritten = rewrite(program, example, passes, axes)
     macs = int(counter.get_total_flops()) // 2
     return Capture(replace(source.graph, macs=macs), program, rewritten)
+
+
+def _example(graph: Graph) -> tuple[tuple[Tensor, ...], Axes | None]:
+    """Inputs to capture with, and which of their axes stay open."""
+    if not graph.dynamic_batch:
+        return tuple(torch.zeros(t.shape) for t in graph.inputs), None
+    batch = torch.export.Dim("batch")  # torch.export takes an example of 1 for a fixed 1
+    return tuple(torch.zeros(2, *t.shape[1:]) for t in graph.inputs), tuple(
+        {0: batch} for _ in graph.inputs
+    )

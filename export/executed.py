@@ -18,7 +18,7 @@ def executed(target: str, file: Path, graph: Graph) -> Counter[str]:
         graph: its declaration, for inputs to run it with.
     """
     if target == "onnx":
-        return _onnxruntime(file)
+        return _onnxruntime(file, graph)
     return _openvino(file, graph) if target == "openvino" else Counter()
 
 
@@ -27,13 +27,14 @@ def executed_line(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common(MOST))
 
 
-def _onnxruntime(file: Path) -> Counter[str]:
+def _onnxruntime(file: Path, graph: Graph) -> Counter[str]:
     import onnx
     import onnxruntime
 
+    from edgematte.runtime.engines.ort import session_options
+
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options = session_options(graph)
         options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
         onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         nodes = onnx.load(options.optimized_model_filepath).graph.node

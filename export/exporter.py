@@ -57,6 +57,7 @@ def export(
     io: str = "tensor",
     alpha_bits: int = 8,
     ort: bool = False,
+    dynamic_batch: bool = False,
     cascade: str | None = None,
     band_px: int | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
@@ -95,6 +96,7 @@ def export(
         io: Core ML: ``tensor``, or ``image`` for pictures in and out.
         alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
         ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
+        dynamic_batch: ONNX graphs that take any number of tiles at once, for servers; vitmatte.
         cascade: for a net that needs a trimap: ``lightweight`` puts that net's segmentation into
             the bundle, which then finds the trimap where none is given.
         band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
@@ -117,7 +119,7 @@ def export(
     request = resolve(
         family(name),
         target,
-        options_for(target, precision, opset, min_ios, io, alpha_bits, ort),
+        options_for(target, precision, opset, min_ios, io, alpha_bits, ort, dynamic_batch),
         (size, size) if isinstance(size, int) else size,
         graphs,
         {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
@@ -138,6 +140,8 @@ def export(
     if hasattr(cut, "complete"):
         host = cut.complete(host, network)
     sources: list[TorchGraph] = cut.graphs(network, host)
+    if dynamic_batch:
+        sources = [replace(s, graph=replace(s.graph, dynamic_batch=True)) for s in sources]
     if stage is not None:
         sources = [*sources, stage_graph(stage)]
     progress("capturing the graphs")

@@ -48,7 +48,7 @@ def write_report(
     ]
     for graph in manifest.graphs:
         shapes = [
-            ", ".join(f"{t.name} {list(t.shape)}" for t in tensors)
+            ", ".join(f"{t.name} {graph.shape_of(t)}" for t in tensors)
             for tensors in (graph.inputs, graph.outputs)
         ]
         lines.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from edgematte.errors import OptionError
-from edgematte.export.targets import TARGETS, Options
+from edgematte.export.targets import FLOATS, TARGETS, Options
 from edgematte.registry import FAMILIES, Family
 
 SUFFIX = ".edgematte"
@@ -54,11 +54,12 @@ def options_for(
     io: str,
     alpha_bits: int,
     ort: bool,
+    dynamic_batch: bool = False,
 ) -> Options:
     """A target's options with its defaults: its own precision, and the iOS the precision needs."""
     chosen = precision or (TARGETS[target][1] if target in TARGETS else "")
     oldest = 17 if chosen == "int8" and target == "coreml" else 16
-    return Options(chosen, opset, min_ios or oldest, io, alpha_bits, ort)
+    return Options(chosen, opset, min_ios or oldest, io, alpha_bits, ort, dynamic_batch)
 
 
 def resolve(
@@ -96,10 +97,35 @@ def resolve(
     for name in ("io", "alpha_bits", "min_ios", "ort"):
         if name not in OPTIONS_OF[target] and getattr(options, name) != getattr(Options(""), name):
             raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
+    if options.dynamic_batch:
+        _check_batch(chosen, target, options, cut, getattr(module, "BATCHED", ()))
     for side in (*size, *(n for name, n in resolved.items() if name == "patch")):
         check_multiple(side, chosen.multiple)
     default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
     return Request(chosen, target, options, size, cut, resolved, output or default)
+
+
+def _check_batch(
+    chosen: Family, target: str, options: Options, cut: str, batched: tuple[str, ...]
+) -> None:
+    """Refuse a dynamic batch where nothing would use it.
+
+    Raises:
+        OptionError: another target, cut or precision, or graphs for phones.
+    """
+    if target != "onnx":
+        raise OptionError(
+            f"--dynamic-batch is for onnx: {target} runs graphs of fixed shapes; leave it out"
+        )
+    if cut not in batched:
+        raise OptionError(
+            f"--dynamic-batch has no meaning for {chosen.name}'s cut {cut}, whose host runs one "
+            "call after the other; of the nets on tiles, vitmatte has it"
+        )
+    if options.precision not in FLOATS:
+        raise OptionError(f"--dynamic-batch is for {' and '.join(FLOATS)}: not calibrated for INT8")
+    if options.ort:
+        raise OptionError("--dynamic-batch is for servers and --ort for phones: take one of them")
 
 
 def check_multiple(side: int, multiple: int) -> None:

@@ -33,9 +33,12 @@ class RunnableGraph:
         Raises:
             EngineError: a wrong shape, or a result that is not finite.
         """
-        given = {t.name: to_file(inputs[t.name], t) for t in self.graph.inputs}
+        graph = self.graph
+        if graph.dynamic_batch:
+            graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
+        given = {t.name: to_file(inputs[t.name], t) for t in graph.inputs}
         found = self.engine.run(given)
-        return {t.name: self._from_file(found, t) for t in self.graph.outputs}
+        return {t.name: self._from_file(found, t) for t in graph.outputs}
 
     def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
         raw = np.asarray(found[tensor.name])

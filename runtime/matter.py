@@ -1,6 +1,6 @@
 """The public call: load a bundle once, matte many pictures."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,34 @@ class Matter:
             EngineError: the engine failed, or gave values that are not finite.
         """
         image = check_image(image)
-        trimap, odd = _read(trimap, image)
+        trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
             alpha, found = self._pipeline(image, trimap, clock)
         else:
             alpha, found = self._resume(image, trimap, clock, journal)
         return Matte(alpha, found, clock.seconds, odd, clock.counts)
+
+    def many(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        trimaps: Sequence[NDArray[np.uint8] | None] | None = None,
+    ) -> list[Matte]:
+        """Matte several pictures; with a ``batch`` (vitmatte) their tiles share calls.
+
+        All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
+
+        Args:
+            images: uint8 (H, W, 3), RGB, of any sizes.
+            trimaps: one a picture, as of the call; by default none.
+
+        Raises:
+            OptionError: not as many trimaps as pictures; and as the call.
+            PictureError, EngineError: as the call.
+        """
+        from edgematte.runtime.batches import many
+
+        return many(self._pipeline, images, trimaps)
 
     def _resume(
         self,
@@ -104,7 +125,7 @@ class Matter:
             OptionError: any other net, or a pixel that is not unknown.
         """
         image = check_image(image)
-        trimap, _ = _read(trimap, image)
+        trimap, _ = check_trimap(trimap, image)
         clock = Clock()
         inner = resumable(self._pipeline, self.bundle.manifest.model, "--explain")
         assert isinstance(self._pipeline, Cascade)
@@ -121,7 +142,7 @@ class Matter:
         gives; of any other, its one matte. Arguments and errors are those of the call.
         """
         image = check_image(image)
-        trimap, odd = _read(trimap, image)
+        trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if not isinstance(self._pipeline, Cascade) or not hasattr(self._pipeline.inner, "steps"):
             alpha, found = self._pipeline(image, trimap, clock)
@@ -163,6 +184,7 @@ def load(
     steps: int | None = None,
     seed: int | None = None,
     stop_below: float | None = None,
+    batch: int = 1,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
@@ -181,6 +203,7 @@ def load(
         seed: of their noise, an unsigned 32-bit integer.
         stop_below: ends the steps when alpha changes by less from one to the next, on average over
             the unknown pixels.
+        batch: of bundles exported with --dynamic-batch (vitmatte): tiles that run in one call.
 
     Raises:
         BundleError: a missing, damaged or unknown bundle.
@@ -190,14 +213,17 @@ def load(
     """
     if threads is not None and threads < 1:
         raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
+    if batch < 1:
+        raise OptionError(f"batch {batch}: at least 1")
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below)
+    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
-    return matter_from(opened, name, EngineOptions(device, threads, half=half, cache=cache), work)
+    options = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
+    return matter_from(opened, name, options, work)
 
 
 def matter_from(
@@ -211,11 +237,11 @@ def matter_from(
         for graph in manifest.graphs
     }
     pipeline = pipeline_for(family(manifest.model), host, graphs, manifest.trimap_stage)
-    work.limit(pipeline, manifest.model)
+    work.limit(pipeline, manifest.model, manifest.graphs)
     return Matter(bundle, pipeline, engine)
 
 
-def _read(
+def check_trimap(
     trimap: NDArray[np.uint8] | None, image: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8] | None, int]:
     """The trimap in the three values, and how many pixels had others."""

@@ -1,6 +1,6 @@
 """What every model's host side offers: a pipeline over its graphs, and its steps by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -51,6 +51,22 @@ class Resumable(Protocol):
         pixel: tuple[int, int] | None = None,
     ) -> Any:
         """What the patch of a pixel looks at: an ``edgematte.runtime.explanation.Explanation``."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A pipeline on tiles that know nothing of each other: several may share a call."""
+
+    def take(self, batch: int) -> None:
+        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+
+    def many(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        trimaps: Sequence[NDArray[np.uint8]],
+        clock: Clock,
+    ) -> list[NDArray[np.float32]]:
+        """Alpha of every picture (H, W, 3) with its trimap (H, W)."""
 
 
 def to_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

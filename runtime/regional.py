@@ -35,6 +35,7 @@ Floats = NDArray[np.float32]
 Found = dict[str, Floats]
 
 GRAPHS = ("coarse", "encode", "refine")
+CALLS = 3  # to learn what one takes; the first is slow
 
 
 def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
@@ -68,14 +69,17 @@ class Regions:
         self.budget, self.pace = Budget(host.max_regions), Pace()
 
     def limit(self, budget: Budget) -> None:
-        """Keep to a budget from now on; a time needs to know what a call takes, so it makes two."""
+        """Keep to a budget from now on; a time needs to know what a call takes: it makes some."""
         most = self.budget.max_regions if budget.max_regions is None else budget.max_regions
         self.budget = Budget(most, budget.budget_ms)
         if budget.budget_ms is not None:
-            for _ in range(2):  # the first is slow
-                clock, self.pace = Clock(), Pace()
+            seconds = []
+            for _ in range(CALLS):
+                clock = Clock()
                 self.refiner.warm_up(clock)
-                self.pace.saw_calls(clock.total, 1)
+                seconds.append(clock.total)
+            self.pace = Pace()
+            self.pace.saw_calls(min(seconds), 1)
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
         """See :class:`Pipeline`. A given trimap is refused: the net was made to need none."""
@@ -128,7 +132,8 @@ class Regions:
             cells = select_cells(trimap)
             clock.counts["regions found"] = len(cells)
             places = _places(known, cells)
-            asked, most = np.flatnonzero(places < 0), self._most(clock)
+            asked = np.flatnonzero(places < 0)
+            most = self._most(clock) if len(asked) else None
             if most is not None and len(asked) > most:
                 kept = places >= 0
                 kept[asked[most_uncertain(trimap, cells[asked], most)]] = True
@@ -143,6 +148,8 @@ class Regions:
         if budget.budget_ms is None:
             return budget.max_regions
         calls = self.pace.calls(budget.budget_ms / 1000 - clock.total)
+        if not calls:
+            self.pace.doubt()
         count = calls * self.refiner.side
         return count if budget.max_regions is None else min(count, budget.max_regions)
 

@@ -1,6 +1,6 @@
 """Host side of ViTMatte: one graph of a fixed size, on tiles of the picture that hold unknowns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Cut = tuple[Floats, Floats]  # image and trimap of a tile
 STRIP = 256  # rows worked on at a time: memory stays that of the result
 
 
@@ -40,27 +41,58 @@ class Tiles:
     def __init__(self, host: Host, graph: GraphCall) -> None:
         """``graph`` makes image (1, 3, h, w) and trimap (1, 1, h, w) into alpha (1, 1, h, w)."""
         self.host, self.graph = host, graph
+        self._most = 1  # tiles of one call
+
+    def take(self, batch: int) -> None:
+        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+        self._most = batch
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
         """See :class:`Pipeline`; there is always a trimap."""
         assert trimap is not None
-        host = self.host
-        stitcher = _stitcher(host, (picture.shape[1], picture.shape[0]))
-        for tile in walk(_grid(host, stitcher.size)):
-            known = window(trimap, tile)
-            if not (known == UNKNOWN).any():
-                with clock("host.stitch"):
-                    stitcher.add(tile, 0.0)
-                continue
-            with clock("host.crop"):
-                image = image_input(window(picture, tile), host)
-                classes = trimap_input(known, host)
-            with clock("graph.matte"):
-                alpha = self.graph(image=image, trimap=classes)["alpha"][0, 0]
-            with clock("host.stitch"):
-                stitcher.add(tile, alpha)
+        return self.many([picture], [trimap], clock)[0], trimap
+
+    def many(
+        self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
+    ) -> list[Floats]:
+        """Alpha of every picture (H, W, 3) with its trimap (H, W); their tiles share calls."""
+        stitchers = [_stitcher(self.host, (t.shape[1], t.shape[0])) for t in trimaps]
+        waiting: list[tuple[Stitcher, Patch, Cut | None]] = []
+        full = 0
+        for picture, trimap, stitcher in zip(pictures, trimaps, stitchers, strict=True):
+            for tile in walk(_grid(self.host, stitcher.size)):
+                cut = None
+                if (window(trimap, tile) == UNKNOWN).any():
+                    with clock("host.crop"):
+                        cut = self._cut(picture, trimap, tile)
+                waiting.append((stitcher, tile, cut))
+                full += cut is not None
+                if full == self._most:
+                    self._run(waiting, clock)
+                    waiting, full = [], 0
+        self._run(waiting, clock)
         with clock("host.stitch"):
-            return keep_known(stitcher.finish(), trimap), trimap
+            return [keep_known(s.finish(), t) for s, t in zip(stitchers, trimaps, strict=True)]
+
+    def _cut(self, picture: Bytes, trimap: Bytes, tile: Patch) -> Cut:
+        host = self.host
+        return image_input(window(picture, tile), host), trimap_input(window(trimap, tile), host)
+
+    def _run(self, waiting: list[tuple[Stitcher, Patch, Cut | None]], clock: Clock) -> None:
+        """Stitch tiles in their order: known ones as they are, the others by one call."""
+        cuts = [cut for _, _, cut in waiting if cut is not None]
+        if cuts:
+            with clock("host.crop"):
+                image, classes = (_together([cut[i] for cut in cuts]) for i in range(2))
+            with clock("graph.matte"):
+                alphas = iter(self.graph(image=image, trimap=classes)["alpha"][:, 0])
+        with clock("host.stitch"):
+            for stitcher, tile, cut in waiting:
+                stitcher.add(tile, 0.0 if cut is None else next(alphas))
+
+
+def _together(parts: list[Floats]) -> Floats:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def window(array: Bytes, tile: Patch) -> Bytes:

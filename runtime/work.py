@@ -1,12 +1,13 @@
 """What a caller may ask of a loaded bundle: limits of the work, and how steps are taken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgematte.errors import OptionError
-from edgematte.manifest import Host
+from edgematte.manifest import Graph, Host
 from edgematte.runtime.budget import Budget, Limited
 from edgematte.runtime.cascade import Cascade
-from edgematte.runtime.pipeline import Pipeline, Resumable
+from edgematte.runtime.pipeline import Batched, Pipeline, Resumable
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Work:
         steps: of nets that work in steps: 1 to 50.
         seed: of their noise, an unsigned 32-bit integer.
         stop_below: ends their steps when alpha changes by less, on average over unknown pixels.
+        batch: tiles that one call of a graph of dynamic batch takes.
     """
 
     max_regions: int | None = None
@@ -28,6 +30,7 @@ class Work:
     steps: int | None = None
     seed: int | None = None
     stop_below: float | None = None
+    batch: int = 1
 
     def host(self, host: Host, model: str) -> Host:
         """The bundle's host parameters with these settings.
@@ -44,8 +47,8 @@ class Work:
             )
         return replace(host, **given)  # type: ignore[arg-type]
 
-    def limit(self, pipeline: Pipeline, model: str) -> None:
-        """Make a pipeline keep to these settings.
+    def limit(self, pipeline: Pipeline, model: str, graphs: Sequence[Graph] = ()) -> None:
+        """Make a pipeline of these graphs keep to these settings.
 
         Raises:
             OptionError: limits that this net does not know.
@@ -60,6 +63,17 @@ class Work:
             pipeline.limit(budget)
         if self.memory_mb is not None:
             resumable(pipeline, model, "--memory").limit_memory(self.memory_mb)
+        if self.batch != 1:
+            self._batch(pipeline, model, graphs)
+
+    def _batch(self, pipeline: Pipeline, model: str, graphs: Sequence[Graph]) -> None:
+        inner = pipeline.inner if isinstance(pipeline, Cascade) else pipeline
+        if not isinstance(inner, Batched) or not any(g.dynamic_batch for g in graphs):
+            raise OptionError(
+                f"batch {self.batch}: this bundle of {model} runs one call at a time; export "
+                "vitmatte to onnx with --dynamic-batch, or leave batch out"
+            )
+        inner.take(self.batch)
 
 
 def resumable(pipeline: Pipeline, model: str, option: str) -> Resumable:
@@ -69,6 +83,11 @@ def resumable(pipeline: Pipeline, model: str, option: str) -> Resumable:
         OptionError: there is none; the message names the option that wants it.
     """
     inner = pipeline.inner if isinstance(pipeline, Cascade) else pipeline
+    if isinstance(inner, Batched) and option == "--memory":
+        raise OptionError(
+            f"--memory has no meaning for {model}, whose memory is that of a tile: export it with "
+            "a smaller --tile"
+        )
     if not isinstance(inner, Resumable):
         raise OptionError(
             f"{option} has no meaning for {model}, whose patches see no other patches; leave it out"

@@ -244,6 +244,7 @@ def test_a_truncated_clip_gives_what_it_had_and_says_so(
     report = matte_clip(matter, short, tmp_path / "out.mov")
     assert 5 < report.frames < 40
     assert len(frames(tmp_path / "out.mov")[0]) == report.frames
+    assert len(heard(tmp_path / "out.mov")) > HZ / 10  # nor is there a packet cut in two
     if name != "clip.ts":  # a broadcast has no end to be compared with
         assert "short" in report.note and str(report.frames) in report.note
 

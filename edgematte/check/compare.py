@@ -15,7 +15,7 @@ from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.graph import GraphCall, RunnableGraph
 from edgematte.runtime.pipeline import Pipeline, Step
 
 
@@ -53,6 +53,38 @@ def compare_graphs(
             where, value = f"{name}.{output}", record.sample(outputs[output])
             limit = None if tolerance is None else output_tolerance(expected, tolerance)
             found.append(difference("export", where, engine, value, expected, limit))
+    return found
+
+
+def compare_batches(
+    goldens: Goldens, graphs: Mapping[str, RunnableGraph], engine: str, tolerance: Tolerance | None
+) -> list[Difference]:
+    """Graphs of dynamic batch: recorded inputs first and last in a batch, mirrored ones between.
+
+    Those of the record must give what it says wherever they stand, the mirrored ones what they
+    give alone.
+    """
+    found = []
+    for name, record in goldens.graphs.items():
+        if not graphs[name].graph.dynamic_batch:
+            continue
+        given = record.inputs
+        mirrored = {k: np.ascontiguousarray(v[..., ::-1]) for k, v in given.items()}
+        together = {k: np.concatenate([v, mirrored[k], mirrored[k], v]) for k, v in given.items()}
+        alone, batch = graphs[name](**mirrored), graphs[name](**together)
+        for output, expected in record.outputs.items():
+            rows = batch[output][:, None]  # a batch of one each
+            limit = None if tolerance is None else output_tolerance(expected, tolerance)
+            value = np.concatenate(
+                [
+                    record.sample(rows[0]),
+                    record.sample(rows[3]),
+                    *(record.sample(r) for r in rows[1:3]),
+                ]
+            )
+            wanted = np.concatenate([expected] * 2 + [record.sample(alone[output])] * 2)
+            where = f"{name}.{output}, batch of {len(rows)}"
+            found.append(difference("export", where, engine, value, wanted, limit))
     return found
 
 

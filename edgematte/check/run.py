@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Sequence
 
 from edgematte.check.compare import (
+    compare_batches,
     compare_graphs,
     compare_host,
     compare_trimaps,
@@ -52,6 +53,7 @@ def check_bundle(
         tolerance = limits if engine.decides else None
         graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
+        differences += compare_batches(goldens, graphs, engine.label, tolerance)
         pipeline = pipeline_for(chosen, manifest.host, graphs, manifest.trimap_stage)
         given = goldens.trimap if chosen.needs_trimap else None
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)

@@ -27,6 +27,17 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--batch``; ``what`` it counts."""
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"bundles exported with --dynamic-batch: {what} (default: 1)",
+    )
+
+
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """``--max-regions``, ``--budget-ms``."""
     parser.add_argument(
@@ -103,6 +114,7 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         steps=arguments.steps,
         seed=arguments.seed,
         stop_below=arguments.stop_below,
+        batch=arguments.batch,
     )
 
 

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from edgematte.cli.arguments import (
+    add_batch,
     add_budget,
     add_engine,
     add_json,
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", type=int, default=20, help="timed runs, after 2 warm-ups")
     add_engine(parser)
+    add_batch(parser, "pictures a run, whose tiles run N a call")
     add_budget(parser)
     add_steps(parser)
     add_json(parser)
@@ -50,14 +52,16 @@ def run(arguments: argparse.Namespace) -> int:
     made = family(manifest.model).needs_trimap and not manifest.trimap_stage
     if trimap is None and made and not arguments.picture:
         trimap = testcard_trimap(*size)
-    found = bench(matter, picture, arguments.runs, trimap=trimap)
+    found = bench(matter, picture, arguments.runs, trimap=trimap, batch=arguments.batch)
     if arguments.json:
         print_json(dataclasses.asdict(found))
         return 0
-    print(f"{matter.bundle.path.name}, {found.engine}, {found.picture}, {found.runs} runs")
+    several = f" of {found.batch} pictures" if found.batch > 1 else ""
+    print(f"{matter.bundle.path.name}, {found.engine}, {found.picture}, {found.runs} runs{several}")
     print(f"{'stage':<18}{'median ms':>12}{'p90 ms':>12}")
     for stage in found.stages:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
     print(f"host steps take {100 * found.host_share:.0f} % of the whole")
+    print(f"{found.pictures_per_s:.2f} pictures per second")
     print(f"peak resident memory {found.peak_rss_mb:.0f} MiB")
     return 0

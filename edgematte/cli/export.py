@@ -17,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         help="fp32, fp16, int8, int8-weights; coreml: int4-palette (default: fp32; coreml: fp16)",
     )
-    parser.add_argument("--size", default="512", help="of the graph: 512 or WxH (default: 512)")
+    parser.add_argument(
+        "--size",
+        "--tile",
+        default="512",
+        help="of the graph, and so of vitmatte's tiles: 512 or WxH (default: 512)",
+    )
     parser.add_argument(
         "--graphs",
         help="lightweight: fused (one graph, image -> alpha, trimap; the default) or split (any "
@@ -77,6 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
     parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")
+    parser.add_argument(
+        "--dynamic-batch",
+        action="store_true",
+        help="onnx, vitmatte: a graph that takes any number of tiles at once, for servers",
+    )
     parser.add_argument("--min-ios", type=int, help="coreml: 15 to 18 (default: 16; int8: 17)")
     parser.add_argument("--io", default="tensor", help="coreml: tensor or image (default: tensor)")
     parser.add_argument("--alpha-bits", type=int, default=8, help="coreml --io image: 8 or 16")
@@ -118,6 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         io=arguments.io,
         alpha_bits=arguments.alpha_bits,
         ort=arguments.ort,
+        dynamic_batch=arguments.dynamic_batch,
         cascade=arguments.cascade,
         band_px=arguments.band,
         calibration=arguments.calibration,

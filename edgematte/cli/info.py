@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             for t in tensors:
                 low, high = t.range
                 print(
-                    f"  {kind:<4}{t.name:<8}{t.dtype} {t.layout} {list(t.shape)} "
+                    f"  {kind:<4}{t.name:<8}{t.dtype} {t.layout} {graph.shape_of(t)} "
                     f"in [{low:g}, {high:g}]: {t.meaning}"
                 )
     for d in m.accuracy.differences:

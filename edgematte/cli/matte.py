@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import (
+    add_batch,
     add_budget,
     add_engine,
     add_json,
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="clips, regional: refine every region in every frame",
     )
     add_engine(parser)
+    add_batch(parser, "tiles of a picture that run in one call")
     add_budget(parser)
     add_patches(parser)
     add_steps(parser)
@@ -148,6 +150,7 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
         "results": {k: str(p) for k, p in job.results.items() if p},
         "size": [picture.shape[1], picture.shape[0]],
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
+        "counts": matte.counts,
     }
 
 

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "fp32"),
         default="auto",
-        help="auto: bf16 or fp16 where the device has it",
+        help="auto: bf16 or fp16 where the device has it; fp32 with --quantize-aware",
     )
     parser.add_argument(
         "--threads",
@@ -175,7 +175,8 @@ def _settings(
     multiple = family(chosen.model).multiple
     if arguments.size is not None and (arguments.size < multiple or arguments.size % multiple):
         raise OptionError(f"--size {arguments.size}: a multiple of {multiple}")
-    automatic = arguments.precision == "auto"
+    # bfloat16's rounding is as coarse as what int8 training is to learn to bear.
+    automatic = arguments.precision == "auto" and not arguments.quantize_aware
     workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1
     return Settings(
         output=arguments.output,

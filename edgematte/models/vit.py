@@ -5,7 +5,8 @@ Blocks come in groups: the first of a group attend inside windows, the others ov
 Positions are learned, and attention adds a decomposed relative position bias (Li et al. 2022,
 "Exploring plain vision transformer backbones for object detection").
 
-Maps are (B, h, w, C) here, in patches; every reshape keeps the rank at 5 or below.
+Maps are (B, h, w, C) here, in patches; every reshape keeps the rank at 5 or below, and leaves the
+batch open, so that a graph may be captured for any.
 """
 
 from typing import NamedTuple
@@ -73,7 +74,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, constants: Constants) -> Tensor:
         """(B, h, w, C) -> the same shape."""
-        batch, height, width, channels = (int(n) for n in x.shape)
+        height, width, channels = (int(n) for n in x.shape[1:])
         rows, columns = (int(t.shape[0]) for t in (constants.rows, constants.columns))
         qkv = F.linear(x, self.qkv.weight, constants.qkv_bias)
         if self.window:
@@ -91,7 +92,7 @@ class Attention(nn.Module):
         y = y.reshape(-1, self.heads, pixels, depth).permute(0, 2, 1, 3)
         y = y.reshape(-1, rows, columns, channels)
         if self.window:
-            y = _join(y, batch, tall, wide)
+            y = _join(y, tall, wide)
             if (tall, wide) != (height, width):
                 y = y[:, :height, :width]
         elif rows < height:
@@ -113,13 +114,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, constants: Constants) 
         scale: of q . k.
         constants: of the block.
     """
-    count, pixels, depth = (int(n) for n in q.shape)
+    pixels, depth = (int(n) for n in q.shape[1:])
     rows, columns = int(constants.rows.shape[0]), int(constants.columns.shape[0])
-    grid = q.reshape(count, rows, columns, depth)
+    grid = q.reshape(-1, rows, columns, depth)
     by_row = grid @ constants.rows.transpose(1, 2)
     by_column = (grid.transpose(1, 2) @ constants.columns.transpose(1, 2)).transpose(1, 2)
     q = cat([q * scale, by_row.flatten(1, 2), by_column.flatten(1, 2)], dim=2)
-    k = cat([k, constants.places.expand(count, pixels, rows + columns)], dim=2)
+    k = cat([k, constants.places.expand(q.shape[0], pixels, rows + columns)], dim=2)
     return softmax(q @ k.transpose(1, 2), dim=-1) @ v
 
 
@@ -241,11 +242,11 @@ class ViT(nn.Module):
         oneDNN 3.x gives wrong results for bfloat16 convolutions whose stride is their size (4
         channels, with AMX), in PyTorch and in OpenVINO.
         """
-        batch, channels, height, width = (int(n) for n in x.shape)
+        channels, height, width = (int(n) for n in x.shape[1:])
         rows, columns, side = height // self.patch, width // self.patch, self.patch
-        x = x.reshape(batch * channels, rows, side, columns, side).permute(0, 1, 3, 2, 4)
-        x = x.reshape(batch, channels, rows * columns, side * side).permute(0, 2, 1, 3)
-        x = x.reshape(batch, rows, columns, channels * side * side)
+        x = x.reshape(-1, rows, side, columns, side).permute(0, 1, 3, 2, 4)
+        x = x.reshape(-1, channels, rows * columns, side * side).permute(0, 2, 1, 3)
+        x = x.reshape(-1, rows, columns, channels * side * side)
         return F.linear(x, self.embed.weight.flatten(1), self.embed.bias)
 
     def _position(self, height: int, width: int) -> Tensor:
@@ -279,35 +280,34 @@ def _by_offset(table: Tensor, length: int) -> Tensor:
 
 def _split(x: Tensor, rows: int, columns: int) -> Tensor:
     """(B, h, w, C) -> windows (B * h/rows * w/columns, rows, columns, C)."""
-    batch, height, width, channels = (int(n) for n in x.shape)
+    height, width, channels = (int(n) for n in x.shape[1:])
     if (rows, columns) == (height, width):
         return x
-    x = x.reshape(batch * height // rows, rows, width // columns, columns, channels)
+    x = x.reshape(-1, rows, width // columns, columns, channels)
     return x.permute(0, 2, 1, 3, 4).reshape(-1, rows, columns, channels)
 
 
 def _sample(x: Tensor, step: int) -> Tensor:
     """(B, h, w, C) -> its lattices of every ``step``-th patch, (B * step^2, h/step, w/step, C)."""
-    batch, height, width, channels = (int(n) for n in x.shape)
+    height, width, channels = (int(n) for n in x.shape[1:])
     rows, columns = height // step, width // step
-    x = x.reshape(batch, rows, step, columns, step * channels).permute(0, 2, 1, 3, 4)
-    x = x.reshape(batch * step, rows * columns, step, channels).permute(0, 2, 1, 3)
+    x = x.reshape(-1, rows, step, columns, step * channels).permute(0, 2, 1, 3, 4)
+    x = x.reshape(-1, rows * columns, step, channels).permute(0, 2, 1, 3)
     return x.reshape(-1, rows, columns, channels)
 
 
 def _spread(x: Tensor, step: int) -> Tensor:
     """The reverse of :func:`_sample`."""
-    count, rows, columns, channels = (int(n) for n in x.shape)
-    batch = count // step**2
-    x = x.reshape(batch * step, step, rows * columns, channels).permute(0, 2, 1, 3)
-    x = x.reshape(batch, step, rows, columns, step * channels).permute(0, 2, 1, 3, 4)
-    return x.reshape(batch, rows * step, columns * step, channels)
+    rows, columns, channels = (int(n) for n in x.shape[1:])
+    x = x.reshape(-1, step, rows * columns, channels).permute(0, 2, 1, 3)
+    x = x.reshape(-1, step, rows, columns, step * channels).permute(0, 2, 1, 3, 4)
+    return x.reshape(-1, rows * step, columns * step, channels)
 
 
-def _join(x: Tensor, batch: int, height: int, width: int) -> Tensor:
+def _join(x: Tensor, height: int, width: int) -> Tensor:
     """The reverse of :func:`_split`."""
-    _, rows, columns, channels = (int(n) for n in x.shape)
+    rows, columns, channels = (int(n) for n in x.shape[1:])
     if (rows, columns) == (height, width):
         return x
-    x = x.reshape(batch * height // rows, width // columns, rows, columns, channels)
-    return x.permute(0, 2, 1, 3, 4).reshape(batch, height, width, channels)
+    x = x.reshape(-1, width // columns, rows, columns, channels)
+    return x.permute(0, 2, 1, 3, 4).reshape(-1, height, width, channels)

@@ -1,9 +1,12 @@
 """Parts of scenes around unknown pixels, with trimaps, for nets that are given a trimap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
@@ -133,3 +136,37 @@ class Crops(Dataset[Crop]):
     def __getitem__(self, index: int) -> Crop:
         """The crop of this index."""
         return make_crop(np.random.default_rng((self.seed, index)), self.library, self.side_px)
+
+
+def crops(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
+    """Crops of `crop_px`, as recipes ask for them: scenes have no size of their own here."""
+    return Crops(library, crop_px, seed)
+
+
+@dataclass(frozen=True)
+class CropBatch:
+    """Crops as float tensors in [0, 1]: `image` (B, 3, S, S), `alpha` (B, 1, S, S).
+
+    `trimap` (B, 3, S, S): background, unknown, foreground, of which one is 1 in each pixel.
+    """
+
+    image: Tensor
+    alpha: Tensor
+    trimap: Tensor
+
+    def to(self, device: torch.device) -> "CropBatch":
+        """The same batch on a device."""
+        return CropBatch(*(part.to(device) for part in (self.image, self.alpha, self.trimap)))
+
+
+def collate_crops(samples: Sequence[Crop]) -> CropBatch:
+    """Stack crops of one size."""
+    images = torch.from_numpy(np.stack([crop.image for crop in samples]))
+    alphas = torch.from_numpy(np.stack([crop.alpha for crop in samples]))
+    trimaps = torch.from_numpy(np.stack([crop.trimap for crop in samples]))
+    classes = torch.stack([trimaps == c for c in (BACKGROUND, UNKNOWN, FOREGROUND)], dim=1)
+    return CropBatch(
+        image=images.permute(0, 3, 1, 2).float() / 255,
+        alpha=alphas[:, None].float() / 255,
+        trimap=classes.float(),
+    )

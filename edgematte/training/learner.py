@@ -26,14 +26,17 @@ class Learner(Generic[M]):
         precision: torch.dtype,
         *,
         pretrained: bool = False,
+        teacher: M | None = None,
     ) -> None:
         """`precision` is what autocast computes in; float32 turns it off.
 
         `pretrained`: the model's backbone is, and parts of it learn as slowly as the recipe says.
+        `teacher`: imitate this one, by the recipe's `imitation` in place of its losses.
         """
         self.recipe, self.model, self.device, self.precision = recipe, model, device, precision
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.requires_grad_(True)
+        self.teacher = teacher and teacher.to(device).eval().requires_grad_(False)
         self.average = Average(model, recipe.decay)
         self.optimizer = make_optimizer(recipe, model, pretrained=pretrained)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
@@ -42,6 +45,8 @@ class Learner(Generic[M]):
         """The recipe's losses of a batch, `radius_px` as it takes it."""
         enabled = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision, enabled=enabled):
+            if self.teacher is not None and self.recipe.imitation is not None:
+                return self.recipe.imitation(self.model, self.teacher, batch)
             return self.recipe.losses(self.model, batch, radius_px)
 
     def step(
@@ -63,8 +68,9 @@ class Learner(Generic[M]):
         parts = self.losses(batch, radius_px)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(parts["total"]).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimizer)
+        # Averaged first: a gradient that overflows in one process makes all of them skip the step.
         processes.average(p.grad for p in self.model.parameters() if p.grad is not None)
+        self.scaler.unscale_(self.optimizer)
         size = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         found = torch.stack([*(part.detach().float() for part in parts.values()), size]).tolist()
         losses = dict(zip(parts, found, strict=False))
@@ -88,6 +94,7 @@ class Learner(Generic[M]):
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "ranges": fake_quantize.ranges(self.model),
+            "teacher": self.teacher.state_dict() if self.teacher is not None else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -100,3 +107,5 @@ class Learner(Generic[M]):
             self.scaler.load_state_dict(state["scaler"])
         for model in (self.model, self.average.model):
             fake_quantize.restore(model, state.get("ranges", {}))
+        if self.teacher is not None:
+            self.teacher.load_state_dict(state["teacher"])

@@ -19,14 +19,13 @@ def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tens
     return F.grid_sample(probabilities, grid, padding_mode="border", align_corners=False)
 
 
-def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
-    """Eq. 10 of one batch.
+def answers(model: Lightweight, batch: Batch) -> tuple[list[Tensor], Tensor]:
+    """SN's logits of the whole scenes, finest first, and alpha (B, 1, C, C) of the crops.
 
     MRN sees each sample's crop with the probabilities SN gave for that part of the whole scene,
     or with the one-hot true trimap where the sample says so.
     """
     logits = model.sn(batch.image)
-    target = trimap_target(batch.alpha, batch.known, radius_px)
     raised = F.interpolate(logits[0], scale_factor=8.0, mode="bilinear", align_corners=False)
     crop_px = batch.crop_image.shape[-1]
     rows = list(raised.float().softmax(dim=1).unbind())
@@ -40,8 +39,28 @@ def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor
     probabilities = torch.stack(rows).contiguous(memory_format=torch.channels_last)
     refined = model.mrn(batch.crop_image, probabilities).float()
     foreground = probabilities[:, FOREGROUND : FOREGROUND + 1]
-    alpha = foreground + probabilities[:, UNKNOWN : UNKNOWN + 1] * refined
+    return logits, foreground + probabilities[:, UNKNOWN : UNKNOWN + 1] * refined
+
+
+def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    """Eq. 10 of one batch."""
+    logits, alpha = answers(model, batch)
+    target = trimap_target(batch.alpha, batch.known, radius_px)
     return lightweight_loss(logits, target, alpha, batch.crop_alpha, batch.crop_known)
+
+
+def imitation(model: Lightweight, teacher: Lightweight, batch: Batch) -> dict[str, Tensor]:
+    """How far the answers in use are from the teacher's: trimap and alpha; 0 where they are equal.
+
+    The divergence of SN's probabilities from the teacher's, and 5 L1 of alpha, as eq. 10 weighs it.
+    """
+    with torch.no_grad():
+        (true, *_), true_alpha = answers(teacher, batch)
+    (found, *_), alpha = answers(model, batch)
+    likely, wanted = (logits.float().log_softmax(dim=1) for logits in (found, true))
+    apart = F.kl_div(likely, wanted, reduction="none", log_target=True).sum(dim=1).mean()
+    l1 = (alpha - true_alpha).abs().mean()
+    return {"sn": apart, "l1": l1, "total": apart + 5 * l1}
 
 
 def preview(model: Lightweight, batch: Batch) -> dict[str, Tensor]:

@@ -52,7 +52,9 @@ def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
     levels = model.coarse_net(batch.image)
     target = trimap_target(batch.alpha, batch.known, radius_px)[:, None]
     trimap = (target == TARGET_FOREGROUND) + 0.5 * (target == TARGET_UNKNOWN)
-    where = chosen_cells(cell_classes(trimap, CELL_PX), MOST_CELLS, chance(batch))
+    where = chosen_cells(
+        cell_classes(trimap, CELL_PX), MOST_CELLS, chance(batch.crop_image, batch.crop_alpha)
+    )
     cell_alpha = levels[0].alpha.sigmoid()
     coarse = F.interpolate(cell_alpha, scale_factor=float(CELL_PX), mode="bilinear")
     refined = model.refined(crop_cells(cat([batch.image, coarse], dim=1), where), where)

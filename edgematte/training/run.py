@@ -1,5 +1,6 @@
 """A training run in progress: stages, saving, going on, what it shows of itself."""
 
+import copy
 import logging
 import sys
 import time
@@ -60,10 +61,16 @@ class Run(Generic[M]):
             raise OptionError("give the run an end: --steps or --time-limit")
         self.recipe, self.settings, self.library, self.tune = recipe, settings, library, tune
         self.first = processes.rank() == 0
+        teacher = copy.deepcopy(model) if settings.quantize_aware and recipe.imitation else None
         if settings.quantize_aware:
             quantize_aware(model)
         self.learner = Learner(
-            recipe, model, settings.device, settings.precision, pretrained=tune or pretrained
+            recipe,
+            model,
+            settings.device,
+            settings.precision,
+            pretrained=tune or pretrained,
+            teacher=teacher,
         )
         self.step = self.samples_seen = 0
         self.elapsed_s = 0.0
@@ -85,6 +92,7 @@ class Run(Generic[M]):
                 )
         own = recipe.tune_rate if self.tune else recipe.learning_rate
         self.peak = settings.learning_rate or own
+        self.drops = () if self.tune else recipe.drops
 
     @property
     def progress(self) -> float:
@@ -230,7 +238,7 @@ class Run(Generic[M]):
         sums: dict[str, float] = {}
         counted = 0
         for batch in self.batches(stage):
-            rate = learning_rate(self.progress, self.peak, self.recipe.warm_up)
+            rate = learning_rate(self.progress, self.peak, self.recipe.warm_up, self.drops)
             self.losses = self.train_step(batch, rate)
             for name, value in self.losses.items():
                 sums[name] = sums.get(name, 0.0) + value

@@ -46,6 +46,10 @@ class Recipe(Generic[M]):
     the factor of a parameter's learning rate in runs that start from pretrained weights.
     `backbone(model, state, source)` takes over a plain pretrained backbone; `source` names it in
     errors.
+
+    `imitation(model, teacher, batch)` gives the losses of quantization-aware training, with a
+    `total`: how far the model's answers are from those of the float model it started as. Without
+    it `losses` serves there too.
     """
 
     model: str
@@ -66,6 +70,8 @@ class Recipe(Generic[M]):
     backbone: Callable[[M, dict[str, Tensor], str], None] | None = None
     samples: Callable[[Library, int, int, int], Dataset[Any]] = Samples
     collate: Callable[[Sequence[Any]], Any] = collate
+    drops: tuple[tuple[float, float], ...] = ()  # of the rate, see `learning_rate`; fine-tuning: no
+    imitation: Callable[[M, M, Any], dict[str, Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,16 @@ def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:
     )
 
 
-def learning_rate(progress: float, peak: float, warm_up: float) -> float:
-    """Linear warm-up, then a cosine to zero; `progress` in [0, 1]."""
+def learning_rate(
+    progress: float, peak: float, warm_up: float, drops: Sequence[tuple[float, float]] = ()
+) -> float:
+    """Linear warm-up, then a cosine to zero; `progress` in [0, 1].
+
+    With `drops`, pairs of a share of the run and a factor, the rate is constant but for those: from
+    each share on it is the factor times the peak.
+    """
     if progress < warm_up:
         return peak * max(progress / warm_up, 0.01)
+    if drops:
+        return peak * next((factor for share, factor in reversed(drops) if progress >= share), 1.0)
     return peak * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))

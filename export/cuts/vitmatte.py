@@ -13,12 +13,15 @@ from edgematte.check.goldens import to_bytes
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts.sized_vit import SizedViT
+from edgematte.export.fused_attention import attention_line
 from edgematte.manifest import Graph, Host
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.vitmatte import ViTMatte
+from edgematte.runtime.matter import Matter
 from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk
 
 CUTS = ("tiles",)
+BATCHED = ("tiles",)
 SIZES = {"overlap": 128, "lattice": 1}
 PATCH_PX = 16
 UNIT = (0.0, 1.0)
@@ -115,6 +118,21 @@ def reference(
 def _inside(tile: Patch, height: int, width: int) -> tuple[slice, slice]:
     rows = slice(tile.top, min(tile.top + tile.height, height))
     return rows, slice(tile.left, min(tile.left + tile.side, width))
+
+
+def report(
+    model: ViTMatte,
+    host: Host,
+    matter: Matter,
+    picture: NDArray[np.uint8],
+    trimap: NDArray[np.uint8],
+) -> list[str]:
+    """Lines of REPORT.md: how many attentions the engine fuses."""
+    bundle = matter.bundle
+    graph = bundle.manifest.graph("matte")
+    blocks = len(model.backbone.blocks)
+    line = attention_line(bundle.manifest.target, bundle.file(graph), graph, blocks)
+    return ["## Attention", "", line] if line else []
 
 
 def host_pool(

@@ -7,6 +7,7 @@ measures every one of them.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -29,6 +30,8 @@ from edgematte.export.passes.split_linear import fold_scale, split_linear
 from edgematte.export.passes.transposed_conv import transposed_conv
 
 Pass = Callable[[GraphModule], int]
+Axes = tuple[dict[int, Any], ...]
+"""Of every input: the axes that stay open, with their torch.export.Dim."""
 
 ATTENTION: tuple[Pass, ...] = (split_linear, fold_scale, late_division)
 
@@ -70,9 +73,12 @@ def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> 
 
 
 def rewrite(
-    program: ExportedProgram, example: tuple[torch.Tensor, ...], passes: tuple[Pass, ...]
+    program: ExportedProgram,
+    example: tuple[torch.Tensor, ...],
+    passes: tuple[Pass, ...],
+    axes: Axes | None = None,
 ) -> tuple[ExportedProgram, dict[str, int]]:
-    """Apply passes to a capture.
+    """Apply passes to a capture; ``axes``: those it left open.
 
     Returns:
         The rewritten capture, and how many places each pass changed.
@@ -90,7 +96,7 @@ def rewrite(
         return program, changed
     module.delete_all_unused_submodules()
     with torch.no_grad():
-        return torch.export.export(module, example), changed
+        return torch.export.export(module, example, dynamic_shapes=axes), changed
 
 
 def _infer_shapes(module: GraphModule, example: tuple[torch.Tensor, ...]) -> None:

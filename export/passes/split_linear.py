@@ -31,7 +31,7 @@ def split_linear(module: GraphModule) -> int:
             first = size * int(part.args[1])
             made = _part(module, linear, rows, slice(first, first + size))
             with module.graph.inserting_before(linear):
-                shape = [int(n) for n in part.meta["val"].shape]
+                shape = [-1, *(int(n) for n in part.meta["val"].shape[1:])]  # of any batch
                 part.replace_all_uses_with(call(aten.reshape.default, (made, shape)))
             module.graph.erase_node(part)
         module.graph.erase_node(node)

@@ -30,6 +30,7 @@ class EngineOptions:
     precise: bool = False  # no reduced arithmetic that the file does not ask for
     half: bool = False  # the file is in half precision
     cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
+    batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
 
 
 TARGETS = ("onnx", "openvino", "coreml")

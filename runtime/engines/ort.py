@@ -19,6 +19,15 @@ PROVIDERS = {
 }
 
 
+def session_options(graph: Graph) -> onnxruntime.SessionOptions:
+    """How a graph is loaded, on any provider."""
+    session = onnxruntime.SessionOptions()
+    session.log_severity_level = 3
+    if graph.expand_weights:  # else every run expands them, and no kernel finds constants
+        session.add_session_config_entry("session.disable_quant_qdq", "1")
+    return session
+
+
 class OnnxRuntimeEngine:
     """One ``.onnx`` or ``.ort`` graph; safe to call from several threads."""
 
@@ -37,14 +46,11 @@ class OnnxRuntimeEngine:
                 f"device {kind} asked for, but this onnxruntime has only: {here}"
                 + ('; pip install "edgematte[gpu]"' if kind in ("cuda", "tensorrt") else "")
             )
-        session = onnxruntime.SessionOptions()
-        session.log_severity_level = 3
+        session = session_options(graph)
         if options.threads:
             session.intra_op_num_threads = options.threads
-        if graph.expand_weights:  # else every run expands them, and no kernel finds constants
-            session.add_session_config_entry("session.disable_quant_qdq", "1")
         settings = {"device_id": index} if index else {}
-        settings |= _tensorrt(options) if kind == "tensorrt" else {}
+        settings |= _tensorrt(graph, options) if kind == "tensorrt" else {}
         try:
             self._session = onnxruntime.InferenceSession(
                 str(file), session, providers=[(provider, settings)]
@@ -82,13 +88,24 @@ class OnnxRuntimeEngine:
         return values
 
 
-def _tensorrt(options: EngineOptions) -> dict[str, str]:
-    """TensorRT in half precision where the file is, engines kept where they were asked to be."""
+def _tensorrt(graph: Graph, options: EngineOptions) -> dict[str, str]:
+    """TensorRT in half precision where the file is, engines kept where they were asked to be.
+
+    An engine for a dynamic batch is compiled once, for calls of 1 to ``options.batch`` tiles.
+    """
     settings = {"trt_fp16_enable": "1"} if options.half else {}
+    if graph.dynamic_batch:
+        one, most = _profile(graph), _profile(graph.of_batch(options.batch))
+        settings |= {"trt_profile_min_shapes": one}
+        settings |= {f"trt_profile_{kind}_shapes": most for kind in ("opt", "max")}
     if options.cache is not None:
         options.cache.mkdir(parents=True, exist_ok=True)
         settings |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(options.cache)}
     return settings
+
+
+def _profile(graph: Graph) -> str:
+    return ",".join(f"{t.name}:{'x'.join(map(str, t.shape))}" for t in graph.inputs)
 
 
 def _first_line(error: Exception) -> str:

@@ -36,15 +36,20 @@ class OpenVinoEngine:
         except Exception as error:
             first = str(error).strip().splitlines()[-1]
             raise EngineError(f"openvino cannot load {file.name}: {first}") from None
-        self._outputs = [t.name for t in graph.outputs]
+        self._graph = graph
         self._local = threading.local()
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Inputs by name -> outputs by name."""
+        """Inputs by name -> outputs by name, which the model writes where they are returned."""
         if not hasattr(self._local, "request"):
             self._local.request = self._model.create_infer_request()
+        request, graph = self._local.request, self._graph
+        graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
+        found = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
         try:
-            results = self._local.request.infer(dict(inputs), share_inputs=True)
+            for name, array in found.items():
+                request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+            request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         except Exception as error:
             raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
-        return {name: np.array(results[name]) for name in self._outputs}
+        return found

@@ -39,17 +39,18 @@ class RunnerEngine:
         """Inputs by name -> outputs by name."""
         with tempfile.TemporaryDirectory(prefix="edgematte-run-") as name:
             folder = Path(name)
-            for tensor in self._graph.inputs:
+            graph = self._graph.of_batch(len(inputs[self._graph.inputs[0].name]))
+            for tensor in graph.inputs:
                 _little(inputs[tensor.name], tensor).tofile(folder / f"{tensor.name}.bin")
             job = {
-                "graph": self._graph.name,
+                "graph": graph.name,
                 "file": str(self._file.resolve()),
-                "inputs": [_entry(t) for t in self._graph.inputs],
-                "outputs": [_entry(t) for t in self._graph.outputs],
+                "inputs": [_entry(t) for t in graph.inputs],
+                "outputs": [_entry(t) for t in graph.outputs],
             }
             (folder / JOB).write_text(json.dumps(job, indent=2))
             self._call(folder)
-            return {t.name: self._read(folder, t) for t in self._graph.outputs}
+            return {t.name: self._read(folder, t) for t in graph.outputs}
 
     def _call(self, folder: Path) -> None:
         shown = self._command[0]

@@ -125,10 +125,10 @@ def test_hostile_and_broken_checkpoints_are_refused_unexecuted(
 def test_an_export_outside_its_tolerance_writes_nothing(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgematte.check import run, tolerances
+    from edgematte.check import tolerances
 
-    tight = {"fp32": tolerances.Tolerance(1e-12, 1e-12)}
-    monkeypatch.setattr(run, "TOLERANCES", tight)
+    tight = tolerances.Tolerance(1e-12, 1e-12)
+    monkeypatch.setitem(tolerances.TOLERANCES, "fp32", tight)
     line = refused(capsys, "--random-weights", "--size", "64", code=1)
     assert "outside the tolerance" in line and "--force" in line
 

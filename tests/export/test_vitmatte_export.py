@@ -106,6 +106,12 @@ def test_exports_are_within_the_tolerance(target: str, tmp_path: Path) -> None:
         )
         assert bundle.manifest.accuracy.ok and bundle.manifest.host.overlap == 24
         assert [g.name for g in bundle.manifest.graphs] == ["matte"]
+    said = {
+        "onnx": "ONNX Runtime, on the processor, runs 4",
+        "openvino": "OpenVINO runs",
+        "coreml": "",
+    }
+    assert said[target] in (tmp_path / "fp32.edgematte" / "REPORT.md").read_text()
     size = sum(f.stat().st_size for f in (tmp_path / "fp32.edgematte" / "golden").iterdir())
     assert size < 200_000
 

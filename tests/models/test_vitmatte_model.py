@@ -246,7 +246,8 @@ def test_both_published_layouts_load(layout: str, tmp_path: Path) -> None:
         (file / "config.json").write_text('{"model_type": "vitmatte", "hidden_size": 96}')
     loaded, weights = load_model(VITMATTE_TINY, file)
     assert weights.source == (
-        f"{file.name} (normalisation: the weights', mean 0.485 0.456 0.406, std 0.229 0.224 0.225)"
+        f"{file.name} (normalisation: the official one, none is stored, mean 0.485 0.456 0.406, "
+        "std 0.229 0.224 0.225)"
     )
     for name, value in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name

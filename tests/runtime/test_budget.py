@@ -134,6 +134,34 @@ def test_a_pace_that_changes_is_followed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert taken[0] > 150 and max(taken[6:]) <= 150 and min(taken[6:]) > 100
 
 
+def test_an_estimate_of_a_bad_moment_is_not_believed_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls were four times as slow when they were timed: 30 ms are left, 40 a call it seems."""
+    graphs = Graphs(unknowns(), monkeypatch)
+    made = graphs.pipeline()
+    refine = graphs.refine
+
+    def slow(**inputs: Floats) -> dict[str, Floats]:
+        graphs.now += 0.03
+        return refine(**inputs)
+
+    made.refiner.graphs = {**made.refiner.graphs, "refine": slow}
+    made.limit(Budget(budget_ms=80.5))
+    made.refiner.graphs = {**made.refiner.graphs, "refine": refine}
+    refined = [int(refined_cells(made(PICTURE, None, Clock())[0]).sum()) for _ in range(12)]
+    assert refined[0] == 0 and refined[-5:] == [3 * N] * 5
+
+
+def test_a_call_there_is_no_time_for_is_tried_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 of 10 ms are left: an attempt is twice as long, so that most frames keep to the time."""
+    graphs = Graphs(unknowns(), monkeypatch)
+    made = graphs.pipeline()
+    made.limit(Budget(budget_ms=55))
+    refined = [int(refined_cells(made(PICTURE, None, Clock())[0]).sum()) for _ in range(60)]
+    assert set(refined) == {0, N} and refined.count(N) <= 5
+
+
 def test_both_limits_hold_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Graphs(unknowns(), monkeypatch).pipeline()
     made.limit(Budget(max_regions=6, budget_ms=85))

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ import edgematte
 from edgematte import testcard
 from edgematte.errors import EngineError, OptionError
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.engines import ENGINES, TARGETS, engine_for, open_engine
+from edgematte.runtime.engines import ENGINES, TARGETS, EngineOptions, engine_for, open_engine
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -156,6 +157,26 @@ def test_openvino_runs_onnx_bundles_close_to_onnxruntime(default_bundle: Path) -
     assert np.abs(first.alpha - second.alpha)[same].mean() < 0.01
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_answer_is_the_callers_and_outlives_the_next_call(
+    engine: str, tiny_bundle: Path
+) -> None:
+    pytest.importorskip(engine)
+    bundle = open_bundle(tiny_bundle)
+    graph = bundle.manifest.graphs[0]
+    opened = open_engine(engine, bundle.file(graph), graph)
+    random = np.random.default_rng(0)
+    feeds = [{t.name: random.random(t.shape, np.float32) for t in graph.inputs} for _ in range(2)]
+    first = opened.run(feeds[0])
+    kept = {name: value.copy() for name, value in first.items()}
+    second = opened.run(feeds[1])
+    again = opened.run(feeds[0])
+    for name, value in kept.items():
+        np.testing.assert_array_equal(first[name], value)
+        np.testing.assert_array_equal(again[name], value)
+        assert not np.shares_memory(first[name], second[name]) and first[name].flags.writeable
+
+
 def test_openvino_names_the_devices_there_are(tiny_bundle: Path) -> None:
     pytest.importorskip("openvino")
     with pytest.raises(EngineError, match="device npu7 asked for.*only: .*cpu"):
@@ -234,6 +255,18 @@ def test_tensorrt_keeps_its_engines_where_it_is_told(
         assert one.settings["trt_engine_cache_path"] == str(folder)
         assert one.settings["trt_engine_cache_enable"] == "1"
         assert "trt_fp16_enable" not in one.settings, "the bundle is fp32"
+
+
+def test_tensorrt_compiles_one_engine_for_all_batches(tiny_bundle: Path, gpu: list[Any]) -> None:
+    bundle = open_bundle(tiny_bundle)
+    graph = replace(bundle.manifest.graphs[0], dynamic_batch=True)
+    options = EngineOptions("tensorrt", batch=8)
+    open_engine("onnxruntime", bundle.file(graph), graph, options)
+    settings = gpu[-1].settings
+    name, shape = graph.inputs[0].name, "x".join(map(str, graph.inputs[0].shape[1:]))
+    assert f"{name}:1x{shape}" in settings["trt_profile_min_shapes"].split(",")
+    for kind in ("opt", "max"):
+        assert f"{name}:8x{shape}" in settings[f"trt_profile_{kind}_shapes"].split(",")
 
 
 def test_an_engine_cache_for_the_processor_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -1,10 +1,19 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgematte.training import vitmatte
 from edgematte.training.augment import frame_any
-from edgematte.training.crops import Crops, crop_corner, make_crop, random_trimap, zoom
+from edgematte.training.crops import (
+    Crops,
+    collate_crops,
+    crop_corner,
+    make_crop,
+    random_trimap,
+    zoom,
+)
 from edgematte.training.scenes import Scene, composite_scene, photo_scene
 from edgematte.training.sources import Library
 
@@ -86,3 +95,32 @@ def test_crops_follow_their_seed_and_show_all_kinds(library: Library) -> None:
 def test_crops_need_no_files(seed: int) -> None:
     crop = make_crop(np.random.default_rng(seed), Library(), 64)
     assert crop.composed and crop.image.shape == (64, 64, 3)
+
+
+def test_collated_trimaps_are_one_hot_and_hold_every_soft_pixel(library: Library) -> None:
+    crops = Crops(library, 64, 3)
+    batch = collate_crops([crops[i] for i in range(3)])
+    assert batch.image.shape == batch.trimap.shape == (3, 3, 64, 64)
+    assert torch.equal(batch.trimap.sum(dim=1), torch.ones(3, 64, 64))
+    background, unknown, foreground = batch.trimap.split(1, dim=1)
+    assert (batch.alpha[background == 1] < 0.01).all()
+    assert (batch.alpha[foreground == 1] > 0.99).all()
+    assert 0 < unknown.mean() < 1
+    assert batch.image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_vitmatte_sees_a_trimap_as_the_host_gives_it(library: Library) -> None:
+    """Bytes 0, 128, 255 over 255; the answer counts in known pixels as well."""
+    crops = Crops(library, 64, 3)
+    batch = collate_crops([crops[i] for i in range(3)])
+    answer = torch.full_like(batch.alpha, 0.5, requires_grad=True)
+    planes: list[torch.Tensor] = []
+
+    def model(image: torch.Tensor, trimap: torch.Tensor) -> torch.Tensor:
+        planes.append(trimap)
+        return answer
+
+    vitmatte.losses(model, batch)["total"].backward()  # type: ignore[arg-type, no-untyped-call]
+    expected = torch.from_numpy(np.stack([crops[i].trimap for i in range(3)]))[:, None]
+    assert torch.equal((planes[0] * 255).round().to(torch.uint8), expected)
+    assert answer.grad is not None and (answer.grad != 0).float().mean() > 0.9

@@ -1,7 +1,5 @@
 """DiffMatte's training: what its passes see, that features are made once, that it learns."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,19 +10,18 @@ from edgematte.registry import FAMILIES
 from edgematte.runtime.diffusion import Step, advance, standardised
 from edgematte.runtime.noise import noise
 from edgematte.training import diffmatte
-from edgematte.training.data import Batch, Samples, collate
+from edgematte.training.crops import CropBatch, Crops, collate_crops
 from edgematte.training.losses.diffmatte import sample, self_aligned_passes
 from edgematte.training.recipes import recipe
 from edgematte.training.sources import Library
-from edgematte.training.trimaps import trimaps
 
 SMALL = {"ena": 0, "base": 8}
 
 
 @pytest.fixture(scope="module")
-def batch(library: Library) -> Batch:
-    samples = Samples(library, 64, 64, 3)
-    return collate([samples[i] for i in range(3)])
+def batch(library: Library) -> CropBatch:
+    crops = Crops(library, 64, 3)
+    return collate_crops([crops[i] for i in range(3)])
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +33,18 @@ def model() -> DiffMatte:
 
 @pytest.mark.parametrize("time", [0.9, 0.5, 0.1, 0.0])
 def test_the_second_pass_sees_what_the_sampler_does(
-    model: DiffMatte, batch: Batch, time: float
+    model: DiffMatte, batch: CropBatch, time: float
 ) -> None:
     """From noise alone: the host's step from 1 to ``time`` is what training forms at ``time``.
 
     At time 1 there is a little of the true matte in what training forms, b * 1e-4.5; 1e-4 covers it
     after the model and the division by the deviation.
     """
-    trimap = trimaps(batch, 2, torch.Generator().manual_seed(0))
     drawn = noise(1, 64, 64)
     seen: list[torch.Tensor] = []
     answers: list[torch.Tensor] = []
     with torch.no_grad():
-        inner = diffmatte.denoiser(model, replace(batch, crop_known=torch.ones(3, 1, 1, 1)), trimap)
+        inner = diffmatte.denoiser(model, batch)
 
         def denoise(noisy: torch.Tensor, when: torch.Tensor) -> torch.Tensor:
             seen.append(noisy)
@@ -57,7 +53,7 @@ def test_the_second_pass_sees_what_the_sampler_does(
 
         self_aligned_passes(
             denoise,
-            2 * batch.crop_alpha - 1,
+            2 * batch.alpha - 1,
             torch.from_numpy(drawn).expand(3, 1, 64, 64),
             torch.ones(3),
             torch.full((3,), time),
@@ -105,17 +101,8 @@ def test_the_sampler_of_training_is_the_host_s() -> None:
         x = advance(x, answer, step)
 
 
-def test_trimaps_hold_every_soft_pixel(batch: Batch) -> None:
-    found = trimaps(batch, 2, torch.Generator().manual_seed(0))
-    assert found.shape == (3, 3, 64, 64) and torch.equal(found.sum(dim=1), torch.ones(3, 64, 64))
-    background, unknown, foreground = (found[:, i : i + 1] for i in range(3))
-    alpha = batch.crop_alpha
-    assert (alpha[background == 1] < 0.01).all() and (alpha[foreground == 1] > 0.99).all()
-    assert 0 < unknown.mean() < 1
-
-
 def test_features_are_made_once_and_learn_from_the_second_pass(
-    model: DiffMatte, batch: Batch, monkeypatch: pytest.MonkeyPatch
+    model: DiffMatte, batch: CropBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded, times = [], []
     encode, denoise = model.encode, model.denoise
@@ -141,7 +128,7 @@ def test_features_are_made_once_and_learn_from_the_second_pass(
     assert float(again["total"].detach()) == float(parts["total"].detach())
 
 
-def test_it_learns_a_batch_by_heart(batch: Batch) -> None:
+def test_it_learns_a_batch_by_heart(batch: CropBatch) -> None:
     torch.manual_seed(0)
     made, _ = random_model(FAMILIES["diffmatte-lightweight"], SMALL, 0)
     assert isinstance(made, DiffMatte)
@@ -157,7 +144,7 @@ def test_it_learns_a_batch_by_heart(batch: Batch) -> None:
     assert totals[-1] < 0.7 * totals[0]
 
 
-def test_every_variant_has_a_recipe(model: DiffMatte, batch: Batch) -> None:
+def test_every_variant_has_a_recipe(model: DiffMatte, batch: CropBatch) -> None:
     for name in FAMILIES:
         if name.startswith("diffmatte"):
             assert recipe(name).losses is diffmatte.losses

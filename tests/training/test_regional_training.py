@@ -1,4 +1,4 @@
-"""What the regional net and ViTMatte are trained on: cells that are refined, pixels that count."""
+"""What the regional net is trained on: cells that are refined, pixels that count."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from edgematte.checkpoint import random_model
 from edgematte.models.regional import BACKGROUND, UNKNOWN, Regional
 from edgematte.registry import REGIONAL_TINY
-from edgematte.training import regional, vitmatte
+from edgematte.training import regional
 from edgematte.training.data import Batch, Samples, collate
 from edgematte.training.regional import chosen_cells
 from edgematte.training.sources import Library
@@ -75,18 +75,3 @@ def test_alpha_that_is_not_known_does_not_count(batch: Batch) -> None:
     assert plain.keys() == {"alpha", "trimap", "refined", "total"}
     for name, value in plain.items():
         torch.testing.assert_close(value, same[name])
-
-
-def test_what_vitmatte_answers_there_does_not_count_either(batch: Batch) -> None:
-    answer = torch.full_like(batch.crop_alpha, 0.5, requires_grad=True)
-    trimaps: list[Tensor] = []
-
-    def model(image: Tensor, trimap: Tensor) -> Tensor:
-        trimaps.append(trimap)
-        return answer
-
-    vitmatte.losses(model, batch, 2)["total"].backward()  # type: ignore[arg-type, no-untyped-call]
-    assert answer.grad is not None
-    assert not answer.grad[batch.crop_known == 0].any()
-    assert (answer.grad[batch.crop_known > 0] != 0).float().mean() > 0.9
-    assert (trimaps[0][batch.crop_known == 0] * 255 == 128).all()  # as the host gives it

@@ -103,7 +103,7 @@ def test_an_output_that_is_a_constant_keeps_its_name(bench: Any) -> None:
 
     model = bench.build(body, [np.zeros((1, 2), np.float32)])
     _, small = both(bench, model)
-    added, steps = run(small, np.float32([[1, 2]]))
+    added, steps = run(small, np.array([[1, 2]], np.float32))
     assert added.tolist() == [[3.5, 4.5]]
     assert steps.tolist() == [2.5, 3]
 

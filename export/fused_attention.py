@@ -1,0 +1,46 @@
+"""How many of a graph's attentions an engine runs as one kernel, or with their products fused."""
+
+from pathlib import Path
+
+from edgematte.export.executed import executed
+from edgematte.manifest import Graph
+
+
+def attention_line(target: str, file: Path, graph: Graph, blocks: int) -> str:
+    """One sentence for the report.
+
+    Args:
+        target: onnx or openvino; of others nothing is known here, and the line is empty.
+        file: the graph's file.
+        graph: its declaration.
+        blocks: attentions that the net has.
+    """
+    if target == "openvino":
+        return (
+            f"Of {blocks} attentions OpenVINO runs {openvino_fused(file)} as one kernel: logits, "
+            "softmax and the product with the values."
+        )
+    if target != "onnx":
+        return ""
+    counts = executed("onnx", file, graph)
+    return (
+        f"Of {blocks} attentions ONNX Runtime, on the processor, runs {counts['FusedMatMul']} with "
+        "the transposition of the keys fused into the product (FusedMatMul) and "
+        f"{counts['Softmax']} with one Softmax kernel."
+    )
+
+
+def openvino_fused(file: Path) -> int:
+    """Kernels of OpenVINO, f32, that hold a softmax and products."""
+    import openvino
+
+    core = openvino.Core()
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(file), "CPU", hint)
+    found = 0
+    for node in compiled.get_runtime_model().get_ops():
+        info = node.get_rt_info()
+        if "originalLayersNames" in info:
+            names = info["originalLayersNames"].astype(str)
+            found += "Softmax" in names and "MatMul" in names
+    return found
