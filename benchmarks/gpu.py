@@ -1,6 +1,6 @@
 """ViTMatte on a GPU: pictures per second and peak memory, beside PyTorch eager and compiled.
 
-    pip install "edgematte[export,gpu]"
+    pip install "edgematte[export]"; pip uninstall -y onnxruntime; pip install onnxruntime-gpu
     python benchmarks/gpu.py [--models vitmatte-s vitmatte-b] [--sizes 512 1024] [--batches 1 8]
     python benchmarks/gpu.py --device cpu --models vitmatte-tiny --sizes 128    # tries the program
 

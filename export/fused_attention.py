@@ -23,10 +23,11 @@ def attention_line(target: str, file: Path, graph: Graph, blocks: int) -> str:
     if target != "onnx":
         return ""
     counts = executed("onnx", file, graph)
+    softmaxes = counts["Softmax"] + counts["QLinearSoftmax"]
     return (
         f"Of {blocks} attentions ONNX Runtime, on the processor, runs {counts['FusedMatMul']} with "
         "the transposition of the keys fused into the product (FusedMatMul) and "
-        f"{counts['Softmax']} with one Softmax kernel."
+        f"{softmaxes} with one Softmax kernel."
     )
 
 

@@ -78,11 +78,12 @@ def _look(
     for part in np.array_split(missing, 1 + len(missing) * len(steps) // PAIRS):
         seen = grid[middle[part, None] + steps]
         hits = seen >= 0
-        enough = np.count_nonzero(hits, axis=1) >= k
-        hits = hits[enough]
-        flat = np.flatnonzero(hits)
-        first = np.concatenate([[0], np.cumsum(np.count_nonzero(hits, axis=1))[:-1]])[: len(hits)]
-        found[part[enough]] = seen[enough].ravel()[flat[first[:, None] + np.arange(k)]]
+        counts = np.add.reduce(hits.view(np.int8), axis=1, dtype=np.int16)
+        enough = counts >= k
+        hits, counts = hits[enough], counts[enough]
+        first = np.cumsum(counts, dtype=np.int64) - counts
+        places = np.flatnonzero(hits)[first[:, None] + np.arange(k)]
+        found[part[enough]] = seen[enough].ravel()[places]
         left.append(part[~enough])
     return np.concatenate(left)
 

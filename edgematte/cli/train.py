@@ -107,12 +107,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
-    for name in ("steps", "time_limit", "learning_rate", "batch", "threads", "log_every"):
-        value = getattr(arguments, name)
-        if value is not None and not value > 0:
-            raise OptionError(f"--{name.replace('_', '-')} {value}: more than 0")
-    if arguments.samples_every < 1:
-        raise OptionError(f"--samples-every {arguments.samples_every}: more than 0")
+    positive = ("steps", "time_limit", "learning_rate", "batch", "threads", "log_every")
+    for name in (*positive, "samples_every", "save_every", "workers", "seed"):
+        value, may_be_0 = getattr(arguments, name), name in ("save_every", "workers", "seed")
+        if value is not None and not (value > 0 or (may_be_0 and value == 0)):
+            least = "0 or more" if may_be_0 else "more than 0"
+            raise OptionError(f"--{name.replace('_', '-')} {value}: {least}")
     if arguments.steps is None and arguments.time_limit is None:
         raise OptionError("give the run an end: --steps or --time-limit")
     if arguments.backbone is not None and arguments.weights is not None:
@@ -144,6 +144,8 @@ def _train(
     reading = Reading(bar=not processes.rank())
     library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
     found = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
+    if not found and not arguments.procedural:
+        raise OptionError(f"--hold-out {arguments.hold_out} leaves no picture to train on")
     log = logging.getLogger(__name__)
     precision = str(settings.precision).removeprefix("torch.")
     log.info("%s, on %s in %s", found or "made subjects only", device, precision)

@@ -175,6 +175,8 @@ def test_a_batch_for_a_fixed_graph_is_refused(tiny_bundle: Path, bundle: Path) -
         load(tiny_bundle, batch=2)
     with pytest.raises(OptionError, match="batch 0: at least 1"):
         load(bundle, batch=0)
+    with pytest.raises(OptionError, match="export it with a smaller --tile"):
+        load(bundle, memory_mb=100)
     matter: Matter = load(bundle)
     with pytest.raises(OptionError, match="1 trimaps for 2 pictures"):
         matter.many([cards.testcard(8, 8)] * 2, [cards.testcard_trimap(8, 8)])

@@ -12,6 +12,7 @@ from edgematte import testcard as cards  # noqa: E402
 from edgematte.check.compare import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
+from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import vitmatte  # noqa: E402
@@ -159,3 +160,24 @@ def test_options_without_a_meaning_are_refused(
             output=tmp_path / "b",
             **options,
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--target", "onnx", "--tile", "100x64"], "size 100 is not a multiple of 32"),
+        (["--target", "coreml", "--dynamic-batch"], "--dynamic-batch is for onnx: coreml runs"),
+        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give --weights FILE"),
+    ],
+)
+def test_the_command_line_refuses_in_one_line(
+    arguments: list[str],
+    part: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "--model", "vitmatte-tiny", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert part in line and not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """ViTMatte's host side on a graph of plain NumPy: tiles, padding, known pixels."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from edgematte.errors import BundleError
 from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.patches import tile_grid, walk
-from edgematte.runtime.vitmatte import host_steps, pipeline
+from edgematte.runtime.vitmatte import STRIP, Tiles, host_steps, pipeline
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -135,3 +136,28 @@ def test_a_host_that_no_export_writes_is_refused(changes: dict[str, Any], part: 
 def test_a_bundle_without_the_graph_is_refused() -> None:
     with pytest.raises(BundleError, match="needs a graph 'matte'"):
         pipeline(HOST, {})
+
+
+class Wide:
+    """Half of the red channel, for any number of tiles; keeps nothing."""
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        return {"alpha": 0.5 * inputs["image"][:, :1]}
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_memory_is_the_result_a_row_of_tiles_and_those_of_a_call(batch: int) -> None:
+    side, width, height = 256, 2000, 1500
+    picture, trimap = scene(0, width, height)
+    tiles = Tiles(replace(HOST, size=(side, side), overlap=32), Wide())
+    tiles.take(batch)
+    tracemalloc.start()
+    try:
+        (alpha,) = tiles.many([picture], [trimap], Clock())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert alpha.shape == (height, width)
+    row, tile = 2 * 4 * side * width, 4 * side * side
+    # A tile: an image of 3 planes, trimap, alpha, window; twice while they are put together.
+    assert peak < alpha.nbytes + row + 12 * batch * tile + 6 * tile + 2 * STRIP * width
