@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError
 from edgematte.runtime.cascade import Cascade
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.matter import Matte, check_image, check_trimap
+from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.matter import Matte
 from edgematte.runtime.pipeline import Batched, Pipeline
 
 Bytes = NDArray[np.uint8]

@@ -3,12 +3,11 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import OptionError, PictureError
+from edgematte.errors import OptionError
 from edgematte.manifest import Host
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle
@@ -16,9 +15,9 @@ from edgematte.runtime.cascade import Cascade, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.explanation import Explanation
+from edgematte.runtime.given import check_image, check_trimap
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.pipeline import Pipeline
-from edgematte.runtime.trimap import read_trimap
 from edgematte.runtime.work import Work, resumable
 
 
@@ -239,29 +238,3 @@ def matter_from(
     pipeline = pipeline_for(family(manifest.model), host, graphs, manifest.trimap_stage)
     work.limit(pipeline, manifest.model, manifest.graphs)
     return Matter(bundle, pipeline, engine)
-
-
-def check_trimap(
-    trimap: NDArray[np.uint8] | None, image: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8] | None, int]:
-    """The trimap in the three values, and how many pixels had others."""
-    if trimap is None:
-        return None, 0
-    given = np.asarray(trimap)
-    if given.dtype != np.uint8:
-        raise PictureError(f"the trimap should be uint8 (H, W), not {given.dtype}")
-    return read_trimap(given, (image.shape[1], image.shape[0]))
-
-
-def check_image(image: Any) -> NDArray[np.uint8]:
-    """The image as a uint8 (H, W, 3) array.
-
-    Raises:
-        PictureError: saying what came instead.
-    """
-    array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise PictureError(
-            f"the image should be uint8 (H, W, 3) RGB, not {array.dtype} {list(array.shape)}"
-        )
-    return array

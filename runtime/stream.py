@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.matter import Matte, check_image
+from edgematte.runtime.given import check_image
+from edgematte.runtime.matter import Matte
 from edgematte.runtime.overlap import overlapped
 from edgematte.runtime.pipeline import Pipeline
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from edgematte.models.vit import Constants, Tables, ViT
+from edgematte.models.vit import Tables, ViT
+from edgematte.models.vit_attention import Constants
 
 
 class SizedViT(nn.Module):

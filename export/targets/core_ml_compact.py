@@ -48,7 +48,7 @@ def _share_constants(block: Any, kept: set[str]) -> None:
     """Leave one of equal constants, and number all values but those in ``kept``."""
     first: dict[bytes, str] = {}
     names: dict[str, str] = {name: name for name in kept}
-    operations = []
+    operations: list[Any] = []
     for op in block.operations:
         name = op.outputs[0].name
         if op.type == "const" and name not in kept:

@@ -98,7 +98,7 @@ def test_an_output_that_is_a_constant_keeps_its_name(bench: Any) -> None:
 
     def body(x: Any) -> Any:
         return mb.add(x=x, y=np.float32(2.5), name="sum"), mb.const(
-            val=np.float32([2.5, 3]), name="steps"
+            val=np.array([2.5, 3], np.float32), name="steps"
         )
 
     model = bench.build(body, [np.zeros((1, 2), np.float32)])
