@@ -102,7 +102,7 @@ def test_collated_trimaps_are_one_hot_and_hold_every_soft_pixel(library: Library
     batch = collate_crops([crops[i] for i in range(3)])
     assert batch.image.shape == batch.trimap.shape == (3, 3, 64, 64)
     assert torch.equal(batch.trimap.sum(dim=1), torch.ones(3, 64, 64))
-    background, unknown, foreground = batch.trimap.split(1, dim=1)
+    background, unknown, foreground = batch.trimap.chunk(3, dim=1)
     assert (batch.alpha[background == 1] < 0.01).all()
     assert (batch.alpha[foreground == 1] > 0.99).all()
     assert 0 < unknown.mean() < 1
