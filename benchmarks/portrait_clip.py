@@ -1,12 +1,14 @@
 """What streams gain: overlap from file to file, a scene that stands still, flicker.
 
     python benchmarks/portrait_clip.py [--frames 12] [--rounds 3] [--threads 2] [--keep FOLDER]
+        [--engines ov-bf16] [--outputs mov png]
 
-A panning clip of 1920x1080, made on the spot, goes from H.264 to ProRes 4444 through the regional
-net with random weights and 1400 given cells, frame after frame and as a stream without reuse, in
-turns. A still scene, then one with a patch that moves, goes through `Matter.stream` with reuse:
-time of a frame beside the first one's, and dtSSD (times 100, over the cells refined) beside that
-of frames matted alone; the still scene has the noise of a camera, 2 levels.
+A panning clip of 1920x1080, made on the spot, goes from H.264 to ProRes 4444, and to PNG files,
+through the regional net with random weights and 1400 given cells, frame after frame and as a stream
+without reuse, in turns. FFmpeg codes frames in threads of its own in either way. A still scene,
+then one with a patch that moves, goes through the steps of `Matter.stream` with reuse: time of a
+frame beside the first one's, and dtSSD (times 100, over the unknown cells) beside that of frames
+matted alone; both have the noise of a camera, 2 levels.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from portrait import ENGINES, FRAMES, outline
 from portrait_graphs import written
 
-from edgematte.clip_writers import FORMATS, VideoWriter
+from edgematte.clip_writers import FORMATS, FolderWriter, VideoWriter, Writer
 from edgematte.clips import Clip, ClipFrame
 from edgematte.export.cuts import regional as cut
 from edgematte.metrics import dtssd
@@ -83,7 +85,8 @@ def film(path: Path, count: int) -> None:
 def cut_out(whole: Regions, clip: Path, result: Path, *, streamed: bool) -> float:
     """Seconds a frame, from file to file."""
     kept: list[ClipFrame] = []
-    done, start, writer = 0, time.perf_counter(), None
+    done, start = 0, time.perf_counter()
+    writer: Writer | None = None
 
     def pixels(source: Clip) -> Iterator[Bytes]:
         for frame in source.frames():
@@ -99,7 +102,9 @@ def cut_out(whole: Regions, clip: Path, result: Path, *, streamed: bool) -> floa
         for alpha in mattes:
             at = kept[done]
             size = at.pixels.shape[1], at.pixels.shape[0]
-            if writer is None:
+            if writer is None and result.is_dir():
+                writer = FolderWriter(result)
+            elif writer is None:
                 base = at.time_base
                 writer = VideoWriter(
                     result, FORMATS[".mov"], size, Fraction(RATE), base, None, clear=True
@@ -146,29 +151,38 @@ def reused(whole: Regions, moving: bool) -> None:
     print(f"{name}: with reuse {rows[0]}; without {rows[1]}", flush=True)
 
 
-def main(count: int, rounds: int, threads: int, engines: list[str], keep: Path | None) -> None:
+def overlapping(whole: Regions, clip: Path, result: Path, rounds: int, name: str) -> None:
+    """Print what a frame costs from file to file, in either way."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    busy: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(rounds):
+        for streamed, found in times.items():
+            used, started = time.process_time(), time.perf_counter()
+            found.append(1000 * cut_out(whole, clip, result, streamed=streamed))
+            spent = time.perf_counter() - started
+            busy[streamed].append((time.process_time() - used) / spent)
+    for streamed, found in times.items():
+        how = "as a stream" if streamed else "one after the other"
+        cores, ms = statistics.median(busy[streamed]), statistics.median(found)
+        print(f"{name}, {how}: {ms:.0f} ms a frame, {cores:.2f} cores busy")
+    gain = statistics.median(times[False]) / statistics.median(times[True])
+    print(f"{name}: the stream gains {gain:.2f}x", flush=True)
+
+
+def main(
+    count: int, rounds: int, threads: int, engines: list[str], outputs: list[str], keep: Path | None
+) -> None:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as scratch:
-        clip, result = Path(scratch) / "clip.mp4", Path(scratch) / "out.mov"
+        clip, folder = Path(scratch) / "clip.mp4", Path(scratch) / "png"
         film(clip, count)
+        folder.mkdir()
+        results = {"mov": Path(scratch) / "out.mov", "png": folder}
         for engine in engines:
             whole = opened(engine, threads, keep or Path(scratch))
             whole(testcard(*FRAMES["hd"][0]), None, Clock())
-            times: dict[bool, list[float]] = {False: [], True: []}
-            busy: dict[bool, list[float]] = {False: [], True: []}
-            for _ in range(rounds):
-                for streamed, found in times.items():
-                    used = time.process_time()
-                    found.append(1000 * cut_out(whole, clip, result, streamed=streamed))
-                    used = 1000 * (time.process_time() - used) / count
-                    busy[streamed].append(used / found[-1])
-            for streamed, found in times.items():
-                how = "as a stream" if streamed else "one after the other"
-                cores = statistics.median(busy[streamed])
-                ms = statistics.median(found)
-                print(f"{engine}, {how}: {ms:.0f} ms a frame, {cores:.2f} cores busy")
-            gain = statistics.median(times[False]) / statistics.median(times[True])
-            print(f"{engine}: the stream gains {gain:.2f}x", flush=True)
+            for kind in outputs:
+                overlapping(whole, clip, results[kind], rounds, f"{engine} to {kind}")
             for moving in (False, True):
                 reused(whole, moving)
 
@@ -179,6 +193,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["ov-bf16"])
+    parser.add_argument("--outputs", nargs="+", choices=("mov", "png"), default=["mov", "png"])
     parser.add_argument("--keep", type=Path, help="folder of the graphs, to measure again")
     given = parser.parse_args()
-    main(given.frames, given.rounds, given.threads, given.engines, given.keep)
+    main(given.frames, given.rounds, given.threads, given.engines, given.outputs, given.keep)
