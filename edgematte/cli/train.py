@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgematte.training.schedule import Recipe, Settings
 
 SHIPPED = "shipped"
+LEAST_PX = 64  # what the five levels of ViTMatte's Laplacian loss need
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,8 +176,11 @@ def _settings(
     from edgematte.training.schedule import Settings
 
     multiple = family(chosen.model).multiple
-    if arguments.size is not None and (arguments.size < multiple or arguments.size % multiple):
-        raise OptionError(f"--size {arguments.size}: a multiple of {multiple}")
+    least_px = max(multiple, LEAST_PX)
+    if arguments.size is not None and (arguments.size < least_px or arguments.size % multiple):
+        raise OptionError(
+            f"--size {arguments.size}: a multiple of {multiple}, {least_px} pixels or more"
+        )
     # bfloat16's rounding is as coarse as what int8 training is to learn to bear.
     automatic = arguments.precision == "auto" and not arguments.quantize_aware
     workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1

@@ -1,8 +1,12 @@
 """Training samples and batches: scenes cut as the network is used."""
 
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,7 @@ Planes = tuple[Plane, Plane, Plane]
 MODES = {"whole": 0.6, "zoomed": 0.1, "split": 0.15, "given": 0.15}
 MAX_CANVAS_PX = 1024
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+WATCH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,20 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
+def _end_with(parent: int, worker: int) -> None:
+    """End this worker process soon after its parent, also after one that was killed.
+
+    A worker whose parent is gone would wait forever for somebody to take its last batch.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def load(
     samples: Dataset[Any],
     share: Sequence[int],
@@ -159,5 +178,6 @@ def load(
         collate_fn=list,
         prefetch_factor=4 if workers else None,
         multiprocessing_context="fork" if forks else None,
+        worker_init_fn=partial(_end_with, os.getpid()),
     )
     return map(stack, loader)

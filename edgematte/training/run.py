@@ -1,34 +1,31 @@
-"""A training run in progress: stages, saving, going on, what it shows of itself."""
+"""A training run in progress: how far it is, its batches and steps, saving, going on."""
 
 import copy
 import logging
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from edgematte.atomic import atomic_file
 from edgematte.errors import CheckpointError, OptionError, TrainingError
-from edgematte.training import checkpoint, norms, processes
+from edgematte.training import checkpoint, loop, norms, processes
 from edgematte.training.data import load
 from edgematte.training.fake_quantize import quantize_aware
 from edgematte.training.learner import Learner
-from edgematte.training.schedule import Recipe, Settings, Stage, adapted, learning_rate
-from edgematte.training.sheet import contact_sheet, picture_of
+from edgematte.training.schedule import (
+    Recipe,
+    Settings,
+    Stage,
+    adapted,
+    refuse_small_batches,
+)
 from edgematte.training.sources import Library
-from edgematte.training.table import Table
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=nn.Module)
-END = 1 << 40  # samples of a run have smaller indices
-SHOWN, SHOWN_PX = 4, 192
-NORM_PX = 128  # smaller pictures end in one value a channel: a batch of one has no variance
 
 
 class Run(Generic[M]):
@@ -77,22 +74,19 @@ class Run(Generic[M]):
         self.norms_settled = tune
         self.saved_step: int | None = None
         self.losses: dict[str, float] = {}
-        settings.output.mkdir(parents=True, exist_ok=True)
         if self.first:
             checkpoint.sweep(settings.output)
         if (settings.output / checkpoint.STATE).is_file():
             self._resume()
         stages = recipe.tune_stages if self.tune else recipe.stages
         self.stages = adapted(settings.stages or stages, settings)
-        for stage in () if self.norms_settled else self.stages:
-            if stage.crop_px < NORM_PX and stage.batch // processes.count() < 2:
-                raise OptionError(
-                    f"a batch of {stage.batch} at {stage.crop_px} pixels is too small for "
-                    f"BatchNorm: at least 2 pictures a process, or {NORM_PX} pixels"
-                )
+        if not self.norms_settled:
+            refuse_small_batches(self.stages, processes.count())
         own = recipe.tune_rate if self.tune else recipe.learning_rate
         self.peak = settings.learning_rate or own
         self.drops = () if self.tune else recipe.drops
+        with self.writing():
+            settings.output.mkdir(parents=True, exist_ok=True)
 
     @property
     def progress(self) -> float:
@@ -126,14 +120,15 @@ class Run(Generic[M]):
         log.info("resumed at step %d, %.0f s", self.step, self.elapsed_s)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """Turn a full disk or a missing folder into a TrainingError that says what is left."""
         try:
             yield
         except OSError as error:
             raise TrainingError(
                 f"step {self.step}: {self.settings.output} cannot be written to "
-                f"({error.strerror or error}); {self._left()}; make room and give the same "
-                "command again"
+                f"({error.strerror or error}); {self._left()}; make room, or give another "
+                "--output, and the same command again"
             ) from None
 
     def _left(self) -> str:
@@ -145,11 +140,17 @@ class Run(Generic[M]):
         """Write the averaged weights, their config and the state, each file whole.
 
         Raises:
-            TrainingError: the disk is full, or the folder is gone; the old files stay.
+            TrainingError: the disk is full, the folder is gone, or weights are not finite; the old
+                files stay.
         """
         if not self.first:
             return
         model = self.learner.average.model
+        if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+            raise TrainingError(
+                f"step {self.step}: the weights are not finite; {self._left()}; a lower "
+                "--learning-rate may help"
+            )
         config = {"model": self.recipe.model, **dict(model.config)}  # type: ignore[arg-type]
         state = {
             **self.learner.state(),
@@ -162,7 +163,7 @@ class Run(Generic[M]):
             "elapsed_s": self.elapsed_s,
             "norms_settled": self.norms_settled,
         }
-        with self._writing():
+        with self.writing():
             checkpoint.save_weights(model, config, self.settings.output)
             checkpoint.save_state(state, self.settings.output)
         self.saved_step = self.step
@@ -171,7 +172,7 @@ class Run(Generic[M]):
         """Endless batches of a stage, going on after the samples already seen."""
         recipe = self.recipe
         samples = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
-        share = range(self.samples_seen + processes.rank(), END, processes.count())
+        share = range(self.samples_seen + processes.rank(), loop.FIRST_SHOWN, processes.count())
         size = max(1, stage.batch // processes.count())
         loader = load(samples, share, size, self.settings.workers, recipe.collate)
         return (batch.to(self.settings.device) for batch in loader)
@@ -213,62 +214,4 @@ class Run(Generic[M]):
 
     def train(self) -> None:
         """Run to the end and save."""
-        with self._writing():
-            table = Table(self.settings.output / checkpoint.TABLE, self.step)
-        with tqdm(
-            total=self.settings.steps,
-            initial=self.step,
-            desc="training",
-            unit="step",
-            disable=not (self.settings.bar and self.first),
-            mininterval=0.5 if sys.stderr.isatty() else 30,
-        ) as bar:
-            for stage in self.stages:
-                if self.progress < stage.until:
-                    self._train_stage(stage, table, bar)
-        if self.saved_step != self.step:
-            self.save()
-        log.info("done: %d steps in %.0f s", self.step, self.elapsed_s)
-
-    def _train_stage(self, stage: Stage, table: Table, bar: "tqdm[Any]") -> None:
-        if stage.keep_norms and not self.norms_settled:
-            self.settle_norms(stage)
-        settings = self.settings
-        started, before_s, saved = time.monotonic(), self.elapsed_s, time.monotonic()
-        sums: dict[str, float] = {}
-        counted = 0
-        for batch in self.batches(stage):
-            rate = learning_rate(self.progress, self.peak, self.recipe.warm_up, self.drops)
-            self.losses = self.train_step(batch, rate)
-            for name, value in self.losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-            counted += 1
-            spent_s = before_s + time.monotonic() - started
-            self.elapsed_s = processes.agreed(spent_s, settings.device)
-            bar.update()
-            if self.step % settings.log_every == 0 and self.first:
-                means = {name: value / counted for name, value in sums.items()}
-                bar.set_postfix(side=stage.side_px, loss=f"{means['total']:.4f}", refresh=False)
-                row = (self.step, round(self.elapsed_s), stage.side_px, f"{rate:.2e}")
-                with self._writing():
-                    table.write(row, means)
-                sums, counted = {}, 0
-            if self.step % settings.samples_every == 0 and self.first:
-                self.show(stage)
-            if time.monotonic() - saved > settings.save_every_s:
-                self.save()
-                saved = time.monotonic()
-            if self.progress >= stage.until:
-                return
-
-    @torch.inference_mode()
-    def show(self, stage: Stage) -> None:
-        """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
-        recipe = self.recipe
-        seen = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
-        batch = recipe.collate([seen[END + i] for i in range(SHOWN)]).to(self.settings.device)
-        planes = recipe.preview(self.learner.average.model, batch)
-        rows = [[picture_of(plane[i]) for plane in planes.values()] for i in range(SHOWN)]
-        file = self.settings.output / f"samples-{self.step:06}.png"
-        with self._writing(), atomic_file(file) as scratch:
-            contact_sheet(rows, SHOWN_PX).save(scratch)
+        loop.train(self)

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from edgematte.errors import OptionError
 from edgematte.training.data import Samples, collate
 from edgematte.training.sources import Library
 
 M = TypeVar("M", bound=nn.Module)
+NORM_PX = 128  # smaller pictures end in one value a channel: a batch of one has no variance
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,16 @@ def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:
         )
         for stage in stages
     )
+
+
+def refuse_small_batches(stages: Sequence[Stage], processes: int) -> None:
+    """Raise OptionError where BatchNorm would have nothing to measure a variance over."""
+    for stage in stages:
+        if stage.crop_px < NORM_PX and stage.batch // processes < 2:
+            raise OptionError(
+                f"a batch of {stage.batch} at {stage.crop_px} pixels is too small for BatchNorm: "
+                f"at least 2 pictures a process, or {NORM_PX} pixels"
+            )
 
 
 def learning_rate(

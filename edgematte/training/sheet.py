@@ -1,6 +1,6 @@
 """Contact sheets: small pictures in rows, for a person to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PIL import Image
@@ -34,3 +34,9 @@ def picture_of(plane: Tensor) -> Image.Image:
     """(1 or 3, H, W) in [0, 1] -> a grey or RGB picture."""
     values = plane.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
     return Image.fromarray((values * 255 + 0.5).astype(np.uint8).squeeze())
+
+
+def sheet_of(planes: Collection[Tensor], side_px: int) -> Image.Image:
+    """A row for each sample of a batch, a tile for each of its planes (B, 1 or 3, H, W)."""
+    rows = zip(*(map(picture_of, plane) for plane in planes), strict=True)
+    return contact_sheet(list(rows), side_px)

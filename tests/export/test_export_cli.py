@@ -156,7 +156,9 @@ def test_live_pytorch_agrees_and_other_weights_do_not(
 
 @pytest.mark.parametrize("stage", ["capturing", "writing", "checking"])
 def test_ctrl_c_leaves_nothing_behind(stage: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgematte", "export", "--model", "lightweight"]
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    run = f"{heeding}; from edgematte.cli import main; raise SystemExit(main())"  # background jobs
+    command = [sys.executable, "-c", run, "export", "--model", "lightweight"]  # ignore it
     options = ["--target", "onnx", "--random-weights", "--size", "64"]
     process = subprocess.Popen(
         [*command, *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True

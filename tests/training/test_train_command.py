@@ -86,7 +86,13 @@ def test_skipped_files_are_named_on_standard_error(
         (["--steps", "1"], "nothing to train on"),
         (["--procedural"], "give the run an end"),
         (["--procedural", "--steps", "0"], "--steps 0: more than 0"),
+        (["--procedural", "--steps", "1", "--workers", "-1"], "--workers -1: 0 or more"),
+        (["--procedural", "--steps", "1", "--learning-rate", "nan"], "--learning-rate nan: more"),
         (["--procedural", "--steps", "1", "--size", "100"], "--size 100: a multiple of 64"),
+        (
+            ["--model", "vitmatte-tiny", "--procedural", "--steps", "1", "--size", "32"],
+            "--size 32: a multiple of 32, 64 pixels or more",
+        ),
         (["--procedural", "--steps", "1", "--weights", "none.pt"], "no checkpoint at none.pt"),
         (["--steps", "1", "--foregrounds", "x"], "give --backgrounds"),
         (["--steps", "1", "--foregrounds", "none", "--backgrounds", "none"], "no folder at none"),
@@ -150,13 +156,24 @@ def _steps(output: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(rows)]
 
 
-@pytest.mark.parametrize("model", ["lightweight", "vitmatte-tiny"])
+def _children(process: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(("model", "workers"), [("lightweight", "0"), ("vitmatte-tiny", "1")])
 def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
-    model: str, tmp_path: Path
+    model: str, workers: str, tmp_path: Path
 ) -> None:
     """SIGKILL at a moment nobody chose; the same weights in the end as of a run in one go.
 
-    Saving after every step, at most one step may be lost.
+    Saving after every step, at most one step may be lost. Processes that prepare pictures end too.
     """
     options = [
         "train",
@@ -169,7 +186,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
         "--precision",
         "fp32",
     ]
-    options += ["--save-every", "0", "--output"]
+    options += ["--save-every", "0", "--workers", workers, "--output"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen(
         [sys.executable, "-m", "edgematte", *options, str(killed)], stderr=subprocess.DEVNULL
@@ -178,6 +195,8 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     while max(_steps(killed), default=0) < 3:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
+    helpers = _children(process.pid)
+    assert len(helpers) == int(workers)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     logged = _steps(killed)[-1]
@@ -185,6 +204,10 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     assert logged - 1 <= state["step"] <= logged < 9
     assert [main([*options, str(folder)]) for folder in (killed, whole)] == [0, 0]
     assert _steps(killed) == list(range(1, 10))
+    deadline = time.monotonic() + 20
+    while any(map(_lives, helpers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     a, b = (load_file(folder / "model.safetensors") for folder in (killed, whole))
     for name in a:
         assert torch.equal(a[name], b[name]), name

@@ -1,0 +1,88 @@
+"""The loop of a training run: stage after stage, with a log, sheets of samples and saving."""
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tqdm import tqdm
+
+from edgematte.atomic import atomic_file
+from edgematte.training import checkpoint, processes
+from edgematte.training.schedule import Stage, learning_rate
+from edgematte.training.sheet import sheet_of
+from edgematte.training.table import Table
+
+if TYPE_CHECKING:
+    from edgematte.training.run import Run
+
+log = logging.getLogger(__name__)
+
+SHOWN, SHOWN_PX = 4, 192
+FIRST_SHOWN = 1 << 40  # samples of a run have smaller indices
+
+
+def train(run: "Run[Any]") -> None:
+    """Take a run to its end and save it."""
+    with run.writing():
+        table = Table(run.settings.output / checkpoint.TABLE, run.step)
+    with tqdm(
+        total=run.settings.steps,
+        initial=run.step,
+        desc="training",
+        unit="step",
+        disable=not (run.settings.bar and run.first),
+        mininterval=0.5 if sys.stderr.isatty() else 30,
+    ) as bar:
+        for stage in run.stages:
+            if run.progress < stage.until:
+                train_stage(run, stage, table, bar)
+    if run.saved_step != run.step:
+        run.save()
+    log.info("done: %d steps in %.0f s", run.step, run.elapsed_s)
+
+
+def train_stage(run: "Run[Any]", stage: Stage, table: Table, bar: "tqdm[Any]") -> None:
+    """Steps until the stage's share of the run is done."""
+    settings = run.settings
+    started, before_s, saved = time.monotonic(), run.elapsed_s, time.monotonic()
+    if stage.keep_norms and not run.norms_settled:
+        run.settle_norms(stage)
+    sums: dict[str, float] = {}
+    counted = 0
+    for batch in run.batches(stage):
+        rate = learning_rate(run.progress, run.peak, run.recipe.warm_up, run.drops)
+        run.losses = run.train_step(batch, rate)
+        for name, value in run.losses.items():
+            sums[name] = sums.get(name, 0.0) + value
+        counted += 1
+        spent_s = before_s + time.monotonic() - started
+        run.elapsed_s = processes.agreed(spent_s, settings.device)
+        bar.update()
+        if run.step % settings.log_every == 0 and run.first:
+            means = {name: value / counted for name, value in sums.items()}
+            bar.set_postfix(side=stage.side_px, loss=f"{means['total']:.4f}", refresh=False)
+            row = (run.step, round(run.elapsed_s), stage.side_px, f"{rate:.2e}")
+            with run.writing():
+                table.write(row, means)
+            sums, counted = {}, 0
+        if run.step % settings.samples_every == 0 and run.first:
+            show(run, stage)
+        if time.monotonic() - saved > settings.save_every_s:
+            run.save()
+            saved = time.monotonic()
+        if run.progress >= stage.until:
+            return
+
+
+@torch.inference_mode()
+def show(run: "Run[Any]", stage: Stage) -> None:
+    """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
+    recipe, settings = run.recipe, run.settings
+    seen = recipe.samples(run.library, stage.side_px, stage.crop_px, settings.seed)
+    batch = recipe.collate([seen[FIRST_SHOWN + i] for i in range(SHOWN)]).to(settings.device)
+    planes = recipe.preview(run.learner.average.model, batch)
+    file = settings.output / f"samples-{run.step:06}.png"
+    with run.writing(), atomic_file(file) as scratch:
+        sheet_of(planes.values(), SHOWN_PX).save(scratch)
