@@ -9,6 +9,7 @@ import re
 
 from torch import Tensor
 
+from edgematte.models.swin_keys import swin_rules
 from edgematte.models.vitmatte_keys import AUTHORS, BACKBONE, POINTWISE, rename
 
 MARK = "decoder.mid_blk."  # every file of theirs has keys that start so
@@ -36,16 +37,7 @@ RES34 = (
     (r"^(encoder\.levels\..*)\.bn(\d)\.", r"\1.norm\2."),
     (r"^(encoder\.levels\..*)\.downsample\.", r"\1.around."),
 )
-SWIN = (
-    (r"^backbone\.patch_embed\.proj\.", "encoder.embed."),
-    (r"^backbone\.patch_embed\.norm\.", "encoder.norm."),
-    (r"^backbone\.layers\.(\d)\.blocks\.", r"encoder.stages.\1."),
-    (r"^backbone\.layers\.(\d)\.downsample\.", r"encoder.merges.\1."),
-    (r"^(encoder\.stages\..*)\.attn\.relative_position_bias_table$", r"\1.attention.bias_table"),
-    (r"^(encoder\.stages\..*)\.attn\.", r"\1.attention."),
-    (r"^(encoder\.stages\..*)\.mlp\.fc1\.", r"\1.mlp.0."),
-    (r"^(encoder\.stages\..*)\.mlp\.fc2\.", r"\1.mlp.2."),
-)
+SWIN = swin_rules("backbone.", "encoder.")
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:

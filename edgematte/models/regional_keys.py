@@ -9,6 +9,8 @@ import re
 
 from torch import Tensor, cat
 
+from edgematte.models.swin_keys import swin_rules
+
 MARK = "lowres_model."  # every file of theirs has keys that start so
 
 SKIPPED = re.compile(
@@ -22,14 +24,7 @@ RENAMES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"^lowres_model\.encoder\.model\.swin\.", "coarse_net.encoder."),
-        (r"^(coarse_net\.encoder\.)patch_embed\.proj\.", r"\1embed."),
-        (r"^(coarse_net\.encoder\.)patch_embed\.norm\.", r"\1norm."),
-        (r"^(coarse_net\.encoder\.)layers\.(\d)\.downsample\.", r"\1merges.\2."),
-        (r"^(coarse_net\.encoder\.)layers\.(\d)\.blocks\.", r"\1stages.\2."),
-        (r"\.attn\.relative_position_bias_table$", ".attention.bias_table"),
-        (r"\.attn\.", ".attention."),
-        (r"\.mlp\.fc1\.", ".mlp.0."),
-        (r"\.mlp\.fc2\.", ".mlp.2."),
+        *swin_rules("coarse_net.encoder.", "coarse_net.encoder."),
         (r"^lowres_model\.decoder\.up_blocks\.1\.0\.conv\.", "coarse_net.ups.0."),
         (r"^lowres_model\.decoder\.up_blocks\.2\.0\.conv\.", "coarse_net.ups.1."),
         (r"^lowres_model\.decoder\.up_blocks\.3\.0\.conv\.", "coarse_net.ups.2."),

@@ -27,32 +27,28 @@ LIGHTWEIGHT = Recipe(
     learning_rate=4e-4,  # section 3.1, as are betas, warm-up and cosine
     tune_rate=1e-4,  # *chosen*
     betas=(0.5, 0.999),
-    warm_up=0.02,  # *chosen*: the paper gives no length
-    decay=0.999,  # *chosen*
-    clip_norm=5.0,  # *chosen*
-    norm_batches=50,  # *chosen*
 )
+
+# Of nets that learn on crops around unknown pixels: *chosen*, for one small machine.
+CROP_STAGES = (
+    Stage(0.50, 256, 256, 8),
+    Stage(0.85, 512, 512, 4),
+    Stage(1.00, 512, 512, 4, keep_norms=True),
+)
+TUNE_CROP_STAGES = (Stage(1.0, 512, 512, 4, keep_norms=True),)
 
 DIFFMATTE = Recipe(
     model="diffmatte-vits",
     losses=diffmatte.losses,
     preview=diffmatte.preview,
-    # *Chosen*, for one small machine; the authors' take batches of 16 to 20 at 512 for 150 epochs.
-    stages=(
-        Stage(0.50, 256, 256, 8),
-        Stage(0.85, 512, 512, 4),
-        Stage(1.00, 512, 512, 4, keep_norms=True),
-    ),
-    tune_stages=(Stage(1.0, 512, 512, 4, keep_norms=True),),  # *chosen*
+    # The authors': batches of 16 to 20 at 512 for 150 epochs.
+    stages=CROP_STAGES,
+    tune_stages=TUNE_CROP_STAGES,
     # The authors' code, for ResNet-34 and Swin-T, as are the drops of the rate.
     learning_rate=4e-4,
     drops=((0.2, 0.1), (0.6, 0.05), (14 / 15, 0.01)),
     tune_rate=1e-4,  # *chosen*
     betas=(0.9, 0.999),
-    warm_up=0.02,  # *chosen*
-    decay=0.999,  # *chosen*
-    clip_norm=5.0,  # *chosen*
-    norm_batches=50,  # *chosen*
     samples=crops,
     collate=collate_crops,
 )
@@ -62,22 +58,14 @@ VITMATTE = Recipe(
     model="vitmatte-s",
     losses=vitmatte.losses,
     preview=vitmatte.preview,
-    # *Chosen*, for one small machine; the authors': batches of 32 at 512 for 100 epochs.
-    stages=(
-        Stage(0.50, 256, 256, 8),
-        Stage(0.85, 512, 512, 4),
-        Stage(1.00, 512, 512, 4, keep_norms=True),
-    ),
-    tune_stages=(Stage(1.0, 512, 512, 4, keep_norms=True),),  # *chosen*
+    # The authors': batches of 32 at 512 for 100 epochs, 250 steps of warm-up.
+    stages=CROP_STAGES,
+    tune_stages=TUNE_CROP_STAGES,
     # The paper's, as are AdamW, weight decay, layer decay and the drops of the rate.
     learning_rate=5e-4,
     drops=((0.3, 0.1), (0.9, 0.05)),
     tune_rate=1e-4,  # *chosen*
     betas=(0.9, 0.999),
-    warm_up=0.02,  # *chosen*; the authors' 250 steps are less than 0.002
-    decay=0.999,  # *chosen*
-    clip_norm=5.0,  # *chosen*
-    norm_batches=50,  # *chosen*
     optimizer="adamw",
     weight_decay=0.1,
     rate_scale=vitmatte.rate_scale,
@@ -101,10 +89,6 @@ REGIONAL = Recipe(
     learning_rate=2e-4,
     tune_rate=5e-5,
     betas=(0.9, 0.999),
-    warm_up=0.02,
-    decay=0.999,
-    clip_norm=5.0,
-    norm_batches=50,
     optimizer="adamw",
     weight_decay=0.05,  # as Swin's authors train it
     backbone=regional.backbone,
@@ -120,10 +104,6 @@ HDMATT = Recipe(
     learning_rate=5e-4,  # section 4.2, as are Adam, weight decay and cosine
     tune_rate=1e-4,  # *chosen*
     betas=(0.9, 0.999),
-    warm_up=0.02,  # *chosen*
-    decay=0.999,  # *chosen*
-    clip_norm=5.0,  # *chosen*
-    norm_batches=50,  # *chosen*
     weight_decay=1e-4,
     backbone=hdmatt.backbone,
     samples=hdmatt.samples,

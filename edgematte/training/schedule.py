@@ -62,10 +62,11 @@ class Recipe(Generic[M]):
     learning_rate: float
     tune_rate: float
     betas: tuple[float, float]  # of Adam
-    warm_up: float  # share of the run
-    decay: float  # of the weights' average
-    clip_norm: float
-    norm_batches: int  # that BatchNorm's statistics are measured over
+    # *Chosen*, for every net: the papers give no such figures, or some for other machines.
+    warm_up: float = 0.02  # share of the run
+    decay: float = 0.999  # of the weights' average
+    clip_norm: float = 5.0
+    norm_batches: int = 50  # that BatchNorm's statistics are measured over
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0  # of matrices and convolutions; positions, norms, biases: none
     rate_scale: Callable[[M, str], float] | None = None

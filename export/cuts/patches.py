@@ -24,15 +24,20 @@ def crop_planes(planes: Tensor, patch: Patch) -> Tensor:
 
 
 def patch_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that no host step gives: a patch to crop, or alphas to stitch.
-
-    The alphas are smooth and differ from patch to patch, so that blending shows.
-    """
+    """An array that no host step gives: a patch to crop, or alphas to stitch."""
     boxes = pool["patches"]
     if name == "patch":
         chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
         return chosen
     assert name == "alphas"
-    ramp = np.linspace(0, 1, int(boxes[0][2]), dtype=np.float32)
-    planes = [np.add.outer(ramp * (i + 1), ramp[::-1]) % 1 for i in range(len(boxes))]
+    return blended_alphas(len(boxes), (int(boxes[0][2]), int(boxes[0][2])))
+
+
+def blended_alphas(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """So many alphas to stitch, (width, height) each, as bytes.
+
+    They are smooth and differ from one to the next, so that blending shows.
+    """
+    across, down = (np.linspace(0, 1, n, dtype=np.float32) for n in size)
+    planes = [np.add.outer(down * (i + 1), across[::-1]) % 1 for i in range(count)]
     return to_bytes(np.stack(planes))

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgematte.check.goldens import to_bytes
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cuts.patches import blended_alphas
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.export.fused_attention import attention_line
 from edgematte.manifest import Graph, Host
@@ -143,15 +143,11 @@ def host_pool(
 
 
 def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that nothing before gives: a tile to crop, or alphas to stitch.
-
-    The alphas are smooth and differ from tile to tile, so that blending shows.
-    """
+    """An array that nothing before gives: a tile to crop, or alphas to stitch."""
     boxes = pool["tiles"]
     if name == "tile":
         chosen: NDArray[Any] = boxes[int(np.argmax(pool["run"]))]
         return chosen
     assert name == "alphas"
-    across, down = (np.linspace(0, 1, int(n), dtype=np.float32) for n in boxes[0][2:])
-    planes = [np.add.outer(down * (i + 1), across[::-1]) % 1 for i in range(len(boxes))]
-    return to_bytes(np.stack(planes))
+    width, height = (int(n) for n in boxes[0][2:])
+    return blended_alphas(len(boxes), (width, height))

@@ -1,4 +1,5 @@
-"""Small exports, made once and shared: the shipped weights, graph size 64x128, patches of 256."""
+"""Small exports, made once and shared (the shipped weights, graph size 64x128, patches of 256);
+what every graph is held to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 Export = Callable[..., Path]
+Static = Callable[[Any, tuple[str, ...]], None]
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,24 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def static() -> Static:
+    """Asserts that a graph captures with fixed shapes, rank 5 at most, and none of some ops."""
+    import torch
+
+    def holds(source: Any, banned: tuple[str, ...]) -> None:
+        example = tuple(torch.rand(t.shape) for t in source.graph.inputs)
+        program = torch.export.export(source.module.eval(), example)
+        for node in program.graph.nodes:
+            value = node.meta.get("val")
+            if isinstance(value, torch.Tensor):
+                assert value.ndim <= 5, node
+                assert all(isinstance(n, int) for n in value.shape), node
+            assert not any(word in node.name for word in banned), node
+        outputs = source.module(*example)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        assert [tuple(o.shape) for o in outputs] == [t.shape for t in source.graph.outputs]
+
+    return holds

@@ -71,20 +71,12 @@ def test_host_steps_and_graphs_are_the_training_forward(
     assert 0.02 < (trimap == 128).mean() < 0.98 and alpha.std() > 0.05
 
 
-def test_graphs_are_static_and_of_rank_5_at_most() -> None:
+def test_graphs_are_static_and_of_rank_5_at_most(
+    static: Callable[[Any, tuple[str, ...]], None],
+) -> None:
     model, host = made((256, 128), 6)
     for source in regional.graphs(model, host):
-        example = tuple(torch.rand(t.shape) for t in source.graph.inputs)
-        program = torch.export.export(source.module.eval(), example)
-        for node in program.graph.nodes:
-            value = node.meta.get("val")
-            if isinstance(value, torch.Tensor):
-                assert value.ndim <= 5, node
-                assert all(isinstance(n, int) for n in value.shape), node
-            assert not any(w in node.name for w in ("nonzero", "topk", "sort", "_put")), node
-        outputs = source.module(*example)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        assert [tuple(o.shape) for o in outputs] == [t.shape for t in source.graph.outputs]
+        static(source, ("nonzero", "topk", "sort", "_put"))
 
 
 @pytest.fixture(scope="module")
