@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "diffmatte-vit*), a ResNet-34 (hdmatt), a Swin-T (regional)",
     )
     parser.add_argument(
+        "--part",
+        default="",
+        help="train this network of the model alone, the rest stays as it is (lightweight: sn, "
+        "which finds the trimap, or mrn, which refines); needs --weights",
+    )
+    parser.add_argument(
         "--quantize-aware",
         action="store_true",
         help="fine-tune with what int8 leaves of weights and activations; needs --weights",
@@ -92,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             'pip install "edgematte[train]"'
         ) from None
 
-    chosen = recipe(arguments.model)
+    chosen = recipe(arguments.model, arguments.part)
     if arguments.backbone is not None and chosen.backbone is None:
         raise OptionError(f"--backbone: {arguments.model} has none that is trained elsewhere")
     logging.basicConfig(level=logging.INFO, format="edgematte: %(message)s")
@@ -120,6 +126,10 @@ def _refuse(arguments: argparse.Namespace) -> None:
         raise OptionError("--backbone starts a run and --weights goes on from one: give only one")
     if arguments.quantize_aware and arguments.weights is None:
         raise OptionError("--quantize-aware adapts a trained model: give --weights FILE with it")
+    if arguments.part and arguments.weights is None:
+        raise OptionError("--part leaves the rest as it is: give --weights FILE with it")
+    if arguments.part and arguments.quantize_aware:
+        raise OptionError("--quantize-aware adapts the whole model: leave out --part")
     sources = [arguments.foregrounds, arguments.veils, getattr(arguments, "photos", None)]
     if not any(sources) and not arguments.procedural:
         raise OptionError(

@@ -99,10 +99,11 @@ class Crop:
     composed: bool
 
 
-def make_crop(rng: Rng, library: Library, side_px: int) -> Crop:
+def make_crop(rng: Rng, library: Library, side_px: int, largest_px: int | None = None) -> Crop:
     """A crop around an unknown pixel of a composite, or of a photograph with its alpha.
 
-    A quarter of them show the whole scene, as the papers that crop do.
+    A quarter of them show the whole scene, as the papers that crop do. `largest_px` is that of
+    `random_trimap`; by default 25 pixels of a crop of 512, less of smaller ones.
     """
     missing = () if library.pairs else ("pairs",)
     canvas_px = round(side_px * rng.uniform(1.25, 2.0))
@@ -116,7 +117,7 @@ def make_crop(rng: Rng, library: Library, side_px: int) -> Crop:
     if scene.image.width != side_px:
         scene = zoom(rng, scene, side_px)
     alpha = np.asarray(scene.alpha)
-    largest_px = max(2, round(LARGEST_BAND_PX * side_px / 512))
+    largest_px = largest_px or max(2, round(LARGEST_BAND_PX * side_px / 512))
     return Crop(
         image=np.asarray(degrade(rng, scene.image)),
         alpha=alpha,

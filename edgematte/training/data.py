@@ -16,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from edgematte.training.augment import BILINEAR, Box, degrade
-from edgematte.training.crops import crop_corner, zoom
+from edgematte.training.crops import crop_corner, random_trimap, zoom
 from edgematte.training.scenes import choose, composite_scene, make_scene
 from edgematte.training.sources import Library
 
@@ -40,8 +41,7 @@ class Sample:
     `image` (S, S, 3), `alpha`, `known` (S, S): the whole scene, for SN; uint8, `known` 0 or 255.
     `crop_image`, `crop_alpha`, `crop_known`, of side C: what MRN sees, maybe of a larger scene.
     `box`: left, top, right, bottom of the crop as fractions of the scene.
-    `given_px`: MRN is given a true trimap grown by this radius in place of SN's probabilities;
-    -1 where it is not.
+    `trimap` (C, C) uint8: what MRN is given in place of SN's probabilities, if anything.
     """
 
     image: Plane
@@ -51,20 +51,23 @@ class Sample:
     crop_alpha: Plane
     crop_known: Plane
     box: Box
-    given_px: int
+    trimap: Plane | None = None
 
 
 def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> Planes:
     return np.asarray(image), np.asarray(alpha), np.asarray(known)
 
 
-def make_sample(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
+def make_sample(
+    rng: Rng, library: Library, side_px: int, crop_px: int, modes: dict[str, float] = MODES
+) -> Sample:
     """One sample: SN sees the scene at `side_px`, MRN a crop of `crop_px`.
 
     Whole and zoomed samples are cropped (if at all) at the size SN saw; split ones from a larger
-    scene, as when the host refines full-size patches; and given ones have the true trimap as well.
+    scene, as when the host refines full-size patches; and given ones have a true trimap as well.
+    `modes` are the shares of these.
     """
-    mode, canvas_px = choose(rng, MODES), side_px
+    mode, canvas_px = choose(rng, modes), side_px
     if mode == "whole":
         scene = make_scene(rng, library, side_px)
     elif mode == "zoomed":
@@ -77,32 +80,41 @@ def make_sample(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sampl
     planes = (image, scene.alpha, scene.known)
     whole = _arrays(*(plane.resize(size, BILINEAR) for plane in planes))
     if canvas_px == crop_px:
-        return Sample(*whole, *whole, WHOLE, -1)
+        return Sample(*whole, *whole, WHOLE)
     left, top = crop_corner(rng, scene, crop_px, wander=0.25)
     box = (left, top, left + crop_px, top + crop_px)
     crop = _arrays(*(plane.crop(box) for plane in planes))
     fractions = (box[0] / canvas_px, box[1] / canvas_px, box[2] / canvas_px, box[3] / canvas_px)
-    given = int(rng.integers(1, 13)) if mode == "given" else -1
-    return Sample(*whole, *crop, fractions, given)
+    trimap = random_trimap(rng, crop[1], crop[2]) if mode == "given" else None
+    return Sample(*whole, *crop, fractions, trimap)
 
 
 class Samples(Dataset[Sample]):
     """Endless samples by index; the same seed, index and library give the same sample."""
 
-    def __init__(self, library: Library, side_px: int, crop_px: int, seed: int) -> None:
+    def __init__(
+        self,
+        library: Library,
+        side_px: int,
+        crop_px: int,
+        seed: int,
+        make: Callable[[Rng, Library, int, int], Sample] = make_sample,
+    ) -> None:
         self.library, self.side_px, self.crop_px, self.seed = library, side_px, crop_px, seed
+        self.make = make
 
     def __getitem__(self, index: int) -> Sample:
         """The sample of this index."""
         rng = np.random.default_rng((self.seed, index))
-        return make_sample(rng, self.library, self.side_px, self.crop_px)
+        return self.make(rng, self.library, self.side_px, self.crop_px)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Samples as float tensors in [0, 1]: images (B, 3, S, S), planes (B, 1, S, S), crops alike.
 
-    `box` (B, 4) stays on the processor.
+    `box` (B, 4) stays on the processor. `trimap`: for each sample (3, C, C), background, foreground
+    and unknown, of which one is 1 in each pixel; None where none is given.
     """
 
     image: Tensor
@@ -112,12 +124,14 @@ class Batch:
     crop_alpha: Tensor
     crop_known: Tensor
     box: Tensor
-    given_px: list[int]
+    trimap: list[Tensor | None]
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
         planes = ("image", "alpha", "known", "crop_image", "crop_alpha", "crop_known")
-        return replace(self, **{name: getattr(self, name).to(device) for name in planes})
+        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in planes}
+        trimaps = [None if trimap is None else trimap.to(device) for trimap in self.trimap]
+        return replace(self, **moved, trimap=trimaps)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -130,6 +144,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
     def planes(arrays: Sequence[Plane]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).unsqueeze(1).float().div_(255)
 
+    def classes(trimap: Plane | None) -> Tensor | None:
+        if trimap is None:
+            return None
+        planes = np.stack([trimap == value for value in (BACKGROUND, FOREGROUND, UNKNOWN)])
+        return torch.from_numpy(planes).float()
+
     return Batch(
         image=images([s.image for s in samples]),
         alpha=planes([s.alpha for s in samples]),
@@ -138,7 +158,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         crop_alpha=planes([s.crop_alpha for s in samples]),
         crop_known=planes([s.crop_known for s in samples]),
         box=torch.tensor([s.box for s in samples]),
-        given_px=[s.given_px for s in samples],
+        trimap=[classes(s.trimap) for s in samples],
     )
 
 

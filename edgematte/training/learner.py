@@ -35,7 +35,8 @@ class Learner(Generic[M]):
         """
         self.recipe, self.model, self.device, self.precision = recipe, model, device, precision
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model.requires_grad_(True)
+        model.requires_grad_(False)
+        recipe.learning(model).requires_grad_(True)
         self.teacher = teacher and teacher.to(device).eval().requires_grad_(False)
         self.average = Average(model, recipe.decay)
         self.optimizer = make_optimizer(recipe, model, pretrained=pretrained)
@@ -49,6 +50,13 @@ class Learner(Generic[M]):
                 return self.recipe.imitation(self.model, self.teacher, batch)
             return self.recipe.losses(self.model, batch, radius_px)
 
+    def ready(self, *, keep_norms: bool) -> None:
+        """Turn to training what learns; BatchNorm may keep its running statistics."""
+        self.model.eval()
+        learning = self.recipe.learning(self.model).train()
+        if keep_norms:
+            norms.freeze(learning)
+
     def step(
         self, batch: Any, rate: float, radius_px: int, *, keep_norms: bool
     ) -> dict[str, float]:
@@ -60,9 +68,7 @@ class Learner(Generic[M]):
         Raises:
             TrainingError: loss or gradient is not finite; the weights are those before the step.
         """
-        self.model.train()
-        if keep_norms:
-            norms.freeze(self.model)
+        self.ready(keep_norms=keep_norms)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
         parts = self.losses(batch, radius_px)

@@ -6,7 +6,12 @@ from torch.nn import functional as F
 
 from edgematte.models.lightweight import FOREGROUND, UNKNOWN, Lightweight
 from edgematte.training.data import WHOLE, Batch
-from edgematte.training.losses.lightweight import lightweight_loss, trimap_target
+from edgematte.training.losses.lightweight import (
+    lightweight_loss,
+    matting_losses,
+    segmentation_loss,
+    trimap_target,
+)
 
 
 def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tensor:
@@ -19,27 +24,38 @@ def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tens
     return F.grid_sample(probabilities, grid, padding_mode="border", align_corners=False)
 
 
-def answers(model: Lightweight, batch: Batch) -> tuple[list[Tensor], Tensor]:
-    """SN's logits of the whole scenes, finest first, and alpha (B, 1, C, C) of the crops.
+def crop_classes(batch: Batch, logits: Tensor, rows: list[int]) -> Tensor:
+    """What MRN is told of each crop, (B, 3, C, C).
 
-    MRN sees each sample's crop with the probabilities SN gave for that part of the whole scene,
-    or with the one-hot true trimap where the sample says so.
+    That is the trimap given, or else the probabilities SN found for that part of the whole scene;
+    `logits` are its finest, of the scenes `rows` alone: all without a trimap are among them.
     """
-    logits = model.sn(batch.image)
-    raised = F.interpolate(logits[0], scale_factor=8.0, mode="bilinear", align_corners=False)
-    crop_px = batch.crop_image.shape[-1]
-    rows = list(raised.float().softmax(dim=1).unbind())
-    for i, given_px in enumerate(batch.given_px):
-        part = slice(i, i + 1)
-        if given_px >= 0:
-            classes = trimap_target(batch.crop_alpha[part], batch.crop_known[part], given_px)
-            rows[i] = F.one_hot(classes[0], 3).permute(2, 0, 1).to(rows[i])
-        elif batch.box[i].tolist() != list(WHOLE):
-            rows[i] = crop_probabilities(rows[i][None], batch.box[part], crop_px)[0]
-    probabilities = torch.stack(rows).contiguous(memory_format=torch.channels_last)
-    refined = model.mrn(batch.crop_image, probabilities).float()
+    raised = F.interpolate(logits, scale_factor=8.0, mode="bilinear", align_corners=False)
+    found = dict(zip(rows, raised.float().softmax(dim=1).unbind(), strict=True))
+    crop_px, told = batch.crop_image.shape[-1], []
+    for i, trimap in enumerate(batch.trimap):
+        if trimap is not None:
+            told.append(trimap)
+        elif batch.box[i].tolist() == list(WHOLE):
+            told.append(found[i])
+        else:
+            told.append(crop_probabilities(found[i][None], batch.box[i : i + 1], crop_px)[0])
+    return torch.stack(told).contiguous(memory_format=torch.channels_last)
+
+
+def refine(model: Lightweight, image: Tensor, probabilities: Tensor) -> Tensor:
+    """Eq. 5 in float32: alpha (B, 1, C, C)."""
+    refined = model.mrn(image, probabilities).float()
     foreground = probabilities[:, FOREGROUND : FOREGROUND + 1]
-    return logits, foreground + probabilities[:, UNKNOWN : UNKNOWN + 1] * refined
+    alpha: Tensor = foreground + probabilities[:, UNKNOWN : UNKNOWN + 1] * refined
+    return alpha
+
+
+def answers(model: Lightweight, batch: Batch) -> tuple[list[Tensor], Tensor]:
+    """SN's logits of the whole scenes, finest first, and alpha (B, 1, C, C) of the crops."""
+    logits = model.sn(batch.image)
+    probabilities = crop_classes(batch, logits[0], list(range(len(batch.image))))
+    return logits, refine(model, batch.crop_image, probabilities)
 
 
 def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
@@ -47,6 +63,27 @@ def losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor
     logits, alpha = answers(model, batch)
     target = trimap_target(batch.alpha, batch.known, radius_px)
     return lightweight_loss(logits, target, alpha, batch.crop_alpha, batch.crop_known)
+
+
+def sn_losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    """Eq. 7 of the whole scenes alone."""
+    target = trimap_target(batch.alpha, batch.known, radius_px)
+    loss = segmentation_loss(model.sn(batch.image), target)
+    return {"sn": loss, "total": loss}
+
+
+def mrn_losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    """The matting terms of eq. 10, of crops with trimaps or with what SN, as it is, finds.
+
+    Where MRN's answer is in use, in the unknown region, each pixel weighs as much as a fractional
+    one (*chosen*): most of a drawn trimap's unknown pixels are not fractional.
+    """
+    free = [i for i, trimap in enumerate(batch.trimap) if trimap is None] or [0]  # never none
+    with torch.no_grad():
+        probabilities = crop_classes(batch, model.sn(batch.image[free])[0], free)
+    alpha = refine(model, batch.crop_image, probabilities)
+    unknown = probabilities[:, UNKNOWN : UNKNOWN + 1]
+    return matting_losses(alpha, batch.crop_alpha, batch.crop_known, unknown)
 
 
 def imitation(model: Lightweight, teacher: Lightweight, batch: Batch) -> dict[str, Tensor]:

@@ -4,7 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from edgematte.errors import OptionError
-from edgematte.training import diffmatte, hdmatt, lightweight, regional, vitmatte
+from edgematte.training import (
+    diffmatte,
+    hdmatt,
+    lightweight,
+    lightweight_parts,
+    regional,
+    vitmatte,
+)
 from edgematte.training.crops import collate_crops, crops
 from edgematte.training.patches import collate_patches
 from edgematte.training.schedule import Recipe, Stage
@@ -28,6 +35,29 @@ LIGHTWEIGHT = Recipe(
     tune_rate=1e-4,  # *chosen*
     betas=(0.5, 0.999),
 )
+
+# Its two networks trained apart, from weights: *chosen*, all of it. A step costs a third, and each
+# gets the pictures it learns most from.
+LIGHTWEIGHT_PARTS = {
+    "sn": replace(
+        LIGHTWEIGHT,
+        part="sn",
+        losses=lightweight.sn_losses,
+        samples=lightweight_parts.sn_samples,
+        tune_stages=(Stage(0.6, 384, 384, 8), Stage(1.0, 512, 512, 6, keep_norms=True)),
+        tune_rate=4e-4,
+        imitation=None,
+    ),
+    "mrn": replace(
+        LIGHTWEIGHT,
+        part="mrn",
+        losses=lightweight.mrn_losses,
+        samples=lightweight_parts.mrn_samples,
+        tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
+        tune_rate=4e-4,
+        imitation=None,
+    ),
+}
 
 # Of nets that learn on crops around unknown pixels: *chosen*, for one small machine.
 CROP_STAGES = (
@@ -121,8 +151,8 @@ TABLE: tuple[tuple[Recipe[Any], tuple[str, ...]], ...] = (
 RECIPES = {name: replace(recipe, model=name) for recipe, names in TABLE for name in names}
 
 
-def recipe(model: str) -> Recipe[Any]:
-    """The recipe of a model.
+def recipe(model: str, part: str = "") -> Recipe[Any]:
+    """The recipe of a model, or of a part of it that is to learn alone.
 
     Raises:
         OptionError: there is none.
@@ -131,4 +161,10 @@ def recipe(model: str) -> Recipe[Any]:
         raise OptionError(
             f"there is no recipe to train {model!r} yet; what can be trained: {', '.join(RECIPES)}"
         )
-    return RECIPES[model]
+    if not part:
+        return RECIPES[model]
+    parts = LIGHTWEIGHT_PARTS if model == LIGHTWEIGHT.model else {}
+    if part not in parts:
+        known = f": {', '.join(parts)}" if parts else ""
+        raise OptionError(f"--part {part}: {model} has no such part to train alone{known}")
+    return parts[part]

@@ -71,9 +71,10 @@ class Run(Generic[M]):
         )
         self.step = self.samples_seen = 0
         self.elapsed_s = 0.0
-        self.norms_settled = tune
         self.saved_step: int | None = None
         self.losses: dict[str, float] = {}
+        kept = all(stage.keep_norms for stage in recipe.tune_stages)
+        self.norms_settled = tune and kept
         if self.first:
             checkpoint.sweep(settings.output)
         if (settings.output / checkpoint.STATE).is_file():
@@ -99,9 +100,14 @@ class Run(Generic[M]):
         file = self.settings.output / checkpoint.STATE
         state = checkpoint.read_run(self.settings.output, self.settings.device)
         settings = self.settings
-        quantizes = ("quantize_aware", settings.quantize_aware)
-        for name, own in (("recipe", self.recipe.model), ("seed", settings.seed), quantizes):
-            if state.get(name, False if name == "quantize_aware" else own) != own:
+        own_kind = {
+            "recipe": self.recipe.model,
+            "part": self.recipe.part,
+            "seed": settings.seed,
+            "quantize_aware": settings.quantize_aware,
+        }
+        for name, own in own_kind.items():
+            if state.get(name, type(own)() if name in ("part", "quantize_aware") else own) != own:
                 raise OptionError(
                     f"{self.settings.output} holds a run with {name} {state[name]}, not {own}: "
                     "give another --output, or the same options to go on"
@@ -155,6 +161,7 @@ class Run(Generic[M]):
         state = {
             **self.learner.state(),
             "recipe": self.recipe.model,
+            "part": self.recipe.part,
             "seed": self.settings.seed,
             "quantize_aware": self.settings.quantize_aware,
             "tune": self.tune,
@@ -200,16 +207,16 @@ class Run(Generic[M]):
         The statistics of a few pictures are far from those the model is used with; what is left
         of the run trains with exactly those it ships.
         """
-        model = self.learner.model
-        norms.forget(model)
-        model.train()
+        learning = self.recipe.learning(self.learner.model)
+        norms.forget(learning)
+        self.learner.ready(keep_norms=False)
         number = min(self.recipe.norm_batches, max(1, self.step))  # short runs measure less
         batches = zip(range(number), self.batches(stage), strict=False)
         with torch.no_grad():
             for _, batch in batches:
                 self.learner.losses(batch, 3)
-        processes.average(norms.statistics(model))
-        norms.copy(model, self.learner.average.model)
+        processes.average(norms.statistics(learning))
+        norms.copy(self.learner.model, self.learner.average.model)
         self.norms_settled = True
 
     def train(self) -> None:

@@ -49,6 +49,8 @@ class Recipe(Generic[M]):
     `backbone(model, state, source)` takes over a plain pretrained backbone; `source` names it in
     errors.
 
+    `part`: the name of the only network of the model that learns; what is not in it stays as it is.
+
     `imitation(model, teacher, batch)` gives the losses of quantization-aware training, with a
     `total`: how far the model's answers are from those of the float model it started as. Without
     it `losses` serves there too.
@@ -75,6 +77,11 @@ class Recipe(Generic[M]):
     collate: Callable[[Sequence[Any]], Any] = collate
     drops: tuple[tuple[float, float], ...] = ()  # of the rate, see `learning_rate`; fine-tuning: no
     imitation: Callable[[M, M, Any], dict[str, Tensor]] | None = None
+    part: str = ""
+
+    def learning(self, model: M) -> nn.Module:
+        """What of the model learns."""
+        return model.get_submodule(self.part)
 
 
 @dataclass(frozen=True)

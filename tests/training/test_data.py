@@ -61,10 +61,10 @@ def test_samples_are_fused_split_or_given(library: Library) -> None:
         assert s.alpha.shape == s.crop_known.shape == (64, 64)
         if s.box == WHOLE:
             fused += 1
-            assert s.given_px == -1 and np.array_equal(s.image, s.crop_image)
+            assert s.trimap is None and np.array_equal(s.image, s.crop_image)
         else:
-            given += s.given_px >= 0
-            split += s.given_px < 0
+            given += s.trimap is not None
+            split += s.trimap is None
             left, top, right, bottom = s.box
             assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
     assert fused > split > 0 and given > 0
@@ -105,4 +105,9 @@ def test_workers_change_nothing(library: Library) -> None:
     for a, b in zip(here, there, strict=True):
         for name in ("image", "alpha", "known", "crop_image", "crop_alpha", "crop_known", "box"):
             assert torch.equal(getattr(a, name), getattr(b, name)), name
-        assert a.given_px == b.given_px
+        assert [t is None for t in a.trimap] == [t is None for t in b.trimap]
+        assert all(
+            torch.equal(x, y)
+            for x, y in zip(a.trimap, b.trimap, strict=True)
+            if x is not None and y is not None
+        )

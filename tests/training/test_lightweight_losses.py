@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,9 +7,8 @@ from torch.nn import functional as F
 
 from edgematte.training.losses.lightweight import (
     TOLERANCE,
-    gradient_loss,
-    l1_loss,
     lightweight_loss,
+    matting_losses,
     segmentation_loss,
     trimap_target,
 )
@@ -60,16 +60,28 @@ def test_matting_losses_are_equations_8_and_9(seed: int) -> None:
             if v < len(alpha) and u < len(alpha) and known[y, x] and known[v, u]:
                 step = (predicted[v, u] - predicted[y, x]) - (alpha[v, u] - alpha[y, x])
                 gradient += abs(float(step))
-    planes = (_plane(predicted), _plane(alpha), _plane(known))
-    assert np.isclose(float(l1_loss(*planes)), l1 / max(1, weight), rtol=1e-5)
-    assert np.isclose(float(gradient_loss(*planes)), gradient / max(1, weight), rtol=1e-5)
+    parts = matting_losses(_plane(predicted), _plane(alpha), _plane(known))
+    assert np.isclose(float(parts["l1"]), l1 / max(1, weight), rtol=1e-5)
+    assert np.isclose(float(parts["gradient"]), gradient / max(1, weight), rtol=1e-5)
+    assert parts["total"] == 5 * parts["l1"] + 0.5 * parts["gradient"]
 
 
 def test_what_is_not_known_costs_nothing() -> None:
     predicted, alpha, _ = _random(0)
-    planes = (_plane(predicted), _plane(alpha), _plane(np.zeros_like(alpha)))
-    assert float(l1_loss(*planes)) == 0
-    assert float(gradient_loss(*planes)) == 0
+    nothing = _plane(np.zeros_like(alpha))
+    for unknown in (None, torch.ones_like(nothing)):
+        parts = matting_losses(_plane(predicted), _plane(alpha), nothing, unknown)
+        assert float(parts["l1"]) == float(parts["gradient"]) == 0
+
+
+def test_the_unknown_region_of_a_trimap_weighs_as_much_as_fractional_alpha() -> None:
+    alpha = torch.tensor([0.0, 0.0, 1.0, 0.5]).reshape(1, 1, 1, 4)
+    unknown = torch.tensor([0.0, 1.0, 1.0, 1.0]).reshape(1, 1, 1, 4)
+    known, off = torch.ones_like(alpha), torch.tensor([0.0, 0.1, 0.0, 0.0]).reshape(1, 1, 1, 4)
+    without = matting_losses(alpha + off, alpha, known)
+    with_it = matting_losses(alpha + off, alpha, known, unknown)
+    assert float(without["l1"]) == pytest.approx(0.1 * 0.1 / 1.3)
+    assert float(with_it["l1"]) == pytest.approx(0.1 / 3.1)
 
 
 def test_segmentation_loss_is_equation_7() -> None:

@@ -121,7 +121,7 @@ def test_a_model_that_answers_as_its_teacher_has_no_loss() -> None:
     assert isinstance(model, Lightweight) and isinstance(other, Lightweight)
     samples = Samples(Library(), 128, 64, 0)
     batch = collate([samples[i] for i in range(12)])
-    assert {px >= 0 for px in batch.given_px} == {True, False}
+    assert {trimap is None for trimap in batch.trimap} == {True, False}
     with torch.no_grad():
         same, apart = (imitation(model, teacher, batch) for teacher in (model, other))
         wrong = replace(batch, alpha=1 - batch.alpha)

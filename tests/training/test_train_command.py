@@ -113,6 +113,19 @@ def test_skipped_files_are_named_on_standard_error(
             "--backbone starts a run and --weights goes on from one",
         ),
         (["--procedural", "--steps", "1", "--quantize-aware"], "give --weights FILE with it"),
+        (
+            ["--procedural", "--steps", "1", "--part", "mrn"],
+            "--part leaves the rest as it is: give",
+        ),
+        (
+            ["--procedural", "--steps", "1", "--weights", "shipped", "--part", "ena"],
+            "no such part to train alone: sn, mrn",
+        ),
+        (
+            ["--procedural", "--steps", "1", "--weights", "shipped", "--part", "sn"]
+            + ["--quantize-aware"],
+            "--quantize-aware adapts the whole model: leave out --part",
+        ),
     ],
 )
 def test_bad_options_are_one_line(

@@ -55,19 +55,33 @@ def matting_weights(alpha: Tensor, known: Tensor) -> Tensor:
     return torch.where(fractional, 1.0, 0.1) * known
 
 
-def l1_loss(predicted: Tensor, alpha: Tensor, known: Tensor) -> Tensor:
+def l1_loss(predicted: Tensor, alpha: Tensor, weights: Tensor) -> Tensor:
     """Eq. 8, divided by the sum of the weights; all (B, 1, H, W) in [0, 1]."""
-    weights = matting_weights(alpha, known)
     return (weights * (predicted - alpha).abs()).sum() / weights.sum().clamp_min(1)
 
 
-def gradient_loss(predicted: Tensor, alpha: Tensor, known: Tensor) -> Tensor:
+def gradient_loss(predicted: Tensor, alpha: Tensor, known: Tensor, weights: Tensor) -> Tensor:
     """Eq. 9 over pairs of known neighbours, divided by the sum of eq. 8's weights."""
     difference = predicted - alpha
     across = (difference[..., 1:] - difference[..., :-1]).abs() * known[..., 1:] * known[..., :-1]
     down = (difference[..., 1:, :] - difference[..., :-1, :]).abs()
     down = down * known[..., 1:, :] * known[..., :-1, :]
-    return (across.sum() + down.sum()) / matting_weights(alpha, known).sum().clamp_min(1)
+    return (across.sum() + down.sum()) / weights.sum().clamp_min(1)
+
+
+def matting_losses(
+    predicted: Tensor, alpha: Tensor, known: Tensor, unknown: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Eq. 8 and 9 and, as `total`, 5 L_1 + 0.5 L_g; all (B, 1, H, W) in [0, 1].
+
+    Known pixels weigh at least what `unknown` says, the probability that MRN decides on them.
+    """
+    weights = matting_weights(alpha, known)
+    if unknown is not None:
+        weights = torch.maximum(weights, unknown * known)
+    l1 = l1_loss(predicted, alpha, weights)
+    gradient = gradient_loss(predicted, alpha, known, weights)
+    return {"l1": l1, "gradient": gradient, "total": WEIGHT_L1 * l1 + WEIGHT_GRADIENT * gradient}
 
 
 def lightweight_loss(
@@ -77,12 +91,5 @@ def lightweight_loss(
 
     Args: as the terms take them.
     """
-    parts = {
-        "sn": segmentation_loss(logits, target),
-        "l1": l1_loss(predicted, alpha, known),
-        "gradient": gradient_loss(predicted, alpha, known),
-    }
-    weighted = (
-        WEIGHT_SN * parts["sn"] + WEIGHT_L1 * parts["l1"] + WEIGHT_GRADIENT * parts["gradient"]
-    )
-    return {**parts, "total": weighted}
+    parts = {"sn": segmentation_loss(logits, target), **matting_losses(predicted, alpha, known)}
+    return {**parts, "total": WEIGHT_SN * parts["sn"] + parts["total"]}
