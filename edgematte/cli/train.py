@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--part",
         default="",
         help="train this network of the model alone, the rest stays as it is (lightweight: sn, "
-        "which finds the trimap, or mrn, which refines); needs --weights",
+        "which finds the trimap, or mrn, which refines; regional*: coarse_net); needs --weights",
     )
     parser.add_argument(
         "--quantize-aware",

@@ -8,7 +8,7 @@ from edgematte.training import (
     diffmatte,
     hdmatt,
     lightweight,
-    lightweight_parts,
+    parts,
     regional,
     vitmatte,
 )
@@ -36,14 +36,14 @@ LIGHTWEIGHT = Recipe(
     betas=(0.5, 0.999),
 )
 
-# Its two networks trained apart, from weights: *chosen*, all of it. A step costs a third, and each
-# gets the pictures it learns most from.
+# Networks trained apart, from weights: *chosen*, all of it. A step costs a third or less, and each
+# network gets the pictures it learns most from.
 LIGHTWEIGHT_PARTS = {
     "sn": replace(
         LIGHTWEIGHT,
         part="sn",
         losses=lightweight.sn_losses,
-        samples=lightweight_parts.sn_samples,
+        samples=parts.whole_scenes,
         tune_stages=(Stage(0.6, 384, 384, 8), Stage(1.0, 512, 512, 6, keep_norms=True)),
         tune_rate=4e-4,
         imitation=None,
@@ -52,7 +52,7 @@ LIGHTWEIGHT_PARTS = {
         LIGHTWEIGHT,
         part="mrn",
         losses=lightweight.mrn_losses,
-        samples=lightweight_parts.mrn_samples,
+        samples=parts.refining_crops,
         tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
         tune_rate=4e-4,
         imitation=None,
@@ -124,6 +124,17 @@ REGIONAL = Recipe(
     backbone=regional.backbone,
 )
 
+REGIONAL_PARTS = {
+    "coarse_net": replace(
+        REGIONAL,
+        part="coarse_net",
+        losses=regional.coarse_losses,
+        samples=parts.whole_scenes,
+        tune_stages=(Stage(0.7, 384, 384, 8), Stage(1.0, 512, 512, 4)),
+        tune_rate=2e-4,
+    )
+}
+
 HDMATT = Recipe(
     model="hdmatt",
     losses=hdmatt.losses,
@@ -149,6 +160,11 @@ TABLE: tuple[tuple[Recipe[Any], tuple[str, ...]], ...] = (
     (DIFFMATTE, ("diffmatte-res34", "diffmatte-swint", "diffmatte-lightweight")),
 )
 RECIPES = {name: replace(recipe, model=name) for recipe, names in TABLE for name in names}
+PARTS: dict[str, dict[str, Recipe[Any]]] = {
+    "lightweight": LIGHTWEIGHT_PARTS,
+    "regional": REGIONAL_PARTS,
+    "regional-tiny": {k: replace(v, model="regional-tiny") for k, v in REGIONAL_PARTS.items()},
+}
 
 
 def recipe(model: str, part: str = "") -> Recipe[Any]:
@@ -163,8 +179,8 @@ def recipe(model: str, part: str = "") -> Recipe[Any]:
         )
     if not part:
         return RECIPES[model]
-    parts = LIGHTWEIGHT_PARTS if model == LIGHTWEIGHT.model else {}
-    if part not in parts:
-        known = f": {', '.join(parts)}" if parts else ""
-        raise OptionError(f"--part {part}: {model} has no such part to train alone{known}")
-    return parts[part]
+    known = PARTS.get(model, {})
+    if part not in known:
+        names = f": {', '.join(known)}" if known else ""
+        raise OptionError(f"--part {part}: {model} has no such part to train alone{names}")
+    return known[part]

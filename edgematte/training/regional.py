@@ -10,7 +10,12 @@ from edgematte.training.data import Batch
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target
-from edgematte.training.losses.regional import cell_classes, regional_loss
+from edgematte.training.losses.regional import (
+    cell_classes,
+    coarse_alpha_loss,
+    regional_loss,
+    trimap_loss,
+)
 from edgematte.training.trimaps import chance
 
 MOST_CELLS = 1024  # refined in one batch; *chosen*
@@ -44,14 +49,29 @@ def chosen_cells(classes: Tensor, most: int, generator: Generator) -> Tensor:
     return cat(kept)
 
 
+def true_trimap(batch: Batch, radius_px: int) -> Tensor:
+    """0 background, 0.5 unknown, 1 foreground, (B, 1, H, W)."""
+    target = trimap_target(batch.alpha, batch.known, radius_px)[:, None]
+    trimap: Tensor = (target == TARGET_FOREGROUND) + 0.5 * (target == TARGET_UNKNOWN)
+    return trimap
+
+
+def coarse_losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
+    """The coarse net's levels alone."""
+    levels = model.coarse_net(batch.image)
+    trimap = true_trimap(batch, radius_px)
+    coarse = coarse_alpha_loss([level.alpha for level in levels], batch.alpha, batch.known)
+    classes = trimap_loss([level.trimap for level in levels], trimap)
+    return {"alpha": coarse, "trimap": classes, "total": coarse + classes}
+
+
 def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
     """The coarse net's levels and the refined cells of one batch, end to end (section 3.4).
 
     Cells to refine are the true trimap's: what the coarse net calls unknown changes as it learns.
     """
     levels = model.coarse_net(batch.image)
-    target = trimap_target(batch.alpha, batch.known, radius_px)[:, None]
-    trimap = (target == TARGET_FOREGROUND) + 0.5 * (target == TARGET_UNKNOWN)
+    trimap = true_trimap(batch, radius_px)
     where = chosen_cells(
         cell_classes(trimap, CELL_PX), MOST_CELLS, chance(batch.crop_image, batch.crop_alpha)
     )
