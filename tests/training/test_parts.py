@@ -81,6 +81,15 @@ def test_networks_trained_apart_are_joined(
     both, _ = load_model(LIGHTWEIGHT, tmp_path / "both")
     for name, value in both.state_dict().items():
         assert torch.equal(value, states[name.startswith("mrn.")][name]), name
+    back = ["--towards", ones[1], "0.25"]
+    assert main([*ones, str(tmp_path / "between"), *back]) == 0
+    between, _ = load_model(LIGHTWEIGHT, tmp_path / "between")
+    for name, value in between.state_dict().items():
+        if name.startswith("sn.") and value.is_floating_point():
+            wanted = 0.75 * states[0][name] + 0.25 * states[1][name]
+            torch.testing.assert_close(value, wanted)
+    assert main([*ones, str(tmp_path / "bad"), "--towards", ones[1], "2"]) == 2
+    assert "a share of 2.0: 0 to 1" in capsys.readouterr().err
     other, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
     save_weights(other, {"model": "lightweight", "ena": 0}, tmp_path / "both")
     assert main([ones[0], str(tmp_path / "both"), str(tmp_path / "bad")]) == 2
