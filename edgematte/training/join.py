@@ -1,51 +1,63 @@
-"""Put networks that were trained apart together: `python -m edgematte.training.join SN MRN DIR`.
+"""Put networks that were trained apart together.
 
-`--towards FILE SHARE` draws SN back towards the weights it was tuned from: on a straight line
-between the two, what was learnt anew and what was known before are both kept in part (Wortsman et
-al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+    python -m edgematte.training.join MODEL PART FROM REST DIR [--towards FILE SHARE]
+
+writes the model with network PART of one checkpoint and everything else of another. `--towards`
+draws that network back towards the weights it was tuned from: on a straight line between the two,
+what was learnt anew and what was known before are both kept in part (Wortsman et al., "Robust
+fine-tuning of zero-shot models", CVPR 2022).
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor
 
 from edgematte.checkpoint import load_model
 from edgematte.errors import CheckpointError, EdgematteError, OptionError
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.registry import Family, family
 from edgematte.training.checkpoint import save_weights
+from edgematte.training.recipes import recipe
 
 
-def _like(file: Path, model: nn.Module) -> nn.Module:
-    other, _ = load_model(LIGHTWEIGHT, file)
-    if model.config != other.config:
-        raise CheckpointError(f"{file} has other options: {other.config}, not {model.config}")
-    return other
-
-
-def join(sn: Path, mrn: Path, output: Path, towards: Path | None = None, share: float = 0) -> None:
-    """Write the lightweight net with SN of one checkpoint and MRN of another into a folder.
+def join(
+    model: Family,
+    part: str,
+    source: Path,
+    rest: Path,
+    output: Path,
+    towards: Path | None = None,
+    share: float = 0,
+) -> None:
+    """Write a model with network `part` of `source` and everything else of `rest` into a folder.
 
     Args:
-        towards: SN becomes (1 - `share`) times its own weights plus `share` times those of this.
+        towards: the network becomes (1 - `share`) times itself plus `share` times that of this.
 
     Raises:
         CheckpointError: a checkpoint cannot be read or is of another model or other options.
-        OptionError: the share is not in [0, 1].
+        OptionError: the model has no such network, or the share is not in [0, 1].
     """
     if not 0 <= share <= 1:
         raise OptionError(f"a share of {share}: 0 to 1")
-    model, _ = load_model(LIGHTWEIGHT, sn)
-    model.get_submodule("mrn").load_state_dict(_like(mrn, model).get_submodule("mrn").state_dict())
+    whole, _ = load_model(model, rest)
+    learning = recipe(model.name, part).learning(whole)
+
+    def network(file: Path) -> dict[str, Tensor]:
+        other, _ = load_model(model, file)
+        if other.config != whole.config:
+            raise CheckpointError(f"{file} has other options than {rest}: {other.config}")
+        return other.get_submodule(part).state_dict()
+
+    state = network(source)
     if towards is not None:
-        state = model.get_submodule("sn").state_dict()
-        for name, value in _like(towards, model).get_submodule("sn").state_dict().items():
+        for name, value in network(towards).items():
             if value.is_floating_point():  # BatchNorm counts its batches in integers
                 state[name].mul_(1 - share).add_(value, alpha=share)
+    learning.load_state_dict(state)
     output.mkdir(parents=True, exist_ok=True)
-    config = {"model": LIGHTWEIGHT.name, **dict(model.config)}  # type: ignore[arg-type]
-    save_weights(model, config, output)
+    save_weights(whole, {"model": model.name, **dict(whole.config)}, output)  # type: ignore[arg-type]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,16 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sn", type=Path, help="a folder or file of weights: SN is taken from it")
-    parser.add_argument("mrn", type=Path, help="another: MRN is taken from it")
-    parser.add_argument("output", type=Path, help="a folder for model.safetensors, config.json")
+    parser.add_argument("model", help="see `edgematte models`")
+    parser.add_argument("part", help="as `edgematte train --part` takes it")
+    parser.add_argument("source", metavar="from", type=Path, help="a folder or file of weights")
+    parser.add_argument("rest", type=Path, help="another")
+    parser.add_argument("output", metavar="dir", type=Path)
     parser.add_argument("--towards", nargs=2, metavar=("FILE", "SHARE"))
     options = parser.parse_args(arguments)
     try:
         towards, share = None, 0.0
         if options.towards:
             towards, share = Path(options.towards[0]), float(options.towards[1])
-        join(options.sn, options.mrn, options.output, towards, share)
+        model = family(options.model)
+        join(model, options.part, options.source, options.rest, options.output, towards, share)
     except (EdgematteError, OSError, ValueError) as error:
         print(f"join: {error}", file=sys.stderr)
         return 2

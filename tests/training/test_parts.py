@@ -22,6 +22,9 @@ from edgematte.training.sources import Library
 STAGES = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 64, 2, keep_norms=True))
 
 
+SN = ["lightweight", "sn"]
+
+
 def run(
     part: str, output: Path, steps: int = 6, family: Family = LIGHTWEIGHT
 ) -> Run[torch.nn.Module]:
@@ -76,25 +79,27 @@ def test_networks_trained_apart_are_joined(
         save_weights(model, {"model": "lightweight"}, tmp_path / f"{seed}")
         ones.append(str(tmp_path / f"{seed}"))
         states.append(model.state_dict())
-    assert main([*ones, str(tmp_path / "both")]) == 0
+    assert main([*SN, *ones, str(tmp_path / "both")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "both" / "model.safetensors")
     both, _ = load_model(LIGHTWEIGHT, tmp_path / "both")
     for name, value in both.state_dict().items():
         assert torch.equal(value, states[name.startswith("mrn.")][name]), name
     back = ["--towards", ones[1], "0.25"]
-    assert main([*ones, str(tmp_path / "between"), *back]) == 0
+    assert main([*SN, *ones, str(tmp_path / "between"), *back]) == 0
     between, _ = load_model(LIGHTWEIGHT, tmp_path / "between")
     for name, value in between.state_dict().items():
         if name.startswith("sn.") and value.is_floating_point():
             wanted = 0.75 * states[0][name] + 0.25 * states[1][name]
             torch.testing.assert_close(value, wanted)
-    assert main([*ones, str(tmp_path / "bad"), "--towards", ones[1], "2"]) == 2
+    assert main(["lightweight", "ena", *ones, str(tmp_path / "bad")]) == 2
+    assert "no such part" in capsys.readouterr().err
+    assert main([*SN, *ones, str(tmp_path / "bad"), "--towards", ones[1], "2"]) == 2
     assert "a share of 2.0: 0 to 1" in capsys.readouterr().err
     other, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
     save_weights(other, {"model": "lightweight", "ena": 0}, tmp_path / "both")
-    assert main([ones[0], str(tmp_path / "both"), str(tmp_path / "bad")]) == 2
+    assert main([*SN, ones[0], str(tmp_path / "both"), str(tmp_path / "bad")]) == 2
     assert "has other options" in capsys.readouterr().err
-    assert main([ones[0], str(tmp_path / "none"), str(tmp_path / "bad")]) == 2
+    assert main([*SN, ones[0], str(tmp_path / "none"), str(tmp_path / "bad")]) == 2
     assert "no checkpoint at" in capsys.readouterr().err and not (tmp_path / "bad").exists()
 
 
