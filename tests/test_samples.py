@@ -100,3 +100,21 @@ def test_portrait_video(tmp_path: Path) -> None:
     assert len(frames) == 24 and frames[0].shape == (384, 384, 4)
     assert min(f[..., 3].std() for f in frames) > 30  # subject and background in every frame
     assert np.abs(frames[0][..., :3].astype(int) - frames[-1][..., :3]).mean() > 10  # it moves
+
+
+@pytest.mark.export
+def test_the_sample_weights_of_the_regional_net_find_a_person() -> None:
+    """The astronaut's face is foreground; the wall beside her, above the shuttle, is not."""
+    torch = pytest.importorskip("torch")
+    from edgematte.checkpoint import load_model
+    from edgematte.registry import REGIONAL_TINY
+
+    file = SAMPLES / "regional-tiny.safetensors"
+    assert file.stat().st_size < 4e6
+    model, _ = load_model(REGIONAL_TINY, file)
+    picture = Image.open(SAMPLES / "astronaut.jpg").convert("RGB").resize((512, 512))
+    with torch.inference_mode():
+        planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+        alpha = model(planes).alpha[0, 0].numpy()
+    assert alpha[80:160, 190:270].mean() > 0.9
+    assert alpha[:150, 300:380].mean() < 0.1
