@@ -4,9 +4,9 @@
 
 Accuracy is against PyTorch on the check's picture, over its unknown band; `budget` is the INT8
 ladder's own figure, on held-out calibration pictures, with the rung that was taken. Speed is the
-median of the graphs' time, engines taken in turns (A B A B) in one process on this machine, so that
-only the ratios mean something, each to the same model's first row; Core ML runs on Apple hardware
-only. With --write the table in README.md is replaced.
+median of the graph's time, engines taken in turns (A B A B) in one process on this machine, so that
+only the ratios mean something; Core ML runs on Apple hardware only. With --write the table in
+README.md is replaced.
 """
 
 import argparse
@@ -78,8 +78,7 @@ def milliseconds(bundles: list[Bundle]) -> dict[Path, float]:
         rounds.append([])
         for matter in matters:
             time.sleep(REST_S)  # threads of the last engine may still spin
-            spent = matter(picture).timings
-            rounds[-1].append(sum(s for name, s in spent.items() if name.startswith("graph.")))
+            rounds[-1].append(matter(picture).timings["graph.matte"])
     columns = zip(*rounds[2:], strict=True)
     return {b.path: 1000 * statistics.median(c) for b, c in zip(bundles, columns, strict=True)}
 
@@ -92,11 +91,10 @@ def row(bundle: Bundle, times: dict[Path, float]) -> str:
     q = next(q for q in bands if q.engine == worst.engine)
     taken = next((r for r in m.ladder if r.chosen), None)
     budget = f"{taken.mad:.4f} ({taken.name})" if taken else "-"
-    files = [bundle.file(graph) for graph in m.graphs]
-    sizes = [sum(map(measure, files)) / 1e6 for measure in (size_of, zipped_size)]
-    size = f"{sizes[0]:.2f} MB | {sizes[1]:.2f} MB"
+    file = bundle.file(m.graphs[0])
+    size = f"{size_of(file) / 1e6:.2f} MB | {zipped_size(file) / 1e6:.2f} MB"
     ours = times.get(bundle.path)
-    first = next((s for path, s in times.items() if path.name.startswith(f"{m.model}-")), 0.0)
+    first = next(iter(times.values()))
     speed = f"{ours:.0f} ms | {first / ours:.2f}x" if ours else "Apple only | -"
     figures = f"{worst.max_abs:.0e} | {q.mad:.0e} | {q.sad:.4f} | {q.mse:.0e} | {q.grad:.4f}"
     names = f"{m.model} | {m.target} | {m.precision}"

@@ -1,5 +1,7 @@
 """The names of Swin's parameters in its authors' code, which other nets' checkpoints hold too."""
 
+import re
+
 
 def swin_rules(theirs: str, ours: str) -> tuple[tuple[str, str], ...]:
     """Rules (pattern, replacement), to apply in their order: a Swin in the authors' names -> ours.
@@ -8,7 +10,7 @@ def swin_rules(theirs: str, ours: str) -> tuple[tuple[str, str], ...]:
         theirs: what its names start with there, such as ``backbone.``.
         ours: what they start with here; the rules find their own results by it.
     """
-    there, here = (prefix.replace(".", r"\.") for prefix in (theirs, ours))
+    there, here = re.escape(theirs), re.escape(ours)
     return (
         (rf"^{there}patch_embed\.proj\.", f"{ours}embed."),
         (rf"^{there}patch_embed\.norm\.", f"{ours}norm."),

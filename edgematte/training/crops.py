@@ -20,6 +20,7 @@ from edgematte.training.scenes import (
     pick,
 )
 from edgematte.training.sources import Library
+from edgematte.training.trimaps import one_hot
 
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
@@ -165,9 +166,8 @@ def collate_crops(samples: Sequence[Crop]) -> CropBatch:
     images = torch.from_numpy(np.stack([crop.image for crop in samples]))
     alphas = torch.from_numpy(np.stack([crop.alpha for crop in samples]))
     trimaps = torch.from_numpy(np.stack([crop.trimap for crop in samples]))
-    classes = torch.stack([trimaps == c for c in (BACKGROUND, UNKNOWN, FOREGROUND)], dim=1)
     return CropBatch(
         image=images.permute(0, 3, 1, 2).float() / 255,
         alpha=alphas[:, None].float() / 255,
-        trimap=classes.float(),
+        trimap=one_hot(trimaps, (BACKGROUND, UNKNOWN, FOREGROUND)),
     )

@@ -21,6 +21,7 @@ from edgematte.training.augment import BILINEAR, Box, degrade
 from edgematte.training.crops import crop_corner, random_trimap, zoom
 from edgematte.training.scenes import choose, composite_scene, make_scene
 from edgematte.training.sources import Library
+from edgematte.training.trimaps import one_hot
 
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
@@ -145,10 +146,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         return torch.from_numpy(np.stack(arrays)).unsqueeze(1).float().div_(255)
 
     def classes(trimap: Plane | None) -> Tensor | None:
-        if trimap is None:
-            return None
-        planes = np.stack([trimap == value for value in (BACKGROUND, FOREGROUND, UNKNOWN)])
-        return torch.from_numpy(planes).float()
+        order = (BACKGROUND, FOREGROUND, UNKNOWN)
+        return None if trimap is None else one_hot(torch.from_numpy(trimap), order)
 
     return Batch(
         image=images([s.image for s in samples]),

@@ -42,20 +42,20 @@ def join(
     if not 0 <= share <= 1:
         raise OptionError(f"a share of {share}: 0 to 1")
     whole, _ = load_model(model, rest)
-    learning = recipe(model.name, part).learning(whole)
+    chosen = recipe(model.name, part)
 
     def network(file: Path) -> dict[str, Tensor]:
         other, _ = load_model(model, file)
         if other.config != whole.config:
             raise CheckpointError(f"{file} has other options than {rest}: {other.config}")
-        return other.get_submodule(part).state_dict()
+        return chosen.learning(other).state_dict()
 
     state = network(source)
     if towards is not None:
         for name, value in network(towards).items():
             if value.is_floating_point():  # BatchNorm counts its batches in integers
                 state[name].mul_(1 - share).add_(value, alpha=share)
-    learning.load_state_dict(state)
+    chosen.learning(whole).load_state_dict(state)
     output.mkdir(parents=True, exist_ok=True)
     save_weights(whole, {"model": model.name, **dict(whole.config)}, output)  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ def make_refining(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sam
         image, alpha = np.asarray(degrade(rng, scene.image)), np.asarray(scene.alpha)
         trimap = random_trimap(rng, alpha, np.asarray(scene.known), largest_px)
     planes = (image, alpha, np.full_like(alpha, 255))
-    # Nobody looks at the scene: it is there so that samples can be stacked.
+    # No loss looks at this scene: it is there to be stacked, and for the sheet of samples.
     size = (side_px, side_px)
     whole = [np.asarray(Image.fromarray(plane).resize(size, BILINEAR)) for plane in planes]
     return Sample(whole[0], whole[1], whole[2], *planes, WHOLE, trimap)

@@ -19,6 +19,7 @@ from edgematte.training.crops import (
 )
 from edgematte.training.scenes import Scene, choose, composite_scene, photo_scene, pick
 from edgematte.training.sources import Library
+from edgematte.training.trimaps import one_hot
 
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
@@ -122,7 +123,7 @@ def collate_patches(samples: Sequence[Patches]) -> PatchBatch:
 
     pictures = images("image")
     trimaps = torch.from_numpy(np.stack([sample.trimap for sample in samples]))
-    classes = torch.stack([trimaps == c for c in (BACKGROUND, FOREGROUND, UNKNOWN)], dim=2).float()
+    classes = one_hot(trimaps, (BACKGROUND, FOREGROUND, UNKNOWN))
     return PatchBatch(
         image=pictures[:, 0],
         trimap=classes[:, 0],

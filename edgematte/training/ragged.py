@@ -32,7 +32,7 @@ def _fur(rng: Rng, side_px: int, x: Field, y: Field) -> Field:
 
 
 def _grain(rng: Rng, side_px: int) -> Field:
-    """Noise in [0, 1] of two scales, maybe drawn out in one direction."""
+    """Noise in [0, 1] of two scales."""
     size = (side_px, side_px)
     first = int(2 ** rng.uniform(3, np.log2(side_px / 3)))
     second = min(side_px // 2, 2 * first)

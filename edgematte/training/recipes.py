@@ -4,14 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgematte.errors import OptionError
-from edgematte.training import (
-    diffmatte,
-    hdmatt,
-    lightweight,
-    parts,
-    regional,
-    vitmatte,
-)
+from edgematte.training import diffmatte, hdmatt, lightweight, parts, regional, vitmatte
 from edgematte.training.crops import collate_crops, crops
 from edgematte.training.patches import collate_patches
 from edgematte.training.schedule import Recipe, Stage
@@ -38,26 +31,22 @@ LIGHTWEIGHT = Recipe(
 
 # Networks trained apart, from weights: *chosen*, all of it. A step costs a third or less, and each
 # network gets the pictures it learns most from.
-LIGHTWEIGHT_PARTS = {
-    "sn": replace(
-        LIGHTWEIGHT,
-        part="sn",
-        losses=lightweight.sn_losses,
-        samples=parts.whole_scenes,
-        tune_stages=(Stage(0.6, 384, 384, 8), Stage(1.0, 512, 512, 6, keep_norms=True)),
-        tune_rate=4e-4,
-        imitation=None,
-    ),
-    "mrn": replace(
-        LIGHTWEIGHT,
-        part="mrn",
-        losses=lightweight.mrn_losses,
-        samples=parts.refining_crops,
-        tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
-        tune_rate=4e-4,
-        imitation=None,
-    ),
-}
+SN = replace(
+    LIGHTWEIGHT,
+    part="sn",
+    losses=lightweight.sn_losses,
+    imitation=None,
+    samples=parts.whole_scenes,
+    tune_stages=(Stage(0.6, 384, 384, 8), Stage(1.0, 512, 512, 6, keep_norms=True)),
+    tune_rate=LIGHTWEIGHT.learning_rate,
+)
+MRN = replace(
+    SN,
+    part="mrn",
+    losses=lightweight.mrn_losses,
+    samples=parts.refining_crops,
+    tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
+)
 
 # Of nets that learn on crops around unknown pixels: *chosen*, for one small machine.
 CROP_STAGES = (
@@ -124,16 +113,14 @@ REGIONAL = Recipe(
     backbone=regional.backbone,
 )
 
-REGIONAL_PARTS = {
-    "coarse_net": replace(
-        REGIONAL,
-        part="coarse_net",
-        losses=regional.coarse_losses,
-        samples=parts.whole_scenes,
-        tune_stages=(Stage(0.7, 384, 384, 8), Stage(1.0, 512, 512, 4)),
-        tune_rate=2e-4,
-    )
-}
+COARSE_NET = replace(
+    REGIONAL,
+    part="coarse_net",
+    losses=regional.coarse_losses,
+    samples=parts.whole_scenes,
+    tune_stages=(Stage(0.7, 384, 384, 8), Stage(1.0, 512, 512, 4)),
+    tune_rate=REGIONAL.learning_rate,
+)
 
 HDMATT = Recipe(
     model="hdmatt",
@@ -151,7 +138,8 @@ HDMATT = Recipe(
     collate=collate_patches,
 )
 
-TABLE: tuple[tuple[Recipe[Any], tuple[str, ...]], ...] = (
+Row = tuple[Recipe[Any], tuple[str, ...]]
+TABLE: tuple[Row, ...] = (
     (LIGHTWEIGHT, ("lightweight",)),
     (REGIONAL, ("regional", "regional-tiny")),
     (VITMATTE, ("vitmatte-s", "vitmatte-b", "vitmatte-tiny")),
@@ -159,12 +147,12 @@ TABLE: tuple[tuple[Recipe[Any], tuple[str, ...]], ...] = (
     (DIFFMATTE_VIT, ("diffmatte-vits", "diffmatte-vitb")),
     (DIFFMATTE, ("diffmatte-res34", "diffmatte-swint", "diffmatte-lightweight")),
 )
+PART_TABLE: tuple[Row, ...] = (
+    (SN, ("lightweight",)),
+    (MRN, ("lightweight",)),
+    (COARSE_NET, ("regional", "regional-tiny")),
+)
 RECIPES = {name: replace(recipe, model=name) for recipe, names in TABLE for name in names}
-PARTS: dict[str, dict[str, Recipe[Any]]] = {
-    "lightweight": LIGHTWEIGHT_PARTS,
-    "regional": REGIONAL_PARTS,
-    "regional-tiny": {k: replace(v, model="regional-tiny") for k, v in REGIONAL_PARTS.items()},
-}
 
 
 def recipe(model: str, part: str = "") -> Recipe[Any]:
@@ -179,7 +167,7 @@ def recipe(model: str, part: str = "") -> Recipe[Any]:
         )
     if not part:
         return RECIPES[model]
-    known = PARTS.get(model, {})
+    known = {row.part: replace(row, model=model) for row, names in PART_TABLE if model in names}
     if part not in known:
         names = f": {', '.join(known)}" if known else ""
         raise OptionError(f"--part {part}: {model} has no such part to train alone{names}")

@@ -10,12 +10,7 @@ from edgematte.training.data import Batch
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target
-from edgematte.training.losses.regional import (
-    cell_classes,
-    coarse_alpha_loss,
-    regional_loss,
-    trimap_loss,
-)
+from edgematte.training.losses.regional import cell_classes, coarse_loss, regional_loss
 from edgematte.training.trimaps import chance
 
 MOST_CELLS = 1024  # refined in one batch; *chosen*
@@ -60,9 +55,8 @@ def coarse_losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Te
     """The coarse net's levels alone."""
     levels = model.coarse_net(batch.image)
     trimap = true_trimap(batch, radius_px)
-    coarse = coarse_alpha_loss([level.alpha for level in levels], batch.alpha, batch.known)
-    classes = trimap_loss([level.trimap for level in levels], trimap)
-    return {"alpha": coarse, "trimap": classes, "total": coarse + classes}
+    alphas, trimaps = [level.alpha for level in levels], [level.trimap for level in levels]
+    return coarse_loss(alphas, trimaps, batch.alpha, trimap, batch.known)
 
 
 def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:

@@ -73,8 +73,7 @@ class Run(Generic[M]):
         self.elapsed_s = 0.0
         self.saved_step: int | None = None
         self.losses: dict[str, float] = {}
-        kept = all(stage.keep_norms for stage in recipe.tune_stages)
-        self.norms_settled = tune and kept
+        self.norms_settled = tune and all(stage.keep_norms for stage in recipe.tune_stages)
         if self.first:
             checkpoint.sweep(settings.output)
         if (settings.output / checkpoint.STATE).is_file():
@@ -100,14 +99,15 @@ class Run(Generic[M]):
         file = self.settings.output / checkpoint.STATE
         state = checkpoint.read_run(self.settings.output, self.settings.device)
         settings = self.settings
-        own_kind = {
+        state = {"part": "", "quantize_aware": False, **state}  # older states lack them
+        kind = {
             "recipe": self.recipe.model,
             "part": self.recipe.part,
             "seed": settings.seed,
             "quantize_aware": settings.quantize_aware,
         }
-        for name, own in own_kind.items():
-            if state.get(name, type(own)() if name in ("part", "quantize_aware") else own) != own:
+        for name, own in kind.items():
+            if state.get(name, own) != own:
                 raise OptionError(
                     f"{self.settings.output} holds a run with {name} {state[name]}, not {own}: "
                     "give another --output, or the same options to go on"

@@ -1,12 +1,17 @@
 """What nets that are given a trimap see of it, and random numbers that follow from samples."""
 
-from torch import Generator, Tensor
+from torch import Generator, Tensor, stack
 
 
 def chance(image: Tensor, alpha: Tensor) -> Generator:
     """Random numbers that follow from a batch: a run that goes on draws what it would have."""
     pixels = (image.double().sum() + alpha.double().sum()) * 255
     return Generator().manual_seed(int(pixels))
+
+
+def one_hot(trimap: Tensor, order: tuple[int, int, int]) -> Tensor:
+    """Trimaps (..., H, W) of 0, 128, 255 -> (..., 3, H, W), one plane for each value of `order`."""
+    return stack([trimap == value for value in order], dim=-3).float()
 
 
 def grey(trimap: Tensor, unknown: float = 0.5) -> Tensor:

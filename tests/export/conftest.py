@@ -44,7 +44,7 @@ def static() -> Static:
             if isinstance(value, torch.Tensor):
                 assert value.ndim <= 5, node
                 assert all(isinstance(n, int) for n in value.shape), node
-            assert not any(word in node.name for word in banned), node
+            assert not any(word in f"{node.name} {node.target}" for word in banned), node
         outputs = source.module(*example)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         assert [tuple(o.shape) for o in outputs] == [t.shape for t in source.graph.outputs]

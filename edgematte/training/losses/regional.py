@@ -69,6 +69,21 @@ def refined_alpha_loss(refined: Tensor, alpha: Tensor, known: Tensor | None = No
     return _mean((refined.float() - alpha).abs(), known)
 
 
+def coarse_loss(
+    alphas: Sequence[Tensor],
+    trimaps: Sequence[Tensor],
+    alpha: Tensor,
+    trimap: Tensor,
+    known: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The coarse net's two terms and their sum `total`; args as the terms say."""
+    parts = {
+        "alpha": coarse_alpha_loss(alphas, alpha, known),
+        "trimap": trimap_loss(trimaps, trimap),
+    }
+    return {**parts, "total": parts["alpha"] + parts["trimap"]}
+
+
 def regional_loss(
     alphas: Sequence[Tensor],
     trimaps: Sequence[Tensor],
@@ -84,9 +99,7 @@ def regional_loss(
     `regions` (N, 1, 8, 8) is the true alpha of the refined cells, `known_regions` where it is to
     be believed; the rest as the terms say.
     """
-    parts = {
-        "alpha": coarse_alpha_loss(alphas, alpha, known),
-        "trimap": trimap_loss(trimaps, trimap),
-        "refined": refined_alpha_loss(refined, regions, known_regions),
-    }
-    return {**parts, "total": torch.stack(list(parts.values())).sum()}
+    coarse = coarse_loss(alphas, trimaps, alpha, trimap, known)
+    off = refined_alpha_loss(refined, regions, known_regions)
+    terms = {"alpha": coarse["alpha"], "trimap": coarse["trimap"], "refined": off}
+    return {**terms, "total": coarse["total"] + off}
