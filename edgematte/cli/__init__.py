@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), OUTSIDE)
     except EdgematteError as error:
         return _say(str(error), FAILED)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing half-written was left", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

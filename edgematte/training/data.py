@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from edgematte.training import stopping
 from edgematte.training.augment import BILINEAR, Box, degrade
 from edgematte.training.crops import crop_corner, random_trimap, zoom
-from edgematte.training.scenes import choose, composite_scene, make_scene
+from edgematte.training.scenes import SCENES, choose, composite_scene, make_scene
 from edgematte.training.sources import Library
 from edgematte.training.trimaps import one_hot
 
@@ -60,17 +61,22 @@ def _arrays(image: Image.Image, alpha: Image.Image, known: Image.Image) -> Plane
 
 
 def make_sample(
-    rng: Rng, library: Library, side_px: int, crop_px: int, modes: dict[str, float] = MODES
+    rng: Rng,
+    library: Library,
+    side_px: int,
+    crop_px: int,
+    modes: dict[str, float] = MODES,
+    scenes: dict[str, float] = SCENES,
 ) -> Sample:
     """One sample: SN sees the scene at `side_px`, MRN a crop of `crop_px`.
 
     Whole and zoomed samples are cropped (if at all) at the size SN saw; split ones from a larger
     scene, as when the host refines full-size patches; and given ones have a true trimap as well.
-    `modes` are the shares of these.
+    `modes` are the shares of these, `scenes` those of the sources of the first.
     """
     mode, canvas_px = choose(rng, modes), side_px
     if mode == "whole":
-        scene = make_scene(rng, library, side_px)
+        scene = make_scene(rng, library, side_px, scenes)
     elif mode == "zoomed":
         scene = zoom(rng, composite_scene(rng, library, round(1.25 * side_px)), side_px)
     else:
@@ -164,8 +170,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
 def _end_with(parent: int, worker: int) -> None:
     """End this worker process soon after its parent, also after one that was killed.
 
-    A worker whose parent is gone would wait forever for somebody to take its last batch.
+    A worker whose parent is gone would wait forever for somebody to take its last batch. And a
+    Ctrl-C in a terminal is the parent's to answer.
     """
+    stopping.as_ever()
 
     def watch() -> None:
         while os.getppid() == parent:

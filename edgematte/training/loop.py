@@ -3,13 +3,14 @@
 import logging
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from tqdm import tqdm
 
 from edgematte.atomic import atomic_file
-from edgematte.training import checkpoint, processes
+from edgematte.training import checkpoint, processes, stopping
 from edgematte.training.schedule import Stage, learning_rate
 from edgematte.training.sheet import sheet_of
 from edgematte.training.table import Table
@@ -24,27 +25,34 @@ FIRST_SHOWN = 1 << 40  # samples of a run have smaller indices
 
 
 def train(run: "Run[Any]") -> None:
-    """Take a run to its end and save it."""
+    """Take a run to its end and save it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; the step was finished first, and saved.
+    """
     with run.writing():
         table = Table(run.settings.output / checkpoint.TABLE, run.step)
-    with tqdm(
+    bar = tqdm(
         total=run.settings.steps,
         initial=run.step,
         desc="training",
         unit="step",
         disable=not (run.settings.bar and run.first),
         mininterval=0.5 if sys.stderr.isatty() else 30,
-    ) as bar:
+    )
+    with bar, stopping.on_signal() as asked:
         for stage in run.stages:
             if run.progress < stage.until:
-                train_stage(run, stage, table, bar)
+                train_stage(run, stage, table, bar, asked)
     if run.saved_step != run.step:
         run.save()
     log.info("done: %d steps in %.0f s", run.step, run.elapsed_s)
 
 
-def train_stage(run: "Run[Any]", stage: Stage, table: Table, bar: "tqdm[Any]") -> None:
-    """Steps until the stage's share of the run is done."""
+def train_stage(
+    run: "Run[Any]", stage: Stage, table: Table, bar: "tqdm[Any]", asked: Callable[[], bool]
+) -> None:
+    """Steps until the stage's share of the run is done, or somebody asks to stop."""
     settings = run.settings
     started, before_s, saved = time.monotonic(), run.elapsed_s, time.monotonic()
     if stage.keep_norms and not run.norms_settled:
@@ -69,6 +77,10 @@ def train_stage(run: "Run[Any]", stage: Stage, table: Table, bar: "tqdm[Any]") -
             sums, counted = {}, 0
         if run.step % settings.samples_every == 0 and run.first:
             show(run, stage)
+        if processes.agreed(float(asked()), settings.device):
+            run.save()
+            where = f"step {run.step} is saved in {settings.output}"
+            raise KeyboardInterrupt(f"stopped: {where}; the same command goes on from there")
         if time.monotonic() - saved > settings.save_every_s:
             run.save()
             saved = time.monotonic()

@@ -7,12 +7,14 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from edgematte.training.muon import Muon
 from edgematte.training.schedule import Recipe
 
 M = TypeVar("M", bound=nn.Module)
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "muon": Muon,
 }
 
 

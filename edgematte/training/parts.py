@@ -10,7 +10,9 @@ from edgematte.training.ragged import ragged_scene
 from edgematte.training.scenes import choose
 from edgematte.training.sources import Library
 
-WHOLE_SCENES = {"whole": 0.85, "zoomed": 0.15}
+# What looks for the subject: more composites than in SCENES, as they are what it misses most in.
+WHOLE_MODES = {"whole": 0.9, "zoomed": 0.1}
+WHOLE_SCENES = {"people": 0.32, "pairs": 0.13, "composite": 0.52, "empty": 0.03}
 REFINING = {"ragged": 0.35, "subject": 0.35, "free": 0.3}  # the first two with a trimap
 FREE = {"whole": 0.3, "zoomed": 0.3, "split": 0.4}  # shares of those without
 BAND = 1 / 12  # of a crop's side: how far a trimap's unknown region reaches at most
@@ -37,7 +39,7 @@ def make_refining(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sam
 
 def make_scene_alone(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
     """Whole scenes, or parts of them, at one size; no crops."""
-    return make_sample(rng, library, side_px, side_px, WHOLE_SCENES)
+    return make_sample(rng, library, side_px, side_px, WHOLE_MODES, WHOLE_SCENES)
 
 
 def whole_scenes(library: Library, side_px: int, crop_px: int, seed: int) -> Samples:

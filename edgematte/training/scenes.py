@@ -142,10 +142,12 @@ def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     return Scene(image, alpha, Image.new("L", alpha.size, 255), foreground, background)
 
 
-def make_scene(rng: Rng, library: Library, side_px: int) -> Scene:
-    """A scene from a source drawn by `SCENES`, not by the number of its files."""
+def make_scene(
+    rng: Rng, library: Library, side_px: int, shares: dict[str, float] = SCENES
+) -> Scene:
+    """A scene from a source drawn by `shares`, not by the number of its files."""
     has = {"people": library.people, "pairs": library.pairs}
-    kind = choose(rng, SCENES, [name for name, pictures in has.items() if not pictures])
+    kind = choose(rng, shares, [name for name, pictures in has.items() if not pictures])
     if kind == "people":
         photo = pick(rng, library.people)
         return photo_scene(rng, photo, frame_person(rng, photo), side_px)

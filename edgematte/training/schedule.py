@@ -69,7 +69,7 @@ class Recipe(Generic[M]):
     decay: float = 0.999  # of the weights' average
     clip_norm: float = 5.0
     norm_batches: int = 50  # that BatchNorm's statistics are measured over
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
     weight_decay: float = 0.0  # of matrices and convolutions; positions, norms, biases: none
     rate_scale: Callable[[M, str], float] | None = None
     backbone: Callable[[M, dict[str, Tensor], str], None] | None = None

@@ -27,6 +27,7 @@ def raising(error: BaseException) -> Callable[..., int]:
         (EdgematteError("two\n  lines"), 2, "two lines"),
         (ToleranceError("too far"), 1, "too far"),
         (KeyboardInterrupt(), 130, "interrupted; nothing half-written was left"),
+        (KeyboardInterrupt("stopped: step 3 is saved"), 130, "stopped: step 3 is saved"),
         (MemoryError(), 2, "not enough memory"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "Permission denied: x"),

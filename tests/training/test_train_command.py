@@ -180,6 +180,30 @@ def _lives(process: int) -> bool:
         return False
 
 
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background
+PROCEDURAL = [*SMALL, "--procedural", "--steps", "9", "--precision", "fp32"]
+
+
+def _until_logged(process: "subprocess.Popen[str]", output: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while max(_steps(output), default=0) < step:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def _until_ended(processes: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(map(_lives, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _assert_same_weights(a: Path, b: Path) -> None:
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (a, b))
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
 @pytest.mark.parametrize(("model", "workers"), [("lightweight", "0"), ("vitmatte-tiny", "1")])
 def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     model: str, workers: str, tmp_path: Path
@@ -188,26 +212,15 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
 
     Saving after every step, at most one step may be lost. Processes that prepare pictures end too.
     """
-    options = [
-        "train",
-        "--model",
-        model,
-        *SMALL,
-        "--procedural",
-        "--steps",
-        "9",
-        "--precision",
-        "fp32",
-    ]
+    options = ["train", "--model", model, *PROCEDURAL]
     options += ["--save-every", "0", "--workers", workers, "--output"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgematte", *options, str(killed)], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "edgematte", *options, str(killed)],
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
-    deadline = time.monotonic() + 120
-    while max(_steps(killed), default=0) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
+    _until_logged(process, killed, 3)
     helpers = _children(process.pid)
     assert len(helpers) == int(workers)
     os.kill(process.pid, signal.SIGKILL)
@@ -217,10 +230,32 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     assert logged - 1 <= state["step"] <= logged < 9
     assert [main([*options, str(folder)]) for folder in (killed, whole)] == [0, 0]
     assert _steps(killed) == list(range(1, 10))
-    deadline = time.monotonic() + 20
-    while any(map(_lives, helpers)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    a, b = (load_file(folder / "model.safetensors") for folder in (killed, whole))
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
+    _until_ended(helpers)
+    _assert_same_weights(killed, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """Though it would not have saved for a day; its helper, asked too, does not die before it."""
+    options = ["train", "--model", "lightweight", *PROCEDURAL, "--workers", "1"]
+    options += ["--save-every", "1440", "--output"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    code = f"{HEEDING}; import sys; from edgematte.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *options, str(stopped)], stderr=subprocess.PIPE, text=True
+    )
+    _until_logged(process, stopped, 3)
+    helpers = _children(process.pid)
+    for one in [*(helpers if number == signal.SIGINT else []), process.pid]:  # as a terminal does
+        os.kill(one, number)
+    _, said = process.communicate(timeout=120)
+    last = _steps(stopped)[-1]
+    assert process.returncode == 130 and last < 9
+    line = said.splitlines()[-1]
+    assert line.startswith(f"edgematte: stopped: step {last} is saved in {stopped}"), said
+    _until_ended(helpers)
+    assert [main([*options, str(folder)]) for folder in (stopped, whole)] == [0, 0]
+    assert _steps(stopped) == list(range(1, 10))
+    _assert_same_weights(stopped, whole)

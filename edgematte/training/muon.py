@@ -1,0 +1,69 @@
+"""Muon for the matrices of a net of convolutions, Adam for the rest of it.
+
+A 1x1 convolution is a matrix, and most weights of the light nets are such. Muon (Jordan et al.
+2024) takes steps in which all directions of a matrix weigh alike.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+# Of the rate of the matrices. *Chosen*: Muon's steps are scaled to the size of Adam's, and bear a
+# higher rate than the few weights of a norm or of a depthwise convolution.
+ADAM_SCALE = 0.25
+
+
+def is_matrix(parameter: Tensor) -> bool:
+    """A linear layer or a 1x1 convolution, neither of one row nor of one column."""
+    shape = parameter.shape
+    return len(shape) > 1 and min(shape[:2]) > 1 and parameter.numel() == shape[0] * shape[1]
+
+
+class Muon(Optimizer):
+    """`torch.optim.Muon` for matrices, `torch.optim.Adam` for all else, as one optimizer.
+
+    Args:
+        params: groups as for Adam, each with a `lr` before the first step.
+        betas: of Adam.
+    """
+
+    def __init__(
+        self, params: list[dict[str, Any]], betas: tuple[float, float], *, fused: bool = True
+    ) -> None:
+        super().__init__(params, {"lr": 1e-3, "weight_decay": 0.0})
+        self._views: list[tuple[nn.Parameter, nn.Parameter]] = []
+        matrices, others = [], []
+        for group in self.param_groups:
+            of_group = {key: value for key, value in group.items() if key != "params"}
+            views = []
+            for weight in filter(is_matrix, group["params"]):
+                view = nn.Parameter(weight.detach().view(len(weight), -1))  # of the same memory
+                self._views.append((weight, view))
+                views.append(view)
+            matrices.append({**of_group, "params": views})
+            rest = [weight for weight in group["params"] if not is_matrix(weight)]
+            others.append({**of_group, "params": rest})
+        self._muon = torch.optim.Muon(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        self._adam = torch.optim.Adam(others, betas=betas, fused=fused)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step, at each group's `lr`; for other weights than matrices at `ADAM_SCALE` of it."""
+        for weight, view in self._views:
+            view.grad = None if weight.grad is None else weight.grad.view_as(view)
+        inner = zip(self._muon.param_groups, self._adam.param_groups, strict=True)
+        for group, (matrices, others) in zip(self.param_groups, inner, strict=True):
+            matrices["lr"], others["lr"] = group["lr"], group["lr"] * ADAM_SCALE
+        self._muon.step()  # type: ignore[no-untyped-call]
+        self._adam.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both optimizers'."""
+        return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self._muon.load_state_dict(state_dict["muon"])
+        self._adam.load_state_dict(state_dict["adam"])
