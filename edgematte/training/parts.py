@@ -10,9 +10,10 @@ from edgematte.training.ragged import ragged_scene
 from edgematte.training.scenes import choose
 from edgematte.training.sources import Library
 
-# What looks for the subject: more composites than in SCENES, as they are what it misses most in.
+# What looks for the subject: more composites than in SCENES, as they are what it misses most in,
+# and plants, which photographs teach to be background.
 WHOLE_MODES = {"whole": 0.9, "zoomed": 0.1}
-WHOLE_SCENES = {"people": 0.32, "pairs": 0.13, "composite": 0.52, "empty": 0.03}
+WHOLE_SCENES = {"people": 0.3, "pairs": 0.12, "composite": 0.48, "plant": 0.07, "empty": 0.03}
 REFINING = {"ragged": 0.35, "subject": 0.35, "free": 0.3}  # the first two with a trimap
 FREE = {"whole": 0.3, "zoomed": 0.3, "split": 0.4}  # shares of those without
 BAND = 1 / 12  # of a crop's side: how far a trimap's unknown region reaches at most

@@ -16,6 +16,7 @@ from edgematte.training.augment import (
     place,
     sharpen_alpha,
 )
+from edgematte.training.foliage import plant
 from edgematte.training.procedural import attach_strands, blob, procedural_subject, texture
 from edgematte.training.sources import Library, Photo
 
@@ -136,7 +137,19 @@ def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     if rng.random() < SECOND:
         behind = colour(rng, subject_scene(rng, library, side_px))
         subject = Image.alpha_composite(behind, subject)
-    background = background_scene(rng, library, side_px)
+    return before_background(rng, library, subject)
+
+
+def plant_scene(rng: Rng, library: Library, side_px: int) -> Scene:
+    """A made plant over a background; as composites otherwise."""
+    subject = plant(rng, side_px)
+    subject = place(rng, subject.crop(subject.getbbox()), side_px)
+    return before_background(rng, library, colour(rng, subject))
+
+
+def before_background(rng: Rng, library: Library, subject: Image.Image) -> Scene:
+    """An RGBA square over a background of its size."""
+    background = background_scene(rng, library, subject.width)
     foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
     image = compose(foreground, alpha, background)
     return Scene(image, alpha, Image.new("L", alpha.size, 255), foreground, background)
@@ -158,4 +171,5 @@ def make_scene(
         size = (side_px, side_px)
         image = background_scene(rng, library, side_px)
         return Scene(image, Image.new("L", size), Image.new("L", size, 255))
-    return composite_scene(rng, library, side_px)
+    make = plant_scene if kind == "plant" else composite_scene
+    return make(rng, library, side_px)
