@@ -212,6 +212,17 @@ def tiny_bundle(make_tiny: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
+def heeding() -> str:
+    """The command line as a program that heeds Ctrl-C, which a shell's background jobs ignore."""
+    return """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from edgematte.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
 def tiny_host() -> Host:
     """The host parameters of the tiny bundle."""
     return TINY

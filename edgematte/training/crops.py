@@ -14,8 +14,8 @@ from edgematte.training.augment import BILINEAR, degrade, frame_any
 from edgematte.training.scenes import (
     Scene,
     choose,
-    compose,
     composite_scene,
+    layered,
     photo_scene,
     pick,
 )
@@ -66,7 +66,7 @@ def zoom(rng: Rng, scene: Scene, side_px: int) -> Scene:
     subject = subject.resize(size, BILINEAR, box=box)  # weights colours by alpha
     foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
     background = scene.background.resize(size, BILINEAR, box=box)
-    return Scene(compose(foreground, alpha, background), alpha, known, foreground, background)
+    return layered(foreground, alpha, background, known)
 
 
 def random_trimap(rng: Rng, alpha: Plane, known: Plane, largest_px: int = LARGEST_BAND_PX) -> Plane:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from edgematte.training.augment import colour
 from edgematte.training.procedural import noise
-from edgematte.training.scenes import Scene, background_scene, compose
+from edgematte.training.scenes import Scene, background_scene, layered
 from edgematte.training.sources import Library
 
 Rng = np.random.Generator
@@ -74,5 +74,4 @@ def ragged_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     foreground = colour(rng, background_scene(rng, library, side_px))
     background = background_scene(rng, library, side_px)
     alpha = Image.fromarray(ragged_alpha(rng, side_px))
-    image = compose(foreground, alpha, background)
-    return Scene(image, alpha, Image.new("L", alpha.size, 255), foreground, background)
+    return layered(foreground, alpha, background)

@@ -60,6 +60,17 @@ def compose(foreground: Image.Image, alpha: Image.Image, background: Image.Image
     return Image.fromarray((b + a * (f - b) + 0.5).astype(np.uint8))
 
 
+def layered(
+    foreground: Image.Image,
+    alpha: Image.Image,
+    background: Image.Image,
+    known: Image.Image | None = None,
+) -> Scene:
+    """The scene that `compose` makes; without `known` its alpha is known everywhere."""
+    known = Image.new("L", alpha.size, 255) if known is None else known
+    return Scene(compose(foreground, alpha, background), alpha, known, foreground, background)
+
+
 def photo_scene(rng: Rng, photo: Photo, box: Box, side_px: int) -> Scene:
     """A part of a photo stretched to the square, maybe mirrored, its colours changed."""
     size = (side_px, side_px)
@@ -150,9 +161,7 @@ def plant_scene(rng: Rng, library: Library, side_px: int) -> Scene:
 def before_background(rng: Rng, library: Library, subject: Image.Image) -> Scene:
     """An RGBA square over a background of its size."""
     background = background_scene(rng, library, subject.width)
-    foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
-    image = compose(foreground, alpha, background)
-    return Scene(image, alpha, Image.new("L", alpha.size, 255), foreground, background)
+    return layered(subject.convert("RGB"), subject.getchannel("A"), background)
 
 
 def make_scene(

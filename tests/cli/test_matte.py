@@ -390,21 +390,15 @@ def test_an_option_that_does_not_work_is_one_line_and_exit_2(
     assert not (tmp_path / "o.png").exists()
 
 
-PROGRAM = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-from edgematte.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_an_interrupt_leaves_whole_files_only(tiny_bundle: Path, png: Png, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_whole_files_only(
+    tiny_bundle: Path, png: Png, tmp_path: Path, heeding: str
+) -> None:
     first, out = png("in/0000.png", 400, 300), tmp_path / "out"
     for number in range(1, 500):
         shutil.copy(first, first.with_name(f"{number:04}.png"))
     arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        [sys.executable, "-c", heeding, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

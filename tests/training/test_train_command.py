@@ -180,7 +180,6 @@ def _lives(process: int) -> bool:
         return False
 
 
-HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background
 PROCEDURAL = [*SMALL, "--procedural", "--steps", "9", "--precision", "fp32"]
 
 
@@ -236,15 +235,14 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, tmp_path: Path, heeding: str
 ) -> None:
     """Though it would not have saved for a day; its helper, asked too, does not die before it."""
     options = ["train", "--model", "lightweight", *PROCEDURAL, "--workers", "1"]
     options += ["--save-every", "1440", "--output"]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    code = f"{HEEDING}; import sys; from edgematte.cli import main; sys.exit(main(sys.argv[1:]))"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *options, str(stopped)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", heeding, *options, str(stopped)], stderr=subprocess.PIPE, text=True
     )
     _until_logged(process, stopped, 3)
     helpers = _children(process.pid)
