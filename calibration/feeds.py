@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from edgematte.atomic import atomic_folder
 from edgematte.export.capture import TorchGraph
+from edgematte.export.estimator import estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.manifest import Host
+from edgematte.host import Host, StageHost
 from edgematte.progress import Progress, silent
-from edgematte.registry import Family
-from edgematte.runtime.cascade import estimator_for, pipeline_for
+from edgematte.net import Variant
 from edgematte.runtime.clock import Clock
+from edgematte.runtime.pipeline import pipeline_for
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -44,20 +45,20 @@ class GraphFeeds:
 
 
 def record_feeds(
-    family: Family,
+    variant: Variant,
     host: Host,
     graphs: Sequence[TorchGraph],
     pictures: Sequence[Bytes],
     key: Mapping[str, str],
     *,
     seed: int = 0,
-    stage: Host | None = None,
+    stage: StageHost | None = None,
     progress: Progress = silent,
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
 
     Args:
-        family: the model's.
+        variant: the model's.
         host: parameters of the cut.
         graphs: PyTorch's graphs.
         pictures: uint8 (H, W, 3), gone through one at a time.
@@ -73,7 +74,7 @@ def record_feeds(
     folder = cache() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if not folder.is_dir():
         with atomic_folder(folder) as place:
-            _record(family, host, graphs, pictures, place, seed, stage, progress)
+            _record(variant, host, graphs, pictures, place, seed, stage, progress)
     return {g.graph.name: GraphFeeds(sorted(folder.glob(f"{g.graph.name}-*.npz"))) for g in graphs}
 
 
@@ -87,17 +88,19 @@ def cache() -> Path:
 
 
 def _record(
-    family: Family,
+    variant: Variant,
     host: Host,
     graphs: Sequence[TorchGraph],
     pictures: Sequence[Bytes],
     folder: Path,
     seed: int,
-    stage: Host | None,
+    stage: StageHost | None,
     progress: Progress,
 ) -> None:
     calls = torch_calls(graphs)
-    pipeline = pipeline_for(family, host, calls, stage, estimator_for(family, stage))
+    pipeline = pipeline_for(
+        variant, host, calls, stage=stage, estimate=estimator_for(variant, stage)
+    )
     chance = random.Random(seed)
     for number, picture in enumerate(pictures):
         for call in calls.values():

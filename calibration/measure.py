@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from edgematte.check.engines import CheckEngine
 from edgematte.export.capture import TorchGraph
 from edgematte.export.report import size_of
+from edgematte.export.estimator import estimator_for
 from edgematte.export.torch_graph import torch_calls
-from edgematte.manifest import Graph, Host
+from edgematte.host import Host, StageHost
+from edgematte.manifest import Graph
 from edgematte.metrics import scores
-from edgematte.registry import Family
-from edgematte.runtime.cascade import estimator_for, pipeline_for
+from edgematte.net import Variant
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.pipeline import pipeline_for
 
 LONGEST_PX = 768
 """Held-out pictures are reduced to this: an error of rounding shows at any size."""
@@ -46,15 +48,15 @@ class Reference:
 
 
 def references(
-    family: Family,
+    variant: Variant,
     host: Host,
     graphs: Sequence[TorchGraph],
     pictures: Sequence[NDArray[np.uint8]],
-    stage: Host | None = None,
+    stage: StageHost | None = None,
 ) -> list[Reference]:
     """Run the pictures through the host steps on PyTorch's graphs."""
-    estimate = estimator_for(family, stage)
-    pipeline = pipeline_for(family, host, torch_calls(graphs), stage, estimate)
+    estimate = estimator_for(variant, stage)
+    pipeline = pipeline_for(variant, host, torch_calls(graphs), stage=stage, estimate=estimate)
     found = []
     for picture in pictures:
         reduced = _reduced(picture)
@@ -72,19 +74,19 @@ def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def measure(
-    family: Family,
+    variant: Variant,
     host: Host,
     files: Mapping[str, tuple[Graph, Path]],
     engine: CheckEngine,
     known: Sequence[Reference],
     *,
     timed: bool,
-    stage: Host | None = None,
+    stage: StageHost | None = None,
 ) -> Measured:
     """Run a set of graph files end to end.
 
     Args:
-        family: the model's.
+        variant: the model's.
         host: parameters of the cut.
         files: declaration and file of each graph, by name.
         engine: what runs them.
@@ -93,8 +95,8 @@ def measure(
         stage: parameters of the trimap stage: its errors count too.
     """
     calls = {name: RunnableGraph(g, engine.open(file, g)) for name, (g, file) in files.items()}
-    pipeline = pipeline_for(family, host, calls, stage)
-    given = family.needs_trimap and stage is None
+    pipeline = pipeline_for(variant, host, calls, stage=stage)
+    given = variant.net.needs_trimap and stage is None
     rows = []
     for one in known:
         alpha, _ = pipeline(one.picture, one.trimap if given else None, Clock())

@@ -14,13 +14,15 @@ __all__ = ["EdgematteError", "Matte", "Matter", "load"]
 
 if TYPE_CHECKING:
     from edgematte.errors import EdgematteError
-    from edgematte.runtime.matter import Matte, Matter, load
+    from edgematte.runtime.load import load
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 _HOMES = {
     "EdgematteError": "edgematte.errors",
-    "Matte": "edgematte.runtime.matter",
+    "Matte": "edgematte.runtime.matte",
     "Matter": "edgematte.runtime.matter",
-    "load": "edgematte.runtime.matter",
+    "load": "edgematte.runtime.load",
 }
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import importlib
 import json
 import warnings
 from pathlib import Path
@@ -16,27 +15,27 @@ from torch import Tensor, nn
 from edgematte.errors import CheckpointError
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
-from edgematte.registry import FAMILIES, Family
+from edgematte.net import Variant, load_part
+from edgematte.nets import variants
 from edgematte.testcard import testcard
 
 SHIPPED = Path(__file__).parent / "weights"
 WRAPPERS = ("state_dict", "model", "mat_model", "teacher", "student")  # what files hold weights in
 
 
-def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
-    """An untrained model of a family, in evaluation mode; ``config`` overrides its options."""
-    module, _, name = family.torch_class.partition(":")
-    options = {**family.config, **(config or {})}
-    unknown = sorted(set(options) - set(family.config))
+def build(variant: Variant, config: dict[str, int] | None = None) -> nn.Module:
+    """An untrained model of a variant, in evaluation mode; ``config`` overrides its options."""
+    own = variant.config
+    options = {**own, **(config or {})}
+    unknown = sorted(set(options) - set(own))
     if unknown:
-        raise CheckpointError(f"{family.name} has no option {', '.join(unknown)}")
-    booleans = {"cfm", "ena", "cra", "aliasing"}
-    arguments = {k: bool(v) if k in booleans else v for k, v in options.items()}
-    model: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
+        raise CheckpointError(f"{variant.name} has no option {', '.join(unknown)}")
+    arguments = {k: bool(v) if isinstance(own[k], bool) else v for k, v in options.items()}
+    model: nn.Module = load_part(variant.network)(**arguments)
     return model.eval()
 
 
-def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Weights]:
+def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, Weights]:
     """A model with the weights of a file, or with those shipped.
 
     Args:
@@ -50,27 +49,26 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
     """
     source = "shipped" if file is None else str(file) if is_hub_name(file) else file.name
     if file is None:
-        if not family.weights:
+        if not variant.weights:
             raise CheckpointError(
-                f"edgematte ships no weights for {family.name}: give --weights FILE, or "
+                f"edgematte ships no weights for {variant.name}: give --weights FILE, or "
                 "--random-weights to try the tool chain"
             )
-        file = SHIPPED / f"{family.weights}.safetensors"
+        file = SHIPPED / f"{variant.weights}.safetensors"
     if is_hub_name(file):
         file = fetch(str(file))
     if file.is_dir():
         file = weights_in(file)
     state = read_state(file)
     stored = "mean" in state
-    if family.official_keys:
-        module, _, name = family.official_keys.partition(":")
-        state = getattr(importlib.import_module(module), name)(state)
-    model = build(family, read_config(file, family))
+    if variant.net.keys:
+        state = load_part(variant.net.keys)(state)
+    model = build(variant, read_config(file, variant))
     own = model.state_dict()
     if "mean" in own and "std" in own and "mean" in state:
         source += _normalise(state, file.parent, stored)
-    if other := _other_size(family, own, state):
-        raise CheckpointError(f"{file} holds {other}, not {family.name}: give --model {other}")
+    if other := _other_size(variant, own, state):
+        raise CheckpointError(f"{file} holds {other}, not {variant.name}: give --model {other}")
     _fit(model, state, file)
     return model, Weights(source, fingerprint(model))
 
@@ -85,13 +83,13 @@ def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
     return f" (normalisation: {origin}, mean {mean}, std {std})"
 
 
-def _other_size(family: Family, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+def _other_size(variant: Variant, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
     """The name of another model of the same class that a state's shapes are those of, or ``""``."""
     shapes = {name: value.shape for name, value in state.items()}
     if shapes == {name: value.shape for name, value in own.items()}:
         return ""
-    for other in FAMILIES.values():
-        if other.torch_class == family.torch_class and other is not family:
+    for other in variants().values():
+        if other.network == variant.network and other.name != variant.name:
             with torch.device("meta"):
                 expected = build(other).state_dict()
             if shapes == {name: value.shape for name, value in expected.items()}:
@@ -99,14 +97,14 @@ def _other_size(family: Family, own: dict[str, Tensor], state: dict[str, Tensor]
     return ""
 
 
-def random_model(family: Family, config: dict[str, int], seed: int) -> tuple[nn.Module, Weights]:
+def random_model(variant: Variant, config: dict[str, int], seed: int) -> tuple[nn.Module, Weights]:
     """A model with seeded random weights through which a signal survives.
 
     BatchNorm statistics are those of a picture, as after training: with the constructor's, deep
     nets answer the same to everything, and a check of such an export would see no damage.
     """
     torch.manual_seed(seed)
-    model = build(family, config)
+    model = build(variant, config)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.7, 1.3)
@@ -168,18 +166,18 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return {k.removeprefix("module."): v for k, v in state.items()}
 
 
-def read_config(file: Path, family: Family) -> dict[str, int]:
+def read_config(file: Path, variant: Variant) -> dict[str, int]:
     """The options beside a checkpoint; those it does not name keep the family's values."""
     for beside in (file.with_suffix(".json"), file.with_name("config.json")):
         if beside.is_file():
             try:
                 found = json.loads(beside.read_text())
-                named = found.pop("model", family.name)
-                config = {k: int(v) for k, v in found.items() if k in family.config}
+                named = found.pop("model", variant.name)
+                config = {k: int(v) for k, v in found.items() if k in variant.config}
             except (ValueError, TypeError, AttributeError) as error:
                 raise CheckpointError(f"{beside} is not a config ({error})") from None
-            if named != family.name:
-                raise CheckpointError(f"{beside} is of the model {named!r}, not {family.name!r}")
+            if named != variant.name:
+                raise CheckpointError(f"{beside} is of the model {named!r}, not {variant.name!r}")
             return config
     return {}
 

@@ -9,10 +9,15 @@ T = TypeVar("T")
 
 
 def encode(value: Any) -> Any:
-    """JSON value of a dataclass tree; fields that are None are left out."""
+    """JSON value of a dataclass tree; fields that are None are left out.
+
+    A class with a ``KIND`` says it first, as ``kind``.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {name: encode(item) for name, item in pairs if item is not None}
+        kind = getattr(value, "KIND", "")
+        tag = {"kind": kind} if kind else {}
+        return tag | {name: encode(item) for name, item in pairs if item is not None}
     if isinstance(value, dict):
         return {str(key): encode(value[key]) for key in sorted(value)}
     if isinstance(value, tuple | list):
@@ -66,6 +71,9 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, dict), where, "an object", value)
+    if tag := getattr(kind, "KIND", ""):
+        _expect(value.get("kind") == tag, f"{where}.kind", repr(tag), value.get("kind"))
+        value = {name: item for name, item in value.items() if name != "kind"}
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for name in value:

@@ -25,6 +25,10 @@ class OptionError(EdgematteError, ValueError):
     """An option outside of what the model or target accepts."""
 
 
+class PluginError(EdgematteError, ImportError):
+    """A package or module that adds nets and cannot be used; the message says why."""
+
+
 class ExportError(EdgematteError, RuntimeError):
     """An export that could not be made, or whose accuracy is outside its tolerance."""
 

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgematte.codec import decode, encode
-from edgematte.errors import BundleError
+from edgematte.errors import BundleError, OptionError
+from edgematte.host import Host, StageHost, host_class
 from edgematte.metrics.summary import Scores
 
-FORMAT = 1
+FORMAT = 2
 FILE = "edgematte.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
 VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
@@ -57,36 +59,6 @@ class Graph:
         """For people: ``[1, 3, 512, 512]``, or ``[N, 3, 512, 512]``."""
         axes = [str(n) for n in tensor.shape]
         return f"[{', '.join(['N', *axes[1:]] if self.dynamic_batch else axes)}]"
-
-
-@dataclass(frozen=True)
-class Host:
-    """Everything the host side needs to know; lengths in pixels."""
-
-    cut: str  # fused: one graph; split: segment, then refine on patches; regions: on 8x8 cells
-    size: tuple[int, int]  # (width, height) of the whole reduced picture
-    channel_order: str = "RGB"
-    scale: float = 1 / 255  # picture bytes -> graph input
-    resize: str = "triangle filter, antialiased when reducing (Pillow BILINEAR), rounded to bytes"
-    patch: int | None = None  # side of a full-resolution patch
-    overlap: int | None = None  # width shared by neighbouring patches, the margin of eq. 5
-    unknown_threshold: float | None = None  # P(unknown) from which a pixel is unknown
-    band_px: int | None = None  # dilation of the unknown region, pixels of the full picture
-    regions: int | None = None  # 8x8 cells that one call of a graph refines
-    max_regions: int | None = None  # cells refined at the most, the most uncertain ones
-    k: int | None = None  # nearest cells that a cell attends to; None: to no other
-    search_range: int | None = None  # cells of less than it along both axes have a bias each
-    aliasing: bool | None = None  # test that on the flat index, as the authors' code does
-    bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
-    lattice: int | None = None  # step of grid sampling in global attention; None: not sampled
-    padding: tuple[float, float, float] | None = None  # RGB in [0, 1] around smaller pictures
-    candidates: int | None = None  # patches that contexts are chosen from, the most mixed ones
-    feature_px: int | None = None  # side of a pixel of the encoder's map
-    steps: int | None = None  # of the diffusion, 1 to 50
-    seed: int | None = None  # of the diffusion's noise, unsigned 32 bits
-    stop_below: float | None = None  # mean change of alpha in the unknown region that ends it
-    clamp_foreground: bool | None = None  # alpha is 1 where the trimap is foreground
-    speck_share: float | None = None  # of the picture: smaller islands and holes are noise
 
 
 @dataclass(frozen=True)
@@ -172,7 +144,8 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
-    trimap_stage: Host | None = None  # estimates the trimap, by the graph trimap_stage
+    trimap_stage: StageHost | None = None  # estimates the trimap, by the graph trimap_stage
+    package: str = ""  # NAME VERSION of the plug-in whose net this is; empty of built-in ones
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
@@ -197,13 +170,41 @@ class Manifest:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise BundleError(f"{where} is not JSON ({error})") from None
-        found = value.get("format") if isinstance(value, dict) else None
-        if found != FORMAT:
+        version = value.get("format") if isinstance(value, dict) else None
+        if version != FORMAT:
             raise BundleError(
-                f"{where} has format version {found!r}; this edgematte reads version {FORMAT}: "
+                f"{where} has format version {version!r}; this edgematte reads version {FORMAT}: "
                 "install the edgematte that wrote it, or export again"
             )
         try:
-            return decode(Manifest, value, where)
+            kind = _host_class(value, where)
+            host = decode(kind, value.get("host"), f"{where}.host")
+            read = decode(Manifest, {**value, "host": {"size": [1, 1]}}, where)
+            return dataclasses.replace(read, host=host)
         except ValueError as error:
             raise BundleError(str(error)) from None
+
+
+def _host_class(value: dict[str, Any], where: str) -> type[Host]:
+    """The class of the host section, by the manifest's model.
+
+    Raises:
+        BundleError: a net that is not here; the message says what to install.
+    """
+    model, host, package = (value.get(name) for name in ("model", "host", "package"))
+    if not isinstance(model, str) or not isinstance(host, dict):
+        raise BundleError(f"{where} lacks a model's name or a host section")
+    try:
+        found: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
+        return found
+    except OptionError:
+        if not isinstance(package, str) or not package:
+            raise BundleError(
+                f"{where} is of the model {model!r}, which this edgematte does not know: install "
+                "the edgematte that wrote it"
+            ) from None
+        name = package.split()[0]
+        raise BundleError(
+            f"{where} is of the model {model!r} of {package}, which is not installed: "
+            f"pip install {name}"
+        ) from None

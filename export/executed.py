@@ -5,21 +5,23 @@ from collections import Counter
 from pathlib import Path
 
 from edgematte.manifest import Graph
+from edgematte.net import load_part
+from edgematte.targets import find_target
 
 MOST = 12
 
 
 def executed(target: str, file: Path, graph: Graph) -> Counter[str]:
-    """Operators and how often they run; of OpenVINO with the kernel's name (``_i8``: INT8).
+    """Operators and how often they run; of targets whose engine does not tell, none.
 
     Args:
-        target: onnx or openvino; of others nothing is known here.
+        target: a name.
         file: the graph's file.
         graph: its declaration, for inputs to run it with.
     """
-    if target == "onnx":
-        return _onnxruntime(file, graph)
-    return _openvino(file, graph) if target == "openvino" else Counter()
+    where = find_target(target).executed
+    found: Counter[str] = load_part(where)(file, graph) if where else Counter()
+    return found
 
 
 def executed_line(counts: Counter[str]) -> str:
@@ -27,7 +29,8 @@ def executed_line(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common(MOST))
 
 
-def _onnxruntime(file: Path, graph: Graph) -> Counter[str]:
+def by_onnxruntime(file: Path, graph: Graph) -> Counter[str]:
+    """Operators after ONNX Runtime's optimisation."""
     import onnx
     import onnxruntime
 
@@ -41,7 +44,8 @@ def _onnxruntime(file: Path, graph: Graph) -> Counter[str]:
         return Counter(node.op_type for node in nodes)
 
 
-def _openvino(file: Path, graph: Graph) -> Counter[str]:
+def by_openvino(file: Path, graph: Graph) -> Counter[str]:
+    """Operators with the kernel's name (``_i8``: INT8)."""
     import numpy as np
     import openvino
 

@@ -1,13 +1,11 @@
-"""The export, start to end: load, cut, capture, write, check, report; a bundle or nothing."""
+"""The export, stage by stage: plan, network, captures, written, recorded, checked, sealed."""
 
 import dataclasses
-import importlib
-import statistics
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +15,27 @@ from edgematte.atomic import atomic_folder
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
-from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
-from edgematte.errors import EngineError, OptionError, ToleranceError
-from edgematte.export.capture import TorchGraph, capture
-from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
-from edgematte.export.passes import passes_for
+from edgematte.checkpoint import config_of
+from edgematte.errors import OptionError, ToleranceError
+from edgematte.export.capture import Capture, TorchGraph, capture
+from edgematte.export.frames import sized_graphs
+from edgematte.export.int8 import Int8
+from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
 from edgematte.export.report import write_report
-from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
-from edgematte.export.targets import FLOATS, target_module
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
+from edgematte.export.sections import sections
+from edgematte.export.targets import Writer, passes_of, writer_of
+from edgematte.export.weights_from import WeightsFrom, variant_of
+from edgematte.host import Host, StageHost
+from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Manifest, Weights
+from edgematte.net import OWN, load_part
+from edgematte.nets import find, plug_in
 from edgematte.progress import Progress, silent
-from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
-from edgematte.runtime.engines import engine_for
-from edgematte.runtime.matter import matter_from
 from edgematte.testcard import testcard, testcard_trimap
+
+CHECK_PICTURE = (352, 224)
+"""Width and height of the check's picture: two patches of the split cut, and a reduction."""
 
 
 def export(
@@ -40,74 +43,67 @@ def export(
     *,
     target: str,
     precision: str | None = None,
-    size: int | tuple[int, int] = 512,
+    size: int | tuple[int, int] | str | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    padding: str = "minimal",
+    cut: str | None = None,
     graphs: str | None = None,
-    patch: int | None = None,
-    regions: int | None = None,
-    overlap: int | None = None,
-    lattice: int | None = None,
-    weights: Path | str | None = None,
+    weights: WeightsFrom | Path | str | None = None,
     random_weights: bool = False,
     seed: int = 0,
     config: dict[str, int] | None = None,
     output: Path | str | None = None,
     force: bool = False,
-    opset: int = 18,
-    min_ios: int | None = None,
-    io: str = "tensor",
-    alpha_bits: int = 8,
-    ort: bool = False,
-    dynamic_batch: bool = False,
     cascade: str | None = None,
     band_px: int | None = None,
+    int8: Int8 | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
-    calibration_limit: int = 32,
+    calibration_limit: int | None = None,
     range_method: str | None = None,
-    budget: float = 0.01,
+    budget: float | None = None,
     picture: NDArray[np.uint8] | None = None,
+    plugins: Iterable[str] = (),
     progress: Progress = silent,
+    **options: Any,
 ) -> Bundle:
     """Export one model to one target, checked against PyTorch.
 
     Args:
-        model: a model's name, or a trained module of one of the SDK's classes.
+        model: a model's name, or a trained module of a class that a net names.
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
-        size: side, or (width, height), of the picture the whole-picture graph sees.
-        graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
-            trimap) or ``split`` (any resolution). Of diffmatte: ``whole``, or ``tiles``, where only
-            tiles with unknown pixels are denoised.
-        patch: side of the refining graph's patches, split cut; 320 by default. Of diffmatte's
-            tiles; 128 by default.
-        regions: cells that one call of a graph refines, regions cut; 512 by default.
-        overlap: pixels that neighbouring tiles share, tiles cut; 128 by default, at most half a
-            tile. Of diffmatte: the margin of a tile at each of its borders; 16 by default.
-        lattice: step of grid sampling in ViTMatte's global attention, for less memory; 1 by
-            default: none.
-        weights: a checkpoint; by default the weights that ship with edgematte.
+        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by
+            default. ``picture``: that of the picture to check with, padded; of nets that pad.
+        sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
+            gets the smallest that holds it; of nets that pad.
+        padding: of those: ``minimal`` raises each side to the next multiple, ``authors`` both
+            sides to a larger one where one is no multiple, as the published code does.
+        cut: how the net is cut into graphs; by default its first way. ``graphs`` says the same.
+        graphs: another name of ``cut``.
+        weights: a checkpoint, ``hf:OWNER/NAME``, or a :class:`WeightsFrom`; by default the weights
+            that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
-        seed: of the random weights.
+        seed: of the random weights, and of INT8's choice of pictures.
         config: options of the model with random weights.
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
         force: replace a bundle that exists, and write one that is outside its tolerance.
-        opset: ONNX operator set, 18 or later.
-        min_ios: oldest iOS that Core ML programs run on; 16 by default, 17 for int8.
-        io: Core ML: ``tensor``, or ``image`` for pictures in and out.
-        alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
-        ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
-        dynamic_batch: ONNX graphs that take any number of tiles at once, for servers; vitmatte.
-        cascade: for a net that needs a trimap: ``lightweight`` puts that net's segmentation into
-            the bundle, which then finds the trimap where none is given.
+        cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle,
+            which then finds the trimap where none is given.
         band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
+        int8: how INT8 is calibrated and how good it must be; the next four say the same in words.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few made of formulas.
-        calibration_limit: most of them that are taken.
+        calibration_limit: most of them that are taken; by default 32.
         range_method: INT8: how ranges of activations are chosen: minmax, percentile or entropy; by
             default percentile, and for openvino the mean of the pictures' extremes.
-        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch.
+        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch; by
+            default 0.01.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
+        plugins: modules that bring nets of their own and are not installed as packages.
         progress: called at each stage, and at each step of the long ones.
+        **options: of the target and of the net's graphs, as `edgematte export --help` lists them:
+            ``opset=20``, ``min_ios=17``, ``patch=256``.
 
     Raises:
         OptionError: an option that this model or target does not have.
@@ -115,106 +111,206 @@ def export(
         ToleranceError: outside the tolerance; nothing is written.
         ExportError: the graph cannot be captured or converted.
     """
-    name = model if isinstance(model, str) else family_of(model).name
-    request = resolve(
-        family(name),
+    plug_in(plugins)
+    if cut is not None and graphs is not None and cut != graphs:
+        raise OptionError("cut and graphs are two names of one option: give one")
+    source = _source(model, weights, random_weights, seed, config)
+    asked = plan(
+        variant_of(model) if isinstance(model, nn.Module) else find(model),
         target,
-        options_for(target, precision, opset, min_ios, io, alpha_bits, ort, dynamic_batch),
-        (size, size) if isinstance(size, int) else size,
-        graphs,
-        {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
-        Path(output) if output else None,
+        precision,
+        size=size,
+        sizes=sizes,
+        padding=padding,
+        cut=cut or graphs,
+        cascade=None if cascade is None else find(cascade),
+        band_px=band_px,
+        output=Path(output) if output else None,
+        picture=picture,
+        given=options,
     )
-    stage = stage_for(request.family, cascade, band_px)
-    if request.output.exists() and not force:
-        raise OptionError(f"{request.output} exists; give --force to replace it, or --output")
-    writer = target_module(target)
-    if isinstance(model, nn.Module):
-        network, source = model.eval(), Weights("module", fingerprint(model))
-    elif random_weights:
-        network, source = random_model(request.family, config or {}, seed)
-    else:
-        network, source = load_model(request.family, Path(weights) if weights else None)
-    cut = importlib.import_module(request.family.cut_module)
-    host: Host = cut.host(request.cut, request.size, **request.sizes)
-    if hasattr(cut, "complete"):
-        host = cut.complete(host, network)
-    sources: list[TorchGraph] = cut.graphs(network, host)
-    if dynamic_batch:
-        sources = [replace(s, graph=replace(s.graph, dynamic_batch=True)) for s in sources]
-    if stage is not None:
-        sources = [*sources, stage_graph(stage)]
-    progress("capturing the graphs")
-    passes = passes_for(target, request.options.precision, phone=request.options.ort)
-    captures = [capture(s, passes) for s in sources]
-    options = dataclasses.asdict(request.options)
+    calibrated = _int8(asked, int8, calibration, calibration_limit, budget, range_method, seed)
+    if asked.output.exists() and not force:
+        raise OptionError(f"{asked.output} exists; force replaces it, output names another place")
+    writer = writer_of(asked.target)
+    with source.network(asked.variant) as (network, origin):
+        made = _cut(asked, network, origin)
+        progress("capturing the graphs")
+        made = replace(made, captures=_captured(asked, made))
+        with atomic_folder(asked.output) as folder:
+            manifest = _written(asked, made, writer, folder, calibrated, force, progress)
+            progress("recording what PyTorch computes")
+            goldens, faithful = _recorded(asked, made, picture)
+            save(goldens, folder)
+            progress("checking against PyTorch")
+            accuracy = _checked(folder, manifest, faithful)
+            _refuse_outside(accuracy, force)
+            added = sections(Bundle(folder, manifest), goldens, made.cut, network)
+            write_report(folder, manifest, accuracy, goldens, added)
+            _sealed(folder, replace(manifest, accuracy=accuracy))
+    return open_bundle(asked.output)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network cut into graphs."""
+
+    network: nn.Module
+    weights: Weights
+    cut: Any
+    host: Host
+    stage: StageHost | None
+    graphs: list[TorchGraph]
+    captures: tuple[Capture, ...] = ()
+
+
+def _source(
+    model: str | nn.Module,
+    weights: WeightsFrom | Path | str | None,
+    random: bool,
+    seed: int,
+    config: dict[str, int] | None,
+) -> WeightsFrom:
+    module = model if isinstance(model, nn.Module) else None
+    if isinstance(weights, WeightsFrom):
+        if random or config is not None or module is not None:
+            raise OptionError("weights says where the network comes from already: leave out more")
+        return weights
+    return WeightsFrom(weights, random, seed, config, module)
+
+
+def _int8(
+    asked: Plan,
+    int8: Int8 | None,
+    calibration: Any,
+    limit: int | None,
+    budget: float | None,
+    method: str | None,
+    seed: int,
+) -> Int8:
+    """How INT8 is made.
+
+    Raises:
+        OptionError: any of it for floats.
+    """
+    words = {"pictures": calibration, "limit": limit, "budget": budget, "method": method}
+    given = {name: value for name, value in words.items() if value is not None}
+    if int8 is not None and given:
+        raise OptionError("int8 says how to calibrate already: leave out the words for it")
+    if (int8 is not None or given) and not asked.quantized:
+        raise OptionError(
+            f"{' and '.join(given) or 'int8'} has no meaning for {asked.options.precision}: "
+            "nothing is quantized"
+        )
+    return int8 or Int8(seed=seed, **given)
+
+
+def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
+    """The graphs of the plan's cut, with the trimap stage's where there is one."""
+    cut = asked.cut
+    host = asked.frames.host(cut, asked.kind, asked.sizes, network)
+    graphs = sized_graphs(cut, network, host)
+    if getattr(asked.options, "dynamic_batch", False):
+        graphs = [replace(g, graph=replace(g.graph, dynamic_batch=True)) for g in graphs]
+    stage = None
+    if asked.cascade is not None:
+        stage, graph = load_part(asked.cascade.net.stage)(asked.band_px)
+        graphs = [*graphs, graph]
+    return Made(network, origin, cut, host, stage, graphs)
+
+
+def _captured(asked: Plan, made: Made) -> tuple[Capture, ...]:
+    passes = passes_of(asked.target, asked.options)
+    return tuple(capture(graph, passes) for graph in made.graphs)
+
+
+def _written(
+    asked: Plan,
+    made: Made,
+    writer: Writer,
+    folder: Path,
+    int8: Int8,
+    force: bool,
+    progress: Progress,
+) -> Manifest:
+    """Write the graphs' files; the manifest that declares them."""
+    options, net = asked.options, asked.variant.net
+    own = net.package == OWN
+    told = {k: str(v) for k, v in dataclasses.asdict(options).items() if k != "precision"}
     manifest = Manifest(
         FORMAT,
-        name,
-        target,
-        request.options.precision,
-        config_of(network),
-        host,
-        tuple(c.graph for c in captures),
-        source,
+        asked.variant.name,
+        asked.target.name,
+        options.precision,
+        config_of(made.network),
+        made.host,
+        tuple(c.graph for c in made.captures),
+        made.weights,
         {**writer.tools(), "edgematte": version("edgematte")},
-        {k: str(v) for k, v in options.items() if k in OPTIONS_OF[target]},
-        trimap_stage=stage,
+        told,
+        trimap_stage=made.stage,
+        package="" if own else f"{net.package} {_version(net.package)}",
     )
+    progress(f"writing {asked.target.name} {options.precision}")
+    if asked.quantized:
+        from edgematte.calibration.quantize import write_quantized
+
+        files, ladder = write_quantized(
+            asked.variant,
+            asked.target,
+            options,
+            writer,
+            made.captures,
+            made.graphs,
+            manifest,
+            folder,
+            int8,
+            force=force,
+            progress=progress,
+        )
+        return replace(manifest, graphs=files, budget=int8.budget, ladder=ladder)
+    embedded = manifest.embedded()
+    files = tuple(
+        writer.save(writer.build(c, options), c.graph, folder, embedded, options)
+        for c in made.captures
+    )
+    if len(asked.frames.sizes) > 1:
+        writer.share(folder, files)
+    return replace(manifest, graphs=files)
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _recorded(
+    asked: Plan, made: Made, picture: NDArray[np.uint8] | None
+) -> tuple[Goldens, Difference]:
+    """Golden records of the check's picture, and how faithful the cut is."""
     trimap = None
     if picture is None:
         picture = testcard(*CHECK_PICTURE)
-        if request.family.needs_trimap and stage is None:
+        if asked.variant.net.needs_trimap and made.stage is None:
             trimap = testcard_trimap(*CHECK_PICTURE)
-    with atomic_folder(request.output) as folder:
-        progress(f"writing {target} {request.options.precision}")
-        embedded = manifest.embedded()
-        if request.options.precision in FLOATS:
-            written = tuple(
-                writer.save(
-                    writer.build(c, request.options), c.graph, folder, embedded, request.options
-                )
-                for c in captures
-            )
-            manifest = replace(manifest, graphs=written)
-        else:
-            from edgematte.calibration.quantize import Calibration, write_quantized
-
-            chosen = Calibration(calibration, calibration_limit, budget, seed, range_method)
-            written, ladder = write_quantized(
-                request,
-                writer,
-                captures,
-                sources,
-                manifest,
-                folder,
-                chosen,
-                force=force,
-                progress=progress,
-            )
-            manifest = replace(manifest, graphs=written, budget=budget, ladder=ladder)
-        progress("recording what PyTorch computes")
-        goldens, faithful = record(
-            request.family, network, sources, host, picture, trimap=trimap, stage=stage
-        )
-        save(goldens, folder)
-        progress("checking against PyTorch")
-        bundle, accuracy = _check(folder, manifest, faithful)
-        _refuse_outside(accuracy, force)
-        sections = _sections(bundle, goldens, cut, network)
-        write_report(folder, manifest, accuracy, goldens, sections)
-        _seal(folder, replace(manifest, accuracy=accuracy))
-    return open_bundle(request.output)
+    return record(
+        asked.variant,
+        made.network,
+        made.graphs,
+        made.host,
+        picture,
+        trimap=trimap,
+        stage=made.stage,
+    )
 
 
-CHECK_PICTURE = (352, 224)
-"""Width and height of the check's picture: two patches of the split cut, and a reduction."""
-
-
-def _check(folder: Path, manifest: Manifest, faithful: Difference) -> tuple[Bundle, Accuracy]:
-    bundle = Bundle(folder, manifest)
-    measured = check_bundle(bundle, check_engines(manifest))  # with the records as written
-    return bundle, replace(measured, differences=(faithful, *measured.differences))
+def _checked(folder: Path, manifest: Manifest, faithful: Difference) -> Accuracy:
+    measured = check_bundle(Bundle(folder, manifest), check_engines(manifest))  # as written
+    return replace(measured, differences=(faithful, *measured.differences))
 
 
 def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
@@ -225,33 +321,12 @@ def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
             f"outside the tolerance against PyTorch: {d.where} on {d.engine} differs by "
             f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed "
             f"{d.tolerance_max:.0e} and {d.tolerance_mean:.0e}); nothing was written, "
-            "--force writes it all the same"
+            "force writes it all the same"
         )
 
 
-def _seal(folder: Path, manifest: Manifest) -> None:
+def _sealed(folder: Path, manifest: Manifest) -> None:
     paths = sorted(p for p in folder.rglob("*") if p.is_file())
     files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in paths}
     text = replace(manifest, files=files).to_json()
     (folder / FILE).write_text(text, encoding="utf-8")
-
-
-def _sections(bundle: Bundle, goldens: Goldens, cut: ModuleType, network: nn.Module) -> list[str]:
-    """Markdown lines of what needs the target's engine: speed, and what the cut adds."""
-    try:
-        matter = matter_from(bundle, engine_for(bundle.manifest.target))
-    except EngineError as error:
-        return ["## Speed", "", f"Not measured here: {error}.", ""]
-    picture = goldens.picture
-    needs_one = family(bundle.manifest.model).needs_trimap
-    trimap = goldens.trimap if needs_one and not bundle.manifest.trimap_stage else None
-    runs = [matter(picture, trimap).timings for _ in range(6)][1:]
-    size = f"{picture.shape[1]}x{picture.shape[0]}"
-    lines = ["## Speed", "", f"Engine {matter.engine}, picture {size}, 5 runs.", ""]
-    lines += ["| stage | median ms |", "|---|---|"]
-    for stage in runs[0]:
-        lines.append(f"| {stage} | {1000 * statistics.median(r[stage] for r in runs):.1f} |")
-    if hasattr(cut, "report"):
-        own = cut.report(network, bundle.manifest.host, matter, picture, goldens.trimap)
-        lines += ["", *own]
-    return [*lines, ""]

@@ -1,15 +1,17 @@
 """The check with PyTorch at hand: goldens computed now instead of read from the bundle."""
 
-import importlib
 from pathlib import Path
 
 from edgematte.check.goldens import Goldens, read
 from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
-from edgematte.export.cuts.trimap_stage import stage_graph
+from edgematte.export.capture import TorchGraph
+from edgematte.export.frames import sized_graphs
 from edgematte.export.record import record
+from edgematte.host import StageHost
 from edgematte.manifest import Difference
-from edgematte.registry import family
+from edgematte.net import load_part
+from edgematte.nets import find, nets
 from edgematte.runtime.bundle import Bundle
 
 
@@ -20,17 +22,28 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
         CheckpointError: weights that do not fit, or of another configuration than the bundle's.
     """
     manifest = bundle.manifest
-    chosen = family(manifest.model)
-    model, _ = load_model(chosen, weights)
+    variant = find(manifest.model)
+    model, _ = load_model(variant, weights)
     if config_of(model) != manifest.config:
         raise CheckpointError(
             f"the bundle's model has options {manifest.config}, the weights' {config_of(model)}"
         )
-    cut = importlib.import_module(chosen.cut_module)
-    graphs = cut.graphs(model, manifest.host)
+    graphs = sized_graphs(load_part(variant.net.cut), model, manifest.host)
     stage = manifest.trimap_stage
     if stage is not None:
-        graphs = [*graphs, stage_graph(stage)]
-    known = read(bundle.path, {g.name: g for g in manifest.graphs})
-    trimap = known.trimap if chosen.needs_trimap and stage is None else None
-    return record(chosen, model, graphs, manifest.host, known.picture, trimap=trimap, stage=stage)
+        graphs = [*graphs, _stage_graph(stage)]
+    recorded = read(bundle.path, {g.name: g for g in manifest.graphs})
+    trimap = recorded.trimap if variant.net.needs_trimap and stage is None else None
+    picture, host = recorded.picture, manifest.host
+    return record(variant, model, graphs, host, picture, trimap=trimap, stage=stage)
+
+
+def _stage_graph(stage: StageHost) -> TorchGraph:
+    """The trimap stage's graph: of the net whose stage has such a host section."""
+    for net in nets().values():
+        if net.stage:
+            host, graph = load_part(net.stage)(stage.band_px)
+            if host == stage:
+                made: TorchGraph = graph
+                return made
+    raise CheckpointError("no net that is here has a trimap stage like that of this bundle")

@@ -1,16 +1,13 @@
 """Recording goldens: host steps with PyTorch graphs on one picture, and the first equality."""
 
-import importlib
-import inspect
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from edgematte.check.compare import difference, sampled, unit
+from edgematte.check.compare import difference
 from edgematte.check.goldens import (
     ROWS,
     Goldens,
@@ -24,31 +21,35 @@ from edgematte.check.goldens import (
 from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cut import Cut, Pool
+from edgematte.export.estimator import estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.manifest import Difference, Host, Tensor
-from edgematte.registry import Family
-from edgematte.runtime.cascade import estimator_for, pipeline_for
+from edgematte.host import Host, StageHost
+from edgematte.manifest import Difference, Tensor
+from edgematte.net import Variant, load_part
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.pipeline import Step
+from edgematte.runtime.pipeline import pipeline_for
 from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.steps import HostStep, steps_of
+from edgematte.runtime.trimap_stage import STAGE
 
 Bytes = NDArray[np.uint8]
 
 
 def record(
-    family: Family,
+    variant: Variant,
     model: nn.Module,
     graphs: Sequence[TorchGraph],
     host: Host,
     picture: Bytes,
     *,
     trimap: Bytes | None = None,
-    stage: Host | None = None,
+    stage: StageHost | None = None,
 ) -> tuple[Goldens, Difference]:
     """Goldens of one picture, and how far the training-time forward is from the cut.
 
     Args:
-        family: the model's.
+        variant: the model's.
         model: the trained model.
         graphs: its graphs, which share the model's weights, and the trimap stage's.
         host: parameters of the cut.
@@ -60,13 +61,12 @@ def record(
     Raises:
         ExportError: values that are not finite, or a picture that a graph never sees.
     """
-    cut = importlib.import_module(family.cut_module)
-    host_module = importlib.import_module(family.host_module)
+    cut: Cut = load_part(variant.net.cut)
     calls = torch_calls(graphs)
     for call in calls.values():
         call.remember = True
-    estimate = estimator_for(family, stage) if trimap is None else None
-    pipeline = pipeline_for(family, host, calls, stage, estimate)
+    estimate = estimator_for(variant, stage) if trimap is None else None
+    pipeline = pipeline_for(variant, host, calls, stage=stage, estimate=estimate)
     clock = Clock()
     alpha, trimap = pipeline(picture, trimap, clock)
     if not np.isfinite(alpha).all():
@@ -78,16 +78,18 @@ def record(
     for call in calls.values():
         call.remember = False
     records = {name: _graph_record(call, seen[name], picture) for name, call in calls.items()}
-    first = next(iter(calls))
-    if not seen[first]:
+    own = (name for name in calls if name != STAGE)
+    first = next((name for name in own if seen[name]), None)
+    if first is None:
         raise ExportError(
             "the check's picture has no unknown pixel, so that no graph would be checked: give "
-            "another with --picture"
+            "another picture"
         )
-    pool = cut.host_pool(picture, calls[first](**seen[first][0]))
-    if family.needs_trimap:
+    pool = cut.pool(picture, calls[first](**seen[first][0]))
+    if variant.net.needs_trimap:
         pool["trimap"] = trimap
-    pool = _run_steps(host_module.host_steps(host), pool, cut)
+    steps = steps_of(load_part(variant.net.steps), host)
+    pool = _run_steps(steps, host, pool, cut)
     return Goldens(records, pool, picture, trimap, alpha, clock.choices), faithful
 
 
@@ -136,14 +138,15 @@ def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
 
 
 def _run_steps(
-    steps: dict[str, Step], pool: dict[str, NDArray[Any]], cut: ModuleType
+    steps: Sequence[HostStep], host: Host, pool: Pool, cut: Cut
 ) -> dict[str, NDArray[Any]]:
     """Inputs of the host steps, then what each step makes of them, in one pool by name."""
-    kept: dict[str, NDArray[Any]] = {}
-    for step in steps.values():
-        needed = inspect.signature(step).parameters
-        pool |= {n: cut.host_input(n, pool) for n in needed if n not in pool}
-        results = step(**{n: unit(n, pool[n]) for n in needed})
+    kept: Pool = {}
+    for step in steps:
+        for array in step.reads:
+            if array.name not in pool:
+                pool[array.name] = cut.fill(array.name, pool)
+        results = step(host, pool)
         pool |= {n: v for n, v in results.items() if n not in pool}
-        kept |= {n: sampled(n, v) for n, v in results.items()}
+        kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
     return pool | kept

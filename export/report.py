@@ -11,7 +11,9 @@ from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.manifest import Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
-from edgematte.runtime.patches import patch_grid, walk
+from edgematte.net import load_part
+from edgematte.nets import find
+from edgematte.runtime.patches import Patch
 from edgematte.runtime.trimap import UNKNOWN
 
 PICTURE = "report.png"
@@ -93,20 +95,19 @@ def accuracy_table(accuracy: Accuracy) -> list[str]:
 
 def seam_lines(manifest: Manifest, goldens: Goldens) -> list[str]:
     """Markdown lines: whether the borders of patches show, where there are any."""
-    side, overlap = manifest.host.patch, manifest.host.overlap
-    if side is None or overlap is None:
-        return []
-    size = goldens.picture.shape[1], goldens.picture.shape[0]
-    patches = list(walk(patch_grid(size, side, overlap)))
+    where = find(manifest.model).net.patches
+    patches: list[Patch] = load_part(where)(manifest.host, goldens.trimap) if where else []
     if len(patches) < 2:
         return []
     score = seam_score(goldens.alpha, patches, goldens.trimap == UNKNOWN)
+    sizes = sorted({(p.side, p.height) for p in patches})
+    shown = " and ".join(f"{width}x{height}" for width, height in sizes)
     return [
         "## Seams",
         "",
-        f"Gradient energy of alpha across the borders of {len(patches)} patches of {side} pixels "
-        f"that share {overlap}, over that inside, in the unknown region: {score:.2f} (about 1 "
-        f"where no border shows, visible from {VISIBLE:g}).",
+        f"Gradient energy of alpha across the borders of {len(patches)} patches of {shown} "
+        f"pixels, over that inside, in the unknown region: {score:.2f} (about 1 where no border "
+        f"shows, visible from {VISIBLE:g}).",
         "",
     ]
 

@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.cascade import Cascade
+from edgematte.runtime.capabilities import Batched, able
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.given import check_image, check_trimap
-from edgematte.runtime.matter import Matte
-from edgematte.runtime.pipeline import Batched, Pipeline
+from edgematte.runtime.matte import Matte
+from edgematte.runtime.pipeline import Sourced
 
 Bytes = NDArray[np.uint8]
 
 
 def many(
-    pipeline: Pipeline, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None
+    pipeline: Sourced, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None
 ) -> list[Matte]:
     """See :meth:`edgematte.runtime.matter.Matter.many`; other nets take one after the other."""
     given = [None] * len(images) if trimaps is None else list(trimaps)
@@ -24,17 +24,18 @@ def many(
         raise OptionError(f"{len(given)} trimaps for {len(images)} pictures: give one for each")
     pictures = [check_image(image) for image in images]
     read = [check_trimap(t, i) for t, i in zip(given, pictures, strict=True)]
-    if not isinstance(pipeline, Cascade) or not isinstance(pipeline.inner, Batched):
+    inner = able(pipeline.pipeline, Batched)
+    if inner is None:
         return [_one(pipeline, i, *t) for i, t in zip(pictures, read, strict=True)]
     clock = Clock()
     known = [pipeline.trimap(i, t, clock) for i, (t, _) in zip(pictures, read, strict=True)]
-    alphas = pipeline.inner.many(pictures, known, clock)
+    alphas = inner.many(pictures, known, clock)
     share = {stage: seconds / len(images) for stage, seconds in clock.seconds.items()}
     rows = zip(alphas, known, read, strict=True)
     return [Matte(alpha, trimap, dict(share), odd) for alpha, trimap, (_, odd) in rows]
 
 
-def _one(pipeline: Pipeline, image: Bytes, trimap: Bytes | None, odd: int) -> Matte:
+def _one(pipeline: Sourced, image: Bytes, trimap: Bytes | None, odd: int) -> Matte:
     clock = Clock()
     alpha, found = pipeline(image, trimap, clock)
     return Matte(alpha, found, clock.seconds, odd, clock.counts)

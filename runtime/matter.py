@@ -1,52 +1,45 @@
-"""The public call: load a bundle once, matte many pictures."""
+"""A loaded bundle: matte pictures one by one, several at once, step by step, or as a clip."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import OptionError
-from edgematte.manifest import Host
-from edgematte.registry import family
-from edgematte.runtime.bundle import Bundle, open_bundle
-from edgematte.runtime.cascade import Cascade, pipeline_for
+from edgematte.host import Host
+from edgematte.net import Variant
+from edgematte.runtime.batches import many
+from edgematte.runtime.bundle import Bundle
+from edgematte.runtime.capabilities import Explains, Limited, Resumable, Stepwise, able, require
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.explanation import Explanation
 from edgematte.runtime.given import check_image, check_trimap
-from edgematte.runtime.graph import RunnableGraph
-from edgematte.runtime.pipeline import Pipeline
-from edgematte.runtime.work import Work, resumable
+from edgematte.runtime.matte import Matte
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.pipeline import Sourced
+from edgematte.runtime.stream import stream
 
-
-@dataclass(frozen=True)
-class Matte:
-    """What comes back for one picture."""
-
-    alpha: NDArray[np.float32]  # (H, W) in [0, 1]
-    trimap: NDArray[np.uint8]  # (H, W): 0 background, 128 unknown, 255 foreground
-    timings: dict[str, float]  # seconds by stage: host.reduce, graph.segment, ...
-    odd_trimap_pixels: int = 0  # of a given trimap: bytes other than 0, 127..129, 255
-    counts: dict[str, int] = field(default_factory=dict)  # regions found, refined
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 class Matter:
     """A loaded bundle. Call it with pictures, from any number of threads."""
 
-    def __init__(self, bundle: Bundle, pipeline: Pipeline, engine: str) -> None:
-        """Use :func:`load`; this constructor takes the parts it put together."""
-        self.bundle, self.engine = bundle, engine
+    def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
+        """Use :func:`edgematte.load`; this constructor takes the parts it put together."""
+        self.bundle, self.variant, self.engine = bundle, variant, engine
         self.host: Host = bundle.manifest.host
-        self._pipeline = pipeline
+        self._sourced = pipeline
+
+    @property
+    def pipeline(self) -> Any:
+        """The net's own pipeline, to ask for capabilities: see `edgematte.runtime.capabilities`."""
+        return self._sourced.pipeline
 
     def __call__(
-        self,
-        image: NDArray[np.uint8],
-        trimap: NDArray[np.uint8] | None = None,
-        *,
-        journal: Path | None = None,
+        self, image: Bytes, trimap: Bytes | None = None, *, journal: Path | None = None
     ) -> Matte:
         """Matte one picture.
 
@@ -54,7 +47,7 @@ class Matter:
             image: uint8 (H, W, 3), RGB.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
                 estimated.
-            journal: of nets that see other patches (hdmatt): a file where finished patches are
+            journal: of nets whose patches see other patches: a file where finished patches are
                 recorded, and from which a call that was stopped goes on. Remove it when done.
 
         Raises:
@@ -67,17 +60,15 @@ class Matter:
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
-            alpha, found = self._pipeline(image, trimap, clock)
+            alpha, known = self._sourced(image, trimap, clock)
         else:
-            alpha, found = self._resume(image, trimap, clock, journal)
-        return Matte(alpha, found, clock.seconds, odd, clock.counts)
+            alpha, known = self._resume(image, trimap, clock, journal)
+        return Matte(alpha, known, clock.seconds, odd, clock.counts)
 
     def many(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        trimaps: Sequence[NDArray[np.uint8] | None] | None = None,
+        self, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None = None
     ) -> list[Matte]:
-        """Matte several pictures; with a ``batch`` (vitmatte) their tiles share calls.
+        """Matte several pictures; with a ``batch`` their tiles share calls.
 
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
@@ -89,31 +80,24 @@ class Matter:
             OptionError: not as many trimaps as pictures; and as the call.
             PictureError, EngineError: as the call.
         """
-        from edgematte.runtime.batches import many
-
-        return many(self._pipeline, images, trimaps)
+        return many(self._sourced, images, trimaps)
 
     def _resume(
-        self,
-        image: NDArray[np.uint8],
-        trimap: NDArray[np.uint8] | None,
-        clock: Clock,
-        journal: Path,
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        self, image: Bytes, trimap: Bytes | None, clock: Clock, journal: Path
+    ) -> tuple[Floats, Bytes]:
         manifest = self.bundle.manifest
-        inner = resumable(self._pipeline, manifest.model, "--resume")
-        assert isinstance(self._pipeline, Cascade)
-        known = self._pipeline.trimap(image, trimap, clock)
+        inner = require(self.pipeline, Resumable, manifest.model, "a journal")
+        known = self._sourced.trimap(image, trimap, clock)
         work = f"{manifest.weights.sha256} {manifest.target} {manifest.precision} {self.engine}"
         return inner.resume(image, known, clock, journal, work)
 
     def explain(
         self,
-        image: NDArray[np.uint8],
-        trimap: NDArray[np.uint8] | None = None,
+        image: Bytes,
+        trimap: Bytes | None = None,
         pixel: tuple[int, int] | None = None,
     ) -> Explanation:
-        """Of nets whose patches see other patches (hdmatt): what the patch of a pixel looks at.
+        """Of nets whose patches see other patches: what the patch of a pixel looks at.
 
         Args:
             image: uint8 (H, W, 3), RGB.
@@ -126,115 +110,51 @@ class Matter:
         image = check_image(image)
         trimap, _ = check_trimap(trimap, image)
         clock = Clock()
-        inner = resumable(self._pipeline, self.bundle.manifest.model, "--explain")
-        assert isinstance(self._pipeline, Cascade)
-        known = self._pipeline.trimap(image, trimap, clock)
+        inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
+        known = self._sourced.trimap(image, trimap, clock)
         found: Explanation = inner.explain(image, known, clock, pixel)
         return found
 
-    def refine(
-        self, image: NDArray[np.uint8], trimap: NDArray[np.uint8] | None = None
-    ) -> Iterator[Matte]:
+    def refine(self, image: Bytes, trimap: Bytes | None = None) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
 
-        Of nets that work in steps (diffmatte) every step's matte, the last being what the call
-        gives; of any other, its one matte. Arguments and errors are those of the call.
+        Of nets that work in steps every step's matte, the last being what the call gives; of any
+        other, its one matte. Arguments and errors are those of the call.
         """
         image = check_image(image)
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
-        if not isinstance(self._pipeline, Cascade) or not hasattr(self._pipeline.inner, "steps"):
-            alpha, found = self._pipeline(image, trimap, clock)
-            yield Matte(alpha, found, clock.seconds, odd)
+        inner = able(self.pipeline, Stepwise)
+        if inner is None:
+            alpha, known = self._sourced(image, trimap, clock)
+            yield Matte(alpha, known, clock.seconds, odd, clock.counts)
             return
-        found = self._pipeline.trimap(image, trimap, clock)
-        for alpha in self._pipeline.inner.steps(image, found, clock):
-            yield Matte(alpha, found, dict(clock.seconds), odd)
+        known = self._sourced.trimap(image, trimap, clock)
+        for alpha in inner.steps(image, known, clock):
+            yield Matte(alpha, known, dict(clock.seconds), odd, dict(clock.counts))
 
     def stream(
-        self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True
+        self, frames: Iterable[Bytes], *, reuse: bool = True
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
             frames: uint8 (H, W, 3), RGB; of any size, which may change.
-            reuse: of nets that refine regions: those whose surroundings did not change keep their
-                alpha. False gives exactly what the call gives for each frame alone.
+            reuse: of nets that gain from the frames before: what did not change keeps its alpha.
+                False gives exactly what the call gives for each frame alone.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
             EngineError: as the call.
         """
-        from edgematte.runtime.stream import stream
+        return stream(self._sourced, frames, reuse=reuse)
 
-        return stream(self._pipeline, frames, reuse=reuse)
+    def limit(self, **options: Any) -> None:
+        """Change the limits of a loaded bundle's work, as `load` takes them, from now on.
 
-
-def load(
-    bundle: Path | str | None = None,
-    *,
-    engine: str | None = None,
-    device: str | None = None,
-    threads: int | None = None,
-    engine_cache: Path | str | None = None,
-    max_regions: int | None = None,
-    budget_ms: float | None = None,
-    memory_mb: float | None = None,
-    steps: int | None = None,
-    seed: int | None = None,
-    stop_below: float | None = None,
-    batch: int = 1,
-) -> Matter:
-    """Load a bundle; without one, the default that ships with edgematte.
-
-    Args:
-        bundle: path of a ``.edgematte`` folder.
-        engine: onnxruntime, openvino or coreml; by default the bundle's own.
-        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine; by default its own choice.
-        engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
-        max_regions: of nets that refine regions (regional): so many of a picture at the most, the
-            most uncertain ones; the others keep their coarse alpha.
-        budget_ms: of the same nets: as many regions as there is time for.
-        memory_mb: of nets that see other patches (hdmatt): how much of the patches' features to
-            keep in memory (1e6 bytes); the rest goes to a temporary file.
-        steps: of nets that work in steps (diffmatte): how many, 1 to 50; by default the bundle's.
-        seed: of their noise, an unsigned 32-bit integer.
-        stop_below: ends the steps when alpha changes by less from one to the next, on average over
-            the unknown pixels.
-        batch: of bundles exported with --dynamic-batch (vitmatte): tiles that run in one call.
-
-    Raises:
-        BundleError: a missing, damaged or unknown bundle.
-        EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a number of threads below 1, an engine cache for another device, steps outside
-            of 1 to 50, or a setting that the bundle's net does not have.
-    """
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
-    if batch < 1:
-        raise OptionError(f"batch {batch}: at least 1")
-    if engine_cache and not (device or "").startswith("tensorrt"):
-        raise OptionError("engine_cache is for device tensorrt; leave it out")
-    opened = open_bundle(bundle)
-    name = engine_for(opened.manifest.target, engine)
-    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
-    half = opened.manifest.precision == "fp16"
-    cache = Path(engine_cache) if engine_cache else None
-    options = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
-    return matter_from(opened, name, options, work)
-
-
-def matter_from(
-    bundle: Bundle, engine: str, options: EngineOptions | None = None, work: Work | None = None
-) -> Matter:
-    """A Matter from an opened bundle and the name of an engine that can run it."""
-    manifest, work = bundle.manifest, work or Work()
-    host = work.host(manifest.host, manifest.model)
-    graphs = {
-        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, options))
-        for graph in manifest.graphs
-    }
-    pipeline = pipeline_for(family(manifest.model), host, graphs, manifest.trimap_stage)
-    work.limit(pipeline, manifest.model, manifest.graphs)
-    return Matter(bundle, pipeline, engine)
+        Raises:
+            OptionError: a net without such limits, or a value outside of its range.
+        """
+        name = self.bundle.manifest.model
+        inner = require(self.pipeline, Limited, name, " and ".join(options) or "a limit")
+        inner.limit(read_load_options(self.variant, options))

@@ -1,10 +1,15 @@
 """Cutting a picture into overlapping patches and stitching alpha patches: HDMatt, appendix A."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgematte.runtime.trimap import FOREGROUND, UNKNOWN
+
+T = TypeVar("T", bound=np.generic)
 
 Floats = NDArray[np.float32]
 
@@ -22,6 +27,27 @@ class Patch:
     def height(self) -> int:
         """In pixels."""
         return self.tall or self.side
+
+    @staticmethod
+    def of(row: NDArray[np.int32]) -> "Patch":
+        """From a row of :func:`boxes`, with or without a height."""
+        return Patch(*(int(n) for n in row))
+
+
+def boxes(patches: Sequence[Patch], *, tall: bool = False) -> NDArray[np.int32]:
+    """Left, top and side of every patch, (n, 3); with ``tall`` also its height, (n, 4)."""
+    rows = [(p.left, p.top, p.side, p.height)[: 4 if tall else 3] for p in patches]
+    return np.array(rows, np.int32).reshape(-1, 4 if tall else 3)
+
+
+def window(array: NDArray[T], patch: Patch) -> NDArray[T]:
+    """The part of (H, W, ...) that a patch shows, without what lies beyond the border."""
+    return array[patch.top : patch.top + patch.height, patch.left : patch.left + patch.side]
+
+
+def unknown_in(trimap: NDArray[np.uint8], patches: Sequence[Patch]) -> NDArray[np.bool_]:
+    """Which patches hold unknown pixels of a trimap (H, W): (n,)."""
+    return np.array([bool((window(trimap, p) == UNKNOWN).any()) for p in patches], np.bool_)
 
 
 def patch_grid(size: tuple[int, int], side: int, overlap: int) -> list[list[Patch]]:
@@ -59,6 +85,16 @@ def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
     if missing[0][1] or missing[1][1]:
         part = np.pad(part, missing, mode="reflect")
     return part
+
+
+def known_alpha(trimap: NDArray[np.uint8], side: int) -> Floats | float:
+    """Alpha of a patch without unknown pixels: one value, or (side, side) if classes meet in it."""
+    foreground = trimap == FOREGROUND
+    if foreground.all() or not foreground.any():
+        return float(foreground.flat[0])
+    alpha = np.zeros((side, side), np.float32)
+    alpha[: trimap.shape[0], : trimap.shape[1]] = foreground
+    return alpha
 
 
 def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:

@@ -1,79 +1,100 @@
-"""What every model's host side offers: a pipeline over its graphs, and its steps by name."""
+"""A pipeline turns a picture into alpha; with a source of trimaps it is what a bundle runs."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.errors import BundleError
+from edgematte.host import Host, StageHost
+from edgematte.net import Variant, load_part
 from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.trimap_source import (
+    EstimatedTrimap,
+    Estimator,
+    GivenTrimap,
+    OwnTrimap,
+    TrimapSource,
+)
+from edgematte.runtime.trimap_stage import STAGE, TrimapStage
 
-ROWS = 64  # of a picture that are converted at a time, so that they stay in the cache
-Step = Callable[..., dict[str, NDArray[Any]]]
-"""A host step as a function of named arrays, for golden records and ports of the host."""
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 class Pipeline(Protocol):
     """Picture (H, W, 3) uint8 RGB, trimap (H, W) or None -> alpha (H, W), trimap (H, W)."""
 
-    def __call__(
-        self, picture: NDArray[np.uint8], trimap: NDArray[np.uint8] | None, clock: Clock
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Run host steps and graphs; stages are timed on ``clock``."""
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """Run host steps and graphs; stages are timed on ``clock``.
 
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A pipeline that works patch by patch and can go on where it was stopped."""
-
-    def limit_memory(self, megabytes: float) -> None:
-        """Keep at most so much of the patches' features in memory (1e6 bytes), from now on."""
-
-    def resume(
-        self,
-        picture: NDArray[np.uint8],
-        trimap: NDArray[np.uint8],
-        clock: Clock,
-        journal: Path | None,
-        work: str = "",
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """As the call; finished patches are recorded at ``journal`` and taken from there.
-
-        ``work`` names what alpha depends on beside picture, trimap and host parameters.
+        The trimap is never None for a net that needs one.
         """
 
-    def explain(
-        self,
-        picture: NDArray[np.uint8],
-        trimap: NDArray[np.uint8],
-        clock: Clock,
-        pixel: tuple[int, int] | None = None,
-    ) -> Any:
-        """What the patch of a pixel looks at: an ``edgematte.runtime.explanation.Explanation``."""
+
+@dataclass(frozen=True)
+class Sourced:
+    """A net's pipeline, and where its trimaps come from."""
+
+    model: str
+    pipeline: Pipeline
+    source: TrimapSource
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """As :class:`Pipeline`.
+
+        Raises:
+            OptionError: no trimap for a net that needs one, and nothing to estimate it with.
+        """
+        return self.pipeline(picture, self.source(picture, trimap, clock), clock)
+
+    def trimap(self, picture: Bytes, given: Bytes | None, clock: Clock) -> Bytes:
+        """The trimap given, or an estimated one; of nets that need one."""
+        trimap = self.source(picture, given, clock)
+        assert trimap is not None
+        return trimap
 
 
-@runtime_checkable
-class Batched(Protocol):
-    """A pipeline on tiles that know nothing of each other: several may share a call."""
+def pipeline_for(
+    variant: Variant,
+    host: Host,
+    graphs: Mapping[str, GraphCall],
+    *,
+    stage: StageHost | None = None,
+    estimate: Estimator | None = None,
+    options: Any = None,
+) -> Sourced:
+    """The pipeline of a bundle's model; nets that need a trimap get one from somewhere.
 
-    def take(self, batch: int) -> None:
-        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+    Args:
+        variant: the model's.
+        host: its host section.
+        graphs: all graphs of the bundle.
+        stage: host section of the trimap stage, where the bundle has one.
+        estimate: picture, clock -> trimap, where it has none.
+        options: of the net, as `load` takes them; by default none.
 
-    def many(
-        self,
-        pictures: Sequence[NDArray[np.uint8]],
-        trimaps: Sequence[NDArray[np.uint8]],
-        clock: Clock,
-    ) -> list[NDArray[np.float32]]:
-        """Alpha of every picture (H, W, 3) with its trimap (H, W)."""
+    Raises:
+        BundleError: graphs that no export writes.
+    """
+    pipeline: Pipeline = load_part(variant.net.pipeline)(host, graphs, options)
+    if stage is not None:
+        need(graphs, STAGE, stage.cut)
+        estimate = TrimapStage(stage, graphs[STAGE])
+    source: TrimapSource = OwnTrimap()
+    if variant.net.needs_trimap:
+        source = GivenTrimap(variant.name) if estimate is None else EstimatedTrimap(estimate)
+    return Sourced(variant.name, pipeline, source)
 
 
-def to_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Picture (h, w, 3) uint8 -> graph input (1, 3, h, w) float32 in [0, 1]."""
-    image = np.empty((1, 3, *picture.shape[:2]), np.float32)
-    for top in range(0, len(picture), ROWS):
-        strip = picture[top : top + ROWS].astype(np.float32)
-        strip *= np.float32(1 / 255)
-        image[0, :, top : top + ROWS] = strip.transpose(2, 0, 1)
-    return image
+def need(graphs: Mapping[str, GraphCall], name: str, cut: str) -> None:
+    """Refuse a bundle without a graph that its cut needs.
+
+    Raises:
+        BundleError: naming the graph.
+    """
+    if name not in graphs:
+        raise BundleError(f"the {cut} cut needs a graph {name!r}; the bundle has none")

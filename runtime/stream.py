@@ -2,50 +2,27 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
+from edgematte.runtime.capabilities import ClipSteps, Streaming, able
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.given import check_image
-from edgematte.runtime.matter import Matte
+from edgematte.runtime.matte import Matte
 from edgematte.runtime.overlap import overlapped
-from edgematte.runtime.pipeline import Pipeline
+from edgematte.runtime.pipeline import Sourced
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-class Steps(Protocol):
-    """What is done with a frame, in three parts that may work on three frames at once.
-
-    Each part sees the frames in their order and is called from one thread only.
-    """
-
-    def prepare(self, picture: Bytes) -> Any:
-        """Host work before the graphs."""
-
-    def infer(self, prepared: Any) -> Any:
-        """The graphs, and the host work between them."""
-
-    def finish(self, inferred: Any) -> tuple[Floats, Bytes, Clock]:
-        """Host work after the graphs -> alpha (H, W), trimap (H, W), and what was timed."""
-
-
-@runtime_checkable
-class Streaming(Protocol):
-    """A pipeline that has something to gain from the frames before."""
-
-    def stream(self, *, reuse: bool) -> Steps:
-        """The steps of a new clip."""
-
-
 class Alone:
     """Any other pipeline: every frame alone, while the next one is read."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
         self._pipeline = pipeline
 
@@ -64,12 +41,11 @@ class Alone:
 
 
 def stream(
-    pipeline: Pipeline, frames: Iterable[Any], *, reuse: bool = True
+    pipeline: Sourced, frames: Iterable[Any], *, reuse: bool = True
 ) -> Generator[Matte, None, None]:
     """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
-    steps: Steps = Alone(pipeline)
-    if isinstance(pipeline, Streaming):
-        steps = pipeline.stream(reuse=reuse)
+    inner = able(pipeline.pipeline, Streaming)
+    steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
 
     def prepare(numbered: tuple[int, Any]) -> Any:
         return steps.prepare(check_frame(*numbered))

@@ -85,3 +85,12 @@ def read_trimap(picture: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Byte
 def trimap_probabilities(trimap: Bytes) -> Floats:
     """Trimap (H, W) -> one-hot probabilities (3, H, W)."""
     return np.stack([trimap == v for v in (BACKGROUND, FOREGROUND, UNKNOWN)]).astype(np.float32)
+
+
+def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
+    """Put exactly 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W), gives it back."""
+    for top in range(0, len(alpha), STRIP):
+        rows = slice(top, top + STRIP)
+        np.copyto(alpha[rows], 0, where=trimap[rows] == BACKGROUND)
+        np.copyto(alpha[rows], 1, where=trimap[rows] == FOREGROUND)
+    return alpha

@@ -1,11 +1,10 @@
 """One quantizer a target, over the stock tools; each takes a float graph and a `Scheme`.
 
-``QUANTIZERS`` is the one table of them. A quantizer is made from a target's float model and the
+Which is a target's stands in `edgematte.targets`. A quantizer is made from a target's float model and the
 feeds of its graph (None where only weights are quantized), lists the ``nodes`` it can quantize,
 and gives a model for every scheme: see `edgematte.calibration.ladder.Quantizable`.
 """
 
-import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,28 +12,22 @@ from numpy.typing import NDArray
 
 from edgematte.calibration.ladder import Quantizable
 from edgematte.errors import ExportError
-
-QUANTIZERS = {
-    "onnx": "edgematte.calibration.quantizers.onnx:OnnxQuantizable",
-    "openvino": "edgematte.calibration.quantizers.openvino:OpenVinoQuantizable",
-    "coreml": "edgematte.calibration.quantizers.coreml:CoreMlQuantizable",
-}
-
+from edgematte.net import load_part
+from edgematte.targets import Target
 
 def quantizable(
-    target: str, model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]] | None
+    target: Target, model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]] | None
 ) -> Quantizable:
     """A float model of a target, ready to be quantized.
 
     Raises:
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
-    module, _, name = QUANTIZERS[target].partition(":")
     try:
-        made: Quantizable = getattr(importlib.import_module(module), name)(model, feeds)
+        made: Quantizable = load_part(target.quantizer)(model, feeds)
     except ImportError as error:
         raise ExportError(
-            f"quantizing for {target} needs a package that is not installed ({error}): "
+            f"quantizing for {target.name} needs a package that is not installed ({error}): "
             'pip install "edgematte[calibration]"'
         ) from None
     return made

@@ -1,7 +1,6 @@
 """Comparing what came with what was recorded."""
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,10 +12,12 @@ from edgematte.check.choices import Replay, flips
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
+from edgematte.host import Host
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall, RunnableGraph
-from edgematte.runtime.pipeline import Pipeline, Step
+from edgematte.runtime.pipeline import Pipeline
+from edgematte.runtime.steps import HostStep
 
 
 def difference(
@@ -88,19 +89,21 @@ def compare_batches(
     return found
 
 
-def compare_host(goldens: Goldens, steps: Mapping[str, Step]) -> list[Difference]:
+def compare_host(goldens: Goldens, steps: Sequence[HostStep], host: Host) -> list[Difference]:
     """Every host step on its recorded inputs."""
-    found = []
-    for name, step in steps.items():
-        needed = inspect.signature(step).parameters
-        results = step(**{n: unit(n, _recorded(goldens, n)) for n in needed})
-        for result, value in results.items():
-            expected = unit(result, _recorded(goldens, result))
+    rows = []
+    for step in steps:
+        for array in step.reads:
+            _recorded(goldens, array.name)
+        results = step(host, goldens.host)
+        for array in step.gives:
+            value = results[array.name]
+            expected = array.taken(_recorded(goldens, array.name))
             exact = value.dtype.kind in "iub"
             limit = Tolerance(0.0, 0.0) if exact else HOST
-            kept = sampled(result, value)
-            found.append(difference("host", f"{name}.{result}", "numpy", kept, expected, limit))
-    return found
+            where = f"{step.name}.{array.name}"
+            rows.append(difference("host", where, "numpy", array.sampled(value), expected, limit))
+    return rows
 
 
 def compare_whole(
@@ -145,33 +148,3 @@ def _recorded(goldens: Goldens, name: str) -> NDArray[Any]:
     if name not in goldens.host:
         raise BundleError(f"the golden record of the host steps lacks the array {name!r}")
     return goldens.host[name]
-
-
-SAMPLED = 4
-"""Pictures and alphas that host steps make are recorded at every fourth row and column."""
-
-
-def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
-    """What the pool of host arrays keeps of a step's result."""
-    if name == "probability_patch":
-        return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name in ("tile_image", "tile_trimap"):
-        return value[:, :, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name in ("reduced", "picture_patch", "alpha", "pasted", "noise", "advanced", "stitched"):
-        return value[::SAMPLED, ::SAMPLED]
-    if name == "condition":
-        return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name == "regions":
-        return value[:: 4 * SAMPLED]
-    return value
-
-
-UNIT = ("probabilities", "reduced_alpha", "alphas")
-UNIT_OF_CELLS = ("cell_trimap", "cell_alpha", "coarse_alpha", "refined")
-
-
-def unit(name: str, value: NDArray[Any]) -> NDArray[Any]:
-    """A recorded array as the step takes it: alphas and probabilities are kept as bytes."""
-    if name in UNIT + UNIT_OF_CELLS and value.dtype == np.uint8:
-        return value.astype(np.float32) / np.float32(255)
-    return value

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph, Manifest
-from edgematte.runtime.engines import Engine, EngineOptions, engine_for, open_engine
+from edgematte.net import load_part
+from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
+from edgematte.targets import TARGETS, Evaluator
 
 Opener = Callable[[Path, Graph], Engine]
 
@@ -27,30 +28,35 @@ def check_engines(
 ) -> list[CheckEngine]:
     """The engines for a bundle: the one asked for, the runner, or the target's own.
 
-    OpenVINO is checked with the f32 hint, and what the shipped hint costs is reported beside it.
-    Core ML is Core ML on macOS; elsewhere its program is evaluated op by op, in fp32 arithmetic
-    and, for fp16 programs, in fp16 arithmetic as a stand-in for the Neural Engine.
+    An engine whose shipped arithmetic is not what the file says is checked with precise
+    arithmetic, and what the shipped one costs is reported beside it. A target whose engine is of
+    another platform has an evaluator that stands in for it.
+
+    Raises:
+        OptionError: an engine and a runner.
+        EngineError: an engine that is not here, or does not run this target.
     """
     if runner is not None:
         if engine is not None:
-            raise OptionError("--engine and --runner exclude each other")
+            raise OptionError("an engine and a runner exclude each other")
         return [CheckEngine("runner", lambda file, graph: _runner(file, graph, runner))]
-    if engine == "mil" or (engine is None and manifest.target == "coreml" and not _mac()):
-        return _mil(manifest)
+    stand_ins = {t.evaluator.name: t for t in TARGETS.values() if t.evaluator is not None}
+    if engine in stand_ins and stand_ins[engine].name != manifest.target:
+        raise EngineError(
+            f"engine {engine} evaluates {stand_ins[engine].name} bundles; this one is "
+            f"{manifest.target}"
+        )
+    own = TARGETS[manifest.target].evaluator if manifest.target in TARGETS else None
+    if own is not None and (engine == own.name or (engine is None and sys.platform != own.native)):
+        return _evaluated(own, manifest)
     name = engine_for(manifest.target, engine)
-    engines = [CheckEngine(_label(name), _opener(name, precise=True))]
-    if name == "openvino":
+    hint = ENGINES[name].hint
+    label = f"{name}, {hint}" if hint else name
+    engines = [CheckEngine(label, _opener(name, precise=True))]
+    if hint:
         shipped = _opener(name, precise=False)
-        engines.append(CheckEngine("openvino, shipped hint", shipped, decides=False))
+        engines.append(CheckEngine(f"{name}, shipped hint", shipped, decides=False))
     return engines
-
-
-def _label(name: str) -> str:
-    return "openvino, f32 hint" if name == "openvino" else name
-
-
-def _mac() -> bool:
-    return sys.platform == "darwin"
 
 
 def _opener(name: str, precise: bool) -> Opener:
@@ -63,20 +69,12 @@ def _runner(file: Path, graph: Graph, command: str) -> Engine:
     return RunnerEngine(file, graph, command=command)
 
 
-def _mil(manifest: Manifest) -> list[CheckEngine]:
-    if manifest.target != "coreml":
-        raise EngineError(f"engine mil evaluates coreml bundles; this one is {manifest.target}")
+def _evaluated(evaluator: Evaluator, manifest: Manifest) -> list[CheckEngine]:
     try:
-        from edgematte.export.mil.engine import MilEngine
+        engines: list[CheckEngine] = load_part(evaluator.where)(manifest)
+        return engines
     except ImportError as error:
         raise EngineError(
-            f'evaluating Core ML needs coremltools ({error}): pip install "edgematte[coreml]"'
+            f"evaluating {manifest.target} needs a package that is not installed ({error}): "
+            f'pip install "edgematte[{evaluator.extra}]"'
         ) from None
-
-    def opener(arithmetic: Literal["fp32", "fp16"]) -> Opener:
-        return lambda file, graph: MilEngine(file, graph, arithmetic=arithmetic)
-
-    engines = [CheckEngine("MIL evaluator, fp32 arithmetic", opener("fp32"))]
-    if manifest.precision != "fp32":
-        engines.append(CheckEngine("MIL evaluator, fp16 arithmetic", opener("fp16")))
-    return engines

@@ -1,6 +1,5 @@
 """Run a check: goldens against engines, to the accuracy a manifest records."""
 
-import importlib
 from collections.abc import Sequence
 
 from edgematte.check.compare import (
@@ -15,11 +14,13 @@ from edgematte.check.goldens import Goldens, read
 from edgematte.check.tolerances import TOLERANCES, TRIMAPS, tolerance_for
 from edgematte.errors import BundleError
 from edgematte.manifest import Accuracy, Difference, Quality
-from edgematte.registry import family
+from edgematte.net import load_part
+from edgematte.nets import find
 from edgematte.runtime.bundle import Bundle
-from edgematte.runtime.cascade import Cascade, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.steps import steps_of
 
 
 def check_bundle(
@@ -43,22 +44,21 @@ def check_bundle(
         )
     if goldens is None:
         goldens = read(bundle.path, {g.name: g for g in manifest.graphs})
-    chosen = family(manifest.model)
-    host_module = importlib.import_module(chosen.host_module)
-    steps = host_module.host_steps(manifest.host)
-    differences: list[Difference] = compare_host(goldens, steps)
+    variant, host = find(manifest.model), manifest.host
+    steps = steps_of(load_part(variant.net.steps), host)
+    differences: list[Difference] = compare_host(goldens, steps, host)
     quality: list[Quality] = []
     for engine in engines:
-        limits = tolerance_for(manifest.precision, chosen.unpools)
+        limits = tolerance_for(manifest.precision, variant.net.unpools)
         tolerance = limits if engine.decides else None
         graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
         differences += compare_batches(goldens, graphs, engine.label, tolerance)
-        pipeline = pipeline_for(chosen, manifest.host, graphs, manifest.trimap_stage)
-        given = goldens.trimap if chosen.needs_trimap else None
+        pipeline = pipeline_for(variant, host, graphs, stage=manifest.trimap_stage)
+        given = goldens.trimap if variant.net.needs_trimap else None
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)
         differences += whole
-        if manifest.trimap_stage is not None and isinstance(pipeline, Cascade):
+        if manifest.trimap_stage is not None:
             found = pipeline.trimap(goldens.picture, None, Clock())
             limit = TRIMAPS[manifest.precision] if engine.decides else None
             differences.append(compare_trimaps(goldens, found, engine.label, limit))

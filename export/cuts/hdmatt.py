@@ -1,6 +1,5 @@
 """HDMatt's cut: BANK(patch) | best contexts, on the host | QUERY(patch, contexts) -> alpha."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
-from edgematte.manifest import Graph, Host
+from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.hdmatt import Contexts, HDMatt
 from edgematte.models.hdmatt_context import TGNL, Bank, reduced_trimap
 from edgematte.models.hdmatt_resnet import STRIDE
-from edgematte.runtime.contexts import MISSING, candidates
+from edgematte.runtime.nets.hdmatt.contexts import MISSING, candidates
+from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes
 from edgematte.runtime.patches import blend_window, patch_grid, walk
 
-CUTS = ("patches",)
-SIZES = {"patch": 320}
 CANDIDATES = 30
 """Section 4.2, for pictures of ultra-high resolution; it is all patches of smaller ones."""
 UNIT = (0.0, 1.0)
@@ -98,109 +97,117 @@ class AloneGraph(nn.Module):
         return alpha
 
 
-def host(cut: str, size: tuple[int, int], patch: int) -> Host:
-    """The host parameters but for those of the model; ``size`` means nothing to this net.
+class HDMattCut(Cut):
+    """Patches."""
 
-    The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
-    """
-    return Host(cut, (patch, patch), patch=patch, overlap=patch // 10)
+    def host(
+        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
+    ) -> PatchesHost:
+        """See :class:`Cut`; ``size`` means nothing to this net.
+
+        The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
+        """
+        assert isinstance(model, HDMatt)
+        side = sizes.patch
+        if model.context is None:
+            return PatchesHost(size=(side, side), patch=side, overlap=side // 10)
+        return PatchesHost(
+            size=(side, side),
+            patch=side,
+            overlap=side // 10,
+            k=model.k,
+            candidates=max(CANDIDATES, model.k + 1),
+        )
+
+    def graphs(self, model: nn.Module, host: PatchesHost) -> list[TorchGraph]:
+        """See :class:`Cut`."""
+        assert isinstance(model, HDMatt)
+        side, width = host.patch, model.config["width"]
+        image = Spec("image", (1, 3, side, side), "float32", "NCHW", UNIT, "RGB bytes / 255")
+        classes = "one-hot: background, foreground, unknown"
+        trimap = Spec("trimap", (1, 3, side, side), "float32", "NCHW", UNIT, classes)
+        alpha = Spec("alpha", (1, 1, side, side), "float32", "NCHW", UNIT, "alpha, known pixels exact")
+        if model.context is None:
+            return [TorchGraph(Graph("query", (image, trimap), (alpha,)), AloneGraph(model))]
+        guided = model.config["cpc"] == TGNL
+        small, k = side // STRIDE, model.k
+
+        def maps(name: str, count: int, channels: int, meaning: str, span: tuple[float, float]) -> Spec:
+            return Spec(name, (count, channels, small, small), "float32", "NCHW", span, meaning)
+
+        key = maps("key", 1, width, "key, by theta", ANY)
+        own = maps("own", 1, 2 * width, "value as a query, by delta", ANY)
+        banked = [
+            key,
+            maps("value", 1, 2 * width, "value as a context, by phi", ANY),
+            own,
+            Spec("query", (1, width), "float32", "NC", ANY, "mean key of the unknown region, eq. 1"),
+            Spec("context", (1, width), "float32", "NC", ANY, "mean key, eq. 1"),
+        ]
+        given = [
+            maps("keys", k, width, "keys of the contexts", ANY),
+            maps("values", k, 2 * width, "values of the contexts", ANY),
+        ]
+        if guided:
+            banked.append(maps("mask", 1, 3, "classes at 1/8", UNIT))
+            given.append(maps("masks", k, 3, "classes of the contexts", UNIT))
+        pad = Spec("pad", (1, k), "float32", "NK", (MISSING, 0.0), "0, or -1e4 for a missing context")
+        bank = Graph("bank", (image, trimap), tuple(banked))
+        query = Graph("query", (image, trimap, key, own, *given, pad), (alpha,))
+        module = QueryGraph(model) if guided else PlainQueryGraph(model)
+        return [TorchGraph(bank, BankGraph(model)), TorchGraph(query, module)]
+
+    @torch.no_grad()
+    def reference(
+        self, model: nn.Module, host: PatchesHost, picture: Bytes, reduced: Bytes, trimap: Bytes
+    ) -> Floats:
+        """See :class:`Cut`; by the training-time modules and torch's own padding, one-hot and folding.
+
+        What the training-time forward does of a query and its contexts, but that the encoder runs on a
+        context once and not once a query; the cut's tests compare with the forward itself. Of more
+        patches than candidates, features are rounded to half floats as the host keeps them.
+        """
+        assert isinstance(model, HDMatt)
+        height, width = picture.shape[:2]
+        whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
+        known = torch.from_numpy(trimap.astype(np.int64))
+        order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
+        classes = F.one_hot(order[known], 3).permute(2, 0, 1)[None].float()
+        patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
+        numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
+        half = len(patches) > len(numbers)
+        banks = {
+            n: _bank(model, crop_planes(whole, patches[n]), crop_planes(classes, patches[n]), half)
+            for n in numbers
+        }
+        total, weights = torch.zeros(height, width), torch.zeros(height, width)
+        for number, patch in enumerate(patches):
+            rows = slice(patch.top, min(patch.top + patch.side, height))
+            columns = slice(patch.left, min(patch.left + patch.side, width))
+            window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
+            window = window[: rows.stop - rows.start, : columns.stop - columns.start]
+            part = (known[rows, columns] == 255).float()
+            if bool((known[rows, columns] == 128).any()):
+                others = [bank for n, bank in banks.items() if n != number]
+                parts = crop_planes(whole, patch), crop_planes(classes, patch)
+                found = _matte(model, *parts, others, half)[0, 0]
+                part = found[: rows.stop - rows.start, : columns.stop - columns.start]
+            total[rows, columns] += window * part
+            weights[rows, columns] += window
+        return (total / weights).clamp(0, 1).numpy()
+
+    def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
+        """See :class:`Cut`; with made-up vectors to choose contexts by."""
+        ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
+        vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
+        return {"picture": picture, "query_vector": vectors[0], "context_vectors": vectors}
+
+    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
+        """See :class:`Cut`."""
+        return patch_input(name, pool)
 
 
-def complete(host: Host, model: HDMatt) -> Host:
-    """The host parameters with what the model decides."""
-    if model.context is None:
-        return host
-    return replace(host, k=model.k, candidates=max(CANDIDATES, model.k + 1))
-
-
-def graphs(model: HDMatt, host: Host) -> list[TorchGraph]:
-    """The modules to capture, with their declared inputs and outputs."""
-    assert host.patch is not None
-    side, width = host.patch, model.config["width"]
-    image = Spec("image", (1, 3, side, side), "float32", "NCHW", UNIT, "RGB bytes / 255")
-    classes = "one-hot: background, foreground, unknown"
-    trimap = Spec("trimap", (1, 3, side, side), "float32", "NCHW", UNIT, classes)
-    alpha = Spec("alpha", (1, 1, side, side), "float32", "NCHW", UNIT, "alpha, known pixels exact")
-    if model.context is None:
-        return [TorchGraph(Graph("query", (image, trimap), (alpha,)), AloneGraph(model))]
-    guided = model.config["cpc"] == TGNL
-    small, k = side // STRIDE, model.k
-
-    def maps(name: str, count: int, channels: int, meaning: str, span: tuple[float, float]) -> Spec:
-        return Spec(name, (count, channels, small, small), "float32", "NCHW", span, meaning)
-
-    key = maps("key", 1, width, "key, by theta", ANY)
-    own = maps("own", 1, 2 * width, "value as a query, by delta", ANY)
-    banked = [
-        key,
-        maps("value", 1, 2 * width, "value as a context, by phi", ANY),
-        own,
-        Spec("query", (1, width), "float32", "NC", ANY, "mean key of the unknown region, eq. 1"),
-        Spec("context", (1, width), "float32", "NC", ANY, "mean key, eq. 1"),
-    ]
-    given = [
-        maps("keys", k, width, "keys of the contexts", ANY),
-        maps("values", k, 2 * width, "values of the contexts", ANY),
-    ]
-    if guided:
-        banked.append(maps("mask", 1, 3, "classes at 1/8", UNIT))
-        given.append(maps("masks", k, 3, "classes of the contexts", UNIT))
-    pad = Spec("pad", (1, k), "float32", "NK", (MISSING, 0.0), "0, or -1e4 for a missing context")
-    bank = Graph("bank", (image, trimap), tuple(banked))
-    query = Graph("query", (image, trimap, key, own, *given, pad), (alpha,))
-    module = QueryGraph(model) if guided else PlainQueryGraph(model)
-    return [TorchGraph(bank, BankGraph(model)), TorchGraph(query, module)]
-
-
-@torch.no_grad()
-def reference(
-    model: HDMatt,
-    host: Host,
-    picture: NDArray[np.uint8],
-    reduced: NDArray[np.uint8],
-    trimap: NDArray[np.uint8],
-) -> NDArray[np.float32]:
-    """Alpha (H, W) by the training-time modules and torch's own padding, one-hot and folding.
-
-    What the training-time forward does of a query and its contexts, but that the encoder runs on a
-    context once and not once a query; the cut's tests compare with the forward itself. Of more
-    patches than candidates, features are rounded to half floats as the host keeps them.
-
-    Args:
-        model: the trained model.
-        host: the cut's parameters.
-        picture: uint8 (H, W, 3), each side at least 2.
-        reduced: of no use here.
-        trimap: uint8 (H, W).
-    """
-    assert host.patch is not None and host.overlap is not None
-    height, width = picture.shape[:2]
-    whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
-    known = torch.from_numpy(trimap.astype(np.int64))
-    order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
-    classes = F.one_hot(order[known], 3).permute(2, 0, 1)[None].float()
-    patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
-    numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
-    half = len(patches) > len(numbers)
-    banks = {
-        n: _bank(model, crop_planes(whole, patches[n]), crop_planes(classes, patches[n]), half)
-        for n in numbers
-    }
-    total, weights = torch.zeros(height, width), torch.zeros(height, width)
-    for number, patch in enumerate(patches):
-        rows = slice(patch.top, min(patch.top + patch.side, height))
-        columns = slice(patch.left, min(patch.left + patch.side, width))
-        window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
-        window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-        part = (known[rows, columns] == 255).float()
-        if bool((known[rows, columns] == 128).any()):
-            others = [bank for n, bank in banks.items() if n != number]
-            parts = crop_planes(whole, patch), crop_planes(classes, patch)
-            found = _matte(model, *parts, others, half)[0, 0]
-            part = found[: rows.stop - rows.start, : columns.stop - columns.start]
-        total[rows, columns] += window * part
-        weights[rows, columns] += window
-    return (total / weights).clamp(0, 1).numpy()
+CUT = HDMattCut()
 
 
 def _bank(model: HDMatt, image: Tensor, trimap: Tensor, half: bool) -> Bank:
@@ -224,19 +231,3 @@ def _matte(model: HDMatt, image: Tensor, trimap: Tensor, others: list[Bank], hal
     _, skips = model.encoder(image, trimap)
     gathered = model.attend(mine.key, mine.own, mine.mask, model.choose(mine.query, pool))
     return model.matte(gathered, skips, trimap)
-
-
-def host_pool(
-    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[Any]]:
-    """What the host steps start from: the picture, and made-up vectors to choose contexts by."""
-    ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
-    vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
-    return {
-        "picture": picture,
-        "query_vector": vectors[0],
-        "context_vectors": vectors,
-    }
-
-
-host_input = patch_input

@@ -1,5 +1,6 @@
 """The lightweight net's two cuts: fused (image -> alpha, trimap) and split (SN | host | MRN)."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgematte.check.goldens import coarse, to_bytes
+from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
-from edgematte.manifest import Graph, Host
+from edgematte.host import StageHost
+from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.lightweight import Lightweight
+from edgematte.nets import find
+from edgematte.runtime.nets.lightweight.host import FusedHost, Sizes, SplitHost
 from edgematte.runtime.patches import blend_window, patch_grid, walk
+from edgematte.runtime.trimap_stage import SPECK_SHARE, STAGE
 
-CUTS = ("fused", "split")
-SIZES = {"patch": 320}
 UNKNOWN_THRESHOLD = 0.1
 BAND_PX = 4
 """With the shipped weights this band holds 93 % of the soft pixels of 76 real pairs, at 39 % of
 their area; 0.35 would hold 77 % at 20 %, 0.05 97 % at 49 %. Printed by `benchmarks/band.py`."""
+
+
+STAGE_SIZE = (512, 512)
+"""Of the reduced picture that the trimap stage sees."""
 
 
 class Segment(nn.Module):
@@ -50,34 +59,111 @@ class Refine(nn.Module):
         return self.model.matte(image, trimap)
 
 
-def host(cut: str, size: tuple[int, int], patch: int) -> Host:
-    """The host parameters of a cut; ``size`` is (width, height)."""
-    base = Host(cut, size, unknown_threshold=UNKNOWN_THRESHOLD, band_px=BAND_PX)
-    if cut == "fused":
-        return base
-    return Host(
-        cut,
-        size,
-        unknown_threshold=UNKNOWN_THRESHOLD,
-        band_px=BAND_PX,
-        patch=patch,
-        overlap=patch // 10,
-    )
+class LightweightCut(Cut):
+    """Fused or split."""
 
-
-def graphs(model: Lightweight, host: Host) -> list[TorchGraph]:
-    """The modules to capture, with their declared inputs and outputs."""
-    width, height = host.size
-    if host.cut == "fused":
-        declared = Graph(
-            "matte", (_image(height, width),), (_alpha(height, width), _trimap(height, width))
+    def host(
+        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
+    ) -> FusedHost | SplitHost:
+        """See :class:`Cut`."""
+        if kind == FusedHost.KIND:
+            return FusedHost(size=size, unknown_threshold=UNKNOWN_THRESHOLD, band_px=BAND_PX)
+        return SplitHost(
+            size=size,
+            unknown_threshold=UNKNOWN_THRESHOLD,
+            band_px=BAND_PX,
+            patch=sizes.patch,
+            overlap=sizes.patch // 10,
         )
-        return [TorchGraph(declared, model)]
-    assert host.patch is not None
-    side = host.patch
-    segment = Graph("segment", (_image(height, width),), (_trimap(height, width),))
-    refine = Graph("refine", (_image(side, side), _trimap(side, side)), (_alpha(side, side),))
-    return [TorchGraph(segment, Segment(model)), TorchGraph(refine, Refine(model))]
+
+    def graphs(self, model: nn.Module, host: FusedHost | SplitHost) -> list[TorchGraph]:
+        """See :class:`Cut`."""
+        assert isinstance(model, Lightweight)
+        width, height = host.size
+        if isinstance(host, FusedHost):
+            outputs = (_alpha(height, width), _trimap(height, width))
+            return [TorchGraph(Graph("matte", (_image(height, width),), outputs), model)]
+        side = host.patch
+        refine = Graph("refine", (_image(side, side), _trimap(side, side)), (_alpha(side, side),))
+        return [_segment(model, host.size), TorchGraph(refine, Refine(model))]
+
+    @torch.no_grad()
+    def reference(
+        self,
+        model: nn.Module,
+        host: FusedHost | SplitHost,
+        picture: Bytes,
+        reduced: Bytes,
+        trimap: Bytes,
+    ) -> Floats:
+        """See :class:`Cut`; by torch's own resizing, padding and folding. Sides are at least 2."""
+        assert isinstance(model, Lightweight)
+        height, width = picture.shape[:2]
+        whole, small = (
+            torch.from_numpy(p.copy()).permute(2, 0, 1)[None] / 255 for p in (picture, reduced)
+        )
+        if isinstance(host, FusedHost):
+            alpha, _ = model(small)
+            return _enlarge(alpha, (height, width))[0, 0].clamp(0, 1).numpy()
+        classes = _enlarge(model.probabilities(small), (height, width))
+        total, weights = torch.zeros(height, width), torch.zeros(height, width)
+        for patch in walk(patch_grid((width, height), host.patch, host.overlap)):
+            rows = slice(patch.top, min(patch.top + patch.side, height))
+            columns = slice(patch.left, min(patch.left + patch.side, width))
+            window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
+            window = window[: rows.stop - rows.start, : columns.stop - columns.start]
+            known = torch.from_numpy(trimap[rows, columns].astype(np.int64))
+            if bool((known == 128).any()):
+                part = model.matte(crop_planes(whole, patch), crop_planes(classes, patch))[0, 0]
+                part = part[: rows.stop - rows.start, : columns.stop - columns.start]
+            else:
+                part = known / 255
+            total[rows, columns] += window * part
+            weights[rows, columns] += window
+        return (total / weights).clamp(0, 1).numpy()
+
+    def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
+        """See :class:`Cut`."""
+        pool: Pool = {
+            "picture": picture,
+            "size": np.array(picture.shape[1::-1], np.int32),
+            "probabilities": coarse(answer["trimap"][0]),
+        }
+        if "alpha" in answer:
+            pool["reduced_alpha"] = to_bytes(answer["alpha"][0])
+        return pool
+
+    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
+        """See :class:`Cut`."""
+        return patch_input(name, pool)
+
+
+CUT = LightweightCut()
+
+
+def trimap_stage(band_px: int | None) -> tuple[StageHost, TorchGraph]:
+    """SN with the weights that ship with edgematte, as the trimap stage of another net's bundle.
+
+    Args:
+        band_px: how far the unknown region grows, pixels of the full picture; by default as far as
+            in the net's own cuts.
+    """
+    model, _ = load_model(find("lightweight"))
+    assert isinstance(model, Lightweight)
+    host = StageHost(
+        size=STAGE_SIZE,
+        unknown_threshold=UNKNOWN_THRESHOLD,
+        band_px=BAND_PX if band_px is None else band_px,
+        speck_share=SPECK_SHARE,
+    )
+    segment = _segment(model, STAGE_SIZE)
+    return host, replace(segment, graph=replace(segment.graph, name=STAGE))
+
+
+def _segment(model: Lightweight, size: tuple[int, int]) -> TorchGraph:
+    width, height = size
+    graph = Graph("segment", (_image(height, width),), (_trimap(height, width),))
+    return TorchGraph(graph, Segment(model))
 
 
 def _image(height: int, width: int) -> Spec:
@@ -93,68 +179,7 @@ def _alpha(height: int, width: int) -> Spec:
     return Spec("alpha", (1, 1, height, width), "float32", "NCHW", (0.0, 1.0), "alpha, eq. 5")
 
 
-@torch.no_grad()
-def reference(
-    model: Lightweight,
-    host: Host,
-    picture: NDArray[np.uint8],
-    reduced: NDArray[np.uint8],
-    trimap: NDArray[np.uint8],
-) -> NDArray[np.float32]:
-    """Alpha (H, W) by the training-time forward and torch's own resizing, padding and folding.
-
-    Args:
-        model: the trained model.
-        host: the cut's parameters.
-        picture: uint8 (H, W, 3), each side at least 2.
-        reduced: uint8 (h, w, 3), the picture at the graph's size: resizing bytes is compared
-            elsewhere, because torch and Pillow round some of them differently.
-        trimap: uint8 (H, W); tells which patches hold unknown pixels.
-    """
-    height, width = picture.shape[:2]
-    whole, small = (
-        torch.from_numpy(p.copy()).permute(2, 0, 1)[None] / 255 for p in (picture, reduced)
-    )
-    if host.cut == "fused":
-        alpha, _ = model(small)
-        return _enlarge(alpha, (height, width))[0, 0].clamp(0, 1).numpy()
-    assert host.patch is not None and host.overlap is not None
-    classes = _enlarge(model.probabilities(small), (height, width))
-    total, weights = torch.zeros(height, width), torch.zeros(height, width)
-    for patch in walk(patch_grid((width, height), host.patch, host.overlap)):
-        rows = slice(patch.top, min(patch.top + patch.side, height))
-        columns = slice(patch.left, min(patch.left + patch.side, width))
-        window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
-        window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-        known = torch.from_numpy(trimap[rows, columns].astype(np.int64))
-        if bool((known == 128).any()):
-            part = model.matte(crop_planes(whole, patch), crop_planes(classes, patch))[0, 0]
-            part = part[: rows.stop - rows.start, : columns.stop - columns.start]
-        else:
-            part = known / 255
-        total[rows, columns] += window * part
-        weights[rows, columns] += window
-    return (total / weights).clamp(0, 1).numpy()
-
-
 def _enlarge(planes: Tensor, shape: tuple[int, int]) -> Tensor:
     if tuple(planes.shape[2:]) == shape:
         return planes
     return F.interpolate(planes, shape, mode="bilinear", antialias=True, align_corners=False)
-
-
-def host_pool(
-    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[Any]]:
-    """What the host steps start from: the picture, and what the first graph found."""
-    pool: dict[str, NDArray[Any]] = {
-        "picture": picture,
-        "size": np.array(picture.shape[1::-1], np.int32),
-        "probabilities": coarse(found["trimap"][0]),
-    }
-    if "alpha" in found:
-        pool["reduced_alpha"] = to_bytes(found["alpha"][0])
-    return pool
-
-
-host_input = patch_input

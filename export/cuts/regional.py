@@ -1,6 +1,5 @@
 """The regional net's cut: COARSE(frame) | host | ENCODE(N regions) | host | REFINE(N regions)."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,16 @@ from torch.nn import functional as F
 
 from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.regional_central import CentralAttention
-from edgematte.manifest import Graph, Host
+from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.regional import Regional
 from edgematte.models.regional_refine import Skips
 from edgematte.runtime.frame import frame_for
+from edgematte.runtime.nets.regional.host import RegionsHost, Sizes
 from edgematte.runtime.resize import resize_picture
 
-CUTS = ("regions",)
-SIZES = {"regions": 512}
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)  # features: whatever float16 holds
 
@@ -87,89 +86,96 @@ class RefineAlone(nn.Module):
         return self.model.refine_alone(region)
 
 
-def host(cut: str, size: tuple[int, int], regions: int) -> Host:
-    """The host parameters but for those of the weights; ``size`` is (width, height)."""
-    return Host(cut, size, regions=regions)
+class RegionalCut(Cut):
+    """Regions."""
 
-
-def complete(host: Host, model: Regional) -> Host:
-    """The host parameters with what the model and its weights decide."""
-    if model.cra is None:
-        return host
-    table = tuple(tuple(float(v) for v in row) for row in model.bias_table.detach())
-    return replace(
-        host,
-        k=model.k,
-        search_range=model.search_range,
-        aliasing=model.aliasing,
-        bias_table=table,
-    )
-
-
-def graphs(model: Regional, host: Host) -> list[TorchGraph]:
-    """The modules to capture, with their declared inputs and outputs."""
-    (width, height), n = host.size, host.regions
-    assert n is not None
-    image = Spec("image", (1, 3, height, width), "float32", "NCHW", UNIT, "RGB bytes / 255")
-    cells = height // 8, width // 8
-    meaning = "P(background), P(unknown), P(foreground) of the cells"
-    whole = (
-        Spec("alpha", (1, 1, height, width), "float32", "NCHW", UNIT, "coarse alpha, bilinear"),
-        Spec("cell_alpha", (1, 1, *cells), "float32", "NCHW", UNIT, "coarse alpha of the cells"),
-        Spec("cell_trimap", (1, 3, *cells), "float32", "NCHW", UNIT, meaning),
-    )
-    coarse = TorchGraph(Graph("coarse", (image,), whole), Coarse(model))
-    region = Spec("region", (n, 4, 8, 8), "float32", "NCHW", UNIT, "RGB and coarse alpha")
-    cell = Spec("cell", (n, 1, 8, 8), "float32", "NCHW", UNIT, "refined alpha")
-    if model.cra is None:
-        return [coarse, TorchGraph(Graph("refine", (region,), (cell,)), RefineAlone(model))]
-    base, width_t, heads = (model.config[name] for name in ("region", "token", "heads"))
-    group = model.k + 1
-    skips = tuple(
-        Spec(
-            f"skip{side}", (n, c, side, side), "float32", "NCHW", ANY, f"features at {side}x{side}"
+    def host(
+        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
+    ) -> RegionsHost:
+        """See :class:`Cut`."""
+        assert isinstance(model, Regional)
+        if model.cra is None:
+            return RegionsHost(size=size, regions=sizes.regions)
+        return RegionsHost(
+            size=size,
+            regions=sizes.regions,
+            k=model.k,
+            search_range=model.search_range,
+            aliasing=model.aliasing,
+            bias_table=tuple(tuple(float(v) for v in row) for row in model.bias_table.detach()),
         )
-        for side, c in ((8, base), (4, 2 * base), (2, 2 * base))
-    )
-    token = Spec("token", (n, width_t), "float32", "NT", ANY, "what a region says of itself")
-    tokens = Spec(
-        "tokens", (n, group, width_t), "float32", "NKT", ANY, "of a region and its neighbours"
-    )
-    bias = Spec(
-        "bias", (n, group, group, heads), "float32", "NKKH", ANY, "by relative position, eq. 2"
-    )
-    return [
-        coarse,
-        TorchGraph(Graph("encode", (region,), (token, *skips)), Encode(model)),
-        TorchGraph(Graph("refine", (tokens, bias, *skips), (cell,)), Refine(model)),
-    ]
+
+    def graphs(self, model: nn.Module, host: RegionsHost) -> list[TorchGraph]:
+        """See :class:`Cut`."""
+        assert isinstance(model, Regional)
+        (width, height), n = host.size, host.regions
+        image = Spec("image", (1, 3, height, width), "float32", "NCHW", UNIT, "RGB bytes / 255")
+        cells = height // 8, width // 8
+        meaning = "P(background), P(unknown), P(foreground) of the cells"
+        whole = (
+            Spec("alpha", (1, 1, height, width), "float32", "NCHW", UNIT, "coarse alpha, bilinear"),
+            Spec("cell_alpha", (1, 1, *cells), "float32", "NCHW", UNIT, "coarse alpha of the cells"),
+            Spec("cell_trimap", (1, 3, *cells), "float32", "NCHW", UNIT, meaning),
+        )
+        coarse = TorchGraph(Graph("coarse", (image,), whole), Coarse(model))
+        region = Spec("region", (n, 4, 8, 8), "float32", "NCHW", UNIT, "RGB and coarse alpha")
+        cell = Spec("cell", (n, 1, 8, 8), "float32", "NCHW", UNIT, "refined alpha")
+        if model.cra is None:
+            return [coarse, TorchGraph(Graph("refine", (region,), (cell,)), RefineAlone(model))]
+        base, width_t, heads = (model.config[name] for name in ("region", "token", "heads"))
+        group = model.k + 1
+        skips = tuple(
+            Spec(
+                f"skip{side}", (n, c, side, side), "float32", "NCHW", ANY, f"features at {side}x{side}"
+            )
+            for side, c in ((8, base), (4, 2 * base), (2, 2 * base))
+        )
+        token = Spec("token", (n, width_t), "float32", "NT", ANY, "what a region says of itself")
+        tokens = Spec(
+            "tokens", (n, group, width_t), "float32", "NKT", ANY, "of a region and its neighbours"
+        )
+        bias = Spec(
+            "bias", (n, group, group, heads), "float32", "NKKH", ANY, "by relative position, eq. 2"
+        )
+        return [
+            coarse,
+            TorchGraph(Graph("encode", (region,), (token, *skips)), Encode(model)),
+            TorchGraph(Graph("refine", (tokens, bias, *skips), (cell,)), Refine(model)),
+        ]
+
+    @torch.no_grad()
+    def reference(
+        self, model: nn.Module, host: RegionsHost, picture: Bytes, reduced: Bytes, trimap: Bytes
+    ) -> Floats:
+        """See :class:`Cut`; by torch's own padding and resizing."""
+        frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
+        inside = resize_picture(picture, frame.used)  # bytes: compared elsewhere
+        image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
+        alpha = model(_reflect(image, frame.size)).alpha[:, :, : frame.used[1], : frame.used[0]]
+        if frame.used != frame.picture:
+            shape = frame.picture[1], frame.picture[0]
+            alpha = F.interpolate(alpha, shape, mode="bilinear", align_corners=False, antialias=True)
+        return np.asarray(alpha[0, 0].clamp(0, 1).numpy(), np.float32)
+
+    def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
+        """See :class:`Cut`."""
+        return {
+            "picture": picture,
+            "size": np.array(picture.shape[1::-1], np.int32),
+            "cell_trimap": to_bytes(answer["cell_trimap"][0]),
+            "cell_alpha": to_bytes(answer["cell_alpha"][0, 0]),
+            "coarse_alpha": to_bytes(answer["alpha"][0, 0]),
+        }
+
+    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
+        """See :class:`Cut`: refined cells, which only graphs between the host steps give."""
+        assert name == "refined"
+        ramp = np.arange(64, dtype=np.int64).reshape(8, 8)
+        cells = np.arange(len(pool["cells"]), dtype=np.int64)
+        return ((ramp[None] * 3 + cells[:, None, None] * 7) % 256).astype(np.uint8)
 
 
-@torch.no_grad()
-def reference(
-    model: Regional,
-    host: Host,
-    picture: NDArray[np.uint8],
-    reduced: NDArray[np.uint8],
-    trimap: NDArray[np.uint8],
-) -> NDArray[np.float32]:
-    """Alpha (H, W) by the training-time forward and torch's own padding and resizing.
-
-    Args:
-        model: the trained model.
-        host: the cut's parameters.
-        picture: uint8 (H, W, 3).
-        reduced: of no use here: pictures keep their proportions.
-        trimap: of no use here: the forward finds its own.
-    """
-    frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
-    inside = resize_picture(picture, frame.used)  # bytes: compared elsewhere
-    image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
-    alpha = model(_reflect(image, frame.size)).alpha[:, :, : frame.used[1], : frame.used[0]]
-    if frame.used != frame.picture:
-        shape = frame.picture[1], frame.picture[0]
-        alpha = F.interpolate(alpha, shape, mode="bilinear", align_corners=False, antialias=True)
-    return np.asarray(alpha[0, 0].clamp(0, 1).numpy(), np.float32)
+CUT = RegionalCut()
 
 
 def _reflect(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -179,24 +185,3 @@ def _reflect(image: Tensor, size: tuple[int, int]) -> Tensor:
         assert missing and right + below, "a picture one pixel wide or high has no reflection"
         image = F.pad(image, (0, right, 0, below), mode="reflect")
     return image
-
-
-def host_pool(
-    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[Any]]:
-    """What the host steps start from: the picture, and what the first graph found."""
-    return {
-        "picture": picture,
-        "size": np.array(picture.shape[1::-1], np.int32),
-        "cell_trimap": to_bytes(found["cell_trimap"][0]),
-        "cell_alpha": to_bytes(found["cell_alpha"][0, 0]),
-        "coarse_alpha": to_bytes(found["alpha"][0, 0]),
-    }
-
-
-def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that only graphs between the host steps give: made up, alike for every port."""
-    assert name == "refined"
-    ramp = np.arange(64, dtype=np.int64).reshape(8, 8)
-    cells = np.arange(len(pool["cells"]), dtype=np.int64)
-    return ((ramp[None] * 3 + cells[:, None, None] * 7) % 256).astype(np.uint8)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from edgematte.check.engines import CheckEngine, Opener
 from edgematte.export.mil.program import MilProgram
-from edgematte.manifest import Graph
+from edgematte.manifest import Graph, Manifest
 
 
 class MilEngine:
@@ -21,3 +22,19 @@ class MilEngine:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Inputs by name -> outputs by name."""
         return self._program.run(dict(inputs), arithmetic=self._arithmetic)
+
+
+def check_engines(manifest: Manifest) -> list[CheckEngine]:
+    """What a check runs a Core ML bundle on where there is no Core ML.
+
+    In fp32 arithmetic, and for programs in half precision also in fp16 arithmetic, as a stand-in
+    for the Neural Engine.
+    """
+
+    def opener(arithmetic: Literal["fp32", "fp16"]) -> Opener:
+        return lambda file, graph: MilEngine(file, graph, arithmetic=arithmetic)
+
+    engines = [CheckEngine("MIL evaluator, fp32 arithmetic", opener("fp32"))]
+    if manifest.precision != "fp32":
+        engines.append(CheckEngine("MIL evaluator, fp16 arithmetic", opener("fp16")))
+    return engines

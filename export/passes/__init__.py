@@ -2,8 +2,8 @@
 
 One pass a file, applied wherever its pattern matches, in any model. A pass changes an FX graph of
 ATen operators in place, keeps what it computes (up to float rounding), and returns how many places
-it changed. ``passes_for`` is the one table of what each target is given; `benchmarks/passes.py`
-measures every one of them.
+it changed. The functions below say what each target is given;
+`benchmarks/passes.py` measures every pass.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from edgematte.export.passes.slice_softmax import slice_softmax
 from edgematte.export.passes.split_concat import split_concat
 from edgematte.export.passes.split_linear import fold_scale, split_linear
 from edgematte.export.passes.transposed_conv import transposed_conv
+from edgematte.targets import OnnxOptions, TargetOptions
 
 Pass = Callable[[GraphModule], int]
 Axes = tuple[dict[int, Any], ...]
@@ -61,15 +62,24 @@ PORTABLE: tuple[Pass, ...] = (fold_normalization, fold_batch_norm, slice_softmax
 """For accelerators that are not measured here: few operators, and those that all of them have."""
 
 
-def passes_for(target: str, precision: str = "fp32", *, phone: bool = False) -> tuple[Pass, ...]:
-    """The passes of a target; ``phone``: for ONNX Runtime on phones."""
-    rounded = (pool_conv,) if precision == "int8" else ()
-    if target == "openvino":
-        return OPENVINO + rounded
-    if target != "onnx":
-        return PORTABLE
-    blocks = precision in ("fp32", "int8-weights") and not phone
-    return ONNX_CPU if blocks else (*PORTABLE, erf_gelu, *rounded)
+def for_onnx(options: OnnxOptions) -> tuple[Pass, ...]:
+    """Of ONNX: blocks of channels for processors, portable operators for phones and INT8."""
+    blocks = options.precision in ("fp32", "int8-weights") and not options.ort
+    return ONNX_CPU if blocks else (*PORTABLE, erf_gelu, *_rounded(options))
+
+
+def for_openvino(options: TargetOptions) -> tuple[Pass, ...]:
+    """Of OpenVINO."""
+    return OPENVINO + _rounded(options)
+
+
+def portable(options: TargetOptions) -> tuple[Pass, ...]:
+    """Of accelerators that are not measured here."""
+    return PORTABLE
+
+
+def _rounded(options: TargetOptions) -> tuple[Pass, ...]:
+    return (pool_conv,) if options.precision == "int8" else ()
 
 
 def rewrite(

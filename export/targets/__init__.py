@@ -1,55 +1,64 @@
-"""One module a target; each writes one captured graph and knows nothing of the models.
+"""One file a target; each writes one captured graph and knows nothing of the nets.
 
-``TARGETS`` is the one table of them. A target module has ``build(capture, options)``, the graph as
-a float model of the target's own library; ``save(model, graph, folder, embedded, options)``, which
-writes a model into ``folder`` and returns the graph's declaration; and ``tools()``, the versions
-that made it. Between the two, INT8 exports quantize the model.
+`edgematte.targets` is the one table of them.
 """
 
-import importlib
-from dataclasses import dataclass
-from types import ModuleType
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from edgematte.errors import ExportError
+from edgematte.export.capture import Capture
+from edgematte.export.passes import Pass
+from edgematte.manifest import Graph
+from edgematte.net import load_part
+from edgematte.targets import Target, TargetOptions
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a target is asked for; those it has no use for are refused by the exporter."""
+class Writer(ABC):
+    """Makes a target's float model of a captured graph, and writes models; without state.
 
-    precision: str
-    opset: int = 18
-    min_ios: int = 16
-    io: str = "tensor"  # Core ML: tensor, or image: RGB picture in, alpha picture out
-    alpha_bits: int = 8  # of the alpha picture: 8 (0..255), or 16 (half floats in 0..1)
-    ort: bool = False  # ONNX: also an .ort file and its list of operators
-    dynamic_batch: bool = False  # ONNX: graphs that take any number of tiles at once
+    Between the two, INT8 exports quantize the model. ``options`` are the target's own.
+    """
+
+    @abstractmethod
+    def build(self, capture: Capture, options: Any) -> Any:
+        """The graph as a float model of the target's own library."""
+
+    @abstractmethod
+    def save(self, model: Any, graph: Graph, folder: Path, embedded: str, options: Any) -> Graph:
+        """Write a model into ``folder`` with the manifest in it; the graph's declaration."""
+
+    @abstractmethod
+    def tools(self) -> dict[str, str]:
+        """Versions of what makes the files."""
+
+    def declared(self, graph: Graph, options: Any) -> Graph:
+        """The declaration with what the file changes of it: ranges, pictures for tensors."""
+        return graph
+
+    def share(self, folder: Path, graphs: Sequence[Graph]) -> None:  # noqa: B027
+        """Keep weights that several written graphs hold once, where the format can."""
 
 
-FLOATS = ("fp32", "fp16")
-INT8 = ("int8", "int8-weights")
-
-TARGETS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    # name: (module, default precision, precisions)
-    "onnx": ("edgematte.export.targets.onnx", "fp32", (*FLOATS, *INT8)),
-    "openvino": ("edgematte.export.targets.openvino", "fp32", (*FLOATS, *INT8)),
-    "coreml": ("edgematte.export.targets.coreml", "fp16", (*FLOATS, *INT8, "int4-palette")),
-}
-
-
-def target_module(name: str) -> ModuleType:
-    """The module that writes a target.
+def writer_of(target: Target) -> Writer:
+    """What writes a target.
 
     Raises:
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
     try:
-        return importlib.import_module(TARGETS[name][0])
+        found: Writer = load_part(f"{target.writer}:WRITER")
+        return found
     except ImportError as error:
-        extra = (
-            "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
-        )
         raise ExportError(
-            f"target {name} needs a package that is not installed ({error}): "
-            f'pip install "edgematte[{extra}]"'
+            f"target {target.name} needs a package that is not installed ({error}): "
+            f'pip install "edgematte[{target.extra}]"'
         ) from None
+
+
+def passes_of(target: Target, options: TargetOptions) -> tuple[Pass, ...]:
+    """The rewrites of captured graphs that pay on a target."""
+    found: tuple[Pass, ...] = load_part(target.passes)(options)
+    return found

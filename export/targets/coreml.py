@@ -14,74 +14,84 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgematte.errors import ExportError, OptionError
+from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
 from edgematte.export.core_ml_tools import MLModel, ct
-from edgematte.export.targets import Options
+from edgematte.export.targets import Writer
 from edgematte.export.targets.core_ml_compact import compact
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
+from edgematte.targets import CoreMlOptions
 
 METADATA_KEY = "edgematte"
-TARGETS = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
+RELEASES = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
 
 
-def build(capture: Capture, options: Options) -> MLModel:
-    """The graph as a Core ML model, not saved.
+class CoreMlWriter(Writer):
+    """``NAME.mlpackage``."""
 
-    With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
-    inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
-    in fp16.
-    """
-    if options.min_ios not in TARGETS:
-        raise OptionError(f"--min-ios {options.min_ios}: there are {', '.join(map(str, TARGETS))}")
-    picture = options.io == "image"
-    program, graph = capture.program, capture.graph
-    if _eight_bit(options):
-        example = tuple(torch.zeros(t.shape) for t in graph.inputs)
-        scaled = _AlphaTo255(capture.program.module(), [t.name for t in graph.outputs])
-        program = torch.export.export(scaled, example)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            return ct.convert(
-                program.run_decompositions({}),
-                convert_to="mlprogram",
-                inputs=[_input(t, picture) for t in graph.inputs],
-                outputs=[_output(t, picture, options) for t in graph.outputs],
-                minimum_deployment_target=getattr(ct.target, TARGETS[options.min_ios]),
-                compute_precision=(
-                    ct.precision.FLOAT32 if options.precision == "fp32" else ct.precision.FLOAT16
-                ),
-                skip_model_load=True,
-            )
-    except Exception as error:
-        first = str(error).strip().splitlines()[0]
-        raise ExportError(f"coremltools cannot convert graph {graph.name}: {first}") from error
+    def build(self, capture: Capture, options: CoreMlOptions) -> MLModel:
+        """The graph as a Core ML model, not saved.
+
+        With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
+        inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
+        in fp16.
+        """
+        assert options.min_ios is not None
+        picture = options.io == "image"
+        program, graph = capture.program, capture.graph
+        if _eight_bit(options):
+            example = tuple(torch.zeros(t.shape) for t in graph.inputs)
+            scaled = _AlphaTo255(capture.program.module(), [t.name for t in graph.outputs])
+            program = torch.export.export(scaled, example)
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+                warnings.simplefilter("ignore")
+                return ct.convert(
+                    program.run_decompositions({}),
+                    convert_to="mlprogram",
+                    inputs=[_input(t, picture) for t in graph.inputs],
+                    outputs=[_output(t, picture, options) for t in graph.outputs],
+                    minimum_deployment_target=getattr(ct.target, RELEASES[options.min_ios]),
+                    compute_precision=(
+                        ct.precision.FLOAT32 if options.precision == "fp32" else ct.precision.FLOAT16
+                    ),
+                    skip_model_load=True,
+                )
+        except Exception as error:
+            first = str(error).strip().splitlines()[0]
+            raise ExportError(f"coremltools cannot convert graph {graph.name}: {first}") from error
+
+    def save(
+        self, model: MLModel, graph: Graph, folder: Path, embedded: str, options: CoreMlOptions
+    ) -> Graph:
+        """Write ``NAME.mlpackage``."""
+        model.user_defined_metadata[METADATA_KEY] = embedded
+        file = folder / f"{graph.name}.mlpackage"
+        model.save(str(file))
+        compact(file)
+        _name_items(file)
+        return replace(self.declared(graph, options), file=file.name)
+
+    def declared(self, graph: Graph, options: CoreMlOptions) -> Graph:
+        """The declaration with the ranges that pictures have at the program's borders."""
+        picture, eight_bit = options.io == "image", _eight_bit(options)
+        return replace(
+            graph,
+            image_io=picture,
+            inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
+            outputs=tuple(_declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs),
+        )
+
+    def tools(self) -> dict[str, str]:
+        """See :class:`Writer`."""
+        return {name: version(name) for name in ("torch", "coremltools")}
 
 
-def save(model: MLModel, graph: Graph, folder: Path, embedded: str, options: Options) -> Graph:
-    """Write ``NAME.mlpackage``."""
-    model.user_defined_metadata[METADATA_KEY] = embedded
-    file = folder / f"{graph.name}.mlpackage"
-    model.save(str(file))
-    compact(file)
-    _name_items(file)
-    return replace(declared(graph, options), file=file.name)
+WRITER = CoreMlWriter()
 
 
-def declared(graph: Graph, options: Options) -> Graph:
-    """The declaration with the ranges that pictures have at the program's borders."""
-    picture, eight_bit = options.io == "image", _eight_bit(options)
-    return replace(
-        graph,
-        image_io=picture,
-        inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
-        outputs=tuple(_declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs),
-    )
-
-
-def _eight_bit(options: Options) -> bool:
+def _eight_bit(options: CoreMlOptions) -> bool:
     return options.io == "image" and options.alpha_bits == 8
 
 
@@ -111,7 +121,7 @@ def _input(tensor: Spec, picture: bool) -> Any:
     return ct.TensorType(name=tensor.name, shape=tensor.shape, dtype=np.float32)
 
 
-def _output(tensor: Spec, picture: bool, options: Options) -> Any:
+def _output(tensor: Spec, picture: bool, options: CoreMlOptions) -> Any:
     if picture and tensor.name == "alpha":
         half = options.alpha_bits == 16
         layout = ct.colorlayout.GRAYSCALE_FLOAT16 if half else ct.colorlayout.GRAYSCALE
@@ -136,8 +146,3 @@ def _name_items(package: Path) -> None:
     for old, new in names.items():
         text = text.replace(old, new)
     file.write_text(text + "\n")
-
-
-def tools() -> dict[str, str]:
-    """Versions of what wrote the files."""
-    return {name: version(name) for name in ("torch", "coremltools")}

@@ -17,49 +17,64 @@ from torch.export import ExportedProgram
 
 from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
-from edgematte.export.targets import Options
+from edgematte.export.targets import Writer
 from edgematte.manifest import Graph
+from edgematte.targets import OnnxOptions
 
 METADATA_KEY = "edgematte"
 
 
-def build(capture: Capture, options: Options) -> onnx.ModelProto:
-    """The graph as a model in the wanted float precision; inputs and outputs stay float32."""
-    model = to_onnx(capture, options)
-    if options.precision != "fp16":
-        return model
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
-        model = convert_float_to_float16(model, keep_io_types=True)
-    wrapped = OnnxModel(model)
-    wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
-    return wrapped.model
+class OnnxWriter(Writer):
+    """Files that ONNX Runtime, OpenVINO and others read."""
+
+    def build(self, capture: Capture, options: OnnxOptions) -> onnx.ModelProto:
+        """The graph in the wanted float precision; inputs and outputs stay float32."""
+        model = to_onnx(capture, options.opset)
+        if options.precision != "fp16":
+            return model
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
+            model = convert_float_to_float16(model, keep_io_types=True)
+        wrapped = OnnxModel(model)
+        wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
+        return wrapped.model
+
+    def save(
+        self,
+        model: onnx.ModelProto,
+        graph: Graph,
+        folder: Path,
+        embedded: str,
+        options: OnnxOptions,
+    ) -> Graph:
+        """Write ``NAME.onnx``, checked, with the manifest in its metadata."""
+        _shorten(model.graph)
+        entry = model.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, embedded
+        onnx.checker.check_model(model, full_check=True)
+        file = folder / f"{graph.name}.onnx"
+        file.write_bytes(model.SerializeToString(deterministic=True))
+        if options.ort:
+            from edgematte.export.targets.ort_format import write_ort
+
+            write_ort(file)
+        expand = options.precision == "int8-weights"
+        return replace(graph, file=file.name, expand_weights=expand)
+
+    def tools(self) -> dict[str, str]:
+        """See :class:`Writer`."""
+        return {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxsim")}
 
 
-def save(
-    model: onnx.ModelProto, graph: Graph, folder: Path, embedded: str, options: Options
-) -> Graph:
-    """Write ``NAME.onnx``, checked, with the manifest in its metadata."""
-    _shorten(model.graph)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, embedded
-    onnx.checker.check_model(model, full_check=True)
-    file = folder / f"{graph.name}.onnx"
-    file.write_bytes(model.SerializeToString(deterministic=True))
-    if options.ort:
-        from edgematte.export.targets.ort_format import write_ort
-
-        write_ort(file)
-    expand = options.precision == "int8-weights"
-    return replace(graph, file=file.name, expand_weights=expand)
+WRITER = OnnxWriter()
 
 
-def to_onnx(capture: Capture, options: Options) -> onnx.ModelProto:
+def to_onnx(capture: Capture, opset: int) -> onnx.ModelProto:
     """The captured graph as a simplified float32 ONNX model with the declared names."""
-    return program_to_onnx(capture.program, capture.graph, options)
+    return program_to_onnx(capture.program, capture.graph, opset)
 
 
-def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) -> onnx.ModelProto:
+def program_to_onnx(program: ExportedProgram, graph: Graph, opset: int) -> onnx.ModelProto:
     """As :func:`to_onnx`, of a bare program."""
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
@@ -70,7 +85,7 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
             exported = torch.onnx.export(
                 program,
                 dynamo=True,
-                opset_version=options.opset,
+                opset_version=opset,
                 input_names=[t.name for t in graph.inputs],
                 output_names=[t.name for t in graph.outputs],
                 verbose=False,
@@ -129,8 +144,3 @@ def _leave_out_defaults(node: onnx.NodeProto) -> None:
             same |= name == "kernel_shape" or (name in plain and set(value) == {plain[name]})
         if same:
             node.attribute.remove(attribute)
-
-
-def tools() -> dict[str, str]:
-    """Versions of what wrote the files."""
-    return {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxsim")}

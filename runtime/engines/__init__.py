@@ -33,21 +33,29 @@ class EngineOptions:
     batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
 
 
-TARGETS = ("onnx", "openvino", "coreml")
+@dataclass(frozen=True)
+class EngineRow:
+    """One engine: where its class lives, how to get it, what it runs."""
 
-ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    # name: (module:class, pip line, targets it runs; the first engine of a target is its default)
-    "onnxruntime": (
+    where: str  # module:class
+    pip_line: str
+    targets: tuple[str, ...]  # the first engine of a target is its default
+    hint: str = ""  # of precise arithmetic, where the shipped one may be less; "" where it is alike
+
+
+ENGINES: dict[str, EngineRow] = {
+    "onnxruntime": EngineRow(
         "edgematte.runtime.engines.ort:OnnxRuntimeEngine",
         'pip install "edgematte[cpu]"',
         ("onnx",),
     ),
-    "openvino": (
+    "openvino": EngineRow(
         "edgematte.runtime.engines.ov:OpenVinoEngine",
         'pip install "edgematte[openvino]"',
         ("openvino", "onnx"),
+        "f32 hint",
     ),
-    "coreml": (
+    "coreml": EngineRow(
         "edgematte.runtime.engines.coreml:CoreMLEngine",
         'pip install "edgematte[coreml]" on macOS',
         ("coreml",),
@@ -61,9 +69,10 @@ def engine_for(target: str, name: str | None = None) -> str:
     Raises:
         EngineError: no such engine, or one that cannot run this target.
     """
-    able = [n for n, (_, _, targets) in ENGINES.items() if target in targets]
+    able = [key for key, row in ENGINES.items() if target in row.targets]
     if not able:
-        raise EngineError(f"no engine runs {target!r} graphs; targets are: {', '.join(TARGETS)}")
+        known = ", ".join(dict.fromkeys(t for row in ENGINES.values() for t in row.targets))
+        raise EngineError(f"no engine runs {target!r} graphs; targets are: {known}")
     if name is None:
         return able[0]
     if name not in ENGINES:
@@ -87,11 +96,11 @@ def open_engine(
     Raises:
         EngineError: the engine is not installed, the device is missing, or the file does not load.
     """
-    target, pip_line, _ = ENGINES[name]
-    module, _, attribute = target.partition(":")
+    row = ENGINES[name]
+    module, _, attribute = row.where.partition(":")
     try:
         cls = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise EngineError(f"engine {name} is not installed ({error}): {pip_line}") from None
+        raise EngineError(f"engine {name} is not installed ({error}): {row.pip_line}") from None
     engine: Engine = cls(file, graph, options or EngineOptions())
     return engine

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.runtime.frame import Frame
-from edgematte.runtime.neighbours import Indices
-from edgematte.runtime.refiner import Refined
-from edgematte.runtime.regions import CELL_PX
+from edgematte.runtime.nets.regional.host import CELL_PX
+from edgematte.runtime.nets.regional.neighbours import Indices
+from edgematte.runtime.nets.regional.refiner import Refined
 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]

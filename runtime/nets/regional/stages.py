@@ -1,54 +1,33 @@
-"""Host side of the regional net: find uncertain cells, their neighbours, refine, paste."""
+"""The stages of matting a frame by regions: frame, coarse net, choice of cells, refining, pasting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.budget import Budget, Pace
+from edgematte.errors import BundleError
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.frame import Frame, classes_from_frame, frame_for, from_frame, to_frame
 from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.neighbours import Cells, Indices
-from edgematte.runtime.pipeline import Pipeline, to_input
-from edgematte.runtime.refiner import Refined, Refiner
-from edgematte.runtime.regional_steps import check_host, host_steps
-from edgematte.runtime.regions import (
+from edgematte.runtime.nets.regional.host import Options, RegionsHost
+from edgematte.runtime.nets.regional.neighbours import Cells, Indices
+from edgematte.runtime.nets.regional.pace import Pace
+from edgematte.runtime.nets.regional.refiner import Refined, Refiner
+from edgematte.runtime.nets.regional.regions import (
     cell_classes,
     enlarge_cells,
     most_uncertain,
     paste_regions,
     select_cells,
 )
-
-if TYPE_CHECKING:
-    from edgematte.runtime.stream import Steps
-
-__all__ = ["Regions", "host_steps", "pipeline"]
+from edgematte.runtime.planes import to_input
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Found = dict[str, Floats]
+Coarse = dict[str, Floats]
 
-GRAPHS = ("coarse", "encode", "refine")
 CALLS = 3  # to learn what one takes; the first is slow
-
-
-def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
-    """The pipeline over the graphs of a bundle.
-
-    Raises:
-        BundleError: graphs or parameters that no export of this net writes.
-    """
-    check_host(host)
-    needed = GRAPHS if host.k else ("coarse", "refine")
-    if missing := [name for name in needed if name not in graphs]:
-        raise BundleError(f"the regions cut needs a graph {missing[0]!r}; the bundle has none")
-    return Regions(host, graphs)
 
 
 @dataclass(frozen=True)
@@ -59,20 +38,20 @@ class Framed:
     pixels: Bytes  # (height, width, 3)
 
 
-class Regions:
+class RegionStages:
     """Coarse net on the frame, then refinement of its uncertain cells, N at a time."""
 
-    def __init__(self, host: Host, graphs: Mapping[str, GraphCall]) -> None:
+    def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
         """``graphs`` holds ``coarse``, ``refine``, and ``encode`` where regions see each other."""
         self.host, self.graphs = host, graphs
         self.refiner = Refiner(host, graphs)
-        self.budget, self.pace = Budget(host.max_regions), Pace()
+        self.limits, self.pace = Options(host.max_regions), Pace()
 
-    def limit(self, budget: Budget) -> None:
-        """Keep to a budget from now on; a time needs to know what a call takes: it makes some."""
-        most = self.budget.max_regions if budget.max_regions is None else budget.max_regions
-        self.budget = Budget(most, budget.budget_ms)
-        if budget.budget_ms is not None:
+    def limit(self, options: Options) -> None:
+        """Keep to limits from now on; a time needs to know what a call takes: it makes some."""
+        most = self.host.max_regions if options.max_regions is None else options.max_regions
+        self.limits = Options(most, options.budget_ms)
+        if options.budget_ms is not None:
             seconds = []
             for _ in range(CALLS):
                 clock = Clock()
@@ -80,22 +59,6 @@ class Regions:
                 seconds.append(clock.total)
             self.pace = Pace()
             self.pace.saw_calls(min(seconds), 1)
-
-    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """See :class:`Pipeline`. A given trimap is refused: the net was made to need none."""
-        if trimap is not None:
-            raise OptionError("the regional net finds its own trimap and takes none")
-        framed = self.frame(picture, clock)
-        found = self.coarse(self.image(framed, clock), clock)
-        cells, _ = self.choose(found, clock)
-        refined = self.refine(framed, found, cells, clock)
-        return self.finish(framed.frame, found, refined, clock)
-
-    def stream(self, *, reuse: bool) -> "Steps":
-        """The steps of a new clip."""
-        from edgematte.runtime.region_stream import RegionStream
-
-        return RegionStream(self, reuse=reuse)
 
     def frame(self, picture: Bytes, clock: Clock) -> Framed:
         """The picture at the graphs' size."""
@@ -108,18 +71,18 @@ class Regions:
         with clock("host.frame"):
             return to_input(framed.pixels)
 
-    def coarse(self, image: Floats, clock: Clock) -> Found:
+    def coarse(self, image: Floats, clock: Clock) -> Coarse:
         """The coarse net's answer."""
         with clock("graph.coarse"):
             return self.graphs["coarse"](image=image)
 
     def choose(
-        self, found: Found, clock: Clock, known: Indices | None = None
+        self, coarse: Coarse, clock: Clock, known: Indices | None = None
     ) -> tuple[Cells, Indices]:
         """The cells to refine within the budget, ascending.
 
         Args:
-            found: the coarse net's answer.
+            coarse: the coarse net's answer.
             clock: what it shows so far is what the frame has cost; it records the choice.
             known: (rows, columns), the place of each cell's answer of an earlier frame, -1 where
                 there is none; those cells cost nothing.
@@ -128,7 +91,7 @@ class Regions:
             The cells, and those places.
         """
         with clock("host.select"):
-            trimap = found["cell_trimap"][0]
+            trimap = coarse["cell_trimap"][0]
             cells = select_cells(trimap)
             clock.counts["regions found"] = len(cells)
             places = _places(known, cells)
@@ -144,41 +107,41 @@ class Regions:
             return chosen, _places(known, chosen)
 
     def _most(self, clock: Clock) -> int | None:
-        budget = self.budget
-        if budget.budget_ms is None:
-            return budget.max_regions
-        calls = self.pace.calls(budget.budget_ms / 1000 - clock.total)
+        limits = self.limits
+        if limits.budget_ms is None:
+            return limits.max_regions
+        calls = self.pace.calls(limits.budget_ms / 1000 - clock.total)
         if not calls:
             self.pace.doubt()
         count = calls * self.refiner.side
-        return count if budget.max_regions is None else min(count, budget.max_regions)
+        return count if limits.max_regions is None else min(count, limits.max_regions)
 
     def refine(
         self,
         framed: Framed,
-        found: Found,
+        coarse: Coarse,
         cells: Cells,
         clock: Clock,
         known: tuple[Indices, Refined] | None = None,
     ) -> Refined:
         """The chosen cells, refined; see :class:`Refiner` for ``known``."""
         before = clock.total
-        refined = self.refiner(framed.pixels, found["alpha"][0, 0], cells, clock, known)
+        refined = self.refiner(framed.pixels, coarse["alpha"][0, 0], cells, clock, known)
         count = len(cells) if known is None else int(np.count_nonzero(known[0] < 0))
         clock.counts["regions refined"] = count
         self.pace.saw_calls(clock.total - before, -(-count // self.refiner.side))
         return refined
 
     def finish(
-        self, frame: Frame, found: Found, refined: Refined, clock: Clock
+        self, frame: Frame, coarse: Coarse, refined: Refined, clock: Clock
     ) -> tuple[Floats, Bytes]:
         """Alpha and trimap of the picture."""
         before = clock.total
         with clock("host.paste"):
-            alpha: Floats = np.asarray(enlarge_cells(found["cell_alpha"][0, 0]), np.float32)
+            alpha: Floats = np.asarray(enlarge_cells(coarse["cell_alpha"][0, 0]), np.float32)
             paste_regions(alpha, refined.alpha, refined.cells)
         with clock("host.finish"):
-            classes = np.asarray(enlarge_cells(cell_classes(found["cell_trimap"][0])), np.uint8)
+            classes = np.asarray(enlarge_cells(cell_classes(coarse["cell_trimap"][0])), np.uint8)
             answer = from_frame(alpha, frame), classes_from_frame(classes, frame)
         self.pace.saw_after(clock.total - before)
         return answer

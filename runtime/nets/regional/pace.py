@@ -1,50 +1,9 @@
-"""How much of a frame may be refined: a number of regions, a time, or both."""
+"""What a call of the refining graphs takes: how many of them there is time for."""
 
 import math
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-from edgematte.errors import OptionError
 
 KEPT = 0.7  # of the old estimate, when a new time comes
 DOUBTED = 0.95  # of an estimate, when a frame had no time for a call of it
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Limits of one frame; None is no limit.
-
-    Args:
-        max_regions: regions refined at the most, the most uncertain ones.
-        budget_ms: from picture to alpha. What does not depend on the regions is done in any case,
-            so that a frame without time for a single region has its coarse alpha.
-
-    Raises:
-        OptionError: a negative number of regions, or no time at all.
-    """
-
-    max_regions: int | None = None
-    budget_ms: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check what was given."""
-        if self.max_regions is not None and self.max_regions < 0:
-            raise OptionError(f"max_regions {self.max_regions}: at least 0")
-        if self.budget_ms is not None and not 0 < self.budget_ms < math.inf:
-            raise OptionError(f"budget_ms {self.budget_ms:g}: a number of milliseconds above 0")
-
-    @property
-    def limits(self) -> bool:
-        """Whether anything is limited."""
-        return self.max_regions is not None or self.budget_ms is not None
-
-
-@runtime_checkable
-class Limited(Protocol):
-    """A pipeline whose work on a frame can be limited."""
-
-    def limit(self, budget: Budget) -> None:
-        """Keep to the budget from now on."""
 
 
 class Pace:

@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.nets.regional.host import RegionsHost
+
 Cells = NDArray[np.int32]
 Indices = NDArray[np.int32]
 
@@ -130,3 +132,16 @@ def relative_positions(cells: Cells, group: Indices, search_range: int, aliasing
     beyond = flat.view(np.uint32)  # where a negative number is a large one
     np.minimum(beyond, np.uint32(last), out=beyond)
     return flat
+
+
+def with_neighbours(host: RegionsHost, cells: Cells, of: Indices | None = None) -> Indices:
+    """A cell's index, then those of its k nearest: (n, k + 1); of all cells, or of some."""
+    assert host.k is not None
+    itself = np.arange(len(cells), dtype=np.int32) if of is None else of
+    return np.concatenate([itself[:, None], nearest_cells(cells, host.k, of)], axis=1)
+
+
+def positions(host: RegionsHost, cells: Cells, group: Indices) -> Indices:
+    """Entries of the bias table for a group of cells: (n, k + 1, k + 1), query first."""
+    assert host.search_range is not None and host.aliasing is not None
+    return relative_positions(cells, group, host.search_range, host.aliasing)

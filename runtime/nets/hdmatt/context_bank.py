@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.contexts import best_contexts, candidates, pad
-from edgematte.runtime.feature_store import FeatureStore
+from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
+from edgematte.runtime.nets.hdmatt.feature_store import FeatureStore
 from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.nets.hdmatt.host import PatchesHost
 from edgematte.runtime.patches import Patch, crop
-from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.planes import to_input
 from edgematte.runtime.trimap import trimap_probabilities
 
 Bytes = NDArray[np.uint8]
@@ -23,18 +23,20 @@ STACKED = {"key": "keys", "value": "values", "mask": "masks"}
 
 
 class ContextBank:
-    """Of one picture. BANK runs once a patch: on the candidates before the first query, on other
-    patches when they are the query.
+    """Features of the patches of one picture, computed by the graph BANK once a patch.
 
-    QUERY is given the patch's own key and value back, and computes the encoder's first layers
-    again: 0.11 s of one core at 320, where BANK takes 0.50 and QUERY 0.32. Given the decoder's
-    skips and masks instead it would take 0.20; but they are 17 MB from graph to graph, 12 MB a
-    patch to keep where 2 are kept now, and masks of maxima cannot be compared between engines.
+    Those of the candidates are computed before the first query, those of any other patch when it
+    is the query. The graph QUERY is given the patch's own key and value again and repeats the
+    encoder's first layers, which takes 0.11 s of one core at 320 pixels, beside 0.50 s for BANK
+    and 0.32 s for QUERY. BANK could hand over the decoder's skips and the places of its maxima
+    instead, and QUERY would take 0.20 s; but that is 17 MB from graph to graph and 12 MB to keep
+    for every patch, where 2 MB are kept now, and places of maxima cannot be compared between
+    engines.
     """
 
     def __init__(
         self,
-        host: Host,
+        host: PatchesHost,
         graphs: Mapping[str, GraphCall],
         picture: Bytes,
         trimap: Bytes,

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.refiner import Refined
-from edgematte.runtime.regional import Found, Framed, Regions
-from edgematte.runtime.reuse import Changes, Flags, places
+from edgematte.runtime.nets.regional.refiner import Refined
+from edgematte.runtime.nets.regional.reuse import Changes, Flags, places
+from edgematte.runtime.nets.regional.stages import Coarse, Framed, RegionStages
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -30,24 +30,24 @@ class Inferred:
     """A frame after all graphs; ``same``: its answer is the last frame's."""
 
     framed: Framed
-    found: Found
+    coarse: Coarse
     refined: Refined
     same: bool
     clock: Clock
 
 
-class RegionStream:
-    """The three steps of :class:`edgematte.runtime.stream.Steps`, each called in one thread.
+class RegionClip:
+    """The three steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
 
     Within the budget of regions, those that were left coarse in an unchanged frame are refined in
     the next ones.
     """
 
-    def __init__(self, regions: Regions, *, reuse: bool) -> None:
+    def __init__(self, regions: RegionStages, *, reuse: bool) -> None:
         """Without ``reuse`` every frame is matted alone."""
         self._regions, self._reuse = regions, reuse
         self._changes = Changes()
-        self._last: tuple[Found, Refined] | None = None
+        self._last: tuple[Coarse, Refined] | None = None
         self._answer: Answer | None = None
 
     def prepare(self, picture: Bytes) -> Prepared:
@@ -68,20 +68,20 @@ class RegionStream:
         last, changed = self._last, prepared.changed
         if prepared.image is None:
             assert last is not None
-            found = last[0]
+            coarse = last[0]
         else:
-            found = regions.coarse(prepared.image, clock)
+            coarse = regions.coarse(prepared.image, clock)
         if last is None or changed is None:
-            cells, _ = regions.choose(found, clock)
-            refined, same = regions.refine(framed, found, cells, clock), False
+            cells, _ = regions.choose(coarse, clock)
+            refined, same = regions.refine(framed, coarse, cells, clock), False
         else:
-            cells, known = regions.choose(found, clock, places(last[1], changed))
-            refined = regions.refine(framed, found, cells, clock, (known, last[1]))
+            cells, known = regions.choose(coarse, clock, places(last[1], changed))
+            refined = regions.refine(framed, coarse, cells, clock, (known, last[1]))
             same = prepared.image is None and bool((known >= 0).all())
             clock.counts["regions kept"] = int(np.count_nonzero(known >= 0))
         if self._reuse:
-            self._last = found, refined
-        return Inferred(framed, found, refined, same, clock)
+            self._last = coarse, refined
+        return Inferred(framed, coarse, refined, same, clock)
 
     def finish(self, inferred: Inferred) -> tuple[Floats, Bytes, Clock]:
         """Alpha and trimap of the picture."""
@@ -90,7 +90,7 @@ class RegionStream:
                 alpha, trimap = self._answer[0].copy(), self._answer[1].copy()
         else:
             alpha, trimap = self._regions.finish(
-                inferred.framed.frame, inferred.found, inferred.refined, inferred.clock
+                inferred.framed.frame, inferred.coarse, inferred.refined, inferred.clock
             )
         if self._reuse:
             self._answer = alpha.copy(), trimap.copy()  # what is given may be written to

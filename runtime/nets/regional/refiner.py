@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.neighbours import Cells, Indices
-from edgematte.runtime.regional_steps import positions, regions_of, with_neighbours
-from edgematte.runtime.regions import CELL_PX, crop_regions
+from edgematte.runtime.nets.regional.host import CELL_PX, RegionsHost
+from edgematte.runtime.nets.regional.neighbours import Cells, Indices, positions, with_neighbours
+from edgematte.runtime.nets.regional.regions import crop_regions
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -34,10 +33,10 @@ class Refiner:
     they are not computed again.
     """
 
-    def __init__(self, host: Host, graphs: Mapping[str, GraphCall]) -> None:
+    def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
         """``graphs`` holds ``refine``, and ``encode`` where regions see each other."""
         self.host, self.graphs = host, graphs
-        self.side = regions_of(host)
+        self.side = host.regions
         self._table = None if host.bias_table is None else np.array(host.bias_table, np.float32)
 
     def __call__(

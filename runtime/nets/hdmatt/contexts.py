@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.patches import Patch
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from edgematte.runtime.patches import Patch, window
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -14,16 +14,6 @@ Indices = NDArray[np.int32]
 
 MISSING = -1e4
 """Added to the logits of a context that is not there."""
-
-
-def window(plane: Bytes, patch: Patch) -> Bytes:
-    """The part of a plane (H, W) that a patch shows, without what lies beyond the border."""
-    return plane[patch.top : patch.top + patch.side, patch.left : patch.left + patch.side]
-
-
-def has_unknown(trimap: Bytes, patches: Sequence[Patch]) -> NDArray[np.bool_]:
-    """Which patches hold unknown pixels: (n,)."""
-    return np.array([bool((window(trimap, p) == UNKNOWN).any()) for p in patches])
 
 
 def candidates(trimap: Bytes, patches: Sequence[Patch], count: int) -> Indices:

@@ -1,0 +1,114 @@
+"""Every net there is: the built-in ones, those of installed packages, and plug-ins.
+
+An installed package adds its nets by the entry-point group ``edgematte.nets``: the entry's name is
+the net's, its value the place of the descriptor (``package.net:NET``). A module that is not
+installed as one is added by :func:`plug_in` (``--plugin MODULE`` on every command).
+"""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+
+from edgematte.builtin import BUILTIN
+from edgematte.errors import OptionError, PluginError
+from edgematte.net import Net, Variant
+
+GROUP = "edgematte.nets"
+
+_plugged: dict[str, Net] = {}  # by `plug_in`, in this process
+
+
+def nets() -> dict[str, Net]:
+    """All nets by name: built in, installed, plugged in.
+
+    Raises:
+        PluginError: a package cannot be imported, or two nets share a name.
+    """
+    found = {net.name: net for net in BUILTIN}
+    for entry in _entries():
+        _add(found, _load(entry), f"the package {_owner(entry)}")
+    for net in _plugged.values():
+        if found.get(net.name) != net:
+            _add(found, net, "a plug-in")
+    return found
+
+
+def variants() -> dict[str, Variant]:
+    """All variants of all nets by name."""
+    return {name: net.variant(name) for net in nets().values() for name in net.variants}
+
+
+def find(name: str) -> Variant:
+    """The variant of that name; built-in ones are found without asking installed packages.
+
+    Raises:
+        OptionError: no such model; the message lists those there are.
+        PluginError: a package that adds nets cannot be imported, or two nets share a name.
+    """
+    for net in (*BUILTIN, *_plugged.values()):
+        if name in net.variants:
+            return net.variant(name)
+    known = variants()
+    if name not in known:
+        raise OptionError(f"unknown model {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def plug_in(modules: Iterable[str]) -> None:
+    """Add the nets of modules that are not installed as plug-ins: their ``NET`` or ``NETS``.
+
+    Raises:
+        PluginError: a module cannot be imported, has neither, or brings a name that is taken.
+    """
+    for name in modules:
+        for net in _nets_of(name):
+            if _plugged.get(net.name) == net:
+                continue
+            taken = {n.name: n for n in (*BUILTIN, *_plugged.values())}
+            _add(taken, net, f"the plug-in {name}")
+            _plugged[net.name] = net
+
+
+def _nets_of(module: str) -> tuple[Net, ...]:
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # whatever a module of somebody else's raises
+        raise PluginError(
+            f"the plug-in {module} cannot be imported ({type(error).__name__}: {error})"
+        ) from None
+    given = getattr(found, "NETS", None) or (getattr(found, "NET", None),)
+    if not all(isinstance(net, Net) for net in given):
+        raise PluginError(f"the plug-in {module} should hold NET or NETS, descriptors of nets")
+    return tuple(given)
+
+
+def _entries() -> Iterator[metadata.EntryPoint]:
+    yield from metadata.entry_points(group=GROUP)
+
+
+def _load(entry: metadata.EntryPoint) -> Net:
+    try:
+        found = entry.load()
+    except Exception as error:  # whatever a package of somebody else's raises
+        raise PluginError(
+            f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
+            f"({type(error).__name__}: {error}): mend or uninstall it"
+        ) from None
+    if not isinstance(found, Net):
+        raise PluginError(
+            f"the package {_owner(entry)}: {entry.value} should be an edgematte.net.Net, not "
+            f"{type(found).__name__}"
+        )
+    return found
+
+
+def _owner(entry: metadata.EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.value
+
+
+def _add(found: dict[str, Net], net: Net, origin: str) -> None:
+    names = {name: other for other in found.values() for name in other.variants}
+    if net.name in found or any(name in names for name in net.variants):
+        name = net.name if net.name in found else next(n for n in net.variants if n in names)
+        raise PluginError(f"{origin} brings a net {name!r}, and there is one of that name already")
+    found[net.name] = net

@@ -1,0 +1,169 @@
+"""Every target of an export, in one literal table: what it can be told, and where its parts live.
+
+Nothing heavy is imported: writers, quantizers and evaluators are named ``module:name`` and come
+with extras. To add a target, see CONTRIBUTING.md.
+"""
+
+from dataclasses import dataclass
+
+from edgematte.errors import OptionError
+from edgematte.options import option
+from edgematte.ranges import Range
+
+FLOATS = ("fp32", "fp16")
+INT8 = ("int8", "int8-weights")
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """What every target is asked for."""
+
+    precision: str
+
+
+@dataclass(frozen=True)
+class OnnxOptions(TargetOptions):
+    """What ONNX is asked for."""
+
+    opset: int = option(18, help="operator set", range=Range(18, 26))
+    ort: bool = option(False, help="also write .ort files, for ONNX Runtime on phones")
+    dynamic_batch: bool = option(
+        False, help="graphs that take any number of tiles at once, for servers"
+    )
+
+
+@dataclass(frozen=True)
+class OpenVinoOptions(TargetOptions):
+    """What OpenVINO is asked for."""
+
+    opset: int = option(
+        18, help="operator set of the ONNX graph it is made from", range=Range(18, 26)
+    )
+
+
+@dataclass(frozen=True)
+class CoreMlOptions(TargetOptions):
+    """What Core ML is asked for."""
+
+    min_ios: int | None = option(
+        None,
+        help="oldest iOS that runs it (default: 16; int8: 17)",
+        choices=(15, 16, 17, 18),
+    )
+    io: str = option(
+        "tensor", help="tensors or pictures at the program's borders", choices=("tensor", "image")
+    )
+    alpha_bits: int = option(
+        8, help="of alpha as a picture: bytes or half floats", choices=(8, 16)
+    )
+
+    def __post_init__(self) -> None:
+        """Fill in the iOS that the precision needs.
+
+        Raises:
+            OptionError: bits of a picture where alpha is a tensor.
+        """
+        if self.min_ios is None:
+            object.__setattr__(self, "min_ios", 17 if self.precision == "int8" else 16)
+        if self.alpha_bits != 8 and self.io != "image":
+            raise OptionError("alpha_bits has no meaning without io image: alpha is a tensor")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of INT8's measuring a target's tools have time for."""
+
+    groups: int  # of nodes whose sensitivity is measured
+    feeds: int  # calls of a graph that calibrate it, at the most
+    judges: int  # held-out pictures that judge a rung, at the most
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """What runs a target's graphs in a check where its own engine is not to be had."""
+
+    name: str  # for --engine
+    where: str  # module:function, manifest -> check engines
+    native: str  # the platform (sys.platform) that has the engine
+    extra: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of file that graphs are written to."""
+
+    name: str
+    extra: str  # of pip, what the writer needs
+    precisions: tuple[str, ...]
+    default: str  # precision
+    options: type[TargetOptions]
+    writer: str  # module with build, save, tools
+    passes: str  # module:function, options -> rewrites of captured graphs
+    quantizer: str  # module:class
+    effort: Effort
+    executed: str = ""  # module:function, file and graph -> operators that its engine runs
+    wide: bool = False  # whether INT8 may fall back to 16-bit activations
+    evaluator: Evaluator | None = None
+
+
+WRITERS, PASSES = "edgematte.export.targets", "edgematte.export.passes"
+QUANTIZERS = "edgematte.calibration.quantizers"
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target(
+            name="onnx",
+            extra="export",
+            precisions=(*FLOATS, *INT8),
+            default="fp32",
+            options=OnnxOptions,
+            writer=f"{WRITERS}.onnx",
+            passes=f"{PASSES}:for_onnx",
+            quantizer=f"{QUANTIZERS}.onnx:OnnxQuantizable",
+            effort=Effort(groups=12, feeds=24, judges=8),
+            executed="edgematte.export.executed:by_onnxruntime",
+            wide=True,
+        ),
+        Target(
+            name="openvino",
+            extra="export,openvino",
+            precisions=(*FLOATS, *INT8),
+            default="fp32",
+            options=OpenVinoOptions,
+            writer=f"{WRITERS}.openvino",
+            passes=f"{PASSES}:for_openvino",
+            quantizer=f"{QUANTIZERS}.openvino:OpenVinoQuantizable",
+            effort=Effort(groups=6, feeds=24, judges=8),
+            executed="edgematte.export.executed:by_openvino",
+        ),
+        Target(
+            name="coreml",
+            extra="coreml",
+            precisions=(*FLOATS, *INT8, "int4-palette"),
+            default="fp16",
+            options=CoreMlOptions,
+            writer=f"{WRITERS}.coreml",
+            passes=f"{PASSES}:portable",
+            quantizer=f"{QUANTIZERS}.coreml:CoreMlQuantizable",
+            effort=Effort(groups=6, feeds=8, judges=2),
+            evaluator=Evaluator(
+                name="mil",
+                where="edgematte.export.mil.engine:check_engines",
+                native="darwin",
+                extra="coreml",
+            ),
+        ),
+    )
+}
+
+
+def find_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        OptionError: no such target; the message lists those there are.
+    """
+    if name not in TARGETS:
+        raise OptionError(f"unknown target {name!r}; there are: {', '.join(TARGETS)}")
+    return TARGETS[name]

@@ -1,0 +1,29 @@
+"""What estimates trimaps where a bundle is made of a net that needs them and has no stage."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.host import StageHost
+from edgematte.net import Variant
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.trimap_source import Estimator
+
+Bytes = NDArray[np.uint8]
+
+
+def estimator_for(variant: Variant, stage: StageHost | None) -> Estimator | None:
+    """The default bundle, for a net that needs a trimap and has no stage; else nothing."""
+    return shipped_estimator() if variant.net.needs_trimap and stage is None else None
+
+
+def shipped_estimator() -> Estimator:
+    """The embedded default bundle as an estimator."""
+    from edgematte.runtime.load import load
+
+    matter = load()
+
+    def estimate(picture: Bytes, clock: Clock) -> Bytes:
+        with clock("host.trimap"):
+            return matter(picture).trimap
+
+    return estimate

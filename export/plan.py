@@ -1,0 +1,181 @@
+"""What an export is asked for, checked before anything heavy starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import OptionError
+from edgematte.export.cut import Cut
+from edgematte.export.frames import Frames, frames_for
+from edgematte.net import Variant, load_part
+from edgematte.options import declared, read
+from edgematte.targets import FLOATS, Target, TargetOptions, find_target
+
+SUFFIX = ".edgematte"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An export, options resolved and valid."""
+
+    variant: Variant
+    target: Target
+    options: TargetOptions
+    frames: Frames
+    kind: str  # of cut
+    sizes: Any  # of the cut's graphs: an instance of the net's `sizes`, or None
+    cascade: Variant | None  # whose trimap stage goes into the bundle
+    band_px: int | None  # of that stage
+    output: Path
+
+    @property
+    def cut(self) -> Cut:
+        """The torch side of the net."""
+        found: Cut = load_part(self.variant.net.cut)
+        return found
+
+    @property
+    def quantized(self) -> bool:
+        """Whether weights or activations become integers."""
+        return self.options.precision not in FLOATS
+
+
+def plan(
+    variant: Variant,
+    target: str,
+    precision: str | None,
+    *,
+    size: int | tuple[int, int] | str | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    padding: str = "minimal",
+    cut: str | None = None,
+    cascade: Variant | None = None,
+    band_px: int | None = None,
+    output: Path | None = None,
+    picture: NDArray[np.uint8] | None = None,
+    given: dict[str, Any] | None = None,
+) -> Plan:
+    """Check what was asked for and fill in what was not.
+
+    Args:
+        variant: of the net.
+        target: a name.
+        precision: a name; by default the target's.
+        size: side, (width, height), or ``picture``.
+        sizes: several of (width, height) instead.
+        padding: ``minimal`` or ``authors``.
+        cut: kind of cut; by default the net's first.
+        cascade: whose trimap stage goes into the bundle.
+        band_px: of that stage.
+        output: folder of the bundle.
+        picture: uint8 (H, W, 3), to check with.
+        given: options of the target and of the net's graphs, by name.
+
+    Raises:
+        OptionError: in one sentence, with what there is instead.
+    """
+    chosen, net = find_target(target), variant.net
+    precision = precision or chosen.default
+    if precision not in chosen.precisions:
+        able = ", ".join(chosen.precisions)
+        raise OptionError(f"{target} has no precision {precision!r}; there are: {able}")
+    kind = cut or next(iter(net.hosts))
+    if kind not in net.hosts:
+        raise OptionError(f"{variant.name} has no cut {kind!r}; there are: {', '.join(net.hosts)}")
+    frames = frames_for(variant, size, sizes, padding, picture, precision)
+    options, own = _split(variant, chosen, kind, precision, given or {})
+    _check_cascade(variant, cascade, band_px)
+    made = load_part(net.cut)
+    if getattr(options, "dynamic_batch", False):
+        _check_batch(variant, options, kind, made.batched)
+    sides = [side for one in frames.sizes for side in one]
+    for side in (*sides, *([own.patch] if hasattr(own, "patch") else [])):
+        check_multiple(side, variant.multiple)
+    for one in frames.sizes:
+        made.refuse(kind, one, own)
+    default = Path(f"{variant.name}-{target}-{precision}{SUFFIX}")
+    return Plan(
+        variant, chosen, options, frames, kind, own, cascade, band_px, output or default
+    )
+
+
+def _split(
+    variant: Variant, target: Target, kind: str, precision: str, given: dict[str, Any]
+) -> tuple[TargetOptions, Any]:
+    """What was given, to the target and to the net's graphs.
+
+    Raises:
+        OptionError: an option that neither has.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    of_target = {row.name for row in declared(target.options)}
+    sizes = load_part(variant.net.sizes) if variant.net.sizes else None
+    rows = declared(sizes) if sizes is not None else ()
+    of_net = {row.name: row for row in rows}
+    for name in given:
+        if name in of_target:
+            continue
+        if name not in of_net:
+            raise OptionError(
+                f"{name} has no meaning for {variant.name} to {target.name}; there are: "
+                + (", ".join((*of_target, *of_net)) or "no options")
+            )
+        if of_net[name].cuts and kind not in of_net[name].cuts:
+            raise OptionError(
+                f"{name} has no meaning for the cut {kind} of {variant.name}: it is of "
+                f"{' and '.join(of_net[name].cuts)}"
+            )
+    first = {name: value for name, value in given.items() if name in of_target}
+    own = {name: value for name, value in given.items() if name not in of_target}
+    options = read(target.options, first, f"target {target.name}", precision=precision)
+    return options, None if sizes is None else read(sizes, own, variant.name)
+
+
+def _check_cascade(variant: Variant, cascade: Variant | None, band_px: int | None) -> None:
+    if cascade is None:
+        if band_px is not None:
+            raise OptionError("band_px is of the trimap stage: give a cascade too")
+        return
+    if not variant.net.needs_trimap:
+        raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
+    if not cascade.net.stage:
+        raise OptionError(f"{cascade.name} cannot estimate trimaps for another net")
+    if band_px is not None and band_px < 0:
+        raise OptionError(f"band_px {band_px}: at least 0 pixels")
+
+
+def _check_batch(
+    variant: Variant, options: TargetOptions, kind: str, batched: tuple[str, ...]
+) -> None:
+    """Refuse a dynamic batch where nothing would use it.
+
+    Raises:
+        OptionError: another cut or precision, or graphs for phones.
+    """
+    if kind not in batched:
+        raise OptionError(
+            f"a dynamic batch has no meaning for {variant.name}'s cut {kind}, whose host runs one "
+            "call after the other; nets on independent tiles have it"
+        )
+    if options.precision not in FLOATS:
+        raise OptionError(f"a dynamic batch is for {' and '.join(FLOATS)}: not calibrated for INT8")
+    if getattr(options, "ort", False):
+        raise OptionError("a dynamic batch is for servers and ort for phones: take one of them")
+
+
+def check_multiple(side: int, multiple: int) -> None:
+    """Refuse a side that the network cannot halve as often as it must.
+
+    Raises:
+        OptionError: naming the two nearest sides that fit.
+    """
+    if side < multiple or side % multiple:
+        low = max(side // multiple, 1) * multiple
+        raise OptionError(
+            f"size {side} is not a multiple of {multiple}; "
+            f"the nearest are {low} and {low + multiple}"
+        )

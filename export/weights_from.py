@@ -1,0 +1,86 @@
+"""Where an export's network comes from: a checkpoint, the shipped weights, chance, the caller."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from edgematte.checkpoint import fingerprint, load_model, random_model
+from edgematte.errors import OptionError
+from edgematte.manifest import Weights
+from edgematte.net import Variant
+from edgematte.nets import variants
+
+
+@dataclass(frozen=True)
+class WeightsFrom:
+    """The source of a network; by default the weights that ship with edgematte.
+
+    Args:
+        file: a checkpoint, or ``hf:OWNER/NAME``.
+        random: seeded random weights, for trying the tool chain.
+        seed: of the random weights.
+        config: options of the model with random weights.
+        module: a trained module of one of the classes that nets name.
+
+    Raises:
+        OptionError: two sources at once, or options of the random weights without them.
+    """
+
+    file: Path | str | None = None
+    random: bool = False
+    seed: int = 0
+    config: Mapping[str, int] | None = None
+    module: nn.Module | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there is one source."""
+        given = [
+            name
+            for name, there in (
+                ("weights", self.file is not None),
+                ("random_weights", self.random),
+                ("a module", self.module is not None),
+            )
+            if there
+        ]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)} exclude each other: give one")
+        if self.config is not None and not self.random:
+            raise OptionError("config is of random weights: other weights bring their own")
+
+    @contextmanager
+    def network(self, variant: Variant) -> Iterator[tuple[nn.Module, Weights]]:
+        """The network in evaluation mode; a caller's module gets its modes back afterwards.
+
+        Raises:
+            CheckpointError: weights that do not fit.
+        """
+        if self.random:
+            yield random_model(variant, dict(self.config or {}), self.seed)
+        elif self.module is None:
+            yield load_model(variant, None if self.file is None else Path(self.file))
+        else:
+            modes = {part: part.training for part in self.module.modules()}
+            try:
+                yield self.module.eval(), Weights("module", fingerprint(self.module))
+            finally:
+                for part, training in modes.items():
+                    part.training = training
+
+
+def variant_of(module: nn.Module) -> Variant:
+    """The variant of a module of a class that a net names.
+
+    Raises:
+        OptionError: a module of any other class.
+    """
+    kind = f"{type(module).__module__}:{type(module).__qualname__}"
+    known = variants()
+    able = [variant for variant in known.values() if variant.network == kind]
+    if able:  # of several sizes of one class the one with its options, else the first
+        config = getattr(module, "config", None)
+        return next((v for v in able if dict(v.config) == config), able[0])
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(known)}")

@@ -1,0 +1,89 @@
+"""Opening a bundle for use: its graphs on an engine, its host side with the options given."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgematte.errors import OptionError
+from edgematte.nets import find, plug_in
+from edgematte.runtime.bundle import Bundle, open_bundle
+from edgematte.runtime.capabilities import Batched, able
+from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
+from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.matter import Matter
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.pipeline import pipeline_for
+
+
+def load(
+    bundle: Path | str | None = None,
+    *,
+    engine: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    engine_cache: Path | str | None = None,
+    batch: int = 1,
+    plugins: Iterable[str] = (),
+    **options: Any,
+) -> Matter:
+    """Load a bundle; without one, the default that ships with edgematte.
+
+    Args:
+        bundle: path of a ``.edgematte`` folder.
+        engine: onnxruntime, openvino or coreml; by default the bundle's own.
+        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
+        threads: worker threads of the engine; by default its own choice.
+        engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
+        batch: of bundles exported with a dynamic batch: tiles that run in one call.
+        plugins: modules that bring nets of their own and are not installed as packages.
+        **options: what the bundle's net declares, such as ``max_regions`` or ``steps``;
+            ``edgematte matte --help`` lists every net's.
+
+    Raises:
+        BundleError: a missing, damaged or unknown bundle.
+        EngineError: the engine or device asked for is not here. There is no silent fallback.
+        OptionError: a number of threads below 1, an engine cache for another device, or an option
+            that the bundle's net does not have.
+        PluginError: a plug-in that cannot be used.
+    """
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
+    if batch < 1:
+        raise OptionError(f"batch {batch}: at least 1")
+    if engine_cache and not (device or "").startswith("tensorrt"):
+        raise OptionError("engine_cache is for device tensorrt; leave it out")
+    plug_in(plugins)
+    opened = open_bundle(bundle)
+    name = engine_for(opened.manifest.target, engine)
+    half = opened.manifest.precision == "fp16"
+    cache = Path(engine_cache) if engine_cache else None
+    settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
+    return matter_from(opened, name, settings, options)
+
+
+def matter_from(
+    bundle: Bundle,
+    engine: str,
+    settings: EngineOptions | None = None,
+    options: dict[str, Any] | None = None,
+) -> Matter:
+    """A Matter from an opened bundle and the name of an engine that can run it."""
+    manifest, settings = bundle.manifest, settings or EngineOptions()
+    variant = find(manifest.model)
+    chosen = read_load_options(variant, options or {})
+    graphs = {
+        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, settings))
+        for graph in manifest.graphs
+    }
+    sourced = pipeline_for(
+        variant, manifest.host, graphs, stage=manifest.trimap_stage, options=chosen
+    )
+    if settings.batch != 1:
+        inner = able(sourced.pipeline, Batched)
+        if inner is None or not any(g.dynamic_batch for g in manifest.graphs):
+            raise OptionError(
+                f"batch {settings.batch}: this bundle of {manifest.model} runs one call at a time; "
+                "export a net on tiles to onnx with a dynamic batch, or leave batch out"
+            )
+        inner.take(settings.batch)
+    return Matter(bundle, variant, sourced, engine)

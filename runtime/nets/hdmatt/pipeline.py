@@ -1,0 +1,149 @@
+"""Host side of HDMatt: features of the patches, contexts for each, alpha, stitching (eq. 1-6)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import OptionError
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.explanation import Explanation, patch_of, pixel_to_explain
+from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
+from edgematte.runtime.nets.hdmatt.explanation import explain
+from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.nets.hdmatt.journal import Journal
+from edgematte.runtime.patches import (
+    Stitcher,
+    known_alpha,
+    patch_grid,
+    unknown_in,
+    walk,
+    window,
+)
+from edgematte.runtime.pipeline import need
+from edgematte.runtime.trimap import FOREGROUND, UNKNOWN, keep_known
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+def pipeline(
+    host: PatchesHost, graphs: Mapping[str, GraphCall], options: Options | None = None
+) -> "Patches":
+    """The pipeline over the graphs of a bundle.
+
+    Raises:
+        BundleError: a graph is missing.
+    """
+    for name in ("bank", "query") if host.k else ("query",):
+        need(graphs, name, host.cut)
+    return Patches(host, graphs, None if options is None else options.memory_mb)
+
+
+class Patches:
+    """Patches with unknown pixels one by one, row by row; the others are known already.
+
+    Memory is the picture, its trimap and alpha, one row of patches, and the features of at most
+    ``host.candidates`` patches: as float32 where those are all the patches there are, else as
+    float16, and beyond a limit in a temporary file.
+    """
+
+    def __init__(
+        self, host: PatchesHost, graphs: Mapping[str, GraphCall], memory_mb: float | None = None
+    ) -> None:
+        """``graphs`` holds ``query``, and ``bank`` where patches see each other.
+
+        ``memory_mb`` is how much of the features is kept in memory (1e6 bytes); None: all.
+        """
+        self.host, self.graphs, self.memory_mb = host, graphs, memory_mb
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`."""
+        assert trimap is not None
+        return self.resume(picture, trimap, clock, None)
+
+    def resume(
+        self, picture: Bytes, trimap: Bytes, clock: Clock, journal: Path | None, work: str = ""
+    ) -> tuple[Floats, Bytes]:
+        """The same; finished patches are recorded at ``journal``, and those found there are kept.
+
+        ``work`` names what else the alpha depends on: weights, precision, engine. The journal
+        stays; whoever has written the result removes it.
+
+        Raises:
+            OptionError: a journal of another picture, trimap or work.
+        """
+        side, overlap = self.host.patch, self.host.overlap
+        size = picture.shape[1], picture.shape[0]
+        patches = list(walk(patch_grid(size, side, overlap)))
+        with clock("host.trimap"):
+            unknown = unknown_in(trimap, patches)
+        clock.counts["patches"] = len(patches)
+        clock.counts["patches refined"] = int(unknown.sum())
+        if not unknown.any():
+            return (trimap == FOREGROUND).astype(np.float32), trimap
+        record = None
+        if journal is not None:
+            record = Journal(journal, _identity(self.host, picture, trimap, work))
+        stitcher = Stitcher(size, side, overlap)
+        bank = ContextBank(self.host, self.graphs, picture, trimap, patches, clock, self.memory_mb)
+        with nullcontext() if record is None else closing(record), bank:
+            for i, patch in enumerate(patches):
+                known = window(trimap, patch)
+                if not unknown[i]:
+                    with clock("host.stitch"):
+                        stitcher.add(patch, known_alpha(known, side))
+                    continue
+                if record is not None and i in record:
+                    values = record.get(i)
+                else:
+                    alpha = bank.matte(i)
+                    values = alpha[: known.shape[0], : known.shape[1]][known == UNKNOWN]
+                    if record is not None:
+                        record.put(i, values)
+                with clock("host.stitch"):
+                    stitcher.add(patch, patch_alpha(known, values, side))
+        with clock("host.stitch"):
+            return keep_known(stitcher.finish(), trimap), trimap
+
+    def explain(
+        self, picture: Bytes, trimap: Bytes, clock: Clock, pixel: tuple[int, int] | None = None
+    ) -> Explanation:
+        """Which patches the patch of a pixel (x, y) looks at, and where; by default of one chosen.
+
+        Raises:
+            OptionError: the pixel is not unknown, or there are no contexts.
+        """
+        side, overlap = self.host.patch, self.host.overlap
+        if not self.host.k:
+            raise OptionError("this bundle's patches see no other patches: nothing to explain")
+        patches = list(walk(patch_grid((picture.shape[1], picture.shape[0]), side, overlap)))
+        pixel = pixel_to_explain(trimap, patches) if pixel is None else pixel
+        number = patch_of(pixel, trimap, patches)
+        graphs, limit = self.graphs, self.memory_mb
+        with ContextBank(self.host, graphs, picture, trimap, patches, clock, limit) as bank:
+            return explain(bank, number, pixel)
+
+
+def patch_alpha(known: Bytes, values: Floats, side: int) -> Floats:
+    """Alpha (side, side) from the trimap's part (h, w) and the values of its unknown pixels."""
+    alpha = np.zeros((side, side), np.float32)
+    inside = alpha[: known.shape[0], : known.shape[1]]
+    inside[known == FOREGROUND] = 1
+    inside[known == UNKNOWN] = values
+    return alpha
+
+
+def _identity(host: PatchesHost, picture: Bytes, trimap: Bytes, work: str) -> str:
+    """sha256 of everything that alpha depends on."""
+    text = f"{json.dumps(asdict(host), sort_keys=True)} {picture.shape} {work}\n"
+    digest = hashlib.sha256(text.encode())
+    for plane in (picture, trimap):
+        digest.update(np.ascontiguousarray(plane).data)
+    return digest.hexdigest()

@@ -1,0 +1,44 @@
+"""What the host side of the lightweight net has to know, by cut, and what an export may be told."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgematte.errors import BundleError
+from edgematte.host import TrimapHost
+from edgematte.options import option
+from edgematte.ranges import SIDE
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedHost(TrimapHost):
+    """One graph on the reduced picture."""
+
+    KIND: ClassVar[str] = "fused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitHost(TrimapHost):
+    """SN on the reduced picture, MRN on full-resolution patches."""
+
+    KIND: ClassVar[str] = "split"
+
+    patch: int  # side of a full-resolution patch, px
+    overlap: int  # width shared by neighbouring patches, the margin of eq. 5, px
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if not 0 <= self.overlap < self.patch:
+            raise BundleError(
+                f"patch {self.patch}, overlap {self.overlap}: the overlap should be less than the "
+                "patch"
+            )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What an export may be told of the graphs' sizes."""
+
+    patch: int = option(
+        320, help="side of the patches that are refined", range=SIDE, cuts=("split",)
+    )

@@ -1,0 +1,140 @@
+"""Host side of the lightweight net: fused cut (one graph) and split cut (any resolution)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import OptionError
+from edgematte.host import TrimapHost
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
+from edgematte.runtime.patches import Patch, Stitcher, crop, known_alpha, patch_grid, walk, window
+from edgematte.runtime.pipeline import Pipeline, need
+from edgematte.runtime.planes import to_input
+from edgematte.runtime.resize import resize_picture, resize_planes
+from edgematte.runtime.trimap import (
+    UNKNOWN,
+    estimate_trimap,
+    trimap_probabilities,
+)
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
+
+
+def pipeline(
+    host: FusedHost | SplitHost, graphs: Mapping[str, GraphCall], options: object = None
+) -> Pipeline:
+    """The pipeline of a cut; this net has no options.
+
+    Raises:
+        BundleError: a graph is missing.
+    """
+    for name in GRAPHS[host.cut]:
+        need(graphs, name, host.cut)
+    return Split(host, graphs) if isinstance(host, SplitHost) else Fused(host, graphs)
+
+
+class Fused:
+    """Reduce the picture, one graph, enlarge alpha."""
+
+    def __init__(self, host: FusedHost, graphs: Mapping[str, GraphCall]) -> None:
+        """``graphs`` holds ``matte``: image -> alpha, trimap."""
+        self.host, self.graph = host, graphs["matte"]
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`. A given trimap is refused: this cut has nowhere to put it."""
+        if trimap is not None:
+            raise OptionError(
+                "this bundle is one fused graph and takes no trimap; export the split cut"
+            )
+        size = picture.shape[1], picture.shape[0]
+        with clock("host.reduce"):
+            image = to_input(resize_picture(picture, self.host.size))
+        with clock("graph.matte"):
+            answer = self.graph(image=image)
+        with clock("host.enlarge"):
+            alpha = enlarge(answer["alpha"][0], size)
+        with clock("host.trimap"):
+            trimap = estimate(self.host, answer["trimap"][0], size)
+        return alpha, trimap
+
+
+class Split:
+    """SN on the reduced picture; MRN on the full-resolution patches that hold unknown pixels."""
+
+    def __init__(self, host: SplitHost, graphs: Mapping[str, GraphCall]) -> None:
+        """``graphs`` holds ``segment``: image -> trimap, and ``refine``: image, trimap -> alpha."""
+        self.host, self.segment, self.refine = host, graphs["segment"], graphs["refine"]
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`. A given trimap replaces SN's answer."""
+        host = self.host
+        size = picture.shape[1], picture.shape[0]
+        probabilities = None
+        if trimap is None:
+            with clock("host.reduce"):
+                image = to_input(resize_picture(picture, host.size))
+            with clock("graph.segment"):
+                probabilities = self.segment(image=image)["trimap"][0]
+            with clock("host.trimap"):
+                trimap = estimate(host, probabilities, size)
+        side, overlap = host.patch, host.overlap
+        stitcher = Stitcher(size, side, overlap)
+        for patch in walk(patch_grid(size, side, overlap)):
+            known = window(trimap, patch)
+            if not (known == UNKNOWN).any():
+                with clock("host.stitch"):
+                    stitcher.add(patch, known_alpha(known, side))
+                continue
+            with clock("host.crop"):
+                image = to_input(crop(picture, patch).astype(np.uint8, copy=False))
+                classes = probability_patch(probabilities, trimap, patch, size)
+            with clock("graph.refine"):
+                alpha = self.refine(image=image, trimap=classes[None])["alpha"][0, 0]
+            with clock("host.stitch"):
+                stitcher.add(patch, alpha)
+        with clock("host.stitch"):
+            return stitcher.finish(), trimap
+
+
+def enlarge(alpha: Floats, size: tuple[int, int]) -> Floats:
+    """Alpha (1, h, w) -> (H, W) in [0, 1]; ``size`` is (W, H)."""
+    whole: Floats = resize_planes(alpha, size)[0]
+    np.clip(whole, 0, 1, out=whole)
+    return whole
+
+
+def probability_patch(
+    probabilities: Floats | None, trimap: Bytes, patch: Patch, size: tuple[int, int]
+) -> Floats:
+    """Class probabilities (3, side, side) of one patch.
+
+    From SN's ``probabilities`` (3, h, w), enlarged bilinearly to the picture's ``size`` (W, H); or,
+    where they are None, one-hot from the ``trimap`` (H, W) that was given.
+    """
+    known = window(trimap, patch)
+    if probabilities is None:
+        planes = trimap_probabilities(known)
+    else:
+        rows, columns = known.shape
+        across, down = probabilities.shape[2] / size[0], probabilities.shape[1] / size[1]
+        left, top = patch.left * across, patch.top * down
+        box = (left, top, left + columns * across, top + rows * down)
+        planes = resize_planes(probabilities, (columns, rows), box)
+    missing = [(0, 0)] + [(0, patch.side - n) for n in planes.shape[1:]]
+    if missing[1][1] or missing[2][1]:
+        planes = np.pad(planes, missing, mode="reflect")
+    return planes
+
+
+def estimate(host: TrimapHost, probabilities: Floats, size: tuple[int, int]) -> Bytes:
+    """SN's probabilities (3, h, w) -> trimap (H, W); ``size`` is (W, H)."""
+    return estimate_trimap(
+        probabilities, size, unknown_threshold=host.unknown_threshold, band_px=host.band_px
+    )

@@ -1,0 +1,70 @@
+"""What the host side of the regional net has to know, and what it may be told."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgematte.errors import BundleError
+from edgematte.host import Host
+from edgematte.options import option
+from edgematte.ranges import Range
+
+CELL_PX = 8
+"""Side of a cell; the region around it is twice as wide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionsHost(Host):
+    """A coarse net on the frame, then cells of 8x8 pixels refined N at a time."""
+
+    KIND: ClassVar[str] = "regions"
+
+    regions: int  # cells that one call of a graph refines
+    max_regions: int | None = None  # cells refined at the most, the most uncertain ones
+    k: int | None = None  # nearest cells that a cell attends to; None: to no other
+    search_range: int | None = None  # cells of less than it along both axes have a bias each
+    aliasing: bool | None = None  # test that on the flat index, as the authors' code does
+    bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if any(side % CELL_PX for side in self.size):
+            raise BundleError(
+                f"size {list(self.size)}: both sides should be multiples of {CELL_PX}"
+            )
+        if self.regions < 1:
+            raise BundleError(f"regions {self.regions}: at least 1")
+        if self.max_regions is not None and self.max_regions < 0:
+            raise BundleError(f"max_regions {self.max_regions}: at least 0")
+        if not self.k:
+            return
+        if self.k < 1 or self.search_range is None or self.search_range < 1 or self.aliasing is None:
+            raise BundleError("attention needs k and search_range of at least 1, and aliasing")
+        rows = (2 * self.search_range - 1) ** 2 + 1
+        if self.bias_table is None or len(self.bias_table) != rows:
+            raise BundleError(
+                f"bias_table should have {rows} rows for search_range {self.search_range}"
+            )
+        if len({len(row) for row in self.bias_table}) != 1:
+            raise BundleError("the rows of bias_table should be of one length")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `load` may be told."""
+
+    max_regions: int | None = option(
+        None, help="refine so many of the most uncertain regions of a picture", range=Range(0)
+    )
+    budget_ms: float | None = option(
+        None,
+        help="from picture to alpha: refine as many regions as there is time for",
+        range=Range(0, unit="milliseconds", whole=False, above=True),
+    )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What an export may be told of the graphs' sizes."""
+
+    regions: int = option(512, help="cells that one call refines", range=Range(1, 65536))
