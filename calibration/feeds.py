@@ -17,8 +17,8 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import Host, StageHost
-from edgematte.progress import Progress, silent
 from edgematte.net import Variant
+from edgematte.progress import Progress, silent
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgematte.check.engines import CheckEngine
 from edgematte.export.capture import TorchGraph
-from edgematte.export.report import size_of
 from edgematte.export.estimator import estimator_for
+from edgematte.export.report import size_of
 from edgematte.export.torch_graph import torch_calls
 from edgematte.host import Host, StageHost
 from edgematte.manifest import Graph
@@ -19,8 +19,8 @@ from edgematte.metrics import scores
 from edgematte.net import Variant
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import RunnableGraph
-from edgematte.runtime.resize import resize_picture
 from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.resize import resize_picture
 
 LONGEST_PX = 768
 """Held-out pictures are reduced to this: an error of rounding shows at any size."""

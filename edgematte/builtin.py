@@ -3,7 +3,7 @@
 from edgematte.net import Net, Variant
 
 MODELS, CUTS = "edgematte.models", "edgematte.export.cuts"
-NETS, TRAINING = "edgematte.runtime.nets", "edgematte.training"
+NETS, TRAINING = "edgematte.runtime.nets", "edgematte.training.nets"
 
 LIGHTWEIGHT = Net(
     name="lightweight",
@@ -18,7 +18,7 @@ LIGHTWEIGHT = Net(
     steps=f"{NETS}.lightweight.steps:STEPS",
     patches=f"{NETS}.lightweight.steps:patches_of",
     sizes=f"{NETS}.lightweight.host:Sizes",
-    recipes=f"{TRAINING}.recipes:LIGHTWEIGHT",
+    recipes=f"{TRAINING}.lightweight:RECIPES",
     stage=f"{CUTS}.lightweight:trimap_stage",
     multiple=64,
     variants={
@@ -63,7 +63,7 @@ REGIONAL = Net(
     options=f"{NETS}.regional.host:Options",
     sizes=f"{NETS}.regional.host:Sizes",
     keys=f"{MODELS}.regional_keys:from_official",
-    recipes=f"{TRAINING}.recipes:REGIONAL",
+    recipes=f"{TRAINING}.regional:RECIPES",
     multiple=128,
     variants={
         "regional": Variant(_REGIONAL),
@@ -114,7 +114,7 @@ VITMATTE = Net(
     pads=True,
     sizes=f"{NETS}.vitmatte.host:Sizes",
     keys=f"{MODELS}.vitmatte_keys:from_official",
-    recipes=f"{TRAINING}.recipes:VITMATTE",
+    recipes=f"{TRAINING}.vitmatte:RECIPES",
     multiple=32,
     needs_trimap=True,
     variants={
@@ -139,7 +139,7 @@ HDMATT = Net(
     patches=f"{NETS}.hdmatt.steps:patches_of",
     options=f"{NETS}.hdmatt.host:Options",
     sizes=f"{NETS}.hdmatt.host:Sizes",
-    recipes=f"{TRAINING}.recipes:HDMATT",
+    recipes=f"{TRAINING}.hdmatt:RECIPES",
     multiple=8,
     needs_trimap=True,
     unpools=True,
@@ -177,12 +177,15 @@ DIFFMATTE = Net(
     options=f"{NETS}.diffmatte.host:Options",
     sizes=f"{NETS}.diffmatte.host:Sizes",
     keys=f"{MODELS}.diffmatte_keys:from_official",
-    recipes=f"{TRAINING}.recipes:DIFFMATTE",
+    recipes=f"{TRAINING}.diffmatte:RECIPES",
     multiple=32,
     needs_trimap=True,
     variants={
-        "diffmatte-vits": Variant(_DIFFMATTE_VITS),
-        "diffmatte-vitb": Variant({**_DIFFMATTE_VITS, "dim": 768, "heads": 12}),
+        "diffmatte-vits": Variant(_DIFFMATTE_VITS, recipes=f"{TRAINING}.diffmatte:VIT_RECIPES"),
+        "diffmatte-vitb": Variant(
+            {**_DIFFMATTE_VITS, "dim": 768, "heads": 12},
+            recipes=f"{TRAINING}.diffmatte:VIT_RECIPES",
+        ),
         "diffmatte-res34": Variant(
             {"width": 64, "base": 32}, network=f"{MODELS}.diffmatte:DiffMatteRes34"
         ),

@@ -23,6 +23,7 @@ class Variant:
     network: str = ""  # module:class
     multiple: int = 0  # sides of the graph's picture are multiples of this
     weights: str = ""  # name under edgematte/weights, empty where none are shipped
+    recipes: str = ""  # module:mapping
     name: str = ""  # filled in by `Net.variant`, as is the next
     of: "Net | None" = None
 
@@ -69,6 +70,7 @@ class Net:
             paper=own.paper or self.paper,
             network=own.network or self.network,
             multiple=own.multiple or self.multiple,
+            recipes=own.recipes or self.recipes,
             name=name,
             of=self,
         )

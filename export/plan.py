@@ -98,9 +98,7 @@ def plan(
     for one in frames.sizes:
         made.refuse(kind, one, own)
     default = Path(f"{variant.name}-{target}-{precision}{SUFFIX}")
-    return Plan(
-        variant, chosen, options, frames, kind, own, cascade, band_px, output or default
-    )
+    return Plan(variant, chosen, options, frames, kind, own, cascade, band_px, output or default)
 
 
 def _split(

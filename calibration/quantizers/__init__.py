@@ -15,6 +15,7 @@ from edgematte.errors import ExportError
 from edgematte.net import load_part
 from edgematte.targets import Target
 
+
 def quantizable(
     target: Target, model: Any, feeds: Iterable[Mapping[str, NDArray[Any]]] | None
 ) -> Quantizable:

@@ -20,7 +20,7 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.errors import OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight import Lightweight
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.nets import find
 from edgematte.training.classical import METHODS, classical_matte, half_matte
 from edgematte.training.folders import picture_files
 from edgematte.training.matte import SIDE_PX, Alpha, matte_given, matte_whole
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_sources(parser)
     options = parser.parse_args(arguments)
     folders = parse_sources(options)
-    model, _ = load_model(LIGHTWEIGHT, options.weights)
+    model, _ = load_model(find("lightweight"), options.weights)
     assert isinstance(model, Lightweight)
     report: dict[str, Any] = {}
     gallery = Gallery()

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from edgematte.checkpoint import load_model
 from edgematte.errors import CheckpointError, EdgematteError, OptionError
-from edgematte.registry import Family, family
+from edgematte.net import Variant
+from edgematte.nets import find
 from edgematte.training.checkpoint import save_weights
 from edgematte.training.recipes import recipe
 
 
 def join(
-    model: Family,
+    model: Variant,
     part: str,
     source: Path,
     rest: Path,
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         towards, share = None, 0.0
         if options.towards:
             towards, share = Path(options.towards[0]), float(options.towards[1])
-        model = family(options.model)
+        model = find(options.model)
         join(model, options.part, options.source, options.rest, options.output, towards, share)
     except (EdgematteError, OSError, ValueError) as error:
         print(f"join: {error}", file=sys.stderr)

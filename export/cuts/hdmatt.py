@@ -100,9 +100,7 @@ class AloneGraph(nn.Module):
 class HDMattCut(Cut):
     """Patches."""
 
-    def host(
-        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
-    ) -> PatchesHost:
+    def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> PatchesHost:
         """See :class:`Cut`; ``size`` means nothing to this net.
 
         The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
@@ -126,13 +124,17 @@ class HDMattCut(Cut):
         image = Spec("image", (1, 3, side, side), "float32", "NCHW", UNIT, "RGB bytes / 255")
         classes = "one-hot: background, foreground, unknown"
         trimap = Spec("trimap", (1, 3, side, side), "float32", "NCHW", UNIT, classes)
-        alpha = Spec("alpha", (1, 1, side, side), "float32", "NCHW", UNIT, "alpha, known pixels exact")
+        alpha = Spec(
+            "alpha", (1, 1, side, side), "float32", "NCHW", UNIT, "alpha, known pixels exact"
+        )
         if model.context is None:
             return [TorchGraph(Graph("query", (image, trimap), (alpha,)), AloneGraph(model))]
         guided = model.config["cpc"] == TGNL
         small, k = side // STRIDE, model.k
 
-        def maps(name: str, count: int, channels: int, meaning: str, span: tuple[float, float]) -> Spec:
+        def maps(
+            name: str, count: int, channels: int, meaning: str, span: tuple[float, float]
+        ) -> Spec:
             return Spec(name, (count, channels, small, small), "float32", "NCHW", span, meaning)
 
         key = maps("key", 1, width, "key, by theta", ANY)
@@ -141,7 +143,9 @@ class HDMattCut(Cut):
             key,
             maps("value", 1, 2 * width, "value as a context, by phi", ANY),
             own,
-            Spec("query", (1, width), "float32", "NC", ANY, "mean key of the unknown region, eq. 1"),
+            Spec(
+                "query", (1, width), "float32", "NC", ANY, "mean key of the unknown region, eq. 1"
+            ),
             Spec("context", (1, width), "float32", "NC", ANY, "mean key, eq. 1"),
         ]
         given = [
@@ -151,7 +155,9 @@ class HDMattCut(Cut):
         if guided:
             banked.append(maps("mask", 1, 3, "classes at 1/8", UNIT))
             given.append(maps("masks", k, 3, "classes of the contexts", UNIT))
-        pad = Spec("pad", (1, k), "float32", "NK", (MISSING, 0.0), "0, or -1e4 for a missing context")
+        pad = Spec(
+            "pad", (1, k), "float32", "NK", (MISSING, 0.0), "0, or -1e4 for a missing context"
+        )
         bank = Graph("bank", (image, trimap), tuple(banked))
         query = Graph("query", (image, trimap, key, own, *given, pad), (alpha,))
         module = QueryGraph(model) if guided else PlainQueryGraph(model)

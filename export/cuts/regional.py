@@ -89,9 +89,7 @@ class RefineAlone(nn.Module):
 class RegionalCut(Cut):
     """Regions."""
 
-    def host(
-        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
-    ) -> RegionsHost:
+    def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> RegionsHost:
         """See :class:`Cut`."""
         assert isinstance(model, Regional)
         if model.cra is None:
@@ -114,7 +112,9 @@ class RegionalCut(Cut):
         meaning = "P(background), P(unknown), P(foreground) of the cells"
         whole = (
             Spec("alpha", (1, 1, height, width), "float32", "NCHW", UNIT, "coarse alpha, bilinear"),
-            Spec("cell_alpha", (1, 1, *cells), "float32", "NCHW", UNIT, "coarse alpha of the cells"),
+            Spec(
+                "cell_alpha", (1, 1, *cells), "float32", "NCHW", UNIT, "coarse alpha of the cells"
+            ),
             Spec("cell_trimap", (1, 3, *cells), "float32", "NCHW", UNIT, meaning),
         )
         coarse = TorchGraph(Graph("coarse", (image,), whole), Coarse(model))
@@ -126,7 +126,12 @@ class RegionalCut(Cut):
         group = model.k + 1
         skips = tuple(
             Spec(
-                f"skip{side}", (n, c, side, side), "float32", "NCHW", ANY, f"features at {side}x{side}"
+                f"skip{side}",
+                (n, c, side, side),
+                "float32",
+                "NCHW",
+                ANY,
+                f"features at {side}x{side}",
             )
             for side, c in ((8, base), (4, 2 * base), (2, 2 * base))
         )
@@ -154,7 +159,9 @@ class RegionalCut(Cut):
         alpha = model(_reflect(image, frame.size)).alpha[:, :, : frame.used[1], : frame.used[0]]
         if frame.used != frame.picture:
             shape = frame.picture[1], frame.picture[0]
-            alpha = F.interpolate(alpha, shape, mode="bilinear", align_corners=False, antialias=True)
+            alpha = F.interpolate(
+                alpha, shape, mode="bilinear", align_corners=False, antialias=True
+            )
         return np.asarray(alpha[0, 0].clamp(0, 1).numpy(), np.float32)
 
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:

@@ -54,7 +54,9 @@ class CoreMlWriter(Writer):
                     outputs=[_output(t, picture, options) for t in graph.outputs],
                     minimum_deployment_target=getattr(ct.target, RELEASES[options.min_ios]),
                     compute_precision=(
-                        ct.precision.FLOAT32 if options.precision == "fp32" else ct.precision.FLOAT16
+                        ct.precision.FLOAT32
+                        if options.precision == "fp32"
+                        else ct.precision.FLOAT16
                     ),
                     skip_model_load=True,
                 )
@@ -80,7 +82,9 @@ class CoreMlWriter(Writer):
             graph,
             image_io=picture,
             inputs=tuple(_declared(t, picture and _is_picture(t), 255) for t in graph.inputs),
-            outputs=tuple(_declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs),
+            outputs=tuple(
+                _declared(t, eight_bit and t.name == "alpha", 255) for t in graph.outputs
+            ),
         )
 
     def tools(self) -> dict[str, str]:

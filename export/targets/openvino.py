@@ -32,7 +32,10 @@ class OpenVinoWriter(Writer):
         for port, tensor in zip(model.outputs, capture.graph.outputs, strict=True):
             port.get_tensor().set_names({tensor.name})
         for number, node in enumerate(model.get_ordered_ops()):
-            if node.get_type_name() not in ("Parameter", "Result"):  # the converter's names count on
+            if node.get_type_name() not in (
+                "Parameter",
+                "Result",
+            ):  # the converter's names count on
                 node.set_friendly_name(f"{node.get_type_name()}_{number}")
         return model
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 from edgematte.runtime.nets.hdmatt.feature_store import FeatureStore
-from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
 from edgematte.runtime.patches import Patch, crop
 from edgematte.runtime.planes import to_input

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.explanation import Explanation, patch_of, pixel_to_explain
+from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
 from edgematte.runtime.nets.hdmatt.explanation import explain
 from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
-from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.nets.hdmatt.journal import Journal
 from edgematte.runtime.patches import (
     Stitcher,

@@ -52,9 +52,7 @@ def contexts(host: PatchesHost, query_vector: Floats, context_vectors: Floats) -
     return {"chosen": chosen, "pad": pad(len(chosen), host.k)}
 
 
-def stitch(
-    host: PatchesHost, patches: NDArray[np.int32], alphas: Floats, trimap: Bytes
-) -> Arrays:
+def stitch(host: PatchesHost, patches: NDArray[np.int32], alphas: Floats, trimap: Bytes) -> Arrays:
     """Alpha of the picture from those of its patches, known pixels exact."""
     stitcher = Stitcher((trimap.shape[1], trimap.shape[0]), host.patch, host.overlap)
     for row, alpha in zip(patches, alphas, strict=True):

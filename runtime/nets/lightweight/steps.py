@@ -1,6 +1,5 @@
 """The lightweight net's host steps, declared for records, checks and ports of the host side."""
 
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -38,7 +38,12 @@ class RegionsHost(Host):
             raise BundleError(f"max_regions {self.max_regions}: at least 0")
         if not self.k:
             return
-        if self.k < 1 or self.search_range is None or self.search_range < 1 or self.aliasing is None:
+        if (
+            self.k < 1
+            or self.search_range is None
+            or self.search_range < 1
+            or self.aliasing is None
+        ):
             raise BundleError("attention needs k and search_range of at least 1, and aliasing")
         rows = (2 * self.search_range - 1) ** 2 + 1
         if self.bias_table is None or len(self.bias_table) != rows:

@@ -1,16 +1,20 @@
 """What the regional net is trained on and shown by: whole frames, and their unknown cells."""
 
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor, cat
 from torch.nn import functional as F
 
 from edgematte.models.regional import CELL_PX, UNKNOWN, Regional, crop_cells
 from edgematte.models.swin_backbone import from_swin
+from edgematte.training import parts
 from edgematte.training.data import Batch
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target
 from edgematte.training.losses.regional import cell_classes, coarse_loss, regional_loss
+from edgematte.training.schedule import Recipe, Stage
 from edgematte.training.trimaps import chance
 
 MOST_CELLS = 1024  # refined in one batch; *chosen*
@@ -97,3 +101,36 @@ def preview(model: Regional, batch: Batch) -> dict[str, Tensor]:
 def backbone(model: Regional, state: dict[str, Tensor], source: str) -> None:
     """Start the coarse net's encoder from a Swin."""
     from_swin(model.coarse_net.encoder, state, source)
+
+
+REGIONAL = Recipe(
+    model="regional",
+    losses=losses,
+    preview=preview,
+    # The paper gives no figures of its training: all of these are *chosen*. Whole frames, as large
+    # as a small machine allows; BatchNorm is in the refining net alone, over hundreds of cells.
+    stages=(
+        Stage(0.60, 512, 512, 4),
+        Stage(0.90, 896, 896, 2),
+        Stage(1.00, 896, 896, 2, keep_norms=True),
+    ),
+    tune_stages=(Stage(1.0, 896, 896, 2, keep_norms=True),),
+    learning_rate=2e-4,
+    tune_rate=5e-5,
+    betas=(0.9, 0.999),
+    optimizer="adamw",
+    weight_decay=0.05,  # as Swin's authors train it
+    backbone=backbone,
+)
+
+COARSE_NET = replace(
+    REGIONAL,
+    part="coarse_net",
+    losses=coarse_losses,
+    samples=parts.whole_scenes,
+    tune_stages=(Stage(0.7, 384, 384, 8), Stage(1.0, 512, 512, 4)),
+    tune_rate=REGIONAL.learning_rate,
+)
+
+RECIPES = {"": REGIONAL, COARSE_NET.part: COARSE_NET}
+"""By the part of the network that learns; "" is all of it."""

@@ -1,14 +1,18 @@
 """What DiffMatte is trained on and shown by: crops with random trimaps, noise, two passes."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from edgematte.models.diffmatte import DiffMatte
 from edgematte.models.vit import ViT
 from edgematte.models.vit_backbone import from_plain_vit
-from edgematte.training.crops import CropBatch
+from edgematte.training.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
+from edgematte.training.crops import CropBatch, collate_crops, crops
 from edgematte.training.losses.diffmatte import Denoiser, diffmatte_loss, draw_times, sample
 from edgematte.training.optimizer import layer_decay
+from edgematte.training.schedule import Recipe
 from edgematte.training.trimaps import chance, grey
 
 SHOWN_STEPS = 5
@@ -61,3 +65,25 @@ def backbone(model: DiffMatte, state: dict[str, Tensor], source: str) -> None:
     """Start from a plain transformer; for the variants with one."""
     assert isinstance(model.encoder, ViT)
     from_plain_vit(model.encoder, state, source)
+
+
+DIFFMATTE = Recipe(
+    model="diffmatte-vits",
+    losses=losses,
+    preview=preview,
+    # The authors': batches of 16 to 20 at 512 for 150 epochs.
+    stages=CROP_STAGES,
+    tune_stages=TUNE_CROP_STAGES,
+    # The authors' code, for ResNet-34 and Swin-T, as are the drops of the rate.
+    learning_rate=4e-4,
+    drops=((0.2, 0.1), (0.6, 0.05), (14 / 15, 0.01)),
+    tune_rate=1e-4,  # *chosen*
+    betas=(0.9, 0.999),
+    samples=crops,
+    collate=collate_crops,
+)
+DIFFMATTE_VIT = replace(DIFFMATTE, rate_scale=rate_scale, backbone=backbone)
+
+RECIPES = {"": DIFFMATTE}
+VIT_RECIPES = {"": DIFFMATTE_VIT}
+"""With a ViT, whose layers have rates of their own and whose backbone may be a plain one."""

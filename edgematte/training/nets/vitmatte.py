@@ -5,9 +5,11 @@ from torch import Tensor
 
 from edgematte.models.vit_backbone import from_plain_vit
 from edgematte.models.vitmatte import ViTMatte
-from edgematte.training.crops import CropBatch
+from edgematte.training.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
+from edgematte.training.crops import CropBatch, collate_crops, crops
 from edgematte.training.losses.vitmatte import vitmatte_loss
 from edgematte.training.optimizer import layer_decay
+from edgematte.training.schedule import Recipe
 from edgematte.training.trimaps import grey
 
 UNKNOWN_VALUE = 128 / 255  # as the host gives it
@@ -39,3 +41,26 @@ def rate_scale(model: ViTMatte, name: str) -> float:
 def backbone(model: ViTMatte, state: dict[str, Tensor], source: str) -> None:
     """Start from a plain transformer."""
     from_plain_vit(model.backbone, state, source)
+
+
+VITMATTE = Recipe(
+    model="vitmatte-s",
+    losses=losses,
+    preview=preview,
+    # The authors': batches of 32 at 512 for 100 epochs, 250 steps of warm-up.
+    stages=CROP_STAGES,
+    tune_stages=TUNE_CROP_STAGES,
+    # The paper's, as are AdamW, weight decay, layer decay and the drops of the rate.
+    learning_rate=5e-4,
+    drops=((0.3, 0.1), (0.9, 0.05)),
+    tune_rate=1e-4,  # *chosen*
+    betas=(0.9, 0.999),
+    optimizer="adamw",
+    weight_decay=0.1,
+    rate_scale=rate_scale,
+    backbone=backbone,
+    samples=crops,
+    collate=collate_crops,
+)
+
+RECIPES = {"": VITMATTE}

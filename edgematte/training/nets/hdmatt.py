@@ -6,7 +6,8 @@ from edgematte.models.hdmatt import HDMatt
 from edgematte.models.hdmatt_context import FOREGROUND, UNKNOWN
 from edgematte.models.resnet_backbone import from_resnet34
 from edgematte.training.losses.hdmatt import hdmatt_loss
-from edgematte.training.patches import PatchBatch, PatchSamples
+from edgematte.training.patches import PatchBatch, PatchSamples, collate_patches
+from edgematte.training.schedule import Recipe, Stage
 from edgematte.training.sources import Library
 
 
@@ -47,3 +48,22 @@ def preview(model: HDMatt, batch: PatchBatch) -> dict[str, Tensor]:
 def backbone(model: HDMatt, state: dict[str, Tensor], source: str) -> None:
     """Start the encoder from a ResNet-34 classifier (section 4.2)."""
     from_resnet34(model.encoder, state, source)
+
+
+HDMATT = Recipe(
+    model="hdmatt",
+    losses=losses,
+    preview=preview,
+    # Patches of 320 as in section 4.1; batches *chosen*: the paper's are of 32.
+    stages=(Stage(0.9, 320, 320, 4), Stage(1.0, 320, 320, 4, keep_norms=True)),
+    tune_stages=(Stage(1.0, 320, 320, 4, keep_norms=True),),  # *chosen*
+    learning_rate=5e-4,  # section 4.2, as are Adam, weight decay and cosine
+    tune_rate=1e-4,  # *chosen*
+    betas=(0.9, 0.999),
+    weight_decay=1e-4,
+    backbone=backbone,
+    samples=samples,
+    collate=collate_patches,
+)
+
+RECIPES = {"": HDMATT}
