@@ -6,7 +6,8 @@ installed as one is added by :func:`plug_in` (``--plugin MODULE`` on every comma
 """
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 
 from edgematte.builtin import BUILTIN
@@ -82,8 +83,9 @@ def _nets_of(module: str) -> tuple[Net, ...]:
     return tuple(given)
 
 
-def _entries() -> Iterator[metadata.EntryPoint]:
-    yield from metadata.entry_points(group=GROUP)
+@cache
+def _entries() -> tuple[metadata.EntryPoint, ...]:
+    return tuple(metadata.entry_points(group=GROUP))
 
 
 def _load(entry: metadata.EntryPoint) -> Net:
@@ -112,3 +114,15 @@ def _add(found: dict[str, Net], net: Net, origin: str) -> None:
         name = net.name if net.name in found else next(n for n in net.variants if n in names)
         raise PluginError(f"{origin} brings a net {name!r}, and there is one of that name already")
     found[net.name] = net
+
+
+def known() -> tuple[Net, ...]:
+    """The nets whose options a command line lists: all there are, but those that cannot be used.
+
+    A package that is broken must not keep the others from being used; `find` says what is wrong
+    with it as soon as one of its models is asked for.
+    """
+    try:
+        return tuple(nets().values())
+    except PluginError:
+        return (*BUILTIN, *_plugged.values())
