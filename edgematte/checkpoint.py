@@ -30,7 +30,7 @@ def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
     unknown = sorted(set(options) - set(family.config))
     if unknown:
         raise CheckpointError(f"{family.name} has no option {', '.join(unknown)}")
-    booleans = {"cfm", "ena", "cra", "aliasing"}
+    booleans = {"cfm", "ena", "cra", "aliasing", "last_shift"}
     arguments = {k: bool(v) if k in booleans else v for k, v in options.items()}
     model: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
     return model.eval()

@@ -67,6 +67,7 @@ REGIONAL = Family(
         "search_range": 4,
         "k": 8,
         "aliasing": 1,
+        "last_shift": 0,
         "width": 96,
         "head_width": 32,
         "depth3": 6,

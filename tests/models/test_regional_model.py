@@ -84,6 +84,18 @@ def frames(count: int, height: int, width: int) -> Any:
     return torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
 
 
+def test_a_frame_of_1024_is_the_authors_only_without_the_last_shift() -> None:
+    """Their last stage never shifts, and the trimap shows it from 1024x1024 on, not below."""
+    assert REGIONAL.config["last_shift"] == 0 == Regional().config["last_shift"]
+    models = [tiny(depth4=2, last_shift=shifted) for shifted in (0, 1)]
+    models[1].load_state_dict(models[0].state_dict())
+    for side, apart in ((896, False), (1024, True)):
+        with torch.no_grad():
+            ours, other = (model.coarse(frames(1, side, side)).cell_trimap for model in models)
+        assert ((ours - other).abs().max() > 1e-3) == apart
+        assert torch.equal(ours, other) != apart
+
+
 @pytest.mark.parametrize("cra", [0, 1])
 def test_known_cells_keep_the_coarse_alpha_and_unknown_ones_are_refined(cra: int) -> None:
     model = tiny(cra=cra)
