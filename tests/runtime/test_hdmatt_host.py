@@ -98,10 +98,11 @@ def by_definition(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, in
     patches = list(walk(patch_grid(size, SIDE, host.overlap)))
     inputs = []
     for patch in patches:
-        part, known = (x[patch.top :, patch.left :][:SIDE, :SIDE] for x in (picture, trimap))
-        pads = [(0, SIDE - n) for n in known.shape]
-        image = np.pad(part, [*pads, (0, 0)], mode="reflect").transpose(2, 0, 1).astype(np.float32)
-        known = np.pad(known, pads, mode="reflect")
+        here = np.s_[patch.top : patch.top + SIDE, patch.left : patch.left + SIDE]
+        pads = [(0, SIDE - n) for n in trimap[here].shape]  # of the picture, reflected as a whole
+        image = np.pad(picture, [*pads, (0, 0)], mode="reflect")[here]
+        image = image.transpose(2, 0, 1).astype(np.float32)
+        known = np.pad(trimap, pads, mode="reflect")[here]
         classes = np.stack([known == c for c in (0, 255, 128)]).astype(np.float32)
         inputs.append((np.ascontiguousarray(image)[None] / np.float32(255), classes[None]))
     banks = [graphs.bank(*both) for both in inputs]
