@@ -1,26 +1,25 @@
 """Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only read as weights."""
 
-import argparse
+import copy
 import hashlib
 import importlib
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from edgematte.errors import CheckpointError
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
+from edgematte.models.shown_options import RULES, shown_options
 from edgematte.registry import FAMILIES, Family
+from edgematte.state_dict import load_into, read_state_dict
 from edgematte.testcard import testcard
 
 SHIPPED = Path(__file__).parent / "weights"
-WRAPPERS = ("state_dict", "model", "mat_model", "teacher", "student")  # what files hold weights in
 
 
 def build(family: Family, config: dict[str, int] | None = None) -> nn.Module:
@@ -42,8 +41,14 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
     Args:
         file: ``.safetensors``, ``.pth``/``.pt``, a folder that holds ``model.safetensors``, or
             ``hf:OWNER/NAME`` on the Hugging Face hub. A ``config.json`` (or ``NAME.json``) beside
-            it gives the constructor's options; a ``preprocessor_config.json`` the normalisation of
-            models that keep theirs with the weights.
+            it gives the constructor's options; those it does not name follow from the tensors'
+            shapes (:mod:`edgematte.models.shown_options`), or are the family's. A
+            ``preprocessor_config.json`` has the normalisation of models that keep theirs with the
+            weights. Half and double floats become float32.
+
+    Returns:
+        The model, and where its weights come from: what was taken out of the file, converted, or
+        told by shapes stands in ``source``.
 
     Raises:
         CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
@@ -60,19 +65,69 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
         file = fetch(str(file))
     if file.is_dir():
         file = weights_in(file)
-    state = read_state(file)
+    found = read_state_dict(file)
+    state, notes = found.tensors, [*found.notes]
     stored = "mean" in state
     if family.official_keys:
         module, _, name = family.official_keys.partition(":")
         state = getattr(importlib.import_module(module), name)(state)
-    model = build(family, read_config(file, family))
+    model = _fitting(family, state, file, notes)
     own = model.state_dict()
     if "mean" in own and "std" in own and "mean" in state:
-        source += _normalise(state, file.parent, stored)
-    if other := _other_size(family, own, state):
+        notes.append(_normalise(state, file.parent, stored))
+    load_into(model, state, file)
+    return model, Weights(_with_notes(source, notes), fingerprint(model))
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Tensors by name, floating ones as float32; see :func:`read_state_dict`."""
+    return read_state_dict(file).tensors
+
+
+def module_weights(model: nn.Module) -> tuple[nn.Module, Weights]:
+    """A module of the caller's, as it is exported: a copy in evaluation mode and in float32."""
+    kinds = {str(v.dtype) for v in model.state_dict().values() if v.is_floating_point()}
+    others = " and ".join(sorted(kind.removeprefix("torch.") for kind in kinds - {"torch.float32"}))
+    notes = [f"{others} converted to float32"] if others else []
+    taken = copy.deepcopy(model).cpu().float().eval()
+    return taken, Weights(_with_notes("module", notes), fingerprint(taken))
+
+
+def _with_notes(source: str, notes: list[str]) -> str:
+    return f"{source} ({'; '.join(notes)})" if notes else source
+
+
+def _fitting(family: Family, state: dict[str, Tensor], file: Path, notes: list[str]) -> nn.Module:
+    """An untrained model with the options of the file beside a state, and those its shapes show."""
+    given = read_config(file, family)
+    model = build(family, given)
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if all(shapes.get(name) == shape for name, shape in own.items()):
+        return model
+    if other := _other_size(family, shapes):
         raise CheckpointError(f"{file} holds {other}, not {family.name}: give --model {other}")
-    _fit(model, state, file)
-    return model, Weights(source, fingerprint(model))
+    name = family.torch_class.partition(":")[2]
+    shown = shown_options(name, shapes)
+    if wrong := [
+        f"{k} {v}, its tensors {shown[k]}" for k, v in given.items() if shown.get(k, v) != v
+    ]:
+        raise CheckpointError(f"{file}: the config beside it says {', '.join(wrong)}")
+    told = {k: v for k, v in shown.items() if v != {**family.config, **given}[k]}
+    if not told:
+        return model
+    try:
+        found = build(family, {**given, **shown})
+    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError):
+        return model  # shapes of no net: what is wrong with them shows when they are compared
+    notes.append(f"by its shapes: {_listed(told)}")
+    if hidden := {k: family.config[k] for k in RULES[name].hidden if k not in given}:
+        notes.append(f"as in {family.name}, for no shape shows it: {_listed(hidden)}")
+    return found
+
+
+def _listed(options: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
 def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
@@ -82,19 +137,16 @@ def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
         state["mean"], state["std"] = (torch.tensor(values) for values in found)
         origin = PREPROCESSOR
     mean, std = (" ".join(f"{v:.4g}" for v in state[name].tolist()) for name in ("mean", "std"))
-    return f" (normalisation: {origin}, mean {mean}, std {std})"
+    return f"normalisation: {origin}, mean {mean}, std {std}"
 
 
-def _other_size(family: Family, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    """The name of another model of the same class that a state's shapes are those of, or ``""``."""
-    shapes = {name: value.shape for name, value in state.items()}
-    if shapes == {name: value.shape for name, value in own.items()}:
-        return ""
+def _other_size(family: Family, shapes: dict[str, tuple[int, ...]]) -> str:
+    """The name of another model of the same class that has these shapes, or ``""``."""
     for other in FAMILIES.values():
         if other.torch_class == family.torch_class and other is not family:
             with torch.device("meta"):
                 expected = build(other).state_dict()
-            if shapes == {name: value.shape for name, value in expected.items()}:
+            if shapes == {name: tuple(value.shape) for name, value in expected.items()}:
                 return other.name
     return ""
 
@@ -140,34 +192,6 @@ def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
     file.with_suffix(".json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Tensors by name; never executes anything the file holds."""
-    if not file.is_file():
-        raise CheckpointError(f"no checkpoint at {file}")
-    if file.suffix == ".safetensors":
-        try:
-            stored: dict[str, Tensor] = load_file(file)
-            return stored
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that it then refuses
-            # Training programs keep their options beside the weights; they hold no code.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = str(error).strip().splitlines()[0][:120]
-        raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
-    if isinstance(state, dict):
-        for key in WRAPPERS:
-            if isinstance(state.get(key), dict):
-                state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f"{file} holds no dictionary of tensors")
-    return {k.removeprefix("module."): v for k, v in state.items()}
-
-
 def read_config(file: Path, family: Family) -> dict[str, int]:
     """The options beside a checkpoint; those it does not name keep the family's values."""
     for beside in (file.with_suffix(".json"), file.with_name("config.json")):
@@ -191,27 +215,3 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _fit(model: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    own = model.state_dict()
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    if missing or extra:
-        parts = [_some("missing", missing), _some("unexpected", extra)]
-        raise CheckpointError(f"{file} does not fit the model: {'; '.join(p for p in parts if p)}")
-    for name, tensor in own.items():
-        if state[name].shape != tensor.shape:
-            raise CheckpointError(
-                f"{file}: {name} has shape {list(state[name].shape)}, the model "
-                f"{list(tensor.shape)}; is its config beside it?"
-            )
-        if not torch.isfinite(state[name].float()).all():
-            raise CheckpointError(
-                f"{file}: {name} holds values that are not finite (NaN or infinity)"
-            )
-    model.load_state_dict(state)
-
-
-def _some(word: str, names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{len(names)} keys {word} ({', '.join(names[:5])}{more})" if names else ""

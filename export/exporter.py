@@ -17,7 +17,7 @@ from edgematte.atomic import atomic_folder
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
-from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
+from edgematte.checkpoint import config_of, load_model, module_weights, random_model
 from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
@@ -26,7 +26,7 @@ from edgematte.export.record import record
 from edgematte.export.report import write_report
 from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
 from edgematte.export.targets import FLOATS, target_module
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
+from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest
 from edgematte.progress import Progress, silent
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
@@ -130,11 +130,13 @@ def export(
         raise OptionError(f"{request.output} exists; give --force to replace it, or --output")
     writer = target_module(target)
     if isinstance(model, nn.Module):
-        network, source = model.eval(), Weights("module", fingerprint(model))
+        network, source = module_weights(model)
     elif random_weights:
         network, source = random_model(request.family, config or {}, seed)
     else:
         network, source = load_model(request.family, Path(weights) if weights else None)
+    if not random_weights:
+        progress(f"weights: {source.source}")
     cut = importlib.import_module(request.family.cut_module)
     host: Host = cut.host(request.cut, request.size, **request.sizes)
     if hasattr(cut, "complete"):

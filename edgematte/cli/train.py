@@ -217,8 +217,9 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
     """New, from a backbone or weights, or as the output folder's run has it."""
     import torch
 
-    from edgematte.checkpoint import build, load_model, read_config, read_state
+    from edgematte.checkpoint import build, load_model, read_config
     from edgematte.registry import family
+    from edgematte.state_dict import read_state_dict
     from edgematte.training import checkpoint
 
     kind = family(chosen.model)
@@ -226,10 +227,15 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
         return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
     if arguments.weights is not None:
         shipped = arguments.weights == SHIPPED
-        return load_model(kind, None if shipped else Path(arguments.weights))[0]
+        model, found = load_model(kind, None if shipped else Path(arguments.weights))
+        logging.getLogger(__name__).info("starts from %s", found.source)
+        return model
     torch.manual_seed(arguments.seed)
     model = build(kind)
     if arguments.backbone is not None:
         assert chosen.backbone is not None
-        chosen.backbone(model, read_state(arguments.backbone), str(arguments.backbone))
+        stored = read_state_dict(arguments.backbone)
+        chosen.backbone(model, stored.tensors, str(arguments.backbone))
+        log = logging.getLogger(__name__)
+        log.info("starts from %s", "; ".join((arguments.backbone.name, *stored.notes)))
     return model

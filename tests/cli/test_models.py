@@ -21,6 +21,12 @@ def test_every_model_with_its_counts_beside_the_published_ones(capsys: Capture) 
             assert count.published_parameters in line and count.published_macs_g in line
 
 
+def test_diffmatte_swint_has_both_figures(capsys: Capture) -> None:
+    main(["models"])
+    (line,) = [li for li in capsys.readouterr().out.splitlines() if "38,753,560 " in li]
+    assert "48800K" in line and "48.8 M in their README; their code builds 38,753,560" in line
+
+
 def test_json_of_the_models(capsys: Capture) -> None:
     assert main(["models", "--json"]) == 0
     (first, *_) = json.loads(capsys.readouterr().out)
@@ -39,8 +45,10 @@ def test_our_counts_are_within_a_thousandth_of_the_published_ones() -> None:
             if count.published_parameters == "none":  # hdmatt's paper gives no figures
                 continue
             published = float(count.published_parameters.rstrip("K")) * 1000
-            assert count.parameters == pytest.approx(published, rel=1e-3)
+            told = family.name == "diffmatte-swint"  # by a README, beyond what its code builds
+            if not told:
+                assert count.parameters == pytest.approx(published, rel=1e-3)
             apart = 0.02 if count.what == "512x512" else 0.02 * count.macs_g
-            if count.apart:
+            if count.apart and not told:
                 apart = 0.1 * count.macs_g
             assert count.macs_g == pytest.approx(float(count.published_macs_g), abs=apart)

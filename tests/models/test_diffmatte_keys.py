@@ -204,7 +204,7 @@ def test_a_checkpoint_of_theirs_loads(tmp_path: Path) -> None:
     model, weights = load_model(FAMILIES[name], file)
     held = dict(model.named_parameters())["decoder.middle.enter.weight"]
     assert torch.equal(held, state["model.decoder.mid_blk.conv1.weight"])
-    assert weights.source == "model_final.pth"
+    assert weights.source == "model_final.pth (taken from 'model'; prefix 'model.' removed)"
     del state["model.backbone.layer2.1.conv1.module.weight_u"]
     torch.save({"model": state}, file)
     with pytest.raises(CheckpointError, match=r"levels\.1\.1\.conv1\.module\.weight_bar"):
