@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
 from edgematte.manifest import DTYPES, Graph, Manifest
+from edgematte.runtime.colours import check_colours
 
 DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""
@@ -44,6 +45,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     manifest = Manifest.from_json(text, str(file))
     for name, digest in manifest.files.items():
         _verify(folder, name, digest)
+    for part in filter(None, (manifest.host, manifest.trimap_stage)):
+        check_colours(part, tuple(g for g in manifest.graphs if manifest.host_of(g) is part))
     for graph in manifest.graphs:
         inside = (n for n in manifest.files if n == graph.file or n.startswith(graph.file + "/"))
         if next(inside, None) is None:
