@@ -64,5 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"host steps take {100 * found.host_share:.0f} % of the whole")
     print(f"{found.pictures_per_s:.2f} pictures per second")
     peak = found.peak_rss_mb
-    print(f"peak resident memory {'not told by this system' if peak is None else f'{peak:.0f} MiB'}")
+    print(
+        f"peak resident memory {'not told by this system' if peak is None else f'{peak:.0f} MiB'}"
+    )
     return 0

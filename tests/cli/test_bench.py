@@ -158,7 +158,9 @@ def test_a_measurement_of_nothing_is_refused(
     options: dict[str, int], part: str, tiny_bundle: Path
 ) -> None:
     with pytest.raises(OptionError, match=part):
-        bench(Matter(open_bundle(tiny_bundle), Scripted(), "script"), np.zeros((2, 2, 3)), **options)
+        bench(
+            Matter(open_bundle(tiny_bundle), Scripted(), "script"), np.zeros((2, 2, 3)), **options
+        )
 
 
 def test_where_the_system_does_not_tell_the_memory_all_else_is_there(
