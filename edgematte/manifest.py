@@ -11,6 +11,8 @@ from edgematte.metrics.summary import Scores
 FORMAT = 1
 FILE = "edgematte.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
+STAGE = "trimap_stage"
+"""Name of the graph in a bundle that turns a reduced picture into class probabilities."""
 VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
 """The only parts that differ between two exports of the same weights: measured figures
 (``accuracy``, ``ladder``, the report with its timings) and, on another machine, the tools'
@@ -65,8 +67,8 @@ class Host:
 
     cut: str  # fused: one graph; split: segment, then refine on patches; regions: on 8x8 cells
     size: tuple[int, int]  # (width, height) of the whole reduced picture
-    channel_order: str = "RGB"
-    scale: float = 1 / 255  # picture bytes -> graph input
+    channel_order: str = "RGB"  # of the graphs' colours: RGB or BGR
+    scale: float = 1 / 255  # picture bytes -> graph input; above 0, 1 at the most
     resize: str = "triangle filter, antialiased when reducing (Pillow BILINEAR), rounded to bytes"
     patch: int | None = None  # side of a full-resolution patch
     overlap: int | None = None  # width shared by neighbouring patches, the margin of eq. 5
@@ -177,6 +179,12 @@ class Manifest:
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
         return next(g for g in self.graphs if g.name == name)
+
+    def host_of(self, graph: Graph) -> Host:
+        """The host parameters that a graph was cut with: the trimap stage has its own."""
+        if graph.name == STAGE and self.trimap_stage is not None:
+            return self.trimap_stage
+        return self.host
 
     def to_json(self) -> str:
         """Deterministic text: fields in their order, two spaces of indentation."""

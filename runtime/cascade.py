@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
+from edgematte.manifest import STAGE, Host
 from edgematte.metrics.components import connected_runs
 from edgematte.registry import Family
 from edgematte.runtime.clock import Clock
@@ -20,9 +20,6 @@ from edgematte.runtime.trimap import estimate_trimap
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Estimator = Callable[[Bytes, Clock], Bytes]
-
-STAGE = "trimap_stage"
-"""Name of the graph in a bundle that turns a reduced picture into class probabilities."""
 
 
 def pipeline_for(

@@ -82,7 +82,7 @@ class Matter:
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
         Args:
-            images: uint8 (H, W, 3), RGB, of any sizes.
+            images: uint8 (H, W, 3), RGB, of any sizes; of none there are no mattes.
             trimaps: one a picture, as of the call; by default none.
 
         Raises:
@@ -145,11 +145,11 @@ class Matter:
         clock = Clock()
         if not isinstance(self._pipeline, Cascade) or not hasattr(self._pipeline.inner, "steps"):
             alpha, found = self._pipeline(image, trimap, clock)
-            yield Matte(alpha, found, clock.seconds, odd)
+            yield Matte(alpha, found, clock.seconds, odd, clock.counts)
             return
         found = self._pipeline.trimap(image, trimap, clock)
         for alpha in self._pipeline.inner.steps(image, found, clock):
-            yield Matte(alpha, found, dict(clock.seconds), odd)
+            yield Matte(alpha, found, dict(clock.seconds), odd, dict(clock.counts))
 
     def stream(
         self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True
@@ -232,7 +232,11 @@ def matter_from(
     manifest, work = bundle.manifest, work or Work()
     host = work.host(manifest.host, manifest.model)
     graphs = {
-        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, options))
+        graph.name: RunnableGraph(
+            graph,
+            open_engine(engine, bundle.file(graph), graph, options),
+            manifest.host_of(graph),
+        )
         for graph in manifest.graphs
     }
     pipeline = pipeline_for(family(manifest.model), host, graphs, manifest.trimap_stage)

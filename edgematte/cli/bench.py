@@ -63,5 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
     print(f"host steps take {100 * found.host_share:.0f} % of the whole")
     print(f"{found.pictures_per_s:.2f} pictures per second")
-    print(f"peak resident memory {found.peak_rss_mb:.0f} MiB")
+    peak = found.peak_rss_mb
+    print(
+        f"peak resident memory {'not told by this system' if peak is None else f'{peak:.0f} MiB'}"
+    )
     return 0

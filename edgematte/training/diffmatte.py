@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.diffusion import Denoiser, sample
 from edgematte.models.vit import ViT
 from edgematte.models.vit_backbone import from_plain_vit
 from edgematte.training.crops import CropBatch
-from edgematte.training.losses.diffmatte import Denoiser, diffmatte_loss, draw_times, sample
+from edgematte.training.losses.diffmatte import diffmatte_loss, draw_times
 from edgematte.training.optimizer import layer_decay
 from edgematte.training.trimaps import chance, grey
 

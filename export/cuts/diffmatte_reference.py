@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from edgematte.manifest import Host
 from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.diffusion import sample
 from edgematte.runtime.diffmatte_steps import SHARPNESS, one_hot, reduced_trimap, unknown_tiles
 from edgematte.runtime.frame import frame_for
 from edgematte.runtime.noise import noise
 from edgematte.runtime.resize import resize_picture
 from edgematte.runtime.trimap import BACKGROUND, FOREGROUND
-from edgematte.training.losses.diffmatte import sample
 
 
 @torch.no_grad()

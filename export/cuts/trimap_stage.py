@@ -6,10 +6,10 @@ from edgematte.checkpoint import load_model
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts import lightweight
-from edgematte.manifest import Host
+from edgematte.manifest import STAGE, Host
 from edgematte.models.lightweight import Lightweight
 from edgematte.registry import LIGHTWEIGHT, Family
-from edgematte.runtime.cascade import STAGE, stage_host
+from edgematte.runtime.cascade import stage_host
 
 SIZE = (512, 512)
 """Of the reduced picture the stage sees."""
