@@ -72,7 +72,7 @@ def record_feeds(
     text = json.dumps(parts, sort_keys=True)
     folder = cache() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if not folder.is_dir():
-        with atomic_folder(folder) as place:
+        with atomic_folder(folder, shared=True) as place:
             _record(family, host, graphs, pictures, place, seed, stage, progress)
     return {g.graph.name: GraphFeeds(sorted(folder.glob(f"{g.graph.name}-*.npz"))) for g in graphs}
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from edgematte.atomic import atomic_file
 from edgematte.errors import CheckpointError
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
@@ -188,8 +189,10 @@ def config_of(model: nn.Module) -> dict[str, int]:
 
 def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
     """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem."""
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
-    file.with_suffix(".json").write_text(json.dumps(config, indent=2) + "\n")
+    with atomic_file(file.with_suffix(".json")) as scratch:
+        scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with atomic_file(file) as scratch:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, scratch)
 
 
 def read_config(file: Path, family: Family) -> dict[str, int]:

@@ -1,11 +1,15 @@
 """Which pictures a `matte` call reads and where each result goes."""
 
+import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgematte.errors import OptionError, PictureError
 
+LONGEST_NAME = 255
+"""Bytes of a file's name: the limit of today's file systems."""
 KINDS = ("cutout", "alpha", "trimap")
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
@@ -24,12 +28,22 @@ class Job:
         return str(self.source) if self.source else "standard input"
 
 
-def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) -> list[Job]:
+def plan(
+    sources: list[str],
+    output: str,
+    kinds: list[str],
+    trimap: str | None,
+    *,
+    read: Iterable[Path] = (),
+    written: Iterable[Path] = (),
+) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
+    ``read`` and ``written`` name files that the command reads and writes besides.
+
     Raises:
-        OptionError: arguments that do not go together, a result that would replace an input, or
-            two results that would go to one file.
+        OptionError: arguments that do not go together, a result that would replace an input, two
+            results that would go to one file, or one with a name that no file system takes.
         PictureError: a folder without pictures.
     """
     files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
@@ -59,24 +73,39 @@ def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) 
                 k: target / (f"{stem}.png" if k == "cutout" else f"{stem}-{k}.png") for k in kinds
             }
         jobs.append(Job(file, _trimap_for(file, trimap, single), results))
-    _refuse_overwriting(jobs)
+    _refuse_overwriting(jobs, read, written)
     return jobs
 
 
-def _refuse_overwriting(jobs: list[Job]) -> None:
-    read = {p.resolve() for job in jobs for p in (job.source, job.trimap) if p}
-    written: dict[Path, Job] = {}
-    for job in jobs:
-        for path in filter(None, job.results.values()):
-            place = path.resolve()
-            if place in read:
-                raise OptionError(f"{path} would replace a picture that is read; choose another -o")
-            if place in written:
-                raise OptionError(
-                    f"{written[place].name} and {job.name} would both be written to {path}; "
-                    "matte them into two folders"
-                )
-            written[place] = job
+def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[Path]) -> None:
+    sources = {p for job in jobs for p in (job.source, job.trimap) if p} | set(read)
+    taken = {identity for p in sources for identity in _identities(p)}
+    written: dict[Path, str] = {}
+    results = [(job.name, path) for job in jobs for path in job.results.values() if path]
+    for name, path in [*results, *(("another result", path) for path in others)]:
+        place = path.resolve()
+        if taken & _identities(path):
+            raise OptionError(f"{path} would replace a picture that is read; choose another -o")
+        if place in written:
+            raise OptionError(
+                f"{written[place]} and {name} would both be written to {path}; "
+                "matte them into two folders"
+            )
+        if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
+            raise OptionError(
+                f"{path.name[:40]}... would be a name of {length} bytes, and file systems take "
+                f"{LONGEST_NAME}: rename the picture, or give -o FILE"
+            )
+        written[place] = name
+
+
+def _identities(path: Path) -> set[object]:
+    """What tells that two names are of one file: also where case does not matter, and links."""
+    try:
+        found = path.stat()
+    except OSError:
+        return {path.resolve()}
+    return {path.resolve(), (found.st_dev, found.st_ino)} if found.st_ino else {path.resolve()}
 
 
 def _expand(source: str) -> list[Path | None]:

@@ -81,7 +81,7 @@ def matte_clip(
         progress: called with frames done and promised (0: unknown), after each.
 
     Raises:
-        OptionError: an output that cannot hold what was asked for.
+        OptionError: an output that cannot hold what was asked for, or that another run writes.
         PictureError: a source that cannot be read.
         EngineError: PyAV is not installed, or the engine failed.
     """
@@ -94,8 +94,8 @@ def matte_clip(
     if options.background:
         read_background(options.background, (1, 1))  # refused before any work
     started = time.perf_counter()
-    output.parent.mkdir(parents=True, exist_ok=True)
     with Clip(source) as clip:
+        output.parent.mkdir(parents=True, exist_ok=True)
         place: AbstractContextManager[Path]
         place = atomic_folder(output) if kind is None else atomic_file(output)
         with place as scratch:

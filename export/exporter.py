@@ -18,7 +18,8 @@ from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, load_model, module_weights, random_model
-from edgematte.errors import EngineError, OptionError, ToleranceError
+from edgematte.errors import EngineError, ToleranceError
+from edgematte.export import destination
 from edgematte.export.capture import TorchGraph, capture
 from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
 from edgematte.export.passes import passes_for
@@ -90,7 +91,8 @@ def export(
         seed: of the random weights.
         config: options of the model with random weights.
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
-        force: replace a bundle that exists, and write one that is outside its tolerance.
+        force: replace a bundle that exists (nothing else, and only once the new one is whole),
+            and write one that is outside its tolerance.
         opset: ONNX operator set, 18 or later.
         min_ios: oldest iOS that Core ML programs run on; 16 by default, 17 for int8.
         io: Core ML: ``tensor``, or ``image`` for pictures in and out.
@@ -110,7 +112,8 @@ def export(
         progress: called at each stage, and at each step of the long ones.
 
     Raises:
-        OptionError: an option that this model or target does not have.
+        OptionError: an option that this model or target does not have, or an output that is
+            taken, or that another run is writing.
         CheckpointError: weights that do not fit.
         ToleranceError: outside the tolerance; nothing is written.
         ExportError: the graph cannot be captured or converted.
@@ -126,8 +129,7 @@ def export(
         Path(output) if output else None,
     )
     stage = stage_for(request.family, cascade, band_px)
-    if request.output.exists() and not force:
-        raise OptionError(f"{request.output} exists; give --force to replace it, or --output")
+    destination.refuse(request.output, force=force)
     writer = target_module(target)
     if isinstance(model, nn.Module):
         network, source = module_weights(model)
@@ -168,7 +170,8 @@ def export(
         picture = testcard(*CHECK_PICTURE)
         if request.family.needs_trimap and stage is None:
             trimap = testcard_trimap(*CHECK_PICTURE)
-    with atomic_folder(request.output) as folder:
+    replaceable = destination.refuse_all_but_bundle if force else None
+    with atomic_folder(request.output, replaceable=replaceable) as folder:
         progress(f"writing {target} {request.options.precision}")
         embedded = manifest.embedded()
         if request.options.precision in FLOATS:

@@ -127,7 +127,13 @@ def _inside(name: str) -> bool:
     return not leaves and not any(letter in name for letter in "\\:\0")
 
 
+TEXTS = {".config", ".json", ".md", ".xml"}
+"""Endings of text files: hashed with LF at the end of every line, however a copy has it."""
+
+
 def sha256_file(file: Path) -> str:
-    """Hexadecimal sha256 of a file's bytes."""
+    """Hexadecimal sha256 of a file's bytes; in :data:`TEXTS` CR LF counts as LF."""
+    if file.suffix in TEXTS:
+        return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import edgematte
+from edgematte.cli.signals import Stopped, heeded
 from edgematte.errors import EdgematteError, ToleranceError
 
 COMMANDS = {
@@ -26,13 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     arguments = build_parser().parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
+        with heeded():
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except ToleranceError as error:
         return _say(str(error), OUTSIDE)
     except EdgematteError as error:
         return _say(str(error), FAILED)
+    except Stopped as stop:
+        return _say(f"{stop}; nothing half-written was left", 128 + stop.number)
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:

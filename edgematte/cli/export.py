@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace an existing bundle; write one out of tolerance",
+        help="replace an existing bundle (nothing else); write one out of tolerance",
     )
     parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
     parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")

@@ -1,6 +1,8 @@
 """``edgematte matte``."""
 
 import argparse
+import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,15 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import KINDS, Job, plan
+from edgematte.outputs import KINDS, LONGEST_NAME, Job, plan
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from edgematte.runtime.matter import Matte, Matter
+
+JOURNAL = ".patches"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,15 +79,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     if any_clip(arguments.pictures):
         return run_clip(arguments)
-    jobs = plan(arguments.pictures, arguments.output, arguments.write, arguments.trimap)
+    explained = Path(arguments.explain) if arguments.explain else None
+    jobs = plan(
+        arguments.pictures,
+        arguments.output,
+        arguments.write,
+        arguments.trimap,
+        read=[Path(arguments.background)] if arguments.background else (),
+        written=[explained] if explained else (),
+    )
     for path in (path for job in jobs for path in job.results.values() if path):
         format_of(path)  # refused before any work, as is a background that is none
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.background:
         read_background(arguments.background, (1, 1))
-    if arguments.explain:
-        format_of(Path(arguments.explain))
+    if explained:
+        format_of(explained)
         if len(jobs) > 1:
             raise OptionError("--explain draws one picture: give one")
     matter = load_matter(arguments)
@@ -142,6 +154,7 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
+        Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
         write_picture(draw(explanation, picture), Path(arguments.explain))
     if journal is not None:
         journal.unlink(missing_ok=True)
@@ -159,7 +172,10 @@ def _journal(job: Job) -> Path:
     path = next(iter(job.results.values()))
     if path is None:
         raise OptionError("--resume needs an output file: its journal lies beside it")
-    return path.with_name(f"{path.name}.patches")
+    name = f"{path.name}{JOURNAL}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{JOURNAL}"
+    return path.with_name(name)
 
 
 def _result(

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from edgematte.atomic import atomic_file
 from edgematte.checkpoint import load_model
 from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.errors import OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight import Lightweight
+from edgematte.pictures import format_of
 from edgematte.registry import LIGHTWEIGHT
 from edgematte.training.classical import METHODS, classical_matte, half_matte
 from edgematte.training.folders import picture_files
@@ -141,6 +143,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
     add_sources(parser)
     options = parser.parse_args(arguments)
+    if options.sheet:
+        format_of(options.sheet)  # refused before any work
     folders = parse_sources(options)
     model, _ = load_model(LIGHTWEIGHT, options.weights)
     assert isinstance(model, Lightweight)
@@ -163,7 +167,8 @@ def main(arguments: list[str] | None = None) -> None:
             "and --backgrounds with --hold-out"
         )
     if options.sheet:
-        gallery.sheet().save(options.sheet)
+        with atomic_file(options.sheet) as scratch:
+            gallery.sheet().save(scratch, format_of(options.sheet))
     print(json.dumps(report, indent=2))
 
 
