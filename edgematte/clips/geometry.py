@@ -18,8 +18,8 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 and before: data of a kind newer than it lies beside, such as EXIF
-        turn = round(frame.rotation / 90) % 4
-        return [(1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0)][turn]
+        turns = (1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0)
+        return turns[round(int(frame.rotation) / 90) % 4]
     if data is None:
         return None
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32)

@@ -1,7 +1,7 @@
 """Reading clips: upright RGB frames with square pixels, with their times and transparency."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -55,7 +55,8 @@ class Clip:
         stream.thread_type = "AUTO"
         rate = fraction(stream.average_rate) or fraction(stream.guessed_rate)
         self.rate: Fraction = rate or Fraction(25)
-        self.promised: int = stream.frames  # 0 where the file does not say
+        shown = sum(not entry.is_discard for entry in self._listed())
+        self.promised: int = shown or stream.frames  # 0 where the file does not say
         self.colour: Colour = colour_of(stream)
         self.note = ""  # what was wrong, once the frames have been read
         self.warnings: list[str] = []  # what of it is not taken over
@@ -78,7 +79,7 @@ class Clip:
 
     def _pictures(self) -> Any:
         """The stream of moving pictures; covers and thumbnails are none."""
-        found = [s for s in self._container.streams.video if not int(s.disposition) & COVERS]
+        found = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
         if not found:
             raise PictureError(f"{self.path.name} holds no pictures that move")
         if found[0].codec_context is None:
@@ -118,9 +119,7 @@ class Clip:
         name = self.path.name
         if self.note:
             return f"{name} breaks off after {count} frames{self._because()}"
-        listed = 0
-        if "mp4" in self._container.format.name:
-            listed = len(getattr(self._stream, "index_entries", ()))  # PyAV 17 and later
+        listed = len(self._listed())
         if listed > self._packets:
             missing = listed - self._packets
             return f"{name} breaks off after {count} frames, {missing} before its end"
@@ -128,6 +127,13 @@ class Clip:
             had = f"{float(self._reached_s):.2f} of {float(self._promised_s):.2f} s"
             return f"{name} breaks off after {count} frames, {had}"
         return ""
+
+    def _listed(self) -> Sequence[Any]:
+        """The table of samples of an MP4 or QuickTime clip; others have none, or a part of it."""
+        if "mp4" not in self._container.format.name:
+            return ()
+        found: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
+        return found
 
     def _because(self) -> str:
         return f" ({self.note})" if self.note else ""

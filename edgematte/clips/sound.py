@@ -17,6 +17,7 @@ class Sound:
     def __init__(self, source: Path, output: Any, start_s: Fraction) -> None:
         """``output`` is a PyAV container that is being written; nothing is written yet."""
         self._av, self._output, self._start_s = pyav(), output, start_s
+        self._name = source.name
         self.warnings: list[str] = []  # what could not be taken over
         ways = self._ways(source)
         self._container = open_container(source)
@@ -103,6 +104,9 @@ class Sound:
         self.copy_until(None)
         for track in self._tracks.values():
             track.flush()
+        lost = sum(track.damaged + track.refused for track in self._tracks.values())
+        if lost:
+            self.warnings.append(f"{self._name}: {lost} damaged pieces of its sound are left out")
 
     def close(self) -> None:
         """Close the source."""

@@ -82,6 +82,8 @@ def _works(way: Way, stream: Any, packets: list[Any], container: str) -> bool:
             for packet in packets:
                 track.write(packet, Fraction(0))
             track.flush()
+        if track.refused:
+            return False
         trial.seek(0)
         with av.open(trial) as back:
             layout = back.streams.audio[0].codec_context.layout.name
@@ -98,6 +100,10 @@ class Track:
     def __init__(self, way: Way, stream: Any, output: Any) -> None:
         """Add the stream to an output container whose header is not written yet."""
         self._av, self._output = pyav(), output
+        # What FFmpeg says of a packet that is broken; a full disk is another error.
+        self._broken = (self._av.error.InvalidDataError, self._av.error.ArgumentError)
+        # Moments of silence: packets that cannot be decoded, and what the output did not take.
+        self.damaged = self.refused = 0
         self._last: Fraction | None = None
         self._encodes = way.codec is not None
         if way.codec is None:
@@ -127,12 +133,19 @@ class Track:
         try:
             frames = packet.decode()
         except self._av.error.FFmpegError:
-            return  # one damaged packet: a moment of silence
+            self.damaged += 1
+            return
         for frame in frames:
             if frame.pts is not None:
                 frame.pts -= shift
             for part in self._resampled(frame):
-                self._put(self.stream.encode(part))
+                self._encode(part)
+
+    def _encode(self, part: Any) -> None:
+        try:
+            self._put(self.stream.encode(part))
+        except self._broken:  # such as samples that are no numbers
+            self.refused += 1
 
     def _resampled(self, frame: Any) -> list[Any]:
         """A frame as the encoder takes it, also where rate or layout change on the way."""
@@ -154,11 +167,14 @@ class Track:
             packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
             self._last = packet.dts * base
             packet.stream = self.stream
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except self._broken:
+                self.refused += 1
 
     def flush(self) -> None:
         """Write what resampler and encoder hold."""
         if self._encodes:
             for part in self._resampler.resample(None):
-                self._put(self.stream.encode(part))
-            self._put(self.stream.encode(None))
+                self._encode(part)
+            self._encode(None)

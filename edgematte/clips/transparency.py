@@ -35,4 +35,4 @@ def has_alpha(frame: Any) -> bool:
 def split(rgba: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """16-bit RGBA (H, W, 4) -> RGB bytes, and alpha in [0, 1]."""
     rgb = ((rgba[..., :3].astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return rgb, rgba[..., 3] / np.float32(65535)
+    return rgb, rgba[..., 3].astype(np.float32) / np.float32(65535)

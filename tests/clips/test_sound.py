@@ -152,6 +152,35 @@ def test_a_track_that_fits_nowhere_is_left_out_and_said(
         assert not file.streams.audio and len(list(file.decode(video=0))) == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "ending", "sync"),
+    [
+        ("clip.mkv", "flac", ".webm", b"\xff\xf8"),  # decoded and encoded
+        ("clip.ts", "aac", ".mp4", b"\xff\xf1"),  # copied, which reads its headers
+    ],
+)
+def test_damaged_sound_costs_a_moment_of_it(
+    name: str, codec: str, ending: str, sync: bytes, write_clip: Callable[..., Path]
+) -> None:
+    """The last two frames of sound lose their headers."""
+    path = write_clip(name, sound=(codec, "mono", 48000))
+    data = bytearray(path.read_bytes())
+    places = [i for i in range(len(data)) if data[i : i + 2] == sync]
+    assert len(places) >= 5  # the sound of 0.4 s, in blocks of 4608 samples or fewer
+    for place in places[-2:]:
+        data[place : place + 40] = bytes(40)
+    path.write_bytes(bytes(data))
+    output, warnings = rewritten(path, ending)
+    after, waves = heard(output)
+    assert len(waves) == 1 and 0.15 < waves.shape[1] / after.sample_rate < 0.5
+    assert loudest_hz(waves[0], after.sample_rate) == pytest.approx(300, abs=6)
+    for said in warnings:
+        assert said.startswith(name) and "damaged pieces of its sound" in said
+    assert warnings or name == "clip.ts"  # whose reader skips what it does not know
+    with av.open(str(output)) as file:
+        assert len(list(file.decode(video=0))) == 10
+
+
 @pytest.mark.parametrize(("rate", "wanted"), [(44100, 48000), (8000, 8000), (96000, 48000)])
 def test_a_rate_that_an_encoder_lacks_becomes_the_next_one(rate: int, wanted: int) -> None:
     assert tracks._nearest(rate, [48000, 24000, 16000, 8000]) == wanted
