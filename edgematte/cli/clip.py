@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
-from edgematte.clip_writers import format_for
-from edgematte.clips import is_clip
+from edgematte.clips.container import is_clip
+from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
 from edgematte.video import ClipOptions, matte_clip
 
@@ -33,8 +33,8 @@ def run_clip(arguments: argparse.Namespace) -> int:
     matter = load_matter(arguments)
     with _bar() as progress:
         report = matte_clip(matter, source, output, options, progress)
-    if report.note:
-        print(f"edgematte: {report.note}", file=sys.stderr)
+    for said in (*report.warnings, *filter(None, [report.note])):
+        print(f"edgematte: {said}", file=sys.stderr)
     if arguments.json:
         print_json(
             {
@@ -45,6 +45,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
                 "seconds": round(report.seconds, 3),
                 "frames_per_second": round(report.rate, 3),
                 "note": report.note,
+                "warnings": list(report.warnings),
             }
         )
     else:
