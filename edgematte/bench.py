@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.ranges import check_options
 from edgematte.runtime.matter import Matter
 
 
@@ -46,6 +47,7 @@ def bench(
 
     With ``batch`` a run is of so many pictures, and its stages are those of all of them.
     """
+    check_options(runs=runs, warmups=warmups, batch=batch)
     timings, walls = [], []
     for _ in range(warmups + runs):
         start = time.perf_counter()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError, PictureError
+from edgematte.extras import importing
 
 Bytes = NDArray[np.uint8]
 
@@ -32,10 +33,8 @@ def pyav() -> Any:
     Raises:
         EngineError: it is not installed.
     """
-    try:
+    with importing("clips need PyAV", 'pip install "edgematte[video]"', EngineError):
         import av
-    except ImportError as error:
-        raise EngineError(f'clips need PyAV ({error}): pip install "edgematte[video]"') from None
     return av
 
 

@@ -17,6 +17,7 @@ from edgematte.clip_writers import FolderWriter, Format, VideoWriter, Writer, fo
 from edgematte.clips import Clip, ClipFrame
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.ranges import check_options
 from edgematte.runtime.foreground import estimate_foreground
 
 if TYPE_CHECKING:
@@ -35,12 +36,20 @@ class ClipOptions:
         background: a colour or a picture behind the cut-out, instead of transparency.
         foreground: take the old background's tint out of soft edges.
         reuse: see :meth:`edgematte.Matter.stream`.
+        folder: write a folder of pictures, whatever the ending of its name.
     """
 
     kind: str = "cutout"
     background: str | None = None
     foreground: bool = False
     reuse: bool = True
+    folder: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that there is not, and options of cut-outs for any other."""
+        check_options(kind=self.kind)
+        if (self.background or self.foreground) and self.kind != "cutout":
+            raise OptionError("--background and --foreground need --write cutout")
 
     @property
     def clear(self) -> bool:
@@ -86,7 +95,7 @@ def matte_clip(
         EngineError: PyAV is not installed, or the engine failed.
     """
     options = options or ClipOptions()
-    kind = format_for(output, clear=options.clear)
+    kind = None if options.folder else format_for(output, clear=options.clear)
     if output.exists() and (
         output.resolve() == source.resolve() or (kind is None and _full(output))
     ):
