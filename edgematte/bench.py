@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import OptionError
+from edgematte.ranges import check_options
 from edgematte.runtime.matter import Matter
 
 
@@ -55,9 +55,7 @@ def bench(
     Raises:
         OptionError: no runs, no pictures a run, or fewer than no warm-ups.
     """
-    for name, value, least in (("runs", runs, 1), ("warmups", warmups, 0), ("batch", batch, 1)):
-        if value < least:
-            raise OptionError(f"{name} {value}: at least {least}")
+    check_options(runs=runs, warmups=warmups, batch=batch)
     timings: list[Mapping[str, float]] = []
     walls = []
     for _ in range(warmups + runs):

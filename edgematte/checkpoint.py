@@ -55,6 +55,7 @@ def load_model(family: Family, file: Path | None = None) -> tuple[nn.Module, Wei
         CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
     """
     source = "shipped" if file is None else str(file) if is_hub_name(file) else file.name
+    source = source.encode(errors="replace").decode()  # a name may hold bytes that are no text
     if file is None:
         if not family.weights:
             raise CheckpointError(

@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 
 from edgematte.errors import CheckpointError
+from edgematte.extras import importing
 
 SCHEME = "hf:"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -31,13 +32,10 @@ def fetch(name: str) -> Path:
         CheckpointError: huggingface-hub is not installed, or the hub did not give it.
     """
     repository, _, revision = name.removeprefix(SCHEME).partition("@")
-    try:
+    sentence = f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed"
+    way_out = 'pip install "edgematte[hub]", or give the folder of a copy on disk'
+    with importing(sentence, way_out, CheckpointError):
         from huggingface_hub import snapshot_download
-    except ImportError:
-        raise CheckpointError(
-            f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed: pip "
-            'install "edgematte[hub]", or give the folder of a copy on disk'
-        ) from None
     try:
         for weights in WEIGHTS:  # many repositories hold the same weights in both files
             wanted = ["config.json", PREPROCESSOR, weights]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgematte.errors import OptionError, PictureError
+from edgematte.ranges import check_options
 
 LONGEST_NAME = 255
 """Bytes of a file's name: the limit of today's file systems."""
-KINDS = ("cutout", "alpha", "trimap")
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
@@ -48,6 +48,8 @@ def plan(
     """
     files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
     kinds = list(dict.fromkeys(kinds))
+    for kind in kinds:
+        check_options(kind=kind)
     single = len(files) == 1 and (files[0] is None or not Path(sources[0]).is_dir())
     if len(files) > 1 and None in files:
         raise OptionError("standard input (-) cannot be mixed with other pictures")
@@ -56,7 +58,7 @@ def plan(
             raise OptionError("-o - writes one picture of one kind")
         return [Job(files[0], Path(trimap) if trimap else None, {kinds[0]: None})]
     target = Path(output)
-    to_file = single and bool(target.suffix) and not target.is_dir()
+    to_file = single and bool(target.suffix) and not is_folder(output)
     if single and files[0] is None and not to_file:
         raise OptionError("a picture from standard input needs -o FILE or -o -")
     jobs = []
@@ -75,6 +77,11 @@ def plan(
         jobs.append(Job(file, _trimap_for(file, trimap, single), results))
     _refuse_overwriting(jobs, read, written)
     return jobs
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output names a folder: one that is there, or a name that ends in a slash."""
+    return output.endswith(tuple(filter(None, ("/", os.sep, os.altsep)))) or Path(output).is_dir()
 
 
 def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[Path]) -> None:

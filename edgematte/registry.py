@@ -227,9 +227,7 @@ DIFFMATTE_SWINT = replace(
     name="diffmatte-swint",
     torch_class="edgematte.models.diffmatte:DiffMatteSwin",
     config={"width": 96, "head_width": 32, "depth3": 6, "base": 32},
-    counts=(
-        Count({}, 38_753_560, 54.5, "48800K", "54.5", "512x512, one step", apart=SWIN_TOLD),
-    ),
+    counts=(Count({}, 38_753_560, 54.5, "48800K", "54.5", "512x512, one step", apart=SWIN_TOLD),),
 )
 
 DIFFMATTE_LIGHTWEIGHT = replace(

@@ -18,6 +18,7 @@ from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.ranges import check_options
 from edgematte.runtime.foreground import estimate_foreground
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ClipOptions:
         reuse: see :meth:`edgematte.Matter.stream`.
         ignore_alpha: take a clip that has transparency of its own as opaque; else that multiplies
             the matte.
+        folder: write a folder of pictures, whatever the ending of its name.
     """
 
     kind: str = "cutout"
@@ -45,6 +47,13 @@ class ClipOptions:
     foreground: bool = False
     reuse: bool = True
     ignore_alpha: bool = False
+    folder: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that there is not, and options of cut-outs for any other."""
+        check_options(kind=self.kind)
+        if (self.background or self.foreground) and self.kind != "cutout":
+            raise OptionError("--background and --foreground need --write cutout")
 
     @property
     def clear(self) -> bool:
@@ -91,7 +100,7 @@ def matte_clip(
         EngineError: PyAV is not installed, the engine failed, or FFmpeg could not write.
     """
     options = options or ClipOptions()
-    kind = format_for(output, clear=options.clear)
+    kind = None if options.folder else format_for(output, clear=options.clear)
     if output.exists() and (
         output.resolve() == source.resolve() or (kind is None and _full(output))
     ):

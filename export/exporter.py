@@ -25,7 +25,14 @@ from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
 from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
-from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
+from edgematte.export.request import (
+    OPTIONS_OF,
+    check_quantizing,
+    check_weights,
+    family_of,
+    options_for,
+    resolve,
+)
 from edgematte.export.targets import FLOATS, target_module
 from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest
 from edgematte.progress import Progress, silent
@@ -41,7 +48,7 @@ def export(
     *,
     target: str,
     precision: str | None = None,
-    size: int | tuple[int, int] = 512,
+    size: int | tuple[int, int] | None = None,
     graphs: str | None = None,
     patch: int | None = None,
     regions: int | None = None,
@@ -49,33 +56,36 @@ def export(
     lattice: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     config: dict[str, int] | None = None,
     output: Path | str | None = None,
     force: bool = False,
-    opset: int = 18,
+    opset: int | None = None,
     min_ios: int | None = None,
-    io: str = "tensor",
-    alpha_bits: int = 8,
+    io: str | None = None,
+    alpha_bits: int | None = None,
     ort: bool = False,
     dynamic_batch: bool = False,
     cascade: str | None = None,
     band_px: int | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
-    calibration_limit: int = 32,
+    calibration_limit: int | None = None,
     range_method: str | None = None,
-    budget: float = 0.01,
+    budget: float | None = None,
     picture: NDArray[np.uint8] | None = None,
     progress: Progress = silent,
 ) -> Bundle:
     """Export one model to one target, checked against PyTorch.
 
+    An option that means nothing to the model, target or precision is refused, not ignored.
+
     Args:
-        model: a model's name, or a trained module of one of the SDK's classes.
+        model: a model's name, or a trained module of one of the SDK's classes, which stays as it
+            is.
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
-        size: side, or (width, height), of the picture the whole-picture graph sees.
+        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by default.
         graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
             trimap) or ``split`` (any resolution). Of diffmatte: ``whole``, or ``tiles``, where only
             tiles with unknown pixels are denoised.
@@ -88,15 +98,15 @@ def export(
             default: none.
         weights: a checkpoint; by default the weights that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
-        seed: of the random weights.
+        seed: of the random weights, and of the choice of calibration pictures; 0 by default.
         config: options of the model with random weights.
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
         force: replace a bundle that exists (nothing else, and only once the new one is whole),
             and write one that is outside its tolerance.
-        opset: ONNX operator set, 18 or later.
+        opset: ONNX operator set, 18 to 26; 18 by default.
         min_ios: oldest iOS that Core ML programs run on; 16 by default, 17 for int8.
-        io: Core ML: ``tensor``, or ``image`` for pictures in and out.
-        alpha_bits: of Core ML's alpha picture: 8 or 16 (half floats).
+        io: Core ML: ``tensor`` (the default), or ``image`` for pictures in and out.
+        alpha_bits: of Core ML's alpha picture: 8 (the default) or 16 (half floats).
         ort: with ONNX, also write ``.ort`` files for ONNX Runtime on phones.
         dynamic_batch: ONNX graphs that take any number of tiles at once, for servers; vitmatte.
         cascade: for a net that needs a trimap: ``lightweight`` puts that net's segmentation into
@@ -104,10 +114,11 @@ def export(
         band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few made of formulas.
-        calibration_limit: most of them that are taken.
+        calibration_limit: most of them that are taken; 32 by default.
         range_method: INT8: how ranges of activations are chosen: minmax, percentile or entropy; by
             default percentile, and for openvino the mean of the pictures' extremes.
-        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch.
+        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch;
+            0.01 by default.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
         progress: called at each stage, and at each step of the long ones.
 
@@ -119,22 +130,32 @@ def export(
         ExportError: the graph cannot be captured or converted.
     """
     name = model if isinstance(model, str) else family_of(model).name
+    asked = {"opset": opset, "min_ios": min_ios, "io": io, "alpha_bits": alpha_bits}
+    asked |= {"ort": ort, "dynamic_batch": dynamic_batch}
     request = resolve(
         family(name),
         target,
-        options_for(target, precision, opset, min_ios, io, alpha_bits, ort, dynamic_batch),
+        options_for(target, precision, asked),
         (size, size) if isinstance(size, int) else size,
         graphs,
         {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
         Path(output) if output else None,
     )
+    quantizing: dict[str, object] = {
+        "calibration": calibration,
+        "calibration_limit": calibration_limit,
+    }
+    quantizing |= {"range_method": range_method, "budget": budget}
+    check_quantizing(target, request.options.precision, quantizing)
+    drawn = random_weights or request.options.precision not in FLOATS
+    check_weights(model, weights, config, seed, random_weights=random_weights, drawn=drawn)
     stage = stage_for(request.family, cascade, band_px)
     destination.refuse(request.output, force=force)
     writer = target_module(target)
     if isinstance(model, nn.Module):
         network, source = module_weights(model)
     elif random_weights:
-        network, source = random_model(request.family, config or {}, seed)
+        network, source = random_model(request.family, config or {}, seed or 0)
     else:
         network, source = load_model(request.family, Path(weights) if weights else None)
     if not random_weights:
@@ -185,7 +206,14 @@ def export(
         else:
             from edgematte.calibration.quantize import Calibration, write_quantized
 
-            chosen = Calibration(calibration, calibration_limit, budget, seed, range_method)
+            own = Calibration()
+            chosen = Calibration(
+                calibration,
+                own.limit if calibration_limit is None else calibration_limit,
+                own.budget if budget is None else budget,
+                seed or 0,
+                range_method,
+            )
             written, ladder = write_quantized(
                 request,
                 writer,
@@ -197,7 +225,7 @@ def export(
                 force=force,
                 progress=progress,
             )
-            manifest = replace(manifest, graphs=written, budget=budget, ladder=ladder)
+            manifest = replace(manifest, graphs=written, budget=chosen.budget, ladder=ladder)
         progress("recording what PyTorch computes")
         goldens, faithful = record(
             request.family, network, sources, host, picture, trimap=trimap, stage=stage

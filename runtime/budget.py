@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from edgematte.errors import OptionError
+from edgematte.ranges import check_options
 
 KEPT = 0.7  # of the old estimate, when a new time comes
 DOUBTED = 0.95  # of an estimate, when a frame had no time for a call of it
@@ -28,10 +28,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Check what was given."""
-        if self.max_regions is not None and self.max_regions < 0:
-            raise OptionError(f"max_regions {self.max_regions}: at least 0")
-        if self.budget_ms is not None and not 0 < self.budget_ms < math.inf:
-            raise OptionError(f"budget_ms {self.budget_ms:g}: a number of milliseconds above 0")
+        check_options(max_regions=self.max_regions, budget_ms=self.budget_ms)
 
     @property
     def limits(self) -> bool:

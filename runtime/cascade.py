@@ -143,7 +143,12 @@ def small_pieces(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
 
 def estimator_for(family: Family, stage: Host | None) -> Estimator | None:
     """What estimates trimaps where a bundle is made: for a net without one, the default bundle."""
-    return shipped_estimator() if family.needs_trimap and stage is None else None
+    return shipped_estimator() if estimates_with_default(family, stage) else None
+
+
+def estimates_with_default(family: Family, stage: Host | None) -> bool:
+    """Whether trimaps come from the default bundle where a bundle of this net is made."""
+    return family.needs_trimap and stage is None
 
 
 def shipped_estimator() -> Estimator:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
+from edgematte.ranges import check_options
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.context_bank import ContextBank
 from edgematte.runtime.contexts import best_contexts, candidates, has_unknown, pad, window
@@ -60,8 +61,7 @@ class Patches:
         Raises:
             OptionError: less than nothing.
         """
-        if not megabytes >= 0:
-            raise OptionError(f"memory {megabytes:g} MB: a number of megabytes from 0")
+        check_options(memory_mb=megabytes)
         self.memory_mb = megabytes
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:

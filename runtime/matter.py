@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.manifest import Host
+from edgematte.ranges import check_options
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.cascade import Cascade, pipeline_for
@@ -151,6 +152,21 @@ class Matter:
         for alpha in self._pipeline.inner.steps(image, found, clock):
             yield Matte(alpha, found, dict(clock.seconds), odd, dict(clock.counts))
 
+    @property
+    def reuses(self) -> bool:
+        """Whether :meth:`stream` can keep what did not change from one frame to the next."""
+        from edgematte.runtime.stream import Streaming
+
+        return isinstance(self._pipeline, Streaming)
+
+    def need_patches(self, option: str) -> None:
+        """Refuse an option of nets whose patches see other patches (hdmatt) for any other net.
+
+        Raises:
+            OptionError: naming the option.
+        """
+        resumable(self._pipeline, self.bundle.manifest.model, option)
+
     def stream(
         self, frames: Iterable[NDArray[np.uint8]], *, reuse: bool = True
     ) -> Generator[Matte, None, None]:
@@ -191,7 +207,7 @@ def load(
         bundle: path of a ``.edgematte`` folder.
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine; by default its own choice.
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Not of coreml.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         max_regions: of nets that refine regions (regional): so many of a picture at the most, the
             most uncertain ones; the others keep their coarse alpha.
@@ -207,18 +223,19 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a number of threads below 1, an engine cache for another device, steps outside
-            of 1 to 50, or a setting that the bundle's net does not have.
+        OptionError: a value outside of its range (:data:`edgematte.ranges.OPTIONS`), an engine
+            cache for another device, or a setting that engine or net do not have.
     """
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
-    if batch < 1:
-        raise OptionError(f"batch {batch}: at least 1")
+    check_options(threads=threads)
+    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
+    if threads is not None and name == "coreml":
+        raise OptionError(
+            "threads has no meaning for engine coreml, which has its own; leave it out"
+        )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     options = EngineOptions(device, threads, half=half, cache=cache, batch=batch)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from edgematte.errors import OptionError
 from edgematte.manifest import Graph, Host
+from edgematte.ranges import check_options
 from edgematte.runtime.budget import Budget, Limited
 from edgematte.runtime.cascade import Cascade
 from edgematte.runtime.pipeline import Batched, Pipeline, Resumable
@@ -31,6 +32,10 @@ class Work:
     seed: int | None = None
     stop_below: float | None = None
     batch: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse values outside of their ranges."""
+        check_options(**vars(self))
 
     def host(self, host: Host, model: str) -> Host:
         """The bundle's host parameters with these settings.

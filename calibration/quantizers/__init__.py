@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgematte.calibration.ladder import Quantizable
 from edgematte.errors import ExportError
+from edgematte.extras import importing
 
 QUANTIZERS = {
     "onnx": "edgematte.calibration.quantizers.onnx:OnnxQuantizable",
@@ -30,11 +31,8 @@ def quantizable(
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
     module, _, name = QUANTIZERS[target].partition(":")
-    try:
-        made: Quantizable = getattr(importlib.import_module(module), name)(model, feeds)
-    except ImportError as error:
-        raise ExportError(
-            f"quantizing for {target} needs a package that is not installed ({error}): "
-            'pip install "edgematte[calibration]"'
-        ) from None
+    sentence = f"quantizing for {target} needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[calibration]"', ExportError):
+        quantizer = getattr(importlib.import_module(module), name)
+    made: Quantizable = quantizer(model, feeds)
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgematte.errors import EngineError, OptionError
+from edgematte.extras import importing
 from edgematte.manifest import Graph, Manifest
 from edgematte.runtime.engines import Engine, EngineOptions, engine_for, open_engine
 
@@ -66,12 +67,9 @@ def _runner(file: Path, graph: Graph, command: str) -> Engine:
 def _mil(manifest: Manifest) -> list[CheckEngine]:
     if manifest.target != "coreml":
         raise EngineError(f"engine mil evaluates coreml bundles; this one is {manifest.target}")
-    try:
+    pip_line = 'pip install "edgematte[coreml]"'
+    with importing("evaluating Core ML needs coremltools", pip_line, EngineError):
         from edgematte.export.mil.engine import MilEngine
-    except ImportError as error:
-        raise EngineError(
-            f'evaluating Core ML needs coremltools ({error}): pip install "edgematte[coreml]"'
-        ) from None
 
     def opener(arithmetic: Literal["fp32", "fp16"]) -> Opener:
         return lambda file, graph: MilEngine(file, graph, arithmetic=arithmetic)

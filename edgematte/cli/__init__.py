@@ -2,12 +2,12 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import edgematte
 from edgematte.cli.signals import Stopped, heeded
+from edgematte.cli.streams import abandon, say, settle
 from edgematte.errors import EdgematteError, ToleranceError
 
 COMMANDS = {
@@ -25,6 +25,7 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
+    settle()
     arguments = build_parser().parse_args(argv)
     try:
         with heeded():
@@ -40,11 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)
         return FAILED
     except MemoryError:
         return _say("not enough memory", FAILED)
     except OSError as error:
+        abandon(sys.stdout)
         where = f": {error.filename}" if error.filename else ""
         return _say(f"{error.strerror or error}{where}", FAILED)
 
@@ -66,5 +68,5 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"edgematte: {' '.join(message.split())}", file=sys.stderr)
+    say(f"edgematte: {' '.join(message.split())}")
     return code

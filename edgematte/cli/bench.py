@@ -15,6 +15,7 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument("--picture", metavar="FILE", help="default: a made one of --size")
     parser.add_argument("--trimap", metavar="FILE", help="of --picture, for nets that need one")
-    parser.add_argument(
-        "--size", default="1920x1080", help="of the made picture (default: 1920x1080)"
-    )
+    parser.add_argument("--size", help="of the made picture (default: 1920x1080)")
     parser.add_argument("--runs", type=int, default=20, help="timed runs, after 2 warm-ups")
     add_engine(parser)
     add_batch(parser, "pictures a run, whose tiles run N a call")
@@ -40,9 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.registry import family
     from edgematte.testcard import testcard, testcard_trimap
 
-    if arguments.runs < 1:
-        raise OptionError(f"--runs {arguments.runs}: at least 1")
-    size = parse_size(arguments.size)
+    check("--runs", arguments.runs, OPTIONS["runs"])
+    if arguments.size and arguments.picture:
+        raise OptionError("--size is of the made picture: leave it out with --picture")
+    if arguments.trimap and not arguments.picture:
+        raise OptionError("--trimap is of --picture: give --picture FILE with it")
+    size = parse_size(arguments.size or "1920x1080")
     if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
         raise OptionError(f"--size {arguments.size}: at least 1x1, at most {MAX_PIXELS:,} pixels")
     matter = load_matter(arguments)

@@ -6,7 +6,8 @@ from pathlib import Path
 from edgematte.cli.arguments import add_json, parse_size, print_json
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
-from edgematte.errors import EngineError, OptionError
+from edgematte.errors import EngineError
+from edgematte.extras import importing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         "--tile",
-        default="512",
         help="of the graph, and so of vitmatte's tiles: 512 or WxH (default: 512)",
     )
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
-    parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
+    parser.add_argument("--seed", type=int, help="of --random-weights and of calibration pictures")
     parser.add_argument(
         "--cascade",
         metavar="MODEL",
@@ -60,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
     )
-    parser.add_argument(
-        "--calibration-limit", type=int, default=32, help="most pictures taken (default: 32)"
-    )
+    parser.add_argument("--calibration-limit", type=int, help="most pictures taken (default: 32)")
     parser.add_argument(
         "--range-method",
         help="int8: how ranges of activations are chosen: minmax, percentile or entropy (default: "
@@ -71,7 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        default=0.01,
         help="int8: largest mean alpha error in the unknown band (default: 0.01)",
     )
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
@@ -80,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace an existing bundle (nothing else); write one out of tolerance",
     )
-    parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
+    parser.add_argument("--opset", type=int, help="onnx: operator set, 18 to 26 (default: 18)")
     parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")
     parser.add_argument(
         "--dynamic-batch",
@@ -88,26 +85,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="onnx, vitmatte: a graph that takes any number of tiles at once, for servers",
     )
     parser.add_argument("--min-ios", type=int, help="coreml: 15 to 18 (default: 16; int8: 17)")
-    parser.add_argument("--io", default="tensor", help="coreml: tensor or image (default: tensor)")
-    parser.add_argument("--alpha-bits", type=int, default=8, help="coreml --io image: 8 or 16")
+    parser.add_argument("--io", help="coreml: tensor or image (default: tensor)")
+    parser.add_argument("--alpha-bits", type=int, help="coreml --io image: 8 or 16 (default: 8)")
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, and print where the bundle is and how close to PyTorch."""
-    size = parse_size(arguments.size)
-    try:
+    size = parse_size(arguments.size) if arguments.size else None
+    sentence = "exporting needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
-    except ImportError as error:
-        raise EngineError(
-            f"exporting needs a package that is not installed ({error}): "
-            'pip install "edgematte[export]"'
-        ) from None
     from edgematte.export.report import size_of
     from edgematte.pictures import read_picture
 
-    if arguments.weights and arguments.random_weights:
-        raise OptionError("--weights and --random-weights exclude each other")
     bundle = export(
         arguments.model,
         target=arguments.target,

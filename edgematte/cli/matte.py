@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,10 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import KINDS, LONGEST_NAME, Job, plan
+from edgematte.outputs import LONGEST_NAME, Job, plan
+from edgematte.ranges import ALPHA_BITS, KINDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["cutout"],
         help="what to write (default: cutout)",
     )
-    parser.add_argument("--alpha-bits", type=int, choices=(8, 16), default=8, help="of alpha files")
+    parser.add_argument(
+        "--alpha-bits", type=int, choices=ALPHA_BITS, help="of alpha files (default: 8)"
+    )
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
     parser.add_argument(
         "--foreground",
@@ -94,11 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.background:
         read_background(arguments.background, (1, 1))
-    if explained:
-        format_of(explained)
-        if len(jobs) > 1:
-            raise OptionError("--explain draws one picture: give one")
+    _refuse(arguments, jobs)
     matter = load_matter(arguments)
+    for option in ("--resume", "--explain"):
+        if getattr(arguments, option[2:]):
+            matter.need_patches(option)
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
     for job in jobs:
@@ -108,9 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
             if len(jobs) == 1:
                 raise
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            print(f"edgematte: {job.name}: {reason}", file=sys.stderr)
+            say(f"edgematte: {job.name}: {reason}")
             bad.append((job.name, str(reason)))
-    if arguments.json and arguments.output != "-":
+    if arguments.json:
         failed = [{"picture": name, "error": reason} for name, reason in bad]
         print_json({"done": done, "failed": failed})
     elif arguments.output != "-":
@@ -119,8 +122,35 @@ def run(arguments: argparse.Namespace) -> int:
                 print(path)
     if bad:
         names = ", ".join(name for name, _ in bad)
-        print(f"edgematte: {len(bad)} of {len(jobs)} pictures failed: {names}", file=sys.stderr)
+        say(f"edgematte: {len(bad)} of {len(jobs)} pictures failed: {names}")
     return 1 if bad else 0
+
+
+def _refuse(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+    """Refuse what has no meaning for pictures, before any work."""
+    from edgematte.pictures import format_of
+
+    if arguments.no_reuse:
+        raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
+    if arguments.alpha_bits and "alpha" not in arguments.write:
+        raise OptionError("--alpha-bits needs an alpha among what --write names")
+    if arguments.explain_at and not arguments.explain:
+        raise OptionError("--explain-at is the pixel of --explain: give --explain FILE with it")
+    if arguments.explain_at:
+        parse_pixel(arguments.explain_at)
+    if arguments.explain:
+        format_of(Path(arguments.explain))
+        if len(jobs) > 1:
+            raise OptionError("--explain draws one picture: give one")
+    if arguments.output == "-":
+        output_bytes()
+        if arguments.json:
+            raise OptionError("--json and -o - both want standard output: give -o FILE")
+    for job in jobs:
+        if job.source is None:
+            input_bytes()
+        if arguments.resume:
+            _journal(job)
 
 
 def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
@@ -128,26 +158,24 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
     from edgematte.runtime.explanation import draw
     from edgematte.runtime.trimap import UNKNOWN
 
-    picture = read_picture(job.source or sys.stdin.buffer)
+    picture = read_picture(job.source or input_bytes())
     journal = _journal(job) if arguments.resume else None
     matte = matter(picture, read_grey(job.trimap) if job.trimap else None, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
-        print(
+        say(
             f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
-            "0, 128 or 255; below 85 was read as background, from 170 as foreground",
-            file=sys.stderr,
+            "0, 128 or 255; below 85 was read as background, from 170 as foreground"
         )
     if job.trimap and not (matte.trimap == UNKNOWN).any():
-        print(
+        say(
             f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
-            "the trimap says",
-            file=sys.stderr,
+            "the trimap says"
         )
     for kind, path in job.results.items():
         array = _result(kind, picture, matte, arguments)
         if path is None:
-            sys.stdout.buffer.write(encode(array, "PNG"))
+            output_bytes().write(encode(array, "PNG"))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_picture(array, path)
@@ -185,7 +213,7 @@ def _result(
     from edgematte.runtime.foreground import estimate_foreground
 
     if kind == "alpha":
-        return alpha_bytes(matte.alpha, arguments.alpha_bits)
+        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
     if kind == "trimap":
         return matte.trimap
     if arguments.foreground:

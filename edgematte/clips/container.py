@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgematte.errors import EngineError, PictureError
+from edgematte.extras import importing
 
 ENDINGS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv"}
 
@@ -22,10 +23,8 @@ def pyav() -> Any:
     Raises:
         EngineError: it is not installed.
     """
-    try:
+    with importing("clips need PyAV", 'pip install "edgematte[video]"', EngineError):
         import av
-    except ImportError as error:
-        raise EngineError(f'clips need PyAV ({error}): pip install "edgematte[video]"') from None
     return av
 
 

@@ -22,6 +22,7 @@ from edgematte.runtime.matter import Matter
 CUTS = ("whole", "tiles")
 SIZES = {"patch": 128, "overlap": 16}
 """Side of a tile and its margin, *chosen*: `benchmarks/diffusion.py` prints what others cost."""
+UNUSED = {"whole": ("patch", "overlap")}
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)
 

@@ -21,6 +21,7 @@ from edgematte.runtime.patches import blend_window, patch_grid, walk
 
 CUTS = ("patches",)
 SIZES = {"patch": 320}
+UNUSED = {"patches": ("size",)}
 CANDIDATES = 30
 """Section 4.2, for pictures of ultra-high resolution; it is all patches of smaller ones."""
 UNIT = (0.0, 1.0)

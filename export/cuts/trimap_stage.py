@@ -8,6 +8,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts import lightweight
 from edgematte.manifest import STAGE, Host
 from edgematte.models.lightweight import Lightweight
+from edgematte.ranges import check_options
 from edgematte.registry import LIGHTWEIGHT, Family
 from edgematte.runtime.cascade import stage_host
 
@@ -35,8 +36,7 @@ def stage_for(family: Family, name: str | None, band_px: int | None) -> Host | N
         raise OptionError(f"unknown cascade {name!r}; there is: {LIGHTWEIGHT.name}")
     if not family.needs_trimap:
         raise OptionError(f"{family.name} finds its trimap itself: it takes no --cascade")
-    if band_px is not None and band_px < 0:
-        raise OptionError(f"--band {band_px}: at least 0 pixels")
+    check_options(band_px=band_px)
     host = lightweight.host("split", SIZE, **lightweight.SIZES)
     return stage_host(host, band_px)
 

@@ -1,5 +1,6 @@
 """ViTMatte's cut: one graph of a fixed size for tiles of the picture."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,18 @@ BATCHED = ("tiles",)
 SIZES = {"overlap": 128, "lattice": 1}
 PATCH_PX = 16
 UNIT = (0.0, 1.0)
+
+
+def check_sizes(size: tuple[int, int], given: Mapping[str, int]) -> None:
+    """Refuse an overlap that was asked for and that tiles cannot have; the default one shrinks.
+
+    Raises:
+        OptionError: more than half a tile.
+    """
+    if given.get("overlap", 0) > min(size) // 2:
+        raise OptionError(
+            f"--overlap {given['overlap']}: at most half a tile, {min(size) // 2} pixels"
+        )
 
 
 class Matte(nn.Module):

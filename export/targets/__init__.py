@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from edgematte.errors import ExportError
+from edgematte.extras import importing
+from edgematte.ranges import check_options
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Options:
     alpha_bits: int = 8  # of the alpha picture: 8 (0..255), or 16 (half floats in 0..1)
     ort: bool = False  # ONNX: also an .ort file and its list of operators
     dynamic_batch: bool = False  # ONNX: graphs that take any number of tiles at once
+
+    def __post_init__(self) -> None:
+        """Refuse what no target can write, whoever asks for it."""
+        check_options(
+            opset=self.opset, min_ios=self.min_ios, io=self.io, alpha_bits=self.alpha_bits
+        )
 
 
 FLOATS = ("fp32", "fp16")
@@ -43,13 +51,7 @@ def target_module(name: str) -> ModuleType:
     Raises:
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
-    try:
+    extra = "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
+    sentence = f"target {name} needs a package that is not installed"
+    with importing(sentence, f'pip install "edgematte[{extra}]"', ExportError):
         return importlib.import_module(TARGETS[name][0])
-    except ImportError as error:
-        extra = (
-            "coreml" if name == "coreml" else f"export,{name}" if name == "openvino" else "export"
-        )
-        raise ExportError(
-            f"target {name} needs a package that is not installed ({error}): "
-            f'pip install "edgematte[{extra}]"'
-        ) from None

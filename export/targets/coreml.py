@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgematte.errors import ExportError, OptionError
+from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Options
@@ -33,8 +33,6 @@ def build(capture: Capture, options: Options) -> MLModel:
     inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
     in fp16.
     """
-    if options.min_ios not in TARGETS:
-        raise OptionError(f"--min-ios {options.min_ios}: there are {', '.join(map(str, TARGETS))}")
     picture = options.io == "image"
     program, graph = capture.program, capture.graph
     if _eight_bit(options):

@@ -81,6 +81,12 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, options: Options) ->
     model, equal = onnxsim.simplify(exported.model_proto)
     if not equal:
         raise ExportError(f"onnxsim changed what graph {graph.name} computes")
+    written = next(o.version for o in model.opset_import if not o.domain)
+    if written != options.opset:
+        raise ExportError(
+            f"opset {options.opset} was asked for and this version of torch wrote {written}: give "
+            f"--opset {written}, or leave it out"
+        )
     for node in model.graph.node:  # stack traces and scopes of the machine that exported
         del node.metadata_props[:]
         node.doc_string = ""

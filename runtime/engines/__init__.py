@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 from edgematte.manifest import Graph
 
 Arrays = dict[str, NDArray[Any]]
@@ -89,9 +90,7 @@ def open_engine(
     """
     target, pip_line, _ = ENGINES[name]
     module, _, attribute = target.partition(":")
-    try:
+    with importing(f"engine {name} is not installed", pip_line, EngineError):
         cls = getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        raise EngineError(f"engine {name} is not installed ({error}): {pip_line}") from None
     engine: Engine = cls(file, graph, options or EngineOptions())
     return engine

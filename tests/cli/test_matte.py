@@ -346,7 +346,7 @@ def test_from_standard_input_to_standard_output(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(png().read_bytes())))
-    assert matte("-", "-o", "-", "--json") == 0
+    assert matte("-", "-o", "-") == 0
     out, err = capfdbinary.readouterr()
     assert err == b""
     assert matte(png(), "-o", tmp_path / "out.png") == 0
@@ -371,7 +371,7 @@ def test_standard_input_that_is_no_picture(
         ("--engine", "tflite", "unknown engine 'tflite'"),
         ("--engine", "coreml", "cannot run onnx graphs"),
         ("--device", "tpu", "unknown device 'tpu'"),
-        ("--threads", "0", "threads 0: at least 1"),
+        ("--threads", "0", "threads 0: a whole number from 1 to 256"),
         ("--bundle", "none.edgematte", "no bundle at none.edgematte"),
     ],
 )

@@ -48,7 +48,7 @@ def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
         (["--patch", "100", "--graphs", "split"], "64 and 128"),
         (["--precision", "int3"], "no precision 'int3'; there are: fp32, fp16"),
         (["--graphs", "diced"], "no cut 'diced'; there are: fused, split"),
-        (["--opset", "12"], "18 or later"),
+        (["--opset", "12"], "opset 12: a whole number from 18 to 26"),
         (["--io", "image"], "--io has no meaning for onnx"),
         (["--weights", "absent.safetensors"], "no checkpoint at absent.safetensors"),
         (["--picture", "absent.png"], "no picture at absent.png"),

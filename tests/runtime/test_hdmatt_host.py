@@ -320,5 +320,5 @@ def test_missing_graphs_and_less_than_no_memory_are_refused() -> None:
     with pytest.raises(BundleError, match="needs a graph 'bank'"):
         only: Any = {"query": Graphs().query}
         pipeline(HOST, only)
-    with pytest.raises(OptionError, match="memory -1 MB"):
+    with pytest.raises(OptionError, match="memory_mb -1: a number of megabytes at least 0"):
         Patches(HOST, Graphs().table()).limit_memory(-1)

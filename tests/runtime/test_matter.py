@@ -148,7 +148,7 @@ def test_trimaps_that_do_not_fit_are_refused(matter: edgematte.Matter) -> None:
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_a_number_of_threads_below_1_is_refused(threads: int, tiny_bundle: Path) -> None:
-    with pytest.raises(OptionError, match=f"threads {threads}: at least 1"):
+    with pytest.raises(OptionError, match=f"threads {threads}: a whole number from 1 to 256"):
         edgematte.load(tiny_bundle, threads=threads)
 
 

@@ -85,9 +85,15 @@ def test_skipped_files_are_named_on_standard_error(
     [
         (["--steps", "1"], "nothing to train on"),
         (["--procedural"], "give the run an end"),
-        (["--procedural", "--steps", "0"], "--steps 0: more than 0"),
-        (["--procedural", "--steps", "1", "--workers", "-1"], "--workers -1: 0 or more"),
-        (["--procedural", "--steps", "1", "--learning-rate", "nan"], "--learning-rate nan: more"),
+        (["--procedural", "--steps", "0"], "--steps 0: at least 1"),
+        (
+            ["--procedural", "--steps", "1", "--workers", "-1"],
+            "--workers -1: a whole number from 0",
+        ),
+        (
+            ["--procedural", "--steps", "1", "--learning-rate", "nan"],
+            "--learning-rate nan: a number above 0",
+        ),
         (["--procedural", "--steps", "1", "--size", "100"], "--size 100: a multiple of 64"),
         (
             ["--model", "vitmatte-tiny", "--procedural", "--steps", "1", "--size", "32"],
@@ -98,7 +104,10 @@ def test_skipped_files_are_named_on_standard_error(
         (["--steps", "1", "--foregrounds", "none", "--backgrounds", "none"], "no folder at none"),
         (["--steps", "1", "--images", "x"], "--images x: give --images DIR and right after it"),
         (["--steps", "1", "--masks", "x", "--images", "y"], "--masks x: give --images DIR"),
-        (["--procedural", "--steps", "1", "--hold-out", "1"], "--hold-out 1.0: a share"),
+        (
+            ["--procedural", "--steps", "1", "--hold-out", "1"],
+            "--hold-out 1: a number from 0 to below 1",
+        ),
         (["--model", "nothing", "--procedural", "--steps", "1"], "no recipe to train 'nothing'"),
         (
             ["--procedural", "--steps", "1", "--backbone", "x.pth"],

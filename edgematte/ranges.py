@@ -1,0 +1,137 @@
+"""What every numeric and every enumerated option may be, in one table for Python and the shell."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgematte.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that an option may be. NaN and infinity are in no range.
+
+    Args:
+        least: the smallest of them; None for no bound.
+        most: the largest; None for no bound.
+        unit: what they count, in the plural; empty for plain numbers.
+        whole: integers only.
+        above: ``least`` itself is not among them.
+        below: ``most`` itself is not among them.
+    """
+
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+    whole: bool = True
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        """Whether it is such a number; booleans and strings are none."""
+        kinds = (int, np.integer) if self.whole else (int, float, np.integer, np.floating)
+        if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        low = self.least is None or (value > self.least if self.above else value >= self.least)
+        high = self.most is None or (value < self.most if self.below else value <= self.most)
+        return bool(low and high)
+
+    def __str__(self) -> str:
+        """The range in words: ``a whole number of pixels from 1 to 16384``."""
+        noun = f"a {'whole ' if self.whole else ''}number{f' of {self.unit}' if self.unit else ''}"
+        if self.least is not None and self.most is not None and not self.above:
+            return f"{noun} from {self.least:.12g} to {'below ' * self.below}{self.most:.12g}"
+        bounds = []
+        if self.least is not None:
+            bounds.append(f"{'above' if self.above else 'at least'} {self.least:.12g}")
+        if self.most is not None:
+            bounds.append(f"{'below' if self.below else 'at most'} {self.most:.12g}")
+        if self.whole and bounds:  # a count: its bounds say enough
+            return f"{' and '.join(bounds)}{f' {self.unit}' if self.unit else ''}"
+        return f"{noun} {' and '.join(bounds)}".strip()
+
+
+def check(name: str, value: object, allowed: Range | Collection[Any]) -> None:
+    """Refuse a value that an option cannot be.
+
+    Args:
+        name: of the option, as the message should show it.
+        value: what was given.
+        allowed: a range, or the values there are.
+
+    Raises:
+        OptionError: it is outside of the range, or none of the values.
+    """
+    if value in allowed and not isinstance(value, bool):
+        return
+    shown = f"{value:g}" if isinstance(value, float) else value
+    if isinstance(allowed, Range):
+        raise OptionError(f"{name} {shown}: {allowed}")
+    raise OptionError(f"{name} {shown}: there are {', '.join(map(str, allowed))}")
+
+
+def check_options(**options: object) -> None:
+    """Refuse values outside of :data:`OPTIONS`; None stands for an option that was not given.
+
+    Raises:
+        OptionError: naming the first of them, and what it may be.
+    """
+    for name, value in options.items():
+        if value is not None:
+            check(name, value, OPTIONS[name])
+
+
+ALPHA_BITS = (8, 16)
+KINDS = ("cutout", "alpha", "trimap")
+RANGE_METHODS = ("minmax", "percentile", "entropy")
+SEED = Range(0, 2**32 - 1)
+SIDE = Range(1, 16384, "pixels")
+COUNT = Range(1)
+MINUTES = Range(0, 1e6, "minutes", whole=False)
+
+OPTIONS: dict[str, Range | tuple[Any, ...]] = {
+    # of a loaded bundle
+    "threads": Range(1, 256),  # more take longer to start than they could ever save
+    "batch": COUNT,
+    "max_regions": Range(0),
+    "budget_ms": Range(0, unit="milliseconds", whole=False, above=True),
+    "memory_mb": Range(0, unit="megabytes", whole=False),
+    "steps": Range(1, 50),
+    "seed": SEED,
+    "stop_below": Range(0, 1, whole=False),
+    # of what is written
+    "alpha_bits": ALPHA_BITS,
+    "kind": KINDS,
+    "colour": Range(0, 255),  # of a background, a channel
+    # of an export
+    "size": SIDE,
+    "patch": SIDE,
+    "regions": Range(1, 65536),
+    "overlap": SIDE,
+    "lattice": Range(1, 64),
+    "band_px": Range(0, unit="pixels"),
+    "calibration_limit": Range(2, unit="pictures"),
+    "range_method": RANGE_METHODS,
+    "budget": Range(0, 1, whole=False),
+    "opset": Range(18, 26),  # those that torch and onnxsim write and ONNX Runtime loads
+    "min_ios": Range(15, 18),
+    "io": ("tensor", "image"),
+    # of a benchmark
+    "runs": COUNT,
+    "warmups": Range(0),
+    # of training and evaluation
+    "training_steps": COUNT,
+    "time_limit": Range(0, 1e6, "minutes", whole=False, above=True),
+    "learning_rate": Range(0, 1, whole=False, above=True),
+    "workers": Range(0, 256),
+    "save_every": MINUTES,
+    "log_every": COUNT,
+    "samples_every": COUNT,
+    "hold_out": Range(0, 1, whole=False, below=True),
+    "composites": COUNT,
+    "share": Range(0, 1, whole=False),
+}
+"""By the option's name in Python; the shell's has dashes."""
