@@ -184,6 +184,7 @@ def load(
     seed: int | None = None,
     stop_below: float | None = None,
     batch: int = 1,
+    keep_known: bool | None = None,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
@@ -203,6 +204,8 @@ def load(
         stop_below: ends the steps when alpha changes by less from one to the next, on average over
             the unknown pixels.
         batch: of bundles exported with --dynamic-batch (vitmatte): tiles that run in one call.
+        keep_known: of vitmatte and diffmatte: whether known pixels are the trimap's 0 and 1, or the
+            net's own; by default vitmatte's are the trimap's, and diffmatte's in the background.
 
     Raises:
         BundleError: a missing, damaged or unknown bundle.
@@ -218,7 +221,7 @@ def load(
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
-    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
+    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch, keep_known)
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     options = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
