@@ -6,6 +6,7 @@ the largest of them is allowed here, for float32 sums in another order on anothe
 more of a single table of biases moves what is recorded by 1.6e-4, of other tensors by more.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,18 @@ pytestmark = pytest.mark.export
 TOLERANCE = 4e-5
 
 
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
 def wave(shape: tuple[int, ...], number: int) -> Tensor:
     """Values in [-1, 1], alike on every machine and unlike from one number to the next."""
     places = np.arange(int(np.prod(shape)), dtype=np.float64)
     values = np.sin(places * (0.7 + 0.013 * (number % 29)) + places**1.5 / 50 + number)
-    return torch.from_numpy(values.astype(np.float32)).reshape(shape)
+    made: Tensor = torch.from_numpy(values.astype(np.float32)).reshape(shape)
+    return made
 
 
 def settled(name: str, options: dict[str, int]) -> Any:
@@ -54,12 +62,14 @@ def picture(height: int, width: int) -> Tensor:
     """(1, 3, height, width) in [0, 1]: ramps and stripes."""
     row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     planes = [row / height, column / width, (row // 8 + column // 5) % 7 / 6]
-    return torch.stack(planes)[None].float()
+    image: Tensor = torch.stack(planes)[None].float()
+    return image
 
 
 def thirds(height: int, width: int) -> Tensor:
     """Classes 0, 1, 2 by columns, (1, height, width)."""
-    return (torch.arange(width) * 3 // width).expand(1, height, -1)
+    classes: Tensor = (torch.arange(width) * 3 // width).expand(1, height, -1)
+    return classes
 
 
 def summary(plane: Tensor) -> list[float]:
@@ -251,7 +261,6 @@ RECORDED: dict[str, list[float]] = {
 }
 
 
-@torch.no_grad()
 def test_vitmatte() -> None:
     model = settled("vitmatte-tiny", {})
     alpha = model(picture(96, 128), thirds(96, 128)[None].float() / 2)
@@ -267,7 +276,6 @@ DIFFMATTE = {
 
 
 @pytest.mark.parametrize("name", DIFFMATTE)
-@torch.no_grad()
 def test_every_step_of_diffmatte(name: str) -> None:
     model = settled(name, DIFFMATTE[name])
     image = picture(96, 128)
@@ -289,7 +297,6 @@ REGIONAL = {"depth4": 2}
 
 
 @pytest.mark.parametrize("size", [(896, 896), (1024, 1152)])
-@torch.no_grad()
 def test_the_coarse_net_of_regional(size: tuple[int, int]) -> None:
     """At 1024x1152 with both sides' last map beyond a window: its last stage does not shift."""
     model = settled("regional-tiny", REGIONAL)
@@ -299,7 +306,6 @@ def test_the_coarse_net_of_regional(size: tuple[int, int]) -> None:
     near(summary(found.cell_alpha), RECORDED[f"alpha, {size}"])
 
 
-@torch.no_grad()
 def test_the_refinement_of_regional() -> None:
     model = settled("regional-tiny", REGIONAL)
     where = torch.tensor([(0, i // 5, i % 5 * (1 + i % 3)) for i in range(40)])
