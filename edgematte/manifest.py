@@ -88,6 +88,7 @@ class Host:
     seed: int | None = None  # of the diffusion's noise, unsigned 32 bits
     stop_below: float | None = None  # mean change of alpha in the unknown region that ends it
     clamp_foreground: bool | None = None  # alpha is 1 where the trimap is foreground
+    keep_known: bool | None = None  # known pixels are 0 or 1 as the trimap says; None: as exported
     speck_share: float | None = None  # of the picture: smaller islands and holes are noise
 
 

@@ -34,6 +34,7 @@ class Family:
     official_keys: str = ""  # module:function, the authors' checkpoint layout -> ours
     needs_trimap: bool = False  # the net finds none of its own
     unpools: bool = False  # puts values where maxima stood: rounding moves some by a pixel
+    answers_known: bool = False  # has values of its own for known pixels: --keep-known chooses
 
 
 COUNTED_OTHERWISE = "published: projects window padding too, omits relative positions"
@@ -129,6 +130,7 @@ VITMATTE_S = Family(
     counts=(Count({}, 25_814_753, 58.3, "25814.75K", "59.7", apart=COUNTED_OTHERWISE),),
     official_keys="edgematte.models.vitmatte_keys:from_official",
     needs_trimap=True,
+    answers_known=True,
 )
 
 VITMATTE_B = replace(
@@ -204,6 +206,7 @@ DIFFMATTE_VITS = Family(
     counts=(Count({}, 29_014_273, 50.8, "29014.27K", "50.8", "512x512, one step"),),
     official_keys="edgematte.models.diffmatte_keys:from_official",
     needs_trimap=True,
+    answers_known=True,
 )
 
 DIFFMATTE_VITB = replace(

@@ -94,7 +94,7 @@ def _unwrapped(stored: Any, file: Path) -> tuple[dict[str, Tensor], tuple[str, .
         first, *others = group
         inner = _under(state, first)
         left = len(state) - sum(len(_under(state, name)) for name in group)
-        outside = f", what is outside of it left ({left} tensors)" if left else ""
+        outside = f", tensors outside of it left out: {left}" if left else ""
         notes.append(f"prefix {first + '.'!r} removed{_beside(others)}{outside}")
         state = _plain_names(inner, file, notes)
     return state, tuple(notes)

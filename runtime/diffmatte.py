@@ -76,9 +76,9 @@ class Diffusion:
 
         It ends early where the host has ``stop_below`` and the mean change of alpha over the
         unknown pixels, from one step to the next, is less. Without unknown pixels there is one
-        step and no graph is run.
+        step and no graph is run, unless ``host.keep_known`` is False.
         """
-        if not (trimap == UNKNOWN).any():
+        if self._known(trimap):
             yield self._alpha(None, trimap, clock)
         for found in self._mattes(picture, trimap, clock):
             yield self._alpha(found, trimap, clock)
@@ -89,7 +89,7 @@ class Diffusion:
         """The scene and x_0 (h, w) of it in [-1, 1] after each step."""
         host = self.host
         assert host.steps is not None and host.seed is not None
-        if not (trimap == UNKNOWN).any():
+        if self._known(trimap):
             return
         scene = self._scene(picture, trimap, clock)
         height, width = scene.trimap.shape
@@ -104,20 +104,24 @@ class Diffusion:
             matte = clamped(self._denoise(scene, condition, interval, clock))
             yield scene, matte
             now = matte[unknown]
-            change = float(np.abs(now - before).mean(dtype=np.float64)) / 2
+            moved = np.abs(now - before) if len(now) else np.full(1, np.inf)
+            change = float(moved.mean(dtype=np.float64)) / 2
             if not interval.following or change < (host.stop_below or 0):
                 return
             before = now
             with clock("host.advance"):
                 noisy = advance(noisy, matte, interval)
 
+    def _known(self, trimap: Bytes) -> bool:
+        """Whether the trimap says all of alpha."""
+        return self.host.keep_known is not False and not (trimap == UNKNOWN).any()
+
     def _alpha(self, found: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
         if found is None:
             return np.asarray(trimap == FOREGROUND, np.float32)
         scene, matte = found
         with clock("host.finish"):
-            clamp = bool(self.host.clamp_foreground)
-            return host_side.alpha_of(matte, trimap, scene.frame, clamp)
+            return host_side.alpha_of(matte, trimap, scene.frame, self.host)
 
     def _scene(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Scene:
         host = self.host
@@ -161,8 +165,8 @@ def host_steps(host: Host) -> dict[str, Step]:
     ``noisy`` and ``mattes`` are bytes here: (value - 128) / 64.
     """
     host_side.check_host(host)
-    assert host.steps is not None and host.seed is not None and host.clamp_foreground is not None
-    seed, clamp = host.seed, host.clamp_foreground
+    assert host.steps is not None and host.seed is not None
+    seed = host.seed
     intervals = schedule(host.steps)
 
     def frame(picture: Bytes, trimap: Bytes) -> dict[str, NDArray[Any]]:
@@ -185,7 +189,7 @@ def host_steps(host: Host) -> dict[str, Step]:
 
     def finish(matte: Bytes, trimap: Bytes) -> dict[str, NDArray[Any]]:
         where = frame_for((trimap.shape[1], trimap.shape[0]), host.size)
-        return {"alpha": host_side.alpha_of(_signed(matte), trimap, where, clamp)}
+        return {"alpha": host_side.alpha_of(_signed(matte), trimap, where, host)}
 
     def tiles(framed_trimap: Bytes) -> dict[str, NDArray[Any]]:
         found = host_side.unknown_tiles(framed_trimap, host)

@@ -74,14 +74,16 @@ def condition(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> Floats:
     return planes
 
 
-def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, clamp_foreground: bool) -> Floats:
+def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, host: Host) -> Floats:
     """x_0 (h, w) and the picture's trimap (H, W) -> alpha (H, W) in [0, 1].
 
-    Alpha is 0 where the trimap is background; with ``clamp_foreground`` 1 where it is foreground.
+    Alpha is 0 where the trimap is background, as the authors have it, and with
+    ``clamp_foreground`` 1 where it is foreground; ``keep_known`` asks for both or for neither.
     """
     alpha = from_frame((clamped(matte) + 1) * np.float32(0.5), frame)
-    alpha[trimap == BACKGROUND] = 0
-    if clamp_foreground:
+    if host.keep_known is not False:
+        alpha[trimap == BACKGROUND] = 0
+    if host.clamp_foreground if host.keep_known is None else host.keep_known:
         alpha[trimap == FOREGROUND] = 1
     return alpha
 

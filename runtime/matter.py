@@ -200,6 +200,7 @@ def load(
     seed: int | None = None,
     stop_below: float | None = None,
     batch: int = 1,
+    keep_known: bool | None = None,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
@@ -219,6 +220,8 @@ def load(
         stop_below: ends the steps when alpha changes by less from one to the next, on average over
             the unknown pixels.
         batch: of bundles exported with --dynamic-batch (vitmatte): tiles that run in one call.
+        keep_known: of vitmatte and diffmatte: whether known pixels are the trimap's 0 and 1, or the
+            net's own; by default vitmatte's are the trimap's, and diffmatte's in the background.
 
     Raises:
         BundleError: a missing, damaged or unknown bundle.
@@ -227,7 +230,7 @@ def load(
             cache for another device, or a setting that engine or net do not have.
     """
     check_options(threads=threads)
-    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch)
+    work = Work(max_regions, budget_ms, memory_mb, steps, seed, stop_below, batch, keep_known)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     opened = open_bundle(bundle)

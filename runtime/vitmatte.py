@@ -35,7 +35,8 @@ def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
 class Tiles:
     """Overlapping tiles at full resolution; memory is the result, and one row of tiles.
 
-    A picture that fits into a tile is one. What is known already keeps the trimap's value.
+    A picture that fits into a tile is one. What is known already keeps the trimap's value, unless
+    ``host.keep_known`` is False: then every tile is run and alpha is the net's everywhere.
     """
 
     def __init__(self, host: Host, graph: GraphCall) -> None:
@@ -62,7 +63,7 @@ class Tiles:
         for picture, trimap, stitcher in zip(pictures, trimaps, stitchers, strict=True):
             for tile in walk(_grid(self.host, stitcher.size)):
                 cut = None
-                if (window(trimap, tile) == UNKNOWN).any():
+                if _runs(self.host, trimap, tile):
                     with clock("host.crop"):
                         cut = self._cut(picture, trimap, tile)
                 waiting.append((stitcher, tile, cut))
@@ -72,7 +73,8 @@ class Tiles:
                     waiting, full = [], 0
         self._run(waiting, clock)
         with clock("host.stitch"):
-            return [keep_known(s.finish(), t) for s, t in zip(stitchers, trimaps, strict=True)]
+            pairs = zip(stitchers, trimaps, strict=True)
+            return [_finished(self.host, stitcher, trimap) for stitcher, trimap in pairs]
 
     def _cut(self, picture: Bytes, trimap: Bytes, tile: Patch) -> Cut:
         host = self.host
@@ -140,7 +142,7 @@ def host_steps(host: Host) -> dict[str, Step]:
         boxes = np.array([(t.left, t.top, t.side, t.height) for t in grid], np.int32)
         return {
             "tiles": boxes,
-            "run": np.array([(window(trimap, t) == UNKNOWN).any() for t in grid]),
+            "run": np.array([_runs(host, trimap, t) for t in grid]),
         }
 
     def cut(picture: Bytes, trimap: Bytes, tile: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
@@ -154,9 +156,19 @@ def host_steps(host: Host) -> dict[str, Step]:
         stitcher = _stitcher(host, (trimap.shape[1], trimap.shape[0]))
         for row, alpha in zip(tiles, alphas, strict=True):
             stitcher.add(Patch(*(int(n) for n in row)), alpha)
-        return {"alpha": keep_known(stitcher.finish(), trimap)}
+        return {"alpha": _finished(host, stitcher, trimap)}
 
     return {"tiles": tiles, "crop": cut, "stitch": stitch}
+
+
+def _runs(host: Host, trimap: Bytes, tile: Patch) -> bool:
+    """Whether the graph runs on a tile."""
+    return host.keep_known is False or bool((window(trimap, tile) == UNKNOWN).any())
+
+
+def _finished(host: Host, stitcher: Stitcher, trimap: Bytes) -> Floats:
+    alpha = stitcher.finish()
+    return alpha if host.keep_known is False else keep_known(alpha, trimap)
 
 
 def _grid(host: Host, size: tuple[int, int]) -> list[list[Patch]]:

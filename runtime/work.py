@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from edgematte.errors import OptionError
 from edgematte.manifest import Graph, Host
 from edgematte.ranges import check_options
+from edgematte.registry import family
 from edgematte.runtime.budget import Budget, Limited
 from edgematte.runtime.cascade import Cascade
 from edgematte.runtime.pipeline import Batched, Pipeline, Resumable
@@ -23,6 +24,8 @@ class Work:
         seed: of their noise, an unsigned 32-bit integer.
         stop_below: ends their steps when alpha changes by less, on average over unknown pixels.
         batch: tiles that one call of a graph of dynamic batch takes.
+        keep_known: of nets that have values for known pixels too: True gives those pixels the
+            trimap's 0 and 1, False the net's.
     """
 
     max_regions: int | None = None
@@ -32,17 +35,23 @@ class Work:
     seed: int | None = None
     stop_below: float | None = None
     batch: int = 1
+    keep_known: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse values outside of their ranges."""
-        check_options(**vars(self))
+        numbers = {name: value for name, value in vars(self).items() if name != "keep_known"}
+        check_options(**numbers)
 
     def host(self, host: Host, model: str) -> Host:
         """The bundle's host parameters with these settings.
 
         Raises:
-            OptionError: steps for a net that takes none.
+            OptionError: steps for a net that takes none, known pixels of one that has no values
+                of its own for them.
         """
+        if self.keep_known is not None:
+            _check_known(host, model, self.keep_known)
+            host = replace(host, keep_known=self.keep_known)
         asked = {"steps": self.steps, "seed": self.seed, "stop_below": self.stop_below}
         given = {name: value for name, value in asked.items() if value is not None}
         if given and host.steps is None:
@@ -79,6 +88,19 @@ class Work:
                 "vitmatte to onnx with --dynamic-batch, or leave batch out"
             )
         inner.take(self.batch)
+
+
+def _check_known(host: Host, model: str, keep: bool) -> None:
+    if not family(model).answers_known:
+        raise OptionError(
+            f"keep_known has no meaning for {model}, whose known pixels are always the trimap's; "
+            "leave it out"
+        )
+    if not keep and host.steps is not None and host.cut == "tiles":
+        raise OptionError(
+            "--no-keep-known: this bundle denoises tiles with unknown pixels alone and has no "
+            "values for the others; export it with --graphs whole"
+        )
 
 
 def resumable(pipeline: Pipeline, model: str, option: str) -> Resumable:

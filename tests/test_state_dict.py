@@ -53,7 +53,7 @@ WRAPPED: dict[str, tuple[Callable[[], Any], list[str]]] = {
             "epoch": 3,
             "pytorch-lightning_version": "2.4.0",
         },
-        ["taken from 'state_dict'", "'model.' removed, what is outside of it left (1 tensors)"],
+        ["taken from 'state_dict'", "'model.' removed, tensors outside of it left out: 1"],
     ),
     "BasicSR": (
         lambda: {"params": OTHER, "params_ema": state()},
@@ -71,7 +71,7 @@ WRAPPED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     ),
     "torch's average": (
         lambda: {"n_averaged": torch.tensor(5), **prefixed("module.", state())},
-        ["prefix 'module.' removed, what is outside of it left (1 tensors)"],
+        ["prefix 'module.' removed, tensors outside of it left out: 1"],
     ),
     "wrapped twice": (
         lambda: {"state_dict": {"model": state()}},

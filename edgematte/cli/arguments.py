@@ -86,6 +86,16 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_known(parser: argparse.ArgumentParser) -> None:
+    """``--keep-known``, ``--no-keep-known``."""
+    parser.add_argument(
+        "--keep-known",
+        action=argparse.BooleanOptionalAction,
+        help="vitmatte, diffmatte: known pixels are the trimap's 0 and 1, or else the net's own "
+        "(default: vitmatte's are the trimap's, diffmatte's in the background)",
+    )
+
+
 def parse_pixel(text: str) -> tuple[int, int]:
     """``120,45`` -> (120, 45).
 
@@ -115,6 +125,7 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         seed=arguments.seed,
         stop_below=arguments.stop_below,
         batch=arguments.batch,
+        keep_known=getattr(arguments, "keep_known", None),
     )
 
 

@@ -11,6 +11,7 @@ from edgematte.cli.arguments import (
     add_budget,
     add_engine,
     add_json,
+    add_known,
     add_patches,
     add_steps,
     load_matter,
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_budget(parser)
     add_patches(parser)
     add_steps(parser)
+    add_known(parser)
     add_json(parser)
 
 
@@ -167,7 +169,8 @@ def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str,
             f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
             "0, 128 or 255; below 85 was read as background, from 170 as foreground"
         )
-    if job.trimap and not (matte.trimap == UNKNOWN).any():
+    all_known = not (matte.trimap == UNKNOWN).any()
+    if job.trimap and all_known and arguments.keep_known is not False:
         say(
             f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
             "the trimap says"

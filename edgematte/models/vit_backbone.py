@@ -10,7 +10,7 @@ from torch import Tensor, cat
 from edgematte.models.backbone import Layout, start, widened, without_prefixes
 from edgematte.models.vit import ViT
 
-PREFIXES = ("module.", "backbone.", "encoder.")
+PREFIXES = ("backbone.", "encoder.")
 RULES = (
     (r"^embed\.", "patch_embed.proj."),
     (r"^position$", "pos_embed"),

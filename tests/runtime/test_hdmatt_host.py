@@ -101,10 +101,10 @@ def by_definition(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, in
         here = np.s_[patch.top : patch.top + SIDE, patch.left : patch.left + SIDE]
         pads = [(0, SIDE - n) for n in trimap[here].shape]  # of the picture, reflected as a whole
         image = np.pad(picture, [*pads, (0, 0)], mode="reflect")[here]
-        image = image.transpose(2, 0, 1).astype(np.float32)
+        planes = image.transpose(2, 0, 1).astype(np.float32)
         known = np.pad(trimap, pads, mode="reflect")[here]
         classes = np.stack([known == c for c in (0, 255, 128)]).astype(np.float32)
-        inputs.append((np.ascontiguousarray(image)[None] / np.float32(255), classes[None]))
+        inputs.append((np.ascontiguousarray(planes)[None] / np.float32(255), classes[None]))
     banks = [graphs.bank(*both) for both in inputs]
     pool = candidates(trimap, patches, host.candidates or 0).tolist()
     total, weights = np.zeros(trimap.shape), np.zeros(trimap.shape)
