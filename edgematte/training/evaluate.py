@@ -137,11 +137,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("weights", type=Path, help="a folder or .safetensors with its .json")
     parser.add_argument("--test", type=Path, help="folder with people, alphamatting or both")
     parser.add_argument("--classical", action="store_true", help="pymatting on the same trimaps")
-    parser.add_argument("--composites", type=int, default=200, help="of the held-out pictures")
+    parser.add_argument(
+        "--composites", type=int, default=200, help="of the held-out pictures; 0: none"
+    )
     parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
     add_sources(parser)
     options = parser.parse_args(arguments)
     folders = parse_sources(options)
+    if options.composites < 0:
+        raise OptionError(f"--composites {options.composites}: at least 0")
     model, _ = load_model(LIGHTWEIGHT, options.weights)
     assert isinstance(model, Lightweight)
     report: dict[str, Any] = {}
@@ -153,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
             report["alphamatting"] = score_alphamatting(
                 model, options.test / "alphamatting", gallery, classical=options.classical
             )
-        if folders.backgrounds:
+        if folders.backgrounds and options.composites:
             share = options.hold_out  # without one the folders are held out as they are
             held_out = load_library(folders, hold_out=share, validation=share > 0)
             report["composites"] = score_composites(model, held_out, options.composites, gallery)
