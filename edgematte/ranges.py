@@ -131,7 +131,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "log_every": COUNT,
     "samples_every": COUNT,
     "hold_out": Range(0, 1, whole=False, below=True),
-    "composites": COUNT,
+    "composites": Range(0),
     "share": Range(0, 1, whole=False),
 }
 """By the option's name in Python; the shell's has dashes."""

@@ -142,7 +142,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("weights", type=Path, help="a folder or .safetensors with its .json")
     parser.add_argument("--test", type=Path, help="folder with people, alphamatting or both")
     parser.add_argument("--classical", action="store_true", help="pymatting on the same trimaps")
-    parser.add_argument("--composites", type=int, help="of the held-out pictures (default: 200)")
+    parser.add_argument(
+        "--composites", type=int, help="of the held-out pictures (default: 200); 0: none"
+    )
     parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
     add_sources(parser)
     options = parser.parse_args(arguments)
@@ -177,7 +179,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
             report["alphamatting"] = score_alphamatting(
                 model, options.test / "alphamatting", gallery, classical=options.classical
             )
-        if folders.backgrounds:
+        if folders.backgrounds and options.composites != 0:
             share = options.hold_out  # without one the folders are held out as they are
             held_out = load_library(folders, hold_out=share, validation=share > 0)
             report["composites"] = score_composites(

@@ -2,6 +2,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,12 +156,11 @@ def test_a_picture_without_work_takes_no_share(tiny_bundle: Path) -> None:
     ],
 )
 def test_a_measurement_of_nothing_is_refused(
-    options: dict[str, int], part: str, tiny_bundle: Path
+    options: dict[str, Any], part: str, tiny_bundle: Path
 ) -> None:
+    matter = Matter(open_bundle(tiny_bundle), Scripted(), "script")
     with pytest.raises(OptionError, match=part):
-        bench(
-            Matter(open_bundle(tiny_bundle), Scripted(), "script"), np.zeros((2, 2, 3)), **options
-        )
+        bench(matter, testcard.testcard(8, 8), **options)
 
 
 def test_where_the_system_does_not_tell_the_memory_all_else_is_there(

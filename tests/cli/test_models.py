@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_the_parameters_are_those_of_the_network_that_is_built(name: str, row: i
 
     family, count = FAMILIES[name], FAMILIES[name].counts[row]
     with torch.device("meta"):
-        model = build(family, count.config)
+        model: Any = build(family, count.config)
     found = sum(p.numel() for p in model.parameters())
     if name == "diffmatte-res34":  # a checkpoint holds u and v of each convolution's norm too
         modules = model.encoder.modules()

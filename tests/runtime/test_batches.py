@@ -46,7 +46,8 @@ class Alone:
         self.calls += 1
         clock.counts["regions refined"] = clock.counts.get("regions refined", 0) + self.calls
         clock.seconds["graph.refine"] = float(self.calls)
-        return picture[..., 0] / np.float32(255), np.full(picture.shape[:2], 128, np.uint8)
+        trimap = np.full(picture.shape[:2], 128, np.uint8)
+        return np.asarray(picture[..., 0] / np.float32(255), np.float32), trimap
 
 
 def tiled(graph: Graph, batch: int, estimate: Any = None) -> Cascade:
@@ -155,7 +156,7 @@ def test_a_bad_picture_or_trimap_is_found_before_any_work(place: int) -> None:
         graph, alone = Graph(), Alone()
         given, known = list(images), list(trimaps)
         if bad == "picture":
-            given[place] = given[place].astype(np.float32)  # type: ignore[assignment]
+            given[place] = given[place].astype(np.float32)
         else:
             known[place] = known[place][:5]
         for pipeline in (tiled(graph, 2), alone):

@@ -185,10 +185,8 @@ def test_a_scale_for_a_file_that_takes_bytes_is_refused() -> None:
 
 
 def test_what_exports_write_changes_nothing() -> None:
-    assert (colours_of(Host("split", (8, 8))).order, colours_of(Host("split", (8, 8))).gain) == (
-        "RGB",
-        1,
-    )
+    found = colours_of(Host("split", (8, 8)))
+    assert (found.order, found.gain) == ("RGB", 1)
 
 
 SMALL: dict[str, dict[str, int]] = {

@@ -129,6 +129,7 @@ def test_padding_is_zero_after_normalisation_and_counts_for_nothing() -> None:
         normal = (image[0] - np.array(MEAN)[:, None, None]) / np.array(STD)[:, None, None]
         assert np.abs(normal[part]).max() < 1e-6
         assert not planes[0][part].any()
+        assert len(graphs.denoised) == HOST.steps
         assert all(not call["condition"][0][part].any() for call in graphs.denoised)
     for call in graphs.denoised:  # the deviation is that of the picture alone
         assert call["condition"][0, 6, :50, :70].std() == pytest.approx(1, rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import edgematte
-from edgematte import testcard
+from edgematte import errors, testcard
 from edgematte.errors import BundleError, EdgematteError, EngineError, OptionError, PictureError
 from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
@@ -166,8 +166,10 @@ def test_nothing_falls_back_silently(tiny_bundle: Path) -> None:
 
 
 def test_every_error_is_of_one_family() -> None:
-    kinds = (BundleError, EngineError, OptionError, PictureError)
-    assert all(issubclass(kind, EdgematteError) for kind in kinds)
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert len(kinds) > 8 and all(issubclass(kind, EdgematteError) for kind in kinds)
+    for kind in set(kinds) - {EdgematteError}:  # each is also the builtin that it stands for
+        assert any(base.__module__ == "builtins" for base in kind.__mro__[2:-3]), kind
     assert edgematte.EdgematteError is EdgematteError
     assert issubclass(PictureError, ValueError) and issubclass(EngineError, RuntimeError)
 

@@ -151,9 +151,11 @@ def test_collate_gives_planes_in_unit_range() -> None:
     made = [
         Sample(
             bytes_of(0, 256, (6, 6, 3), np.uint8),
-            *(bytes_of(0, 256, (6, 6), np.uint8) for _ in range(2)),
+            bytes_of(0, 256, (6, 6), np.uint8),
+            bytes_of(0, 256, (6, 6), np.uint8),
             bytes_of(0, 256, (4, 4, 3), np.uint8),
-            *(bytes_of(0, 256, (4, 4), np.uint8) for _ in range(2)),
+            bytes_of(0, 256, (4, 4), np.uint8),
+            bytes_of(0, 256, (4, 4), np.uint8),
             (0.1 * i, 0.2, 0.5, 0.75),
             np.array([0, 128, 255, 128] * 4, np.uint8).reshape(4, 4) if i == 1 else None,
         )
