@@ -8,6 +8,7 @@ from pathlib import Path
 from edgematte.errors import OptionError
 from edgematte.scratch import busy, lock
 from edgematte.training.checkpoint import CONFIG, STATE, TABLE, WEIGHTS
+from edgematte.training.table import HEAD
 
 HELD = ".edgematte-run"
 """An empty file that is locked while a run writes to its folder; one that was killed leaves it."""
@@ -22,11 +23,17 @@ def refuse_foreign(folder: Path) -> None:
     if (folder / STATE).is_file() or (folder / HELD).is_file():
         return
     for name in (WEIGHTS, CONFIG, TABLE):
-        if os.path.lexists(folder / name):
+        if os.path.lexists(folder / name) and not (name == TABLE and _is_log(folder / name)):
             raise OptionError(
                 f"{folder} holds {name}, and no run to go on with ({STATE}): it would be "
                 "replaced; give another --output"
             )
+
+
+def _is_log(file: Path) -> bool:
+    """Whether a table is one of a run; one that was killed before it saved left no more."""
+    with file.open("rb") as stream:
+        return stream.readline().startswith(HEAD[0].encode() + b",")
 
 
 @contextmanager

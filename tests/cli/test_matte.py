@@ -18,6 +18,7 @@ from PIL import Image
 import edgematte
 from edgematte import testcard
 from edgematte.cli import main
+from edgematte.outputs import Job
 from edgematte.pictures import alpha_bytes, composite, cutout, read_grey, read_picture
 
 Run = Callable[..., int]
@@ -293,10 +294,11 @@ def test_a_full_disk_in_a_folder_run_is_listed(
 ) -> None:
     for name in ("in/a.png", "in/b.png"):
         png(name)
-    real = Path.write_bytes
+    real, written = Path.write_bytes, []
 
     def full(self: Path, data: bytes) -> int:
-        if self.name.startswith(".b"):
+        written.append(self)
+        if len(written) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(self, data)
 
@@ -417,6 +419,48 @@ def test_an_interrupt_leaves_whole_files_only(
     for name in files(out):
         assert not name.startswith(".")
         assert pixels(out / name).shape == (300, 400, 4)  # decoded to its last row
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_at_any_moment_leaves_whole_files_and_the_same_command_completes(
+    number: signal.Signals, tiny_bundle: Path, png: Png, tmp_path: Path
+) -> None:
+    first, out = png("in/00.png", 400, 300), tmp_path / "out"
+    for at in range(1, 40):
+        shutil.copy(first, first.with_name(f"{at:02}.png"))
+    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "1"]
+    command = [sys.executable, "-m", "edgematte", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (out.is_dir() and any(out.glob("[0-9]*.png"))):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    done = [name for name in files(out) if not name.startswith(".")]
+    assert 0 < len(done) < 40
+    for name in done:
+        assert pixels(out / name).shape == (300, 400, 4)  # decoded to its last row
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 128 + number
+        said = f"edgematte: stopped by {number.name}; nothing half-written was left\n"
+        assert err == said and files(out) == done
+    assert main([*map(str, arguments)]) == 0
+    assert files(out) == [f"{at:02}.png" for at in range(40)]
+
+
+def test_a_journal_s_name_is_one_that_file_systems_take() -> None:
+    from edgematte.cli.matte import _journal
+
+    def beside(name: str) -> str:
+        return _journal(Job(None, None, {"alpha": Path("out") / name})).name
+
+    longest = "ä" * 125 + "x.png"
+    assert len(longest.encode()) == 255
+    assert beside("a.png") == "a.png.patches"
+    assert len(beside(longest).encode()) <= 255 and beside(longest).endswith(".patches")
+    assert beside(longest) == beside(longest) != beside("ä" * 125 + "y.png")
 
 
 def test_foreground_changes_soft_colours_only(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,17 +91,10 @@ def started(output: Path, cwd: Path) -> "subprocess.Popen[str]":
 
 def test_of_two_exports_to_one_place_one_loses_and_says_so(tmp_path: Path) -> None:
     both = [started(tmp_path / "b.edgematte", tmp_path) for _ in range(2)]
-    said: dict[int, str] = {}
-    threads = [
-        threading.Thread(target=lambda p=p: said.update({p.pid: p.communicate()[1]})) for p in both
-    ]  # type: ignore[misc]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda process: process.communicate()[1], both))
     assert sorted(p.returncode for p in both) == [0, 2]
-    (loser,) = (p for p in both if p.returncode)
-    last = said[loser.pid].splitlines()[-1]
+    last = said[0 if both[0].returncode else 1].splitlines()[-1]
     assert "is being written by another run" in last or "exists" in last
     open_bundle(tmp_path / "b.edgematte")
     assert os.listdir(tmp_path) == ["b.edgematte"]

@@ -242,7 +242,11 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     _assert_same_weights(killed, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    ids=["ctrl-c", "sigterm", "sighup"],
+)
 def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
     number: signal.Signals, tmp_path: Path, heeding: str
 ) -> None:
@@ -255,7 +259,7 @@ def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
     )
     _until_logged(process, stopped, 3)
     helpers = _children(process.pid)
-    for one in [*(helpers if number == signal.SIGINT else []), process.pid]:  # as a terminal does
+    for one in [*(helpers if number != signal.SIGTERM else []), process.pid]:  # as a terminal does
         os.kill(one, number)
     _, said = process.communicate(timeout=120)
     last = _steps(stopped)[-1]
