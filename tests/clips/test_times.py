@@ -180,6 +180,15 @@ def test_a_cover_alone_is_no_clip(write_clip: Callable[..., Path]) -> None:
         Clip(path)
 
 
+def test_a_title_of_another_encoding_does_no_harm(write_clip: Callable[..., Path]) -> None:
+    path = write_clip("clip.mp4")
+    data = path.read_bytes()
+    assert data.count(b"VideoHandler") == 1
+    path.write_bytes(data.replace(b"VideoHandler", "Vidéo caméra".encode("latin-1")))
+    times, note, _ = read(path)
+    assert len(times) == 10 and note == ""
+
+
 def test_a_clip_of_an_unknown_codec_is_refused(write_clip: Callable[..., Path]) -> None:
     path = write_clip("clip.mp4")
     data: Any = path.read_bytes()
