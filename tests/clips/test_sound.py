@@ -98,6 +98,9 @@ def test_every_channel_of_every_sound_arrives(
         assert after.name in (before.name, "mp3float")  # FFmpeg takes MP2 in MP4 for MP3
     else:
         assert after.name != before.name
+        # A player knows which channel is which; without an order it says "6 channels".
+        names = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
+        assert after.layout.name == names[len(waves)]
     assert len(found) == len(waves)
     # An encoder adds its delay and fills its last frame: two frames of 1024 samples.
     spare = 2 * 1024 / after.sample_rate + 0.01
