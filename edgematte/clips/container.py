@@ -38,7 +38,10 @@ def open_container(path: Path) -> Any:
     if not path.is_file():
         raise PictureError(f"no clip at {path}")
     try:
-        return av.open(str(path))
+        try:
+            return av.open(str(path))
+        except UnicodeDecodeError:  # PyAV 18 and before: a title in another encoding than UTF-8
+            return av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise PictureError(
             f"{path.name} is not a clip that can be read ({reason(error)})"

@@ -112,6 +112,7 @@ class Track:
         channels = self._av.AudioLayout(way.layout).nb_channels
         bits = 0 if way.codec.startswith("pcm") else BITS * channels
         self.stream = output.add_stream(way.codec, rate=way.rate, layout=way.layout, bit_rate=bits)
+        self._kind: tuple[str, str, int] | None = None  # of the source's samples
         self._resampler = self._fresh()
 
     def _fresh(self) -> Any:
@@ -138,7 +139,12 @@ class Track:
         for frame in frames:
             if frame.pts is not None:
                 frame.pts -= shift
-            for part in self._resampled(frame):
+            try:
+                parts = self._resampled(frame)
+            except (*self._broken, ValueError):  # a layout without channels, or the like
+                self.refused += 1
+                continue
+            for part in parts:
                 self._encode(part)
 
     def _encode(self, part: Any) -> None:
@@ -149,12 +155,11 @@ class Track:
 
     def _resampled(self, frame: Any) -> list[Any]:
         """A frame as the encoder takes it, also where rate or layout change on the way."""
-        try:
-            return list(self._resampler.resample(frame))
-        except ValueError:
+        kind, rest = (frame.format.name, frame.layout.name, frame.sample_rate), []
+        if kind != self._kind:
             rest = list(self._resampler.resample(None))
-            self._resampler = self._fresh()
-            return rest + list(self._resampler.resample(frame))
+            self._kind, self._resampler = kind, self._fresh()
+        return rest + list(self._resampler.resample(frame))
 
     def _put(self, packets: list[Any]) -> None:
         """Write packets whose times rise, as containers ask; who comes too early waits a unit."""

@@ -102,14 +102,16 @@ class VideoWriter:
         Raises:
             EngineError: FFmpeg lacks the encoder, or cannot write the file.
         """
-        self._av, self._path, self._sound = pyav(), path, None
+        self._av, self._path = pyav(), path
+        self._sound: Sound | None = None
         self._colour, self._rising = colour or Colour(), Rising()
         self._format = kind.clear if clear and kind.clear else kind.opaque
         self._even = kind.codec == "libx264"
         with writing(path.name):
             self._output = self._av.open(str(path), "w", format=kind.container)
             self._stream = self._pictures(kind, size, rate, base)
-        self._sound = Sound(sound[0], self._output, sound[1]) if sound else None
+            if sound is not None:
+                self._sound = Sound(sound[0], self._output, sound[1])
         self.warnings = self._sound.warnings if self._sound else []
 
     def _pictures(self, kind: Format, size: tuple[int, int], rate: Fraction, base: Fraction) -> Any:

@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 RATE = 25
 SECONDS = 0.4  # of the sound
 SETTINGS = {
-    "libx264": {"crf": "4", "g": "5"},
+    "libx264": {"crf": "4", "g": "5", "x264-params": "bframes=2:b-adapt=0"},
     "libvpx": {"auto-alt-ref": "0"},  # such frames cannot hold transparency
     "libvpx-vp9": {"auto-alt-ref": "0"},
 }

@@ -1,5 +1,6 @@
 """Tags of a clip's colour, and transparency that it brings along."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 import edgematte
 from edgematte import testcard
+from edgematte.cli import main
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import Clip
 from edgematte.pictures import read_grey
@@ -65,6 +67,21 @@ def test_png_files_of_hdr_are_said(
     )
     report = matte_clip(matter, source, tmp_path / "alpha", ClipOptions(kind="alpha"))
     assert report.warnings == ()  # it has no colour
+
+
+def test_the_command_says_what_is_lost_and_succeeds(
+    write_clip: Callable[..., Path],
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = "hdr.mp4 has PQ, BT.2020 colour, which its PNG files do not say"
+    source, output = write_clip("hdr.mp4", tags=HDR), tmp_path / "frames"
+    assert (
+        main(["matte", str(source), "-o", str(output), "--bundle", str(tiny_bundle), "--json"]) == 0
+    )
+    out, err = capsys.readouterr()
+    assert err == f"edgematte: {said}\n" and json.loads(out)["warnings"] == [said]
 
 
 def test_alpha_of_hdr_is_not_tagged_as_colour(

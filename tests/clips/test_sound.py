@@ -1,6 +1,7 @@
 """Every kind of sound in every kind of clip that is written."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def test_every_channel_of_every_sound_arrives(
         assert after.name in (before.name, "mp3float")  # FFmpeg takes MP2 in MP4 for MP3
     else:
         assert after.name != before.name
+        # A player knows which channel is which; without an order it says "6 channels".
+        names = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}
+        assert after.layout.name == names[len(waves)]
     assert len(found) == len(waves)
     # An encoder adds its delay and fills its last frame: two frames of 1024 samples.
     spare = 2 * 1024 / after.sample_rate + 0.01
@@ -205,3 +209,29 @@ def test_what_ffmpeg_cannot_write_is_one_error_of_the_project(
             for _ in range(3):
                 writer.write(frame.pixels, None, frame)
             writer.close()
+
+
+@pytest.mark.parametrize("same_first", [True, False])
+def test_sound_may_change_its_kind_on_the_way(same_first: bool, tmp_path: Path) -> None:
+    """As in recordings of broadcasts; first of the encoder's own kind, or later."""
+    own, other = ("fltp", "stereo", 44100), ("s16", "mono", 22050)
+    with av.open(str(tmp_path / "out.mp4"), "w") as output:
+        track = tracks.Track(tracks.Way("aac", "stereo", 44100), None, output)
+        start = 0.0
+        for kind, layout, rate in (own, other, own) if same_first else (other, own, other):
+            channels = 2 if layout == "stereo" else 1
+            wave = np.sin(2 * np.pi * 300 * (start + np.arange(rate // 5) / rate))
+            flat = (9000 * wave).astype(np.int16) if kind == "s16" else 0.27 * wave
+            array = np.repeat(flat[None], channels, axis=0)
+            array = array if kind == "s16" else array.astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(array, kind, layout)
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = round(start * rate)
+            for part in track._resampled(frame):
+                track._encode(part)
+            start += 0.2
+        track.flush()
+    assert track.refused == 0
+    after, waves = heard(tmp_path / "out.mp4")
+    assert waves.shape[1] / after.sample_rate == pytest.approx(0.6, abs=0.06)  # encoder's frames
+    assert loudest_hz(waves[0], after.sample_rate) == pytest.approx(300, abs=6)
