@@ -109,7 +109,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     # of an export
     "size": SIDE,
     "patch": SIDE,
-    "regions": Range(1, 65536),
+    "regions": COUNT,
     "overlap": SIDE,
     "lattice": Range(1, 64),
     "band_px": Range(0, unit="pixels"),

@@ -337,6 +337,11 @@ def test_outputs_that_cannot_be(
     [
         (["clip.mp4", "other.jpg", "-o", "out.mov"], "one clip at a time"),
         (["clip.mp4", "-o", "out.mov", "--trimap", "t.png"], "--trimap has no meaning"),
+        (["clip.mp4", "-o", "out.mov", "--resume"], "--resume is of single pictures"),
+        (["clip.mp4", "-o", "out.mov", "--explain", "e.png"], "--explain is of single pictures"),
+        (["clip.mp4", "-o", "out.mov", "--explain-at", "1,2"], "--explain-at is of single"),
+        (["clip.mp4", "-o", "out.mov", "--alpha-bits", "16"], "--alpha-bits is of single"),
+        (["clip.mp4", "-o", "out.mov", "--no-reuse"], "--no-reuse has no meaning for lightweight"),
         (["clip.mp4", "-o", "out.mov", "--write", "alpha", "cutout"], "one kind"),
         (["clip.mp4", "-o", "-"], "not to standard output"),
         (["clip.mp4", "-o", "a.mp4", "--write", "alpha", "--background", "red"], "--write cutout"),
@@ -363,6 +368,14 @@ def test_the_command_writes_and_reports(
     assert said["warnings"] == []
     assert said["frames_per_second"] > 0 and said["result"] == str(output) and output.is_file()
     assert err == ""  # no bar where nobody looks
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder_of_pictures(
+    make_clip: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    command = ["matte", str(make_clip()), "-o", f"{tmp_path}/new.mov/"]
+    assert main([*command, "--bundle", str(tiny_bundle)]) == 0
+    assert len(list((tmp_path / "new.mov").glob("frame-*.png"))) == len(TIMES_MS)
 
 
 def test_without_pyav_the_pip_line_is_said(

@@ -58,6 +58,8 @@ def test_a_picture_of_ones_own(
         (["--size", "1x2x3"], "size '1x2x3' should be"),
         (["--size", "-5"], "size '-5' should be"),
         (["--picture", "none.jpg"], "no picture at none.jpg"),
+        (["--picture", "x.png", "--size", "64"], "--size is of the made picture"),
+        (["--trimap", "t.png"], "--trimap is of --picture"),
         (["--threads", "0", "--size", "8"], "threads 0: a whole number from 1 to 256"),
         (["--engine", "tflite", "--size", "8"], "unknown engine 'tflite'"),
     ],

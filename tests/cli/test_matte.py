@@ -393,6 +393,43 @@ def test_an_option_that_does_not_work_is_one_line_and_exit_2(
     assert not (tmp_path / "o.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("extra", "part"),
+    [
+        (["--explain-at", "3,4"], "give --explain FILE with it"),
+        (["--explain-at", "x", "--explain", "e.png"], "should be X,Y"),
+        (["--no-reuse"], "--no-reuse is of clips"),
+        (["--alpha-bits", "16"], "--alpha-bits needs an alpha"),
+        (["--alpha-bits", "8", "--write", "cutout", "trimap"], "--alpha-bits needs an alpha"),
+        (["--resume"], "--resume has no meaning for lightweight"),
+        (["--explain", "e.png"], "--explain has no meaning for lightweight"),
+        (["--device", "cpu:1"], "only GPUs are counted"),
+        (["--background", "rgb(300,0,0)"], "channel 300: a whole number from 0 to 255"),
+    ],
+)
+def test_an_option_without_a_meaning_is_refused_before_any_work(
+    extra: list[str], part: str, matte: Run, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    before = files(png().parent)
+    assert matte(png(), "-o", tmp_path / "o.png", *extra) == 2
+    one_line(capsys, part)
+    assert files(tmp_path) == before
+
+
+def test_json_and_a_picture_cannot_share_standard_output(
+    matte: Run, png: Png, capsys: Capture
+) -> None:
+    assert matte(png(), "-o", "-", "--json") == 2
+    one_line(capsys, "both want standard output")
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder(matte: Run, png: Png, tmp_path: Path) -> None:
+    assert matte(png(), "-o", f"{tmp_path}/new.d/") == 0
+    assert files(tmp_path / "new.d") == ["picture.png"]
+    assert matte(png("other.png"), "-o", tmp_path / "new.d") == 0  # a folder that is there
+    assert files(tmp_path / "new.d") == ["other.png", "picture.png"]
+
+
 def test_an_interrupt_leaves_whole_files_only(
     tiny_bundle: Path, png: Png, tmp_path: Path, heeding: str
 ) -> None:

@@ -158,7 +158,8 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         ({"size": 48}, "size 48 is not a multiple of 32"),
         ({"patch": 320}, "--patch has no meaning"),
         ({"graphs": "split"}, "no cut 'split'; there are: tiles"),
-        ({"overlap": 0}, "at least 1"),
+        ({"overlap": 0}, "overlap 0: a whole number of pixels from 1 to 16384"),
+        ({"overlap": 40, "size": 64}, "--overlap 40: at most half a tile, 32 pixels"),
         ({"lattice": 3, "size": 128}, "--lattice 3 needs sides that are multiples of 48"),
     ],
 )

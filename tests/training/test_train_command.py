@@ -85,6 +85,9 @@ def test_skipped_files_are_named_on_standard_error(
     [
         (["--steps", "1"], "nothing to train on"),
         (["--procedural"], "give the run an end"),
+        (["--procedural", "--steps", "1", "--foregrounds", "x"], "leave it out, or the folders"),
+        (["--procedural", "--steps", "1", "--hold-out", "0.1"], "there are none"),
+        (["--procedural", "--steps", "1", "--seed", str(2**32)], "--seed 4294967296: a whole"),
         (["--procedural", "--steps", "0"], "--steps 0: at least 1"),
         (
             ["--procedural", "--steps", "1", "--workers", "-1"],
