@@ -1,6 +1,7 @@
 """Reading and writing pictures with Pillow: any common file in, RGB bytes out."""
 
 import io
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -21,6 +22,10 @@ MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
 
 _LIMIT = threading.Lock()
+if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
+    os.register_at_fork(
+        before=_LIMIT.acquire, after_in_parent=_LIMIT.release, after_in_child=_LIMIT.release
+    )
 
 
 def read_picture(source: Path | BinaryIO) -> Bytes:

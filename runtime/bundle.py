@@ -26,6 +26,15 @@ class Bundle:
         """The file (or folder, for Core ML) of one of its graphs."""
         return self.path / graph.file
 
+    def verify(self) -> None:
+        """Compare every file with what was exported, as opening the bundle did.
+
+        Raises:
+            BundleError: a file is missing or another one.
+        """
+        for name, digest in self.manifest.files.items():
+            _verify(self.path, name, digest)
+
 
 def open_bundle(path: Path | str | None = None) -> Bundle:
     """Read and verify a bundle; None is the embedded default.
@@ -52,8 +61,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{file} cannot be read ({error})") from None
     manifest = Manifest.from_json(text, str(file))
-    for name, digest in manifest.files.items():
-        _verify(folder, name, digest)
+    bundle = Bundle(folder, manifest)
+    bundle.verify()
     for part in filter(None, (manifest.host, manifest.trimap_stage)):
         check_colours(part, tuple(g for g in manifest.graphs if manifest.host_of(g) is part))
     for graph in manifest.graphs:
@@ -63,7 +72,7 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
                 f"graph {graph.name}: its file {graph.file!r} is not in the file list"
             )
         _check_names(graph, file)
-    return Bundle(folder, manifest)
+    return bundle
 
 
 def _no_folder(path: Path) -> str:

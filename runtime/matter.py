@@ -1,7 +1,7 @@
 """The public call: load a bundle once, matte many pictures."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +204,9 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
+    After a fork a child opens ONNX Runtime's sessions on the processor again, at its first call;
+    other engines and devices raise EngineError there.
+
     Args:
         bundle: path of a ``.edgematte`` folder.
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
@@ -251,10 +254,11 @@ def matter_from(
     """A Matter from an opened bundle and the name of an engine that can run it."""
     manifest, work = bundle.manifest, work or Work()
     host = work.host(manifest.host, manifest.model)
+    verify = replace(bundle, path=bundle.path.absolute()).verify
     graphs = {
         graph.name: RunnableGraph(
             graph,
-            open_engine(engine, bundle.file(graph), graph, options),
+            open_engine(engine, bundle.file(graph), graph, options, verify=verify),
             manifest.host_of(graph),
         )
         for graph in manifest.graphs
