@@ -28,7 +28,8 @@ def main(images: Path, alphas: Path, bundle: str | None, recall: float) -> None:
     opened = open_bundle(bundle)
     declared = opened.manifest.graph("segment")
     engine = open_engine(engine_for(opened.manifest.target), opened.file(declared), declared)
-    segment, host = RunnableGraph(declared, engine), opened.manifest.host
+    host = opened.manifest.host
+    segment = RunnableGraph(declared, engine, host)
     rows = {t: np.zeros(3) for t in THRESHOLDS}
     pairs = [(f, alphas / f"{f.stem}.png") for f in sorted(images.iterdir())]
     pairs = [(image, alpha) for image, alpha in pairs if alpha.is_file()]

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from portrait import ENGINES, FRAMES, outline
 from portrait_graphs import written
 
-from edgematte.clip_writers import FORMATS, FolderWriter, VideoWriter, Writer
-from edgematte.clips import Clip, ClipFrame
+from edgematte.clips.reading import Clip, ClipFrame
+from edgematte.clips.writing import FORMATS, FolderWriter, VideoWriter, Writer
 from edgematte.export.cuts import regional as cut
 from edgematte.metrics import dtssd
 from edgematte.models.regional import Regional

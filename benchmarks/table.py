@@ -20,6 +20,7 @@ from pathlib import Path
 from edgematte.errors import ToleranceError
 from edgematte.export import export
 from edgematte.export.report import size_of, zipped_size
+from edgematte.export.targets import FLOATS
 from edgematte.registry import FAMILIES
 from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.matter import Matter, load
@@ -51,7 +52,7 @@ def main(calibration: Path | None, write: bool) -> None:
                         model,
                         target=target,
                         precision=precision,
-                        calibration=calibration,
+                        calibration=None if precision in FLOATS else calibration,
                         output=output,
                     )
                 except ToleranceError as error:

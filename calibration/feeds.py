@@ -1,11 +1,15 @@
 """What each graph really receives: host steps on PyTorch's graphs, recorded to disk as they run."""
 
+import contextlib
 import hashlib
 import json
 import os
 import random
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.atomic import atomic_folder
+from edgematte.checkpoint import fingerprint
 from edgematte.export.capture import TorchGraph
-from edgematte.export.estimator import estimator_for
+from edgematte.export.estimator import estimates_with_default, estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import Host, StageHost
+from edgematte.manifest import FILE
 from edgematte.net import Variant
 from edgematte.progress import Progress, silent
+from edgematte.runtime.bundle import DEFAULT, sha256_file
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+DAY_S = 86400.0
+MONTH_S = 30 * DAY_S
+MOST_BYTES = 4 * 10**9
+"""That recorded calls may take on the disk."""
 CALLS = 4  # kept of one graph and picture: a large picture should not outweigh the others
 
 
@@ -57,23 +68,32 @@ def record_feeds(
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
 
+    The same: by the same version of edgematte, with the same weights in all graphs, the same
+    pictures and, where it estimates the trimaps, the same default bundle.
+
     Args:
         variant: the model's.
         host: parameters of the cut.
         graphs: PyTorch's graphs.
         pictures: uint8 (H, W, 3), gone through one at a time.
-        key: what else the calls depend on: hashes of the pictures and of the weights.
+        key: what else the calls depend on: a hash of the pictures.
         seed: of the choice among the calls that one picture makes.
         stage: host parameters of the trimap stage, where there is one.
         progress: called after each picture.
     """
     parts = {**key, "host": asdict(host), "seed": seed, "calls": CALLS}
+    parts |= {"edgematte": version("edgematte"), "graphs": _fingerprints(graphs)}
     if stage is not None:
         parts["stage"] = asdict(stage)
+    if estimates_with_default(variant, stage):
+        parts["default bundle"] = sha256_file(DEFAULT / FILE)  # lists the hashes of its files
     text = json.dumps(parts, sort_keys=True)
     folder = cache() / hashlib.sha256(text.encode()).hexdigest()[:32]
+    if folder.is_dir():
+        os.utime(folder)  # its age counts from its last use
+    empty(cache())
     if not folder.is_dir():
-        with atomic_folder(folder) as place:
+        with atomic_folder(folder, shared=True) as place:
             _record(variant, host, graphs, pictures, place, seed, stage, progress)
     return {g.graph.name: GraphFeeds(sorted(folder.glob(f"{g.graph.name}-*.npz"))) for g in graphs}
 
@@ -85,6 +105,31 @@ def cache() -> Path:
     folder = base / "calibration"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def empty(folder: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Remove what was not used for a month, and what the cache has no room for, oldest first.
+
+    Nothing that was used in the last day goes: another export may be reading it.
+    """
+    now = time.time()
+    held = []
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):  # another export removed it
+            size = sum(file.stat().st_size for file in entry.rglob("*"))
+            held.append((entry.stat().st_mtime, size, entry))
+    room = most_bytes
+    for used, size, entry in sorted(held, reverse=True):
+        room -= size
+        unfinished = entry.name.startswith(".")  # of an export that was killed
+        if now - used > (MONTH_S if room >= 0 and not unfinished else DAY_S):
+            shutil.rmtree(entry, ignore_errors=True)
+            room += size
+
+
+def _fingerprints(graphs: Sequence[TorchGraph]) -> dict[str, str]:
+    """Of every graph's weights: those of a trimap stage are not the model's."""
+    return {g.graph.name: fingerprint(g.module) for g in graphs}
 
 
 def _record(

@@ -80,7 +80,8 @@ def calibration_set(
 
 def _read(folder: Path, limit: int, seed: int, skipped: list[str]) -> list[Bytes]:
     if not folder.is_dir():
-        raise OptionError(f"no folder of calibration pictures at {folder}")
+        why = ", which is a file: unpack archives, and give the folder" if folder.exists() else ""
+        raise OptionError(f"no folder of calibration pictures at {folder}{why}")
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
     random.Random(seed).shuffle(files)
     taken: list[Bytes] = []

@@ -61,7 +61,7 @@ def write_quantized(
         progress(f"{len(pictures.skipped)} pictures could not be read: {pictures.skipped[0]}")
     feeds: Mapping[str, Iterable[Mapping[str, NDArray[Any]]]] = {}
     if start.activations is not None:
-        key = {"pictures": pictures.sha256, "weights": manifest.weights.sha256}
+        key = {"pictures": pictures.sha256}
         feeds = record_feeds(
             variant,
             host,

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from edgematte.errors import OptionError
+from edgematte.ranges import RANGE_METHODS
 
 WEIGHTS = ("int8", "palette4")
 ACTIVATIONS = ("uint8", "int16", None)
-METHODS = ("minmax", "percentile", "entropy", None)
+METHODS = (*RANGE_METHODS, None)
 
 
 @dataclass(frozen=True)

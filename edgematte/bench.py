@@ -2,17 +2,23 @@
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.ranges import check_options
 from edgematte.runtime.matter import Matter
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Milliseconds of one stage over all runs; ``whole`` is their sum in each run."""
+    """Milliseconds of one stage over all runs; ``whole`` is their sum in each run.
+
+    A run without the stage (a budget may leave no time for one) counts as 0.
+    """
 
     name: str
     median_ms: float
@@ -28,7 +34,7 @@ class Bench:
     runs: int
     stages: tuple[Stage, ...]
     host_share: float  # of the median whole, in [0, 1]
-    peak_rss_mb: float  # of the whole process so far
+    peak_rss_mb: float | None  # of the whole process so far; None where the system does not say
     batch: int  # pictures of a run
     pictures_per_s: float  # by the median of the wall clock, whatever stages leave out
 
@@ -45,20 +51,27 @@ def bench(
     """Run a matter on one picture (and its trimap) ``runs`` times after ``warmups``.
 
     With ``batch`` a run is of so many pictures, and its stages are those of all of them.
+
+    Raises:
+        OptionError: no runs, no pictures a run, or fewer than no warm-ups.
     """
-    timings, walls = [], []
+    check_options(runs=runs, warmups=warmups, batch=batch)
+    timings: list[Mapping[str, float]] = []
+    walls = []
     for _ in range(warmups + runs):
         start = time.perf_counter()
         if batch == 1:
             timings.append(matter(picture, trimap).timings)
         else:
-            mattes = matter.many([picture] * batch, [trimap] * batch)
-            timings.append({k: batch * v for k, v in mattes[0].timings.items()})
+            together: Counter[str] = Counter()
+            for matte in matter.many([picture] * batch, [trimap] * batch):
+                together.update(matte.timings)
+            timings.append(together)
         walls.append(time.perf_counter() - start)
     timings = timings[warmups:]
-    names = list(timings[0])
-    table = np.array([[1000 * t[name] for name in names] for t in timings])
-    is_host = np.array([name.startswith("host.") for name in names])
+    names = stage_names(timings)
+    table = np.array([[1000 * t.get(name, 0.0) for name in names] for t in timings])
+    is_host = np.array([name.startswith("host.") for name in names], np.bool_)
     parts = {
         "all host steps": table[:, is_host].sum(axis=1),
         "all graphs": table[:, ~is_host].sum(axis=1),
@@ -69,15 +82,24 @@ def bench(
         Stage(name, float(np.median(values)), float(np.percentile(values, 90)))
         for name, values in columns.items()
     )
-    share = float(np.median(parts["all host steps"]) / np.median(parts["whole"]))
+    whole = float(np.median(parts["whole"]))  # 0 where nothing is unknown, so that no stage runs
+    share = float(np.median(parts["all host steps"])) / whole if whole else 0.0
     rate = batch / float(np.median(walls[warmups:]))
     size = f"{picture.shape[1]}x{picture.shape[0]}"
     return Bench(matter.engine, size, runs, stages, share, peak_rss_mb(), batch, rate)
 
 
-def peak_rss_mb() -> float:
-    """Largest resident size of this process so far, in MiB."""
-    import resource
+def stage_names(timings: Sequence[Mapping[str, float]]) -> list[str]:
+    """Every stage of any run, in the order of the run that has the most of them."""
+    fullest = max(timings, key=len)
+    return list(dict.fromkeys(name for run in (fullest, *timings) for name in run))
 
+
+def peak_rss_mb() -> float | None:
+    """Largest resident size of this process so far, in MiB; None where Python has no way to ask."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -31,6 +31,7 @@ _REGIONAL = {
     "search_range": 4,
     "k": 8,
     "aliasing": True,
+    "last_shift": False,
     "width": 96,
     "head_width": 32,
     "depth3": 6,

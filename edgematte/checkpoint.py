@@ -1,26 +1,26 @@
 """Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only read as weights."""
 
-import argparse
+import copy
 import hashlib
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from edgematte.atomic import atomic_file
 from edgematte.errors import CheckpointError
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
+from edgematte.models.shown_options import RULES, shown_options
 from edgematte.net import Variant, load_part
 from edgematte.nets import variants
+from edgematte.state_dict import load_into, read_state_dict
 from edgematte.testcard import testcard
 
 SHIPPED = Path(__file__).parent / "weights"
-WRAPPERS = ("state_dict", "model", "mat_model", "teacher", "student")  # what files hold weights in
 
 
 def build(variant: Variant, config: dict[str, int] | None = None) -> nn.Module:
@@ -41,13 +41,20 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
     Args:
         file: ``.safetensors``, ``.pth``/``.pt``, a folder that holds ``model.safetensors``, or
             ``hf:OWNER/NAME`` on the Hugging Face hub. A ``config.json`` (or ``NAME.json``) beside
-            it gives the constructor's options; a ``preprocessor_config.json`` the normalisation of
-            models that keep theirs with the weights.
+            it gives the constructor's options; those it does not name follow from the tensors'
+            shapes (:mod:`edgematte.models.shown_options`), or are the family's. A
+            ``preprocessor_config.json`` has the normalisation of models that keep theirs with the
+            weights. Half and double floats become float32.
+
+    Returns:
+        The model, and where its weights come from: what was taken out of the file, converted, or
+        told by shapes stands in ``source``.
 
     Raises:
         CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
     """
     source = "shipped" if file is None else str(file) if is_hub_name(file) else file.name
+    source = source.encode(errors="replace").decode()  # a name may hold bytes that are no text
     if file is None:
         if not variant.weights:
             raise CheckpointError(
@@ -59,18 +66,68 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
         file = fetch(str(file))
     if file.is_dir():
         file = weights_in(file)
-    state = read_state(file)
+    found = read_state_dict(file)
+    state, notes = found.tensors, [*found.notes]
     stored = "mean" in state
     if variant.net.keys:
         state = load_part(variant.net.keys)(state)
-    model = build(variant, read_config(file, variant))
+    model = _fitting(variant, state, file, notes)
     own = model.state_dict()
     if "mean" in own and "std" in own and "mean" in state:
-        source += _normalise(state, file.parent, stored)
-    if other := _other_size(variant, own, state):
+        notes.append(_normalise(state, file.parent, stored))
+    load_into(model, state, file)
+    return model, Weights(_with_notes(source, notes), fingerprint(model))
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Tensors by name, floating ones as float32; see :func:`read_state_dict`."""
+    return read_state_dict(file).tensors
+
+
+def module_weights(model: nn.Module) -> tuple[nn.Module, Weights]:
+    """A module of the caller's, as it is exported: a copy in evaluation mode and in float32."""
+    kinds = {str(v.dtype) for v in model.state_dict().values() if v.is_floating_point()}
+    others = " and ".join(sorted(kind.removeprefix("torch.") for kind in kinds - {"torch.float32"}))
+    notes = [f"{others} converted to float32"] if others else []
+    taken = copy.deepcopy(model).cpu().float().eval()
+    return taken, Weights(_with_notes("module", notes), fingerprint(taken))
+
+
+def _with_notes(source: str, notes: list[str]) -> str:
+    return f"{source} ({'; '.join(notes)})" if notes else source
+
+
+def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list[str]) -> nn.Module:
+    """An untrained model with the options of the file beside a state, and those its shapes show."""
+    given = read_config(file, variant)
+    model = build(variant, given)
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if all(shapes.get(name) == shape for name, shape in own.items()):
+        return model
+    if other := _other_size(variant, shapes):
         raise CheckpointError(f"{file} holds {other}, not {variant.name}: give --model {other}")
-    _fit(model, state, file)
-    return model, Weights(source, fingerprint(model))
+    name = variant.network.partition(":")[2]
+    shown = shown_options(name, shapes)
+    if wrong := [
+        f"{k} {v}, its tensors {shown[k]}" for k, v in given.items() if shown.get(k, v) != v
+    ]:
+        raise CheckpointError(f"{file}: the config beside it says {', '.join(wrong)}")
+    told = {k: v for k, v in shown.items() if v != {**variant.config, **given}[k]}
+    if not told:
+        return model
+    try:
+        found = build(variant, {**given, **shown})
+    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError):
+        return model  # shapes of no net: what is wrong with them shows when they are compared
+    notes.append(f"by its shapes: {_listed(told)}")
+    if hidden := {k: variant.config[k] for k in RULES[name].hidden if k not in given}:
+        notes.append(f"as in {variant.name}, for no shape shows it: {_listed(hidden)}")
+    return found
+
+
+def _listed(options: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
 def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
@@ -80,19 +137,16 @@ def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
         state["mean"], state["std"] = (torch.tensor(values) for values in found)
         origin = PREPROCESSOR
     mean, std = (" ".join(f"{v:.4g}" for v in state[name].tolist()) for name in ("mean", "std"))
-    return f" (normalisation: {origin}, mean {mean}, std {std})"
+    return f"normalisation: {origin}, mean {mean}, std {std}"
 
 
-def _other_size(variant: Variant, own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    """The name of another model of the same class that a state's shapes are those of, or ``""``."""
-    shapes = {name: value.shape for name, value in state.items()}
-    if shapes == {name: value.shape for name, value in own.items()}:
-        return ""
+def _other_size(variant: Variant, shapes: dict[str, tuple[int, ...]]) -> str:
+    """The name of another model of the same class that has these shapes, or ``""``."""
     for other in variants().values():
         if other.network == variant.network and other.name != variant.name:
             with torch.device("meta"):
                 expected = build(other).state_dict()
-            if shapes == {name: value.shape for name, value in expected.items()}:
+            if shapes == {name: tuple(value.shape) for name, value in expected.items()}:
                 return other.name
     return ""
 
@@ -134,36 +188,10 @@ def config_of(model: nn.Module) -> dict[str, int]:
 
 def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
     """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem."""
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
-    file.with_suffix(".json").write_text(json.dumps(config, indent=2) + "\n")
-
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Tensors by name; never executes anything the file holds."""
-    if not file.is_file():
-        raise CheckpointError(f"no checkpoint at {file}")
-    if file.suffix == ".safetensors":
-        try:
-            stored: dict[str, Tensor] = load_file(file)
-            return stored
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that it then refuses
-            # Training programs keep their options beside the weights; they hold no code.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = str(error).strip().splitlines()[0][:120]
-        raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
-    if isinstance(state, dict):
-        for key in WRAPPERS:
-            if isinstance(state.get(key), dict):
-                state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f"{file} holds no dictionary of tensors")
-    return {k.removeprefix("module."): v for k, v in state.items()}
+    with atomic_file(file.with_suffix(".json")) as scratch:
+        scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with atomic_file(file) as scratch:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, scratch)
 
 
 def read_config(file: Path, variant: Variant) -> dict[str, int]:
@@ -189,27 +217,3 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _fit(model: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    own = model.state_dict()
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    if missing or extra:
-        parts = [_some("missing", missing), _some("unexpected", extra)]
-        raise CheckpointError(f"{file} does not fit the model: {'; '.join(p for p in parts if p)}")
-    for name, tensor in own.items():
-        if state[name].shape != tensor.shape:
-            raise CheckpointError(
-                f"{file}: {name} has shape {list(state[name].shape)}, the model "
-                f"{list(tensor.shape)}; is its config beside it?"
-            )
-        if not torch.isfinite(state[name].float()).all():
-            raise CheckpointError(
-                f"{file}: {name} holds values that are not finite (NaN or infinity)"
-            )
-    model.load_state_dict(state)
-
-
-def _some(word: str, names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{len(names)} keys {word} ({', '.join(names[:5])}{more})" if names else ""

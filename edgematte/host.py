@@ -35,12 +35,19 @@ class Host:
             raise BundleError(f"size {list(self.size)}: both sides should be at least 1")
         if self.channel_order not in ORDERS:
             raise BundleError(
-                f"channel_order {self.channel_order!r}; known are {' and '.join(ORDERS)}"
+                f"unknown channel_order {self.channel_order!r}; there are: {', '.join(ORDERS)}; "
+                "install the edgematte that wrote the bundle, or export again"
             )
-        if not 0 < self.scale < 1e6:
-            raise BundleError(f"scale {self.scale}: a number above 0")
         if self.resize != RESIZE:
-            raise BundleError(f"resize {self.resize!r}; known is {RESIZE!r}")
+            raise BundleError(
+                f"unknown resize {self.resize[:60]!r}; there is: {RESIZE!r}; install the edgematte "
+                "that wrote the bundle, or export again"
+            )
+        if not 0 < self.scale <= 1:
+            raise BundleError(
+                f"scale {self.scale:g}: a number above 0, 1 at the most (picture bytes -> graph "
+                "input; 1/255 gives [0, 1]); export again"
+            )
 
     @property
     def cut(self) -> str:

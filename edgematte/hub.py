@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 
 from edgematte.errors import CheckpointError
+from edgematte.extras import importing
 
 SCHEME = "hf:"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -25,26 +26,30 @@ def is_hub_name(name: Path | str) -> bool:
 def fetch(name: str) -> Path:
     """The folder of ``hf:OWNER/NAME`` in the hub's cache, fetched if it is not there.
 
+    One file of weights is fetched, the first of :data:`WEIGHTS` that the repository has.
+
     Raises:
         CheckpointError: huggingface-hub is not installed, or the hub did not give it.
     """
     repository, _, revision = name.removeprefix(SCHEME).partition("@")
-    try:
+    sentence = f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed"
+    way_out = 'pip install "edgematte[hub]", or give the folder of a copy on disk'
+    with importing(sentence, way_out, CheckpointError):
         from huggingface_hub import snapshot_download
-    except ImportError:
-        raise CheckpointError(
-            f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed: pip "
-            'install "edgematte[hub]", or give the folder of a copy on disk'
-        ) from None
-    wanted = ["config.json", PREPROCESSOR, *WEIGHTS]
     try:
-        folder = snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
+        for weights in WEIGHTS:  # many repositories hold the same weights in both files
+            wanted = ["config.json", PREPROCESSOR, weights]
+            folder = Path(
+                snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
+            )
+            if (folder / weights).is_file():
+                break
     except Exception as error:  # of many libraries: network, names, rights
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise CheckpointError(
             f"{name} could not be fetched ({first}); give the folder of a copy on disk instead"
         ) from None
-    return Path(folder)
+    return folder
 
 
 def weights_in(folder: Path) -> Path:

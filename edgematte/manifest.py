@@ -13,6 +13,8 @@ from edgematte.metrics.summary import Scores
 FORMAT = 2
 FILE = "edgematte.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
+STAGE = "trimap_stage"
+"""Name of the graph in a bundle that turns a reduced picture into class probabilities."""
 VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
 """The only parts that differ between two exports of the same weights: measured figures
 (``accuracy``, ``ladder``, the report with its timings) and, on another machine, the tools'
@@ -150,6 +152,12 @@ class Manifest:
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
         return next(g for g in self.graphs if g.name == name)
+
+    def host_of(self, graph: Graph) -> Host:
+        """The host parameters that a graph was cut with: the trimap stage has its own."""
+        if graph.name == STAGE and self.trimap_stage is not None:
+            return self.trimap_stage
+        return self.host
 
     def to_json(self) -> str:
         """Deterministic text: fields in their order, two spaces of indentation."""

@@ -1,12 +1,16 @@
 """Which pictures a `matte` call reads and where each result goes."""
 
+import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgematte.errors import OptionError, PictureError
+from edgematte.ranges import check_options
 
-KINDS = ("cutout", "alpha", "trimap")
+LONGEST_NAME = 255
+"""Bytes of a file's name: the limit of today's file systems."""
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
@@ -24,16 +28,28 @@ class Job:
         return str(self.source) if self.source else "standard input"
 
 
-def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) -> list[Job]:
+def plan(
+    sources: list[str],
+    output: str,
+    kinds: list[str],
+    trimap: str | None,
+    *,
+    read: Iterable[Path] = (),
+    written: Iterable[Path] = (),
+) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
+    ``read`` and ``written`` name files that the command reads and writes besides.
+
     Raises:
-        OptionError: arguments that do not go together, a result that would replace an input, or
-            two results that would go to one file.
+        OptionError: arguments that do not go together, a result that would replace an input, two
+            results that would go to one file, or one with a name that no file system takes.
         PictureError: a folder without pictures.
     """
     files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
     kinds = list(dict.fromkeys(kinds))
+    for kind in kinds:
+        check_options(kind=kind)
     single = len(files) == 1 and (files[0] is None or not Path(sources[0]).is_dir())
     if len(files) > 1 and None in files:
         raise OptionError("standard input (-) cannot be mixed with other pictures")
@@ -42,7 +58,7 @@ def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) 
             raise OptionError("-o - writes one picture of one kind")
         return [Job(files[0], Path(trimap) if trimap else None, {kinds[0]: None})]
     target = Path(output)
-    to_file = single and bool(target.suffix) and not target.is_dir()
+    to_file = single and bool(target.suffix) and not is_folder(output)
     if single and files[0] is None and not to_file:
         raise OptionError("a picture from standard input needs -o FILE or -o -")
     jobs = []
@@ -59,24 +75,44 @@ def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) 
                 k: target / (f"{stem}.png" if k == "cutout" else f"{stem}-{k}.png") for k in kinds
             }
         jobs.append(Job(file, _trimap_for(file, trimap, single), results))
-    _refuse_overwriting(jobs)
+    _refuse_overwriting(jobs, read, written)
     return jobs
 
 
-def _refuse_overwriting(jobs: list[Job]) -> None:
-    read = {p.resolve() for job in jobs for p in (job.source, job.trimap) if p}
-    written: dict[Path, Job] = {}
-    for job in jobs:
-        for path in filter(None, job.results.values()):
-            place = path.resolve()
-            if place in read:
-                raise OptionError(f"{path} would replace a picture that is read; choose another -o")
-            if place in written:
-                raise OptionError(
-                    f"{written[place].name} and {job.name} would both be written to {path}; "
-                    "matte them into two folders"
-                )
-            written[place] = job
+def is_folder(output: str) -> bool:
+    """Whether an output names a folder: one that is there, or a name that ends in a slash."""
+    return output.endswith(tuple(filter(None, ("/", os.sep, os.altsep)))) or Path(output).is_dir()
+
+
+def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[Path]) -> None:
+    sources = {p for job in jobs for p in (job.source, job.trimap) if p} | set(read)
+    taken = {identity for p in sources for identity in _identities(p)}
+    written: dict[Path, str] = {}
+    results = [(job.name, path) for job in jobs for path in job.results.values() if path]
+    for name, path in [*results, *(("another result", path) for path in others)]:
+        place = path.resolve()
+        if taken & _identities(path):
+            raise OptionError(f"{path} would replace a picture that is read; choose another -o")
+        if place in written:
+            raise OptionError(
+                f"{written[place]} and {name} would both be written to {path}; "
+                "matte them into two folders"
+            )
+        if (length := len(os.fsencode(path.name))) > LONGEST_NAME:
+            raise OptionError(
+                f"{path.name[:40]}... would be a name of {length} bytes, and file systems take "
+                f"{LONGEST_NAME}: rename the picture, or give -o FILE"
+            )
+        written[place] = name
+
+
+def _identities(path: Path) -> set[object]:
+    """What tells that two names are of one file: also where case does not matter, and links."""
+    try:
+        found = path.stat()
+    except OSError:
+        return {path.resolve()}
+    return {path.resolve(), (found.st_dev, found.st_ino)} if found.st_ino else {path.resolve()}
 
 
 def _expand(source: str) -> list[Path | None]:

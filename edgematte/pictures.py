@@ -1,6 +1,7 @@
 """Reading and writing pictures with Pillow: any common file in, RGB bytes out."""
 
 import io
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import OptionError, PictureError
+from edgematte.ranges import ALPHA_BITS, OPTIONS, check
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -20,6 +22,10 @@ MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
 
 _LIMIT = threading.Lock()
+if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
+    os.register_at_fork(
+        before=_LIMIT.acquire, after_in_parent=_LIMIT.release, after_in_child=_LIMIT.release
+    )
 
 
 def read_picture(source: Path | BinaryIO) -> Bytes:
@@ -105,7 +111,12 @@ def _convert(image: Image.Image, mode: str, name: str) -> Image.Image:
 
 
 def alpha_bytes(alpha: Floats, bits: int = 8) -> NDArray[Any]:
-    """Alpha (H, W) in [0, 1] -> uint8 or, with 16 bits, uint16, rounded to the nearest."""
+    """Alpha (H, W) in [0, 1] -> uint8 or, with 16 bits, uint16, rounded to the nearest.
+
+    Raises:
+        OptionError: neither 8 nor 16 bits.
+    """
+    check("alpha_bits", bits, ALPHA_BITS)
     top, kind = (255, np.uint8) if bits == 8 else (65535, np.uint16)
     scaled: NDArray[Any] = (alpha * np.float32(top) + np.float32(0.5)).astype(kind)
     return scaled
@@ -135,18 +146,24 @@ def read_background(text: str, size: tuple[int, int]) -> Bytes:
     """A colour's name or ``#rrggbb`` -> (3,); a file -> (H, W, 3) that covers ``size`` (W, H).
 
     Raises:
-        OptionError: neither a colour nor a file.
+        OptionError: neither a colour nor a file, or a colour with a channel outside of 0 to 255
+            or with a transparency of its own.
     """
     file = Path(text)
     if file.is_file():
         picture = Image.fromarray(read_picture(file))
         return np.array(ImageOps.fit(picture, size, Image.Resampling.BILINEAR))
     try:
-        return np.array(ImageColor.getrgb(text)[:3], np.uint8)
+        channels = ImageColor.getrgb(text)
     except ValueError:
         raise OptionError(
             f"background {text!r} is neither a colour (white, #00ff00) nor a file"
         ) from None
+    if len(channels) > 3:
+        raise OptionError(f"background {text!r} is transparent itself: give an opaque colour")
+    for channel in channels:
+        check(f"background {text!r}: channel", channel, OPTIONS["colour"])
+    return np.array(channels, np.uint8)
 
 
 def encode(array: NDArray[Any], kind: str) -> bytes:

@@ -37,7 +37,7 @@ class Range:
             return False
         low = self.least is None or (value > self.least if self.above else value >= self.least)
         high = self.most is None or (value < self.most if self.below else value <= self.most)
-        return low and high
+        return bool(low and high)
 
     def __str__(self) -> str:
         """The range in words: ``a whole number of pixels from 1 to 16384``."""
@@ -84,6 +84,7 @@ def check_options(**options: object) -> None:
             check(name, value, OPTIONS[name])
 
 
+ALPHA_BITS = (8, 16)
 KINDS = ("cutout", "alpha", "trimap")
 RANGE_METHODS = ("minmax", "percentile", "entropy")
 SEED = Range(0, 2**32 - 1)
@@ -102,13 +103,13 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "seed": SEED,
     "stop_below": Range(0, 1, whole=False),
     # of what is written
-    "alpha_bits": (8, 16),
+    "alpha_bits": ALPHA_BITS,
     "kind": KINDS,
     "colour": Range(0, 255),  # of a background, a channel
     # of an export
     "size": SIDE,
     "patch": SIDE,
-    "regions": Range(1, 65536),
+    "regions": COUNT,
     "overlap": SIDE,
     "lattice": Range(1, 64),
     "band_px": Range(0, unit="pixels"),
@@ -130,7 +131,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "log_every": COUNT,
     "samples_every": COUNT,
     "hold_out": Range(0, 1, whole=False, below=True),
-    "composites": COUNT,
+    "composites": Range(0),
     "share": Range(0, 1, whole=False),
 }
 """By the option's name in Python; the shell's has dashes."""

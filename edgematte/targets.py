@@ -59,12 +59,14 @@ class CoreMlOptions(TargetOptions):
         """Fill in the iOS that the precision needs.
 
         Raises:
-            OptionError: bits of a picture where alpha is a tensor.
+            OptionError: bits of a picture where alpha is a tensor, or that are too new.
         """
         if self.min_ios is None:
             object.__setattr__(self, "min_ios", 17 if self.precision == "int8" else 16)
         if self.alpha_bits != 8 and self.io != "image":
-            raise OptionError("alpha_bits has no meaning without io image: alpha is a tensor")
+            raise OptionError("alpha_bits is of the alpha picture: give io image with it")
+        if self.alpha_bits == 16 and (self.min_ios or 0) < 16:
+            raise OptionError("alpha_bits 16 needs min_ios 16 or later, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Target:
     quantizer: str  # module:class
     effort: Effort
     executed: str = ""  # module:function, file and graph -> operators that its engine runs
+    no_methods: tuple[str, ...] = ()  # ways to choose ranges of activations that it lacks
     wide: bool = False  # whether INT8 may fall back to 16-bit activations
     evaluator: Evaluator | None = None
 
@@ -134,6 +137,7 @@ TARGETS: dict[str, Target] = {
             quantizer=f"{QUANTIZERS}.openvino:OpenVinoQuantizable",
             effort=Effort(groups=6, feeds=24, judges=8),
             executed="edgematte.export.executed:by_openvino",
+            no_methods=("entropy",),
         ),
         Target(
             name="coreml",

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.atomic import atomic_file, atomic_folder
-from edgematte.clip_writers import FolderWriter, Format, VideoWriter, Writer, format_for
-from edgematte.clips import Clip, ClipFrame
+from edgematte.clips.colour import Colour
+from edgematte.clips.reading import Clip, ClipFrame
+from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.ranges import check_options
 from edgematte.runtime.foreground import estimate_foreground
 
 if TYPE_CHECKING:
@@ -35,12 +37,23 @@ class ClipOptions:
         background: a colour or a picture behind the cut-out, instead of transparency.
         foreground: take the old background's tint out of soft edges.
         reuse: see :meth:`edgematte.Matter.stream`.
+        ignore_alpha: take a clip that has transparency of its own as opaque; else that multiplies
+            the matte.
+        folder: write a folder of pictures, whatever the ending of its name.
     """
 
     kind: str = "cutout"
     background: str | None = None
     foreground: bool = False
     reuse: bool = True
+    ignore_alpha: bool = False
+    folder: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that there is not, and options of cut-outs for any other."""
+        check_options(kind=self.kind)
+        if (self.background or self.foreground) and self.kind != "cutout":
+            raise OptionError("--background and --foreground need --write cutout")
 
     @property
     def clear(self) -> bool:
@@ -56,6 +69,7 @@ class ClipReport:
     size: tuple[int, int]  # (width, height)
     seconds: float  # it took
     note: str
+    warnings: tuple[str, ...] = ()  # what of the source the result does not hold
 
     @property
     def rate(self) -> float:
@@ -81,12 +95,12 @@ def matte_clip(
         progress: called with frames done and promised (0: unknown), after each.
 
     Raises:
-        OptionError: an output that cannot hold what was asked for.
+        OptionError: an output that cannot hold what was asked for, or that another run writes.
         PictureError: a source that cannot be read.
-        EngineError: PyAV is not installed, or the engine failed.
+        EngineError: PyAV is not installed, the engine failed, or FFmpeg could not write.
     """
     options = options or ClipOptions()
-    kind = format_for(output, clear=options.clear)
+    kind = None if options.folder else format_for(output, clear=options.clear)
     if output.exists() and (
         output.resolve() == source.resolve() or (kind is None and _full(output))
     ):
@@ -94,14 +108,15 @@ def matte_clip(
     if options.background:
         read_background(options.background, (1, 1))  # refused before any work
     started = time.perf_counter()
-    output.parent.mkdir(parents=True, exist_ok=True)
     with Clip(source) as clip:
+        output.parent.mkdir(parents=True, exist_ok=True)
         place: AbstractContextManager[Path]
         place = atomic_folder(output) if kind is None else atomic_file(output)
         with place as scratch:
             job = _Job(matter, clip, options, progress)
             size = job.run(scratch, kind)
-        return ClipReport(job.done, size, time.perf_counter() - started, clip.note)
+        seconds = time.perf_counter() - started
+        return ClipReport(job.done, size, seconds, clip.note, tuple(job.warnings()))
 
 
 def _full(folder: Path) -> bool:
@@ -122,24 +137,40 @@ class _Job:
         self.done = 0
         self._read: SimpleQueue[ClipFrame] = SimpleQueue()
         self._behind: Bytes | None = None
+        self._writer: Writer | None = None
 
     def run(self, scratch: Path, kind: Format | None) -> tuple[int, int]:
         """Write all frames to ``scratch``; gives their size."""
-        writer: Writer | None = None
         size = (0, 0)
         with closing(self.matter.stream(self._pixels(), reuse=self.options.reuse)) as mattes:
-            for matte in mattes:
-                frame = self._read.get()
-                size = frame.pixels.shape[1], frame.pixels.shape[0]
-                if writer is None:
-                    writer = self._open(scratch, kind, size, frame.time_base)
-                colour, alpha = self._composed(frame.pixels, matte)
-                writer.write(colour, alpha, frame)
-                self.done += 1
-                self.progress(self.done, self.clip.promised)
-        assert writer is not None  # a clip without a frame is an error
-        writer.close()
+            try:
+                for matte in mattes:
+                    frame = self._read.get()
+                    size = frame.pixels.shape[1], frame.pixels.shape[0]
+                    writer = self._writer or self._open(scratch, kind, size, frame.time_base)
+                    self._writer = writer
+                    colour, alpha = self._composed(frame, matte)
+                    writer.write(colour, alpha, frame)
+                    self.done += 1
+                    self.progress(self.done, self.clip.promised)
+                assert self._writer is not None  # a clip without a frame is an error
+                self._writer.close()
+            except BaseException:
+                if self._writer is not None:
+                    self._writer.discard()
+                raise
         return size
+
+    def warnings(self) -> Iterator[str]:
+        """What of the source the result does not hold."""
+        yield from self.clip.warnings
+        folder = not isinstance(self._writer, VideoWriter)
+        if self.options.kind == "cutout":
+            said = self.clip.colour.warning(self.clip.path.name, folder=folder)
+            if said:
+                yield said
+        if isinstance(self._writer, VideoWriter):
+            yield from self._writer.warnings
 
     def _pixels(self) -> Iterator[Bytes]:
         """The frames' pixels; their times wait for the mattes."""
@@ -155,17 +186,30 @@ class _Job:
         if kind is None:
             return FolderWriter(scratch)
         sound = self.clip.path, self.clip.start_s
+        # Alpha and trimaps are levels without a colour.
+        colour = self.clip.colour if self.options.kind == "cutout" else Colour()
         return VideoWriter(
-            scratch, kind, size, self.clip.rate, base, sound, clear=self.options.clear
+            scratch,
+            kind,
+            size,
+            self.clip.rate,
+            base,
+            sound,
+            clear=self.options.clear,
+            colour=colour,
         )
 
-    def _composed(self, picture: Bytes, matte: "Matte") -> tuple[Bytes, Floats | None]:
+    def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Bytes, Floats | None]:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
+        picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
+        if frame.alpha is not None and not self.options.ignore_alpha:
+            alpha = alpha * frame.alpha
+            trimap = np.where(frame.alpha > 0, trimap, 0)
         if self.options.kind != "cutout":
-            grey = np.rint(matte.alpha * 255) if self.options.kind == "alpha" else matte.trimap
+            grey = np.rint(alpha * 255) if self.options.kind == "alpha" else trimap
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None
         if self.options.foreground:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
-            return composite(picture, matte.alpha, self._behind), None
-        return picture, matte.alpha
+            return composite(picture, alpha, self._behind), None
+        return picture, alpha

@@ -23,6 +23,8 @@ class Cut(ABC):
     options for an export (None where it declares none).
     """
 
+    sized: bool = True
+    """Whether the size of the picture that a graph sees can be chosen."""
     batched: tuple[str, ...] = ()
     """Kinds whose graphs may have a dynamic batch."""
 

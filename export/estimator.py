@@ -13,7 +13,12 @@ Bytes = NDArray[np.uint8]
 
 def estimator_for(variant: Variant, stage: StageHost | None) -> Estimator | None:
     """The default bundle, for a net that needs a trimap and has no stage; else nothing."""
-    return shipped_estimator() if variant.net.needs_trimap and stage is None else None
+    return shipped_estimator() if estimates_with_default(variant, stage) else None
+
+
+def estimates_with_default(variant: Variant, stage: StageHost | None) -> bool:
+    """Whether trimaps come from the default bundle where a bundle of this net is made."""
+    return variant.net.needs_trimap and stage is None
 
 
 def shipped_estimator() -> Estimator:

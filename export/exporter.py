@@ -17,6 +17,7 @@ from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of
 from edgematte.errors import OptionError, ToleranceError
+from edgematte.export import destination
 from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
 from edgematte.export.int8 import Int8
@@ -50,7 +51,7 @@ def export(
     graphs: str | None = None,
     weights: WeightsFrom | Path | str | None = None,
     random_weights: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     config: dict[str, int] | None = None,
     output: Path | str | None = None,
     force: bool = False,
@@ -68,8 +69,11 @@ def export(
 ) -> Bundle:
     """Export one model to one target, checked against PyTorch.
 
+    An option that means nothing to the model, target or precision is refused, not ignored.
+
     Args:
-        model: a model's name, or a trained module of a class that a net names.
+        model: a model's name, or a trained module of a class that a net names, which stays as it
+            is.
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
@@ -84,10 +88,11 @@ def export(
         weights: a checkpoint, ``hf:OWNER/NAME``, or a :class:`WeightsFrom`; by default the weights
             that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
-        seed: of the random weights, and of INT8's choice of pictures.
+        seed: of the random weights, and of the choice of calibration pictures; 0 by default.
         config: options of the model with random weights.
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
-        force: replace a bundle that exists, and write one that is outside its tolerance.
+        force: replace a bundle that exists (nothing else, and only once the new one is whole),
+            and write one that is outside its tolerance.
         cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle,
             which then finds the trimap where none is given.
         band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
@@ -106,7 +111,8 @@ def export(
             ``opset=20``, ``min_ios=17``, ``patch=256``.
 
     Raises:
-        OptionError: an option that this model or target does not have.
+        OptionError: an option that this model or target does not have, or an output that is
+            taken, or that another run is writing.
         CheckpointError: weights that do not fit.
         ToleranceError: outside the tolerance; nothing is written.
         ExportError: the graph cannot be captured or converted.
@@ -129,25 +135,31 @@ def export(
         picture=picture,
         given=options,
     )
+    if seed is not None and not (source.random or asked.quantized):
+        raise OptionError(
+            "seed is of random weights and of calibration pictures: nothing is drawn here"
+        )
     calibrated = _int8(asked, int8, calibration, calibration_limit, budget, range_method, seed)
-    if asked.output.exists() and not force:
-        raise OptionError(f"{asked.output} exists; force replaces it, output names another place")
+    destination.refuse(asked.output, force=force)
     writer = writer_of(asked.target)
-    with source.network(asked.variant) as (network, origin):
-        made = _cut(asked, network, origin)
-        progress("capturing the graphs")
-        made = replace(made, captures=_captured(asked, made))
-        with atomic_folder(asked.output) as folder:
-            manifest = _written(asked, made, writer, folder, calibrated, force, progress)
-            progress("recording what PyTorch computes")
-            goldens, faithful = _recorded(asked, made, picture)
-            save(goldens, folder)
-            progress("checking against PyTorch")
-            accuracy = _checked(folder, manifest, faithful)
-            _refuse_outside(accuracy, force)
-            added = sections(Bundle(folder, manifest), goldens, made.cut, network)
-            write_report(folder, manifest, accuracy, goldens, added)
-            _sealed(folder, replace(manifest, accuracy=accuracy))
+    network, origin = source.network(asked.variant)
+    if not source.random:
+        progress(f"weights: {origin.source}")
+    made = _cut(asked, network, origin)
+    progress("capturing the graphs")
+    made = replace(made, captures=_captured(asked, made))
+    replaceable = destination.refuse_all_but_bundle if force else None
+    with atomic_folder(asked.output, replaceable=replaceable) as folder:
+        manifest = _written(asked, made, writer, folder, calibrated, force, progress)
+        progress("recording what PyTorch computes")
+        goldens, faithful = _recorded(asked, made, picture)
+        save(goldens, folder)
+        progress("checking against PyTorch")
+        accuracy = _checked(folder, manifest, faithful)
+        _refuse_outside(accuracy, force)
+        added = sections(Bundle(folder, manifest), goldens, made.cut, network)
+        write_report(folder, manifest, accuracy, goldens, added)
+        _sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(asked.output)
 
 
@@ -168,7 +180,7 @@ def _source(
     model: str | nn.Module,
     weights: WeightsFrom | Path | str | None,
     random: bool,
-    seed: int,
+    seed: int | None,
     config: dict[str, int] | None,
 ) -> WeightsFrom:
     module = model if isinstance(model, nn.Module) else None
@@ -176,7 +188,7 @@ def _source(
         if random or config is not None or module is not None:
             raise OptionError("weights says where the network comes from already: leave out more")
         return weights
-    return WeightsFrom(weights, random, seed, config, module)
+    return WeightsFrom(weights, random, seed or 0, config, module)
 
 
 def _int8(
@@ -186,12 +198,12 @@ def _int8(
     limit: int | None,
     budget: float | None,
     method: str | None,
-    seed: int,
+    seed: int | None,
 ) -> Int8:
     """How INT8 is made.
 
     Raises:
-        OptionError: any of it for floats.
+        OptionError: any of it for floats, or a value outside of its range.
     """
     words = {"pictures": calibration, "limit": limit, "budget": budget, "method": method}
     given = {name: value for name, value in words.items() if value is not None}
@@ -199,10 +211,18 @@ def _int8(
         raise OptionError("int8 says how to calibrate already: leave out the words for it")
     if (int8 is not None or given) and not asked.quantized:
         raise OptionError(
-            f"{' and '.join(given) or 'int8'} has no meaning for {asked.options.precision}: "
-            "nothing is quantized"
+            f"{' and '.join(given) or 'int8'} is for quantized precisions, not for "
+            f"{asked.options.precision}; leave it out"
         )
-    return int8 or Int8(seed=seed, **given)
+    chosen = int8 or Int8(seed=seed or 0, **given)
+    if chosen.method is not None and asked.options.precision != "int8":
+        raise OptionError(
+            f"range_method is of activations, which {asked.options.precision} leaves in float; "
+            "leave it out"
+        )
+    if chosen.method in asked.target.no_methods:
+        raise OptionError(f"{asked.target.name}'s quantizer has no {chosen.method} ranges")
+    return chosen
 
 
 def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:

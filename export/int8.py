@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.ranges import check_options
+
 
 @dataclass(frozen=True)
 class Int8:
@@ -27,3 +29,12 @@ class Int8:
     budget: float = 0.01
     seed: int = 0
     method: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values outside of their ranges.
+
+        Raises:
+            OptionError: naming the first of them.
+        """
+        check_options(calibration_limit=self.limit, budget=self.budget, seed=self.seed)
+        check_options(range_method=self.method)

@@ -13,6 +13,7 @@ from edgematte.export.cut import Cut
 from edgematte.export.frames import Frames, frames_for
 from edgematte.net import Variant, load_part
 from edgematte.options import declared, read
+from edgematte.ranges import SIDE, check, check_options
 from edgematte.targets import FLOATS, Target, TargetOptions, find_target
 
 SUFFIX = ".edgematte"
@@ -86,13 +87,17 @@ def plan(
     kind = cut or next(iter(net.hosts))
     if kind not in net.hosts:
         raise OptionError(f"{variant.name} has no cut {kind!r}; there are: {', '.join(net.hosts)}")
+    made: Cut = load_part(net.cut)
     frames = frames_for(variant, size, sizes, padding, picture, precision)
+    if not made.sized and (size is not None or sizes is not None):
+        raise OptionError(f"size has no meaning for {variant.name}, whose graphs see patches")
     options, own = _split(variant, chosen, kind, precision, given or {})
     _check_cascade(variant, cascade, band_px)
-    made = load_part(net.cut)
     if getattr(options, "dynamic_batch", False):
         _check_batch(variant, options, kind, made.batched)
     sides = [side for one in frames.sizes for side in one]
+    for side in sides:
+        check("size", side, SIDE)
     for side in (*sides, *([own.patch] if hasattr(own, "patch") else [])):
         check_multiple(side, variant.multiple)
     for one in frames.sizes:
@@ -142,8 +147,7 @@ def _check_cascade(variant: Variant, cascade: Variant | None, band_px: int | Non
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
     if not cascade.net.stage:
         raise OptionError(f"{cascade.name} cannot estimate trimaps for another net")
-    if band_px is not None and band_px < 0:
-        raise OptionError(f"band_px {band_px}: at least 0 pixels")
+    check_options(band_px=band_px)
 
 
 def _check_batch(

@@ -25,13 +25,12 @@ from edgematte.export.cut import Cut, Pool
 from edgematte.export.estimator import estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import Host, StageHost
-from edgematte.manifest import Difference, Tensor
+from edgematte.manifest import STAGE, Difference, Tensor
 from edgematte.net import Variant, load_part
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 from edgematte.runtime.resize import resize_picture
 from edgematte.runtime.steps import HostStep, steps_of
-from edgematte.runtime.trimap_stage import STAGE
 
 Bytes = NDArray[np.uint8]
 

@@ -1,17 +1,17 @@
 """Where an export's network comes from: a checkpoint, the shipped weights, chance, the caller."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
-from edgematte.checkpoint import fingerprint, load_model, random_model
+from edgematte.checkpoint import load_model, module_weights, random_model
 from edgematte.errors import OptionError
 from edgematte.manifest import Weights
 from edgematte.net import Variant
 from edgematte.nets import variants
+from edgematte.ranges import check_options
 
 
 @dataclass(frozen=True)
@@ -49,26 +49,23 @@ class WeightsFrom:
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} exclude each other: give one")
         if self.config is not None and not self.random:
-            raise OptionError("config is of random weights: other weights bring their own")
+            raise OptionError(
+                "config is of random weights; a checkpoint has its own beside it, a module in "
+                "itself"
+            )
+        check_options(seed=self.seed)
 
-    @contextmanager
-    def network(self, variant: Variant) -> Iterator[tuple[nn.Module, Weights]]:
-        """The network in evaluation mode; a caller's module gets its modes back afterwards.
+    def network(self, variant: Variant) -> tuple[nn.Module, Weights]:
+        """The network in evaluation mode; of a caller's module a copy, so that it can train on.
 
         Raises:
             CheckpointError: weights that do not fit.
         """
         if self.random:
-            yield random_model(variant, dict(self.config or {}), self.seed)
-        elif self.module is None:
-            yield load_model(variant, None if self.file is None else Path(self.file))
-        else:
-            modes = {part: part.training for part in self.module.modules()}
-            try:
-                yield self.module.eval(), Weights("module", fingerprint(self.module))
-            finally:
-                for part, training in modes.items():
-                    part.training = training
+            return random_model(variant, dict(self.config or {}), self.seed)
+        if self.module is not None:
+            return module_weights(self.module)
+        return load_model(variant, None if self.file is None else Path(self.file))
 
 
 def variant_of(module: nn.Module) -> Variant:

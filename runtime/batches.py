@@ -22,6 +22,8 @@ def many(
     given = [None] * len(images) if trimaps is None else list(trimaps)
     if len(given) != len(images):
         raise OptionError(f"{len(given)} trimaps for {len(images)} pictures: give one for each")
+    if not given:
+        return []
     pictures = [check_image(image) for image in images]
     read = [check_trimap(t, i) for t, i in zip(given, pictures, strict=True)]
     inner = able(pipeline.pipeline, Batched)

@@ -7,25 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
-from edgematte.manifest import Graph, Tensor
+from edgematte.manifest import Graph, Host, Tensor
+from edgematte.runtime.colours import Colours, colours_of
 from edgematte.runtime.engines import Engine
 
 Floats = NDArray[np.float32]
 
 
 class GraphCall(Protocol):
-    """What pipelines call: float32 arrays by name, in the unit range the model was trained on."""
+    """What pipelines call: float32 arrays by name, in the unit range, colours as RGB."""
 
     def __call__(self, **inputs: Floats) -> dict[str, Floats]:
         """Inputs by name -> outputs by name."""
 
 
 class RunnableGraph:
-    """Checks shapes, converts between the pipeline's unit range and what the file declares."""
+    """Checks shapes, converts between a pipeline's RGB in [0, 1] and what the manifest declares."""
 
-    def __init__(self, graph: Graph, engine: Engine) -> None:
-        """``graph`` is the manifest's declaration of what ``engine`` runs."""
+    def __init__(self, graph: Graph, engine: Engine, host: Host | None = None) -> None:
+        """``graph`` is the manifest's declaration of what ``engine`` runs.
+
+        ``host`` are the parameters it was cut with; without them it takes RGB bytes / 255.
+
+        Raises:
+            BundleError: host parameters with colours that this version does not know.
+        """
         self.graph, self.engine = graph, engine
+        self.colours = Colours() if host is None else colours_of(host)
 
     def __call__(self, **inputs: Floats) -> dict[str, Floats]:
         """Float32 inputs by name, unit range -> float32 outputs by name, unit range.
@@ -36,7 +44,7 @@ class RunnableGraph:
         graph = self.graph
         if graph.dynamic_batch:
             graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
-        given = {t.name: to_file(inputs[t.name], t) for t in graph.inputs}
+        given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
         found = self.engine.run(given)
         return {t.name: self._from_file(found, t) for t in graph.outputs}
 
@@ -57,12 +65,14 @@ class RunnableGraph:
         return value
 
 
-def to_file(value: Floats, tensor: Tensor) -> NDArray[Any]:
-    """A unit-range float32 array -> what the file's tensor takes: its dtype, its range."""
+def to_file(value: Floats, tensor: Tensor, colours: Colours | None = None) -> NDArray[Any]:
+    """A unit-range float32 array -> what the file's tensor takes: its dtype, range and colours."""
     if value.shape != tensor.shape:
         raise EngineError(
             f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(tensor.shape)}"
         )
+    if colours is not None:
+        value = colours(value, tensor)
     if tensor.range == (0, 255):
         value = np.rint(value * np.float32(255))
     return np.ascontiguousarray(value, np.dtype(tensor.dtype))

@@ -1,14 +1,16 @@
 """Opening a bundle for use: its graphs on an engine, its host side with the options given."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgematte.errors import OptionError
 from edgematte.nets import find, plug_in
+from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
+from edgematte.runtime.engines import ENGINES, EngineOptions, engine_for, open_engine
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
@@ -28,11 +30,14 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
+    After a fork a child opens ONNX Runtime's sessions on the processor again, at its first call;
+    other engines and devices raise EngineError there.
+
     Args:
         bundle: path of a ``.edgematte`` folder.
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine; by default its own choice.
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Not of coreml.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: of bundles exported with a dynamic batch: tiles that run in one call.
         plugins: modules that bring nets of their own and are not installed as packages.
@@ -42,19 +47,20 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a number of threads below 1, an engine cache for another device, or an option
-            that the bundle's net does not have.
+        OptionError: a value outside of its range, an engine cache for another device, or an option
+            that the engine or the bundle's net does not have.
         PluginError: a plug-in that cannot be used.
     """
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads {threads}: at least 1; leave it out for the engine's choice")
-    if batch < 1:
-        raise OptionError(f"batch {batch}: at least 1")
+    check_options(threads=threads, batch=batch)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     plug_in(plugins)
     opened = open_bundle(bundle)
     name = engine_for(opened.manifest.target, engine)
+    if threads is not None and not ENGINES[name].threads:
+        raise OptionError(
+            f"threads has no meaning for engine {name}, which has its own; leave it out"
+        )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
@@ -71,8 +77,13 @@ def matter_from(
     manifest, settings = bundle.manifest, settings or EngineOptions()
     variant = find(manifest.model)
     chosen = read_load_options(variant, options or {})
+    verify = replace(bundle, path=bundle.path.absolute()).verify
     graphs = {
-        graph.name: RunnableGraph(graph, open_engine(engine, bundle.file(graph), graph, settings))
+        graph.name: RunnableGraph(
+            graph,
+            open_engine(engine, bundle.file(graph), graph, settings, verify=verify),
+            manifest.host_of(graph),
+        )
         for graph in manifest.graphs
     }
     sourced = pipeline_for(

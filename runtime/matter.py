@@ -11,7 +11,15 @@ from edgematte.host import Host
 from edgematte.net import Variant
 from edgematte.runtime.batches import many
 from edgematte.runtime.bundle import Bundle
-from edgematte.runtime.capabilities import Explains, Limited, Resumable, Stepwise, able, require
+from edgematte.runtime.capabilities import (
+    Explains,
+    Limited,
+    Resumable,
+    Stepwise,
+    Streaming,
+    able,
+    require,
+)
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.explanation import Explanation
 from edgematte.runtime.given import check_image, check_trimap
@@ -73,7 +81,7 @@ class Matter:
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
         Args:
-            images: uint8 (H, W, 3), RGB, of any sizes.
+            images: uint8 (H, W, 3), RGB, of any sizes; of none there are no mattes.
             trimaps: one a picture, as of the call; by default none.
 
         Raises:
@@ -148,6 +156,11 @@ class Matter:
             EngineError: as the call.
         """
         return stream(self._sourced, frames, reuse=reuse)
+
+    @property
+    def reuses(self) -> bool:
+        """Whether :meth:`stream` can keep what did not change from one frame to the next."""
+        return able(self.pipeline, Streaming) is not None
 
     def limit(self, **options: Any) -> None:
         """Change the limits of a loaded bundle's work, as `load` takes them, from now on.

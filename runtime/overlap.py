@@ -1,9 +1,12 @@
 """Stages of a pipeline in threads of their own, one item each, in order."""
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import Any
+
+from edgematte.errors import OptionError
 
 POLL_S = 0.05  # how soon a thread notices that nobody waits for it any more
 LEAVE_S = 1.0  # how long the end waits for whoever reads the items
@@ -22,8 +25,11 @@ def overlapped(
         items: read no more than needed.
         stages: functions of one argument, at least one.
         ahead: items that wait before a stage at the most.
+
+    Raises:
+        OptionError: the process forked since the first item, and the threads are the parent's.
     """
-    stop = threading.Event()
+    stop, process = threading.Event(), os.getpid()
     queues = [_Line(ahead, stop) for _ in stages]
     threads = [threading.Thread(target=_read, args=(items, stages[0], queues[0]), daemon=True)]
     for stage, before, after in zip(stages[1:], queues, queues[1:], strict=False):
@@ -32,6 +38,11 @@ def overlapped(
         thread.start()
     try:
         while True:
+            if os.getpid() != process:
+                raise OptionError(
+                    "this stream was started before the process forked, and goes on in the parent "
+                    "alone: start a new one in the child"
+                )
             kind, value = queues[-1].take()
             if kind == "error":
                 raise value
@@ -39,10 +50,11 @@ def overlapped(
                 return
             yield value
     finally:
-        stop.set()
-        threads[0].join(LEAVE_S)  # it may be waiting for a camera
-        for thread in threads[1:]:
-            thread.join()
+        if os.getpid() == process:  # a forked child has no such threads
+            stop.set()
+            threads[0].join(LEAVE_S)  # it may be waiting for a camera
+            for thread in threads[1:]:
+                thread.join()
 
 
 class _Line:

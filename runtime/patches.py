@@ -77,14 +77,24 @@ def _starts(length: int, side: int, overlap: int) -> list[int]:
 
 
 def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
-    """(H, W, ...) -> (side, side, ...); beyond the border the picture is reflected."""
-    part = array[patch.top : patch.top + patch.height, patch.left : patch.left + patch.side]
-    sides = (patch.height, patch.side)
-    missing = [(0, side - n) for side, n in zip(sides, part.shape[:2], strict=True)]
-    missing += [(0, 0)] * (array.ndim - 2)
-    if missing[0][1] or missing[1][1]:
-        part = np.pad(part, missing, mode="reflect")
-    return part
+    """(H, W, ...) -> (side, side, ...); beyond the border the whole picture is reflected."""
+    height, width = array.shape[:2]
+    bottom, right = patch.top + patch.height, patch.left + patch.side
+    if bottom <= height and right <= width:
+        return array[patch.top : bottom, patch.left : right]
+    rows, columns = mirrored(patch.top, bottom, height), mirrored(patch.left, right, width)
+    return array[rows[:, None], columns]
+
+
+def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Which pixel of ``length`` stands at each place from ``start`` to ``stop`` (excluded).
+
+    From 0 the pixels themselves, beyond the last one the line reflected, without repeating it; a
+    line of one pixel is that pixel everywhere.
+    """
+    period = max(1, 2 * (length - 1))
+    places = np.arange(start, stop) % period
+    return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)
 
 
 def known_alpha(trimap: NDArray[np.uint8], side: int) -> Floats | float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import BundleError
 from edgematte.host import Host, StageHost
+from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
@@ -19,7 +20,7 @@ from edgematte.runtime.trimap_source import (
     OwnTrimap,
     TrimapSource,
 )
-from edgematte.runtime.trimap_stage import STAGE, TrimapStage
+from edgematte.runtime.trimap_stage import TrimapStage
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

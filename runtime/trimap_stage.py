@@ -14,9 +14,6 @@ from edgematte.runtime.trimap import estimate_trimap
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-STAGE = "trimap_stage"
-"""Name of the graph in a bundle that turns a reduced picture into class probabilities."""
-
 SPECK_SHARE = 0.0005
 """*Chosen*: pieces smaller than this share of the picture, 23x23 pixels of a megapixel's, are
 noise."""

@@ -37,6 +37,18 @@ def test_the_blocker_blocks() -> None:
         loaded("import numpy", "numpy")
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_onnx_runtime_reports_nothing_unless_the_user_wants_it(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    if before is not None:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", before)
+    program = "import os, edgematte; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == after
+
+
 def test_importing_edgematte_loads_neither_torch_nor_an_engine_nor_numpy() -> None:
     modules = loaded("import edgematte", *HEAVY, *ENGINES, "numpy", "PIL")
     assert "edgematte" in modules

@@ -181,3 +181,28 @@ def test_one_trimap_for_many_pictures_is_refused(here: Path) -> None:
     touch("in/a.png", "in/b.jpg", "t.png")
     with pytest.raises(OptionError, match="several pictures need --trimap FOLDER"):
         plan(["in"], "out", ["cutout"], "t.png")
+
+
+@pytest.mark.parametrize("use", ["source", "background", "explain"])
+def test_no_result_replaces_anything_that_is_read_or_written_besides(use: str, here: Path) -> None:
+    touch("a.jpg", "bg.png")
+    output = {"source": "b.png", "background": "bg.png", "explain": "c.png"}[use]
+    explained = Path("a.jpg" if use == "source" else "c.png")
+    with pytest.raises(OptionError, match="would"):
+        plan(["a.jpg"], output, ["cutout"], None, read=[Path("bg.png")], written=[explained])
+
+
+def test_another_name_of_a_file_that_is_read_is_known(here: Path) -> None:
+    """As x.png and X.png are on file systems where case does not matter."""
+    touch("in/a.jpg", "out/keep")
+    Path("out/a.png").hardlink_to("in/a.jpg")
+    with pytest.raises(OptionError, match="a picture that is read"):
+        plan(["in/a.jpg"], "out", ["cutout"], None)
+
+
+def test_a_name_that_no_file_system_takes_is_refused_before_any_work(here: Path) -> None:
+    source = "x" * 251 + ".jpg"
+    touch(source)
+    assert results(plan([source], "out", ["cutout"], None)) == [{"cutout": f"out/{'x' * 251}.png"}]
+    with pytest.raises(OptionError, match="name of 261 bytes.*255: rename"):
+        plan([source], "out", ["alpha"], None)

@@ -1,7 +1,7 @@
 """Clips from file to file: tiny ones, made and read back with PyAV."""
 
+import contextlib
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -16,7 +16,8 @@ from PIL import Image
 import edgematte
 from edgematte import testcard
 from edgematte.cli import main
-from edgematte.clips import Clip, is_clip, upright
+from edgematte.clips.container import is_clip
+from edgematte.clips.reading import Clip
 from edgematte.errors import EngineError, OptionError, PictureError
 from edgematte.pictures import composite
 from edgematte.runtime.foreground import estimate_foreground
@@ -28,6 +29,7 @@ Bytes = NDArray[np.uint8]
 Capture = pytest.CaptureFixture[str]
 TIMES_MS = [0, 40, 80, 130, 160, 200, 250, 280, 320, 400]  # not of one rate
 HZ = 44100
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -126,11 +128,11 @@ def test_a_mov_keeps_frames_times_sound_and_transparency(
     assert len(after) == len(before) and np.abs(after - before).max() < 1e-4
 
 
-def test_the_default_bundle_takes_options_that_concern_other_nets(
+def test_the_default_bundle_mattes_every_frame(
     make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mov"
-    report = matte_clip(edgematte.load(), make_clip(), output, ClipOptions(reuse=False))
+    report = matte_clip(edgematte.load(), make_clip(), output)
     assert report.frames == len(TIMES_MS) and len(frames(output)[0]) == len(TIMES_MS)
 
 
@@ -335,6 +337,11 @@ def test_outputs_that_cannot_be(
     [
         (["clip.mp4", "other.jpg", "-o", "out.mov"], "one clip at a time"),
         (["clip.mp4", "-o", "out.mov", "--trimap", "t.png"], "--trimap has no meaning"),
+        (["clip.mp4", "-o", "out.mov", "--resume"], "--resume is of single pictures"),
+        (["clip.mp4", "-o", "out.mov", "--explain", "e.png"], "--explain is of single pictures"),
+        (["clip.mp4", "-o", "out.mov", "--explain-at", "1,2"], "--explain-at is of single"),
+        (["clip.mp4", "-o", "out.mov", "--alpha-bits", "16"], "--alpha-bits is of single"),
+        (["clip.mp4", "-o", "out.mov", "--no-reuse"], "--no-reuse has no meaning for lightweight"),
         (["clip.mp4", "-o", "out.mov", "--write", "alpha", "cutout"], "one kind"),
         (["clip.mp4", "-o", "-"], "not to standard output"),
         (["clip.mp4", "-o", "a.mp4", "--write", "alpha", "--background", "red"], "--write cutout"),
@@ -354,12 +361,21 @@ def test_the_command_writes_and_reports(
 ) -> None:
     output = tmp_path / "out.webm"
     command = ["matte", str(make_clip()), "-o", str(output), "--bundle", str(tiny_bundle)]
-    assert main([*command, "--json", "--no-reuse"]) == 0
+    assert main([*command, "--json"]) == 0
     out, err = capsys.readouterr()
     said = json.loads(out)
     assert said["frames"] == len(TIMES_MS) and said["size"] == [96, 64] and said["note"] == ""
+    assert said["warnings"] == []
     assert said["frames_per_second"] > 0 and said["result"] == str(output) and output.is_file()
     assert err == ""  # no bar where nobody looks
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder_of_pictures(
+    make_clip: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    command = ["matte", str(make_clip()), "-o", f"{tmp_path}/new.mov/"]
+    assert main([*command, "--bundle", str(tiny_bundle)]) == 0
+    assert len(list((tmp_path / "new.mov").glob("frame-*.png"))) == len(TIMES_MS)
 
 
 def test_without_pyav_the_pip_line_is_said(
@@ -377,12 +393,6 @@ def test_without_pyav_the_pip_line_is_said(
 def test_clips_are_known_by_their_endings() -> None:
     assert is_clip("a.MP4") and is_clip(Path("b/c.webm"))
     assert not is_clip("a.png") and not is_clip("-") and not is_clip("mp4")
-
-
-@pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-90, 3), (180, 2), (-180, 2)])
-def test_pictures_are_turned_counterclockwise(rotation: int, turns: int) -> None:
-    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    np.testing.assert_array_equal(upright(picture, rotation), np.rot90(picture, turns))
 
 
 def test_colours_are_read_by_the_clips_own_matrix(
@@ -427,9 +437,41 @@ def test_a_clip_may_be_closed_while_it_is_read(make_clip: Callable[..., Path]) -
     assert len(list(reader)) < len(TIMES_MS)
 
 
-def test_nothing_is_left_of_the_source(make_clip: Callable[..., Path], tmp_path: Path) -> None:
-    """The file is closed: it can be removed at once."""
+def opened(path: Path) -> int:
+    """How often this process has a file open."""
+    held = 0
+    for link in OPEN_FILES.iterdir():
+        with contextlib.suppress(OSError):  # one that was closed since
+            held += link.samefile(path)
+    return held
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the system does not list open files")
+def test_a_closed_clip_holds_no_file(make_clip: Callable[..., Path]) -> None:
     path = make_clip()
     with Clip(path) as clip:
+        assert opened(path) == 1  # what counts them sees them
         list(clip.frames())
-    shutil.move(path, tmp_path / "moved.mp4")
+    assert opened(path) == 0
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the system does not list open files")
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_stays_open_after_a_clip(
+    fails: bool, make_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    """Neither the source, which its sound is read from as well, nor the result."""
+    path, kept = make_clip(), []
+
+    def progress(done: int, total: int) -> None:
+        scratch = next(f for f in tmp_path.iterdir() if f.name.startswith(".out"))
+        kept.append(opened(path) + opened(scratch))
+        if fails and done == 8:
+            raise EngineError("the engine failed")
+
+    before = len(list(OPEN_FILES.iterdir()))
+    with contextlib.suppress(EngineError):
+        matte_clip(matter, path, tmp_path / "out.mov", progress=progress)
+    assert max(kept) >= 3  # pictures, sound, result
+    assert opened(path) == 0 and len(list(OPEN_FILES.iterdir())) == before
+    assert (tmp_path / "out.mov").exists() is not fails

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgematte.calibration.ladder import Quantizable
 from edgematte.errors import ExportError
+from edgematte.extras import importing
 from edgematte.net import load_part
 from edgematte.targets import Target
 
@@ -24,11 +25,8 @@ def quantizable(
     Raises:
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
-    try:
-        made: Quantizable = load_part(target.quantizer)(model, feeds)
-    except ImportError as error:
-        raise ExportError(
-            f"quantizing for {target.name} needs a package that is not installed ({error}): "
-            'pip install "edgematte[calibration]"'
-        ) from None
+    sentence = f"quantizing for {target.name} needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[calibration]"', ExportError):
+        quantizer = load_part(target.quantizer)
+    made: Quantizable = quantizer(model, feeds)
     return made

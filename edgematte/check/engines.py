@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgematte.errors import EngineError, OptionError
+from edgematte.extras import importing
 from edgematte.manifest import Graph, Manifest
 from edgematte.net import load_part
 from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
@@ -70,11 +71,8 @@ def _runner(file: Path, graph: Graph, command: str) -> Engine:
 
 
 def _evaluated(evaluator: Evaluator, manifest: Manifest) -> list[CheckEngine]:
-    try:
-        engines: list[CheckEngine] = load_part(evaluator.where)(manifest)
-        return engines
-    except ImportError as error:
-        raise EngineError(
-            f"evaluating {manifest.target} needs a package that is not installed ({error}): "
-            f'pip install "edgematte[{evaluator.extra}]"'
-        ) from None
+    sentence = f"evaluating {manifest.target} needs a package that is not installed"
+    with importing(sentence, f'pip install "edgematte[{evaluator.extra}]"', EngineError):
+        find_engines = load_part(evaluator.where)
+    engines: list[CheckEngine] = find_engines(manifest)
+    return engines

@@ -51,7 +51,10 @@ def check_bundle(
     for engine in engines:
         limits = tolerance_for(manifest.precision, variant.net.unpools)
         tolerance = limits if engine.decides else None
-        graphs = {g.name: RunnableGraph(g, engine.open(bundle.file(g), g)) for g in manifest.graphs}
+        graphs = {
+            g.name: RunnableGraph(g, engine.open(bundle.file(g), g), manifest.host_of(g))
+            for g in manifest.graphs
+        }
         differences += compare_graphs(goldens, graphs, engine.label, tolerance)
         differences += compare_batches(goldens, graphs, engine.label, tolerance)
         pipeline = pipeline_for(variant, host, graphs, stage=manifest.trimap_stage)

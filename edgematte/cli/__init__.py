@@ -2,12 +2,15 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import edgematte
+from edgematte.cli.arguments import add_plugins
+from edgematte.cli.signals import Stopped, heeded
+from edgematte.cli.streams import abandon, say, settle
 from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.nets import plug_in
 
 COMMANDS = {
     "models": "what there is to export, with published and reproduced sizes",
@@ -24,23 +27,29 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
-    arguments = build_parser().parse_args(argv)
+    settle()
     try:
-        code: int = arguments.run(arguments)
+        plug_in(_plugins(argv))
+        arguments = build_parser().parse_args(argv)
+        with heeded():
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except ToleranceError as error:
         return _say(str(error), OUTSIDE)
     except EdgematteError as error:
         return _say(str(error), FAILED)
+    except Stopped as stop:
+        return _say(f"{stop}; nothing half-written was left", 128 + stop.number)
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)
         return FAILED
     except MemoryError:
         return _say("not enough memory", FAILED)
     except OSError as error:
+        abandon(sys.stdout)
         where = f": {error.filename}" if error.filename else ""
         return _say(f"{error.strerror or error}{where}", FAILED)
 
@@ -57,10 +66,19 @@ def build_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         module = importlib.import_module(f"edgematte.cli.{name}")
         module.add_arguments(command)
+        add_plugins(command)
         command.set_defaults(run=module.run)
     return parser
 
 
+def _plugins(argv: Sequence[str] | None) -> list[str]:
+    """The modules that ``--plugin`` names: their nets add arguments of their own."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_plugins(early)
+    found: list[str] = early.parse_known_args(argv)[0].plugin
+    return found
+
+
 def _say(message: str, code: int) -> int:
-    print(f"edgematte: {' '.join(message.split())}", file=sys.stderr)
+    say(f"edgematte: {' '.join(message.split())}")
     return code

@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from edgematte.cli.declared import add_declared, given, load_options
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
@@ -38,51 +39,38 @@ def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    """``--max-regions``, ``--budget-ms``."""
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """``--plugin``; it is obeyed before the other arguments are read, see `edgematte.cli`."""
     parser.add_argument(
-        "--max-regions", type=int, metavar="N", help="regional: refine the N most uncertain regions"
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module that brings nets of its own and is not installed as a plug-in",
     )
-    parser.add_argument(
-        "--budget-ms", type=float, metavar="MS", help="regional: as many as there is time for"
-    )
+
+
+def add_load_options(parser: argparse.ArgumentParser) -> None:
+    """What the nets declare that a loaded bundle may be told."""
+    add_declared(parser, "what the bundle's net may be told", load_options())
 
 
 def add_patches(parser: argparse.ArgumentParser) -> None:
-    """``--memory``, ``--resume``, ``--explain``, ``--explain-at``."""
-    parser.add_argument(
-        "--memory",
-        type=float,
-        metavar="MB",
-        help="hdmatt: features of patches kept in memory; the rest goes to a temporary file",
-    )
-    parser.add_argument(
+    """``--resume``, ``--explain``, ``--explain-at``."""
+    group = parser.add_argument_group("of nets whose patches see other patches")
+    group.add_argument(
         "--resume",
         action="store_true",
-        help="hdmatt: record finished patches beside the output; the same command after a kill "
-        "goes on from there",
+        help="record finished patches beside the output; the same command after a kill goes on "
+        "from there",
     )
-    parser.add_argument(
+    group.add_argument(
         "--explain",
         metavar="FILE",
-        help="hdmatt: also draw which patches the patch of a pixel looked at, and where",
+        help="also draw which patches the patch of a pixel looked at, and where",
     )
-    parser.add_argument(
+    group.add_argument(
         "--explain-at", metavar="X,Y", help="an unknown pixel (default: one amid many)"
-    )
-
-
-def add_steps(parser: argparse.ArgumentParser) -> None:
-    """``--steps``, ``--seed``, ``--stop-below``."""
-    parser.add_argument(
-        "--steps", type=int, metavar="N", help="diffmatte: 1 to 50 (default: the bundle's)"
-    )
-    parser.add_argument("--seed", type=int, help="diffmatte: of the noise")
-    parser.add_argument(
-        "--stop-below",
-        type=float,
-        metavar="D",
-        help="diffmatte: stop when a step changes alpha by less, on average over unknown pixels",
     )
 
 
@@ -99,8 +87,8 @@ def parse_pixel(text: str) -> tuple[int, int]:
 
 
 def load_matter(arguments: argparse.Namespace) -> "Matter":
-    """The bundle a command was given, on the engine it was given."""
-    from edgematte.runtime.matter import load
+    """The bundle a command was given, on the engine and with the options it was given."""
+    from edgematte.runtime.load import load
 
     return load(
         arguments.bundle,
@@ -108,13 +96,8 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         device=arguments.device,
         threads=arguments.threads,
         engine_cache=arguments.engine_cache,
-        max_regions=arguments.max_regions,
-        budget_ms=arguments.budget_ms,
-        memory_mb=getattr(arguments, "memory", None),
-        steps=arguments.steps,
-        seed=arguments.seed,
-        stop_below=arguments.stop_below,
         batch=arguments.batch,
+        **given(arguments, load_options()),
     )
 
 
@@ -135,3 +118,12 @@ def parse_size(text: str) -> tuple[int, int]:
             f"size {text!r} should be a number or WIDTHxHEIGHT, such as 512 or 384x512"
         )
     return int(parts[0]), int(parts[-1])
+
+
+def parse_sizes(text: str) -> list[tuple[int, int]]:
+    """``512,640x480`` -> [(512, 512), (640, 480)].
+
+    Raises:
+        OptionError: anything else.
+    """
+    return [parse_size(part.strip()) for part in text.split(",")]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from edgematte.cli.arguments import (
     add_batch,
-    add_budget,
     add_engine,
     add_json,
-    add_steps,
+    add_load_options,
     load_matter,
     parse_size,
     print_json,
 )
 from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument("--picture", metavar="FILE", help="default: a made one of --size")
     parser.add_argument("--trimap", metavar="FILE", help="of --picture, for nets that need one")
-    parser.add_argument(
-        "--size", default="1920x1080", help="of the made picture (default: 1920x1080)"
-    )
+    parser.add_argument("--size", help="of the made picture (default: 1920x1080)")
     parser.add_argument("--runs", type=int, default=20, help="timed runs, after 2 warm-ups")
     add_engine(parser)
     add_batch(parser, "pictures a run, whose tiles run N a call")
-    add_budget(parser)
-    add_steps(parser)
+    add_load_options(parser)
     add_json(parser)
 
 
@@ -37,19 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Print median and 90th percentile per stage, the host's share, and peak memory."""
     from edgematte.bench import bench
     from edgematte.pictures import MAX_PIXELS, read_grey, read_picture
-    from edgematte.registry import family
     from edgematte.testcard import testcard, testcard_trimap
 
-    if arguments.runs < 1:
-        raise OptionError(f"--runs {arguments.runs}: at least 1")
-    size = parse_size(arguments.size)
+    check("--runs", arguments.runs, OPTIONS["runs"])
+    if arguments.size and arguments.picture:
+        raise OptionError("--size is of the made picture: leave it out with --picture")
+    if arguments.trimap and not arguments.picture:
+        raise OptionError("--trimap is of --picture: give --picture FILE with it")
+    size = parse_size(arguments.size or "1920x1080")
     if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
         raise OptionError(f"--size {arguments.size}: at least 1x1, at most {MAX_PIXELS:,} pixels")
     matter = load_matter(arguments)
     picture = read_picture(Path(arguments.picture)) if arguments.picture else testcard(*size)
     trimap = read_grey(Path(arguments.trimap)) if arguments.trimap else None
     manifest = matter.bundle.manifest
-    made = family(manifest.model).needs_trimap and not manifest.trimap_stage
+    made = matter.variant.net.needs_trimap and not manifest.trimap_stage
     if trimap is None and made and not arguments.picture:
         trimap = testcard_trimap(*size)
     found = bench(matter, picture, arguments.runs, trimap=trimap, batch=arguments.batch)
@@ -63,5 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
     print(f"host steps take {100 * found.host_share:.0f} % of the whole")
     print(f"{found.pictures_per_s:.2f} pictures per second")
-    print(f"peak resident memory {found.peak_rss_mb:.0f} MiB")
+    peak = found.peak_rss_mb
+    print(
+        f"peak resident memory {'not told by this system' if peak is None else f'{peak:.0f} MiB'}"
+    )
     return 0

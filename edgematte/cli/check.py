@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     engines = check_engines(bundle.manifest, arguments.engine, arguments.runner)
     goldens, faithful = None, None
     if arguments.weights:
-        try:
+        pip_line = 'pip install "edgematte[export]"'
+        with importing("--weights needs PyTorch", pip_line, EngineError):
             from edgematte.export.live import record_live
-        except ImportError as error:
-            raise EngineError(
-                f'--weights needs PyTorch ({error}): pip install "edgematte[export]"'
-            ) from None
         shipped = arguments.weights == "shipped"
         goldens, faithful = record_live(bundle, None if shipped else Path(arguments.weights))
     accuracy = check_bundle(bundle, engines, goldens)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
-from edgematte.clip_writers import format_for
-from edgematte.clips import is_clip
+from edgematte.cli.streams import say
+from edgematte.clips.container import is_clip
+from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
+from edgematte.outputs import is_folder
 from edgematte.video import ClipOptions, matte_clip
 
 
@@ -24,17 +26,31 @@ def run_clip(arguments: argparse.Namespace) -> int:
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
+    for name in ("alpha_bits", "resume", "explain", "explain_at"):
+        if getattr(arguments, name):
+            raise OptionError(
+                f"--{name.replace('_', '-')} is of single pictures, not of a clip; leave it out"
+            )
+    folder = is_folder(arguments.output)
     options = ClipOptions(
-        arguments.write[0], arguments.background, arguments.foreground, not arguments.no_reuse
+        arguments.write[0],
+        arguments.background,
+        arguments.foreground,
+        not arguments.no_reuse,
+        folder=folder,
     )
-    if (options.background or options.foreground) and options.kind != "cutout":
-        raise OptionError("--background and --foreground need --write cutout")
-    format_for(output, clear=options.clear)
+    if not folder:
+        format_for(output, clear=options.clear)
     matter = load_matter(arguments)
+    if arguments.no_reuse and not matter.reuses:
+        raise OptionError(
+            f"--no-reuse has no meaning for {matter.bundle.manifest.model}, which reuses nothing "
+            "of the frames before; leave it out"
+        )
     with _bar() as progress:
         report = matte_clip(matter, source, output, options, progress)
-    if report.note:
-        print(f"edgematte: {report.note}", file=sys.stderr)
+    for said in (*report.warnings, *filter(None, [report.note])):
+        say(f"edgematte: {said}")
     if arguments.json:
         print_json(
             {
@@ -45,6 +61,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
                 "seconds": round(report.seconds, 3),
                 "frames_per_second": round(report.rate, 3),
                 "note": report.note,
+                "warnings": list(report.warnings),
             }
         )
     else:

@@ -49,7 +49,9 @@ def add_declared(parser: argparse.ArgumentParser, title: str, rows: Iterable[Row
     for name, owners in _by_name(rows).items():
         row = owners[0][1]
         keywords: dict[str, Any] = {"dest": name, "default": None, "help": _help(owners)}
-        if row.kind is bool:
+        if row.kind is bool and row.default is None:
+            keywords["action"] = argparse.BooleanOptionalAction
+        elif row.kind is bool:
             keywords["action"] = "store_true"
         else:
             keywords |= {"type": row.kind, "metavar": row.flag.split("-")[0].upper()}

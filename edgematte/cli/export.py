@@ -3,52 +3,50 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json
+from edgematte.cli.declared import add_declared, given, size_options, target_options
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
-from edgematte.errors import EngineError, OptionError
+from edgematte.errors import EngineError
+from edgematte.extras import importing
+from edgematte.targets import TARGETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--model", required=True, help="see `edgematte models`")
-    parser.add_argument("--target", required=True, help="onnx, openvino or coreml")
-    parser.add_argument(
-        "--precision",
-        help="fp32, fp16, int8, int8-weights; coreml: int4-palette (default: fp32; coreml: fp16)",
-    )
+    parser.add_argument("--target", required=True, help=", ".join(TARGETS))
+    parser.add_argument("--precision", help=_precisions())
     parser.add_argument(
         "--size",
         "--tile",
-        default="512",
-        help="of the graph, and so of vitmatte's tiles: 512 or WxH (default: 512)",
+        help="of what the graphs see: 512 or WxH (default: 512); of nets that pad whole pictures "
+        "also picture, the size of --picture",
     )
     parser.add_argument(
+        "--sizes",
+        metavar="WxH,...",
+        help="of the same nets: graphs of several sizes in one bundle; a picture gets the smallest "
+        "that holds it",
+    )
+    parser.add_argument(
+        "--padding",
+        default="minimal",
+        help="of --size picture and --sizes: minimal (the next multiple), or authors (both sides "
+        "grow where one is no multiple, as in the published code)",
+    )
+    parser.add_argument(
+        "--cut",
         "--graphs",
-        help="lightweight: fused (one graph, image -> alpha, trimap; the default) or split (any "
-        "resolution); regional: regions; diffmatte: whole (the default) or tiles (only those with "
-        "unknown pixels)",
-    )
-    parser.add_argument(
-        "--patch", type=int, help="side of split's patches (320) or diffmatte's tiles (128)"
-    )
-    parser.add_argument("--regions", type=int, help="cells a call refines (default: 512)")
-    parser.add_argument(
-        "--overlap",
-        type=int,
-        help="vitmatte: pixels that tiles of --size share (default: 128); diffmatte: margin of a "
-        "tile (default: 16)",
-    )
-    parser.add_argument(
-        "--lattice", type=int, help="vitmatte: step of grid sampling, for less memory (default: 1)"
+        help="how the net is cut into graphs: see docs/bundle.md (default: the net's first)",
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
-    parser.add_argument("--seed", type=int, default=0, help="of --random-weights")
+    parser.add_argument("--seed", type=int, help="of --random-weights and of calibration pictures")
     parser.add_argument(
         "--cascade",
         metavar="MODEL",
-        help="nets that need a trimap: lightweight, to estimate it where none is given",
+        help="nets that need a trimap: the net that estimates it where none is given",
     )
     parser.add_argument(
         "--band",
@@ -60,9 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
     )
-    parser.add_argument(
-        "--calibration-limit", type=int, default=32, help="most pictures taken (default: 32)"
-    )
+    parser.add_argument("--calibration-limit", type=int, help="most pictures taken (default: 32)")
     parser.add_argument(
         "--range-method",
         help="int8: how ranges of activations are chosen: minmax, percentile or entropy (default: "
@@ -71,64 +67,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        default=0.01,
         help="int8: largest mean alpha error in the unknown band (default: 0.01)",
     )
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace an existing bundle; write one out of tolerance",
+        help="replace an existing bundle (nothing else); write one out of tolerance",
     )
-    parser.add_argument("--opset", type=int, default=18, help="onnx: operator set (default: 18)")
-    parser.add_argument("--ort", action="store_true", help="onnx: also .ort files, for phones")
-    parser.add_argument(
-        "--dynamic-batch",
-        action="store_true",
-        help="onnx, vitmatte: a graph that takes any number of tiles at once, for servers",
-    )
-    parser.add_argument("--min-ios", type=int, help="coreml: 15 to 18 (default: 16; int8: 17)")
-    parser.add_argument("--io", default="tensor", help="coreml: tensor or image (default: tensor)")
-    parser.add_argument("--alpha-bits", type=int, default=8, help="coreml --io image: 8 or 16")
+    add_declared(parser, "sizes of the graphs, by net", size_options())
+    add_declared(parser, "what the target may be told", target_options())
     add_json(parser)
+
+
+def _precisions() -> str:
+    """Of every target, its default first."""
+    parts = []
+    for target in TARGETS.values():
+        others = [p for p in target.precisions if p != target.default]
+        parts.append(f"{target.name}: {target.default} (the default), {', '.join(others)}")
+    return "; ".join(parts)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, and print where the bundle is and how close to PyTorch."""
-    size = parse_size(arguments.size)
-    try:
+    size = arguments.size
+    if size not in (None, "picture"):
+        size = parse_size(size)
+    sizes = None if arguments.sizes is None else parse_sizes(arguments.sizes)
+    sentence = "exporting needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
-    except ImportError as error:
-        raise EngineError(
-            f"exporting needs a package that is not installed ({error}): "
-            'pip install "edgematte[export]"'
-        ) from None
     from edgematte.export.report import size_of
     from edgematte.pictures import read_picture
 
-    if arguments.weights and arguments.random_weights:
-        raise OptionError("--weights and --random-weights exclude each other")
     bundle = export(
         arguments.model,
         target=arguments.target,
         precision=arguments.precision,
         size=size,
-        graphs=arguments.graphs,
-        patch=arguments.patch,
-        regions=arguments.regions,
-        overlap=arguments.overlap,
-        lattice=arguments.lattice,
+        sizes=sizes,
+        padding=arguments.padding,
+        cut=arguments.cut,
         weights=arguments.weights,
         random_weights=arguments.random_weights,
         seed=arguments.seed,
         output=arguments.output,
         force=arguments.force,
-        opset=arguments.opset,
-        min_ios=arguments.min_ios,
-        io=arguments.io,
-        alpha_bits=arguments.alpha_bits,
-        ort=arguments.ort,
-        dynamic_batch=arguments.dynamic_batch,
         cascade=arguments.cascade,
         band_px=arguments.band,
         calibration=arguments.calibration,
@@ -137,6 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         progress=Bars(),
+        **given(arguments, size_options()),
+        **given(arguments, target_options()),
     )
     verdicts = _usability(bundle.path) if arguments.ort else {}
     worst = [d for d in bundle.manifest.accuracy.differences if d.equality == "end-to-end"]

@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING, Never
 
+from edgematte.cli.streams import say
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -17,7 +19,7 @@ class Bars:
     def __call__(self, message: str, done: int = 0, total: int = 0) -> None:
         """A line for a stage; a bar that grows for steps of one message."""
         if not total:
-            print(f"{message} ...", file=sys.stderr, flush=True)
+            say(f"{message} ...")
             return
         bar = self._bar
         if bar is None or bar.desc != message:

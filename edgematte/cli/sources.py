@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
     from edgematte.training.sources import Folders
@@ -64,8 +65,7 @@ def parse_sources(arguments: argparse.Namespace) -> "Folders":
         pairs[rest[0][0]].append((images, rest[0][1]))
     if (arguments.foregrounds or arguments.veils) and not arguments.backgrounds:
         raise OptionError("cut-outs need something to be put before: give --backgrounds DIR")
-    if not 0 <= arguments.hold_out < 1:
-        raise OptionError(f"--hold-out {arguments.hold_out}: a share from 0 to below 1")
+    check("--hold-out", arguments.hold_out, OPTIONS["hold_out"])
     return Folders(
         foregrounds=arguments.foregrounds or (),
         veils=arguments.veils or (),

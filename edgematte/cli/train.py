@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.errors import EngineError, OptionError
+from edgematte.extras import importing
+from edgematte.ranges import OPTIONS, SIDE, check
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from edgematte.training.schedule import Recipe, Settings
 
 SHIPPED = "shipped"
+NUMBERS: tuple[str, ...] = (
+    *("steps", "time_limit", "learning_rate", "batch", "threads", "workers", "seed"),
+    *("save_every", "log_every", "samples_every", "hold_out"),
+)
 LEAST_PX = 64  # what the five levels of ViTMatte's Laplacian loss need
 
 
@@ -88,15 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, or go on with what the output folder holds; print where the weights are."""
     _refuse(arguments)
-    try:
+    sentence = "training needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[train]"', EngineError):
         from edgematte.training import processes
         from edgematte.training.device import choose_device
         from edgematte.training.recipes import recipe
-    except ImportError as error:
-        raise EngineError(
-            f"training needs a package that is not installed ({error}): "
-            'pip install "edgematte[train]"'
-        ) from None
 
     chosen = recipe(arguments.model, arguments.part)
     if arguments.backbone is not None and chosen.backbone is None:
@@ -114,12 +116,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
-    positive = ("steps", "time_limit", "learning_rate", "batch", "threads", "log_every")
-    for name in (*positive, "samples_every", "save_every", "workers", "seed"):
-        value, may_be_0 = getattr(arguments, name), name in ("save_every", "workers", "seed")
-        if value is not None and not (value > 0 or (may_be_0 and value == 0)):
-            least = "0 or more" if may_be_0 else "more than 0"
-            raise OptionError(f"--{name.replace('_', '-')} {value}: {least}")
+    for name in NUMBERS:
+        value = getattr(arguments, name)
+        if value is not None:
+            allowed = OPTIONS["training_steps" if name == "steps" else name]
+            check(f"--{name.replace('_', '-')}", value, allowed)
     if arguments.steps is None and arguments.time_limit is None:
         raise OptionError("give the run an end: --steps or --time-limit")
     if arguments.backbone is not None and arguments.weights is not None:
@@ -131,6 +132,12 @@ def _refuse(arguments: argparse.Namespace) -> None:
     if arguments.part and arguments.quantize_aware:
         raise OptionError("--quantize-aware adapts the whole model: leave out --part")
     sources = [arguments.foregrounds, arguments.veils, getattr(arguments, "photos", None)]
+    if any(sources) and arguments.procedural:
+        raise OptionError(
+            "--procedural trains on made subjects alone: leave it out, or the folders of subjects"
+        )
+    if arguments.hold_out and not any(sources) and not arguments.backgrounds:
+        raise OptionError("--hold-out keeps pictures of folders apart: there are none")
     if not any(sources) and not arguments.procedural:
         raise OptionError(
             "nothing to train on: give --foregrounds and --backgrounds, or --images and --alphas, "
@@ -181,15 +188,18 @@ def _settings(
 ) -> "Settings":
     import torch
 
-    from edgematte.registry import family
+    from edgematte.nets import find
     from edgematte.training.device import choose_precision
     from edgematte.training.schedule import Settings
 
-    multiple = family(chosen.model).multiple
+    multiple = find(chosen.model).multiple
     least_px = max(multiple, LEAST_PX)
-    if arguments.size is not None and (arguments.size < least_px or arguments.size % multiple):
+    if arguments.size is not None and (
+        arguments.size not in SIDE or arguments.size < least_px or arguments.size % multiple
+    ):
         raise OptionError(
-            f"--size {arguments.size}: a multiple of {multiple}, {least_px} pixels or more"
+            f"--size {arguments.size}: a multiple of {multiple}, {least_px} pixels or more, "
+            f"at most {SIDE.most:g}"
         )
     # bfloat16's rounding is as coarse as what int8 training is to learn to bear.
     automatic = arguments.precision == "auto" and not arguments.quantize_aware
@@ -217,19 +227,25 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
     """New, from a backbone or weights, or as the output folder's run has it."""
     import torch
 
-    from edgematte.checkpoint import build, load_model, read_config, read_state
-    from edgematte.registry import family
+    from edgematte.checkpoint import build, load_model, read_config
+    from edgematte.nets import find
+    from edgematte.state_dict import read_state_dict
     from edgematte.training import checkpoint
 
-    kind = family(chosen.model)
+    kind = find(chosen.model)
     if (arguments.output / checkpoint.STATE).is_file():
         return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
     if arguments.weights is not None:
         shipped = arguments.weights == SHIPPED
-        return load_model(kind, None if shipped else Path(arguments.weights))[0]
+        model, found = load_model(kind, None if shipped else Path(arguments.weights))
+        logging.getLogger(__name__).info("starts from %s", found.source)
+        return model
     torch.manual_seed(arguments.seed)
     model = build(kind)
     if arguments.backbone is not None:
         assert chosen.backbone is not None
-        chosen.backbone(model, read_state(arguments.backbone), str(arguments.backbone))
+        stored = read_state_dict(arguments.backbone)
+        chosen.backbone(model, stored.tensors, str(arguments.backbone))
+        log = logging.getLogger(__name__)
+        log.info("starts from %s", "; ".join((arguments.backbone.name, *stored.notes)))
     return model

@@ -28,7 +28,7 @@ def conn(alpha: Alpha, reference: Alpha, region: Region | None = None) -> float:
       is the larger; its own header reports figures about 5 % below MATLAB's;
     * levels are the floats nearest 0.1, 0.2 .. in each matte's own dtype, so an 8-bit picture
       scores the same in float32, in float64 and in MATLAB's single; arange(0, 1.1, 0.1) in float64
-      (mmagic) puts 0.6 above 153 / 255, which moves Conn by up to 0.3 % on real mattes;
+      (mmagic) puts 0.6 above 153 / 255, which moved Conn by 1.08 % on a closed-form matte;
     * of equally large components the first row by row is taken; MATLAB takes the first column by
       column.
 

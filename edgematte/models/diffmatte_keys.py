@@ -1,6 +1,7 @@
 """The layout of the authors' checkpoints of DiffMatte, renamed to this module's.
 
-Their trainer's files hold ``model.backbone.*`` and ``model.decoder.*``. Convolutions of the
+Their trainer's files hold ``model.backbone.*`` and ``model.decoder.*``, of which
+:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the
 ResNet-34 are stored with spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and
 ``weight_v``: the weight that evaluation uses, weight_bar / (u . W v), is worked out here.
 """
@@ -45,7 +46,6 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Keys that neither layout knows keep their names, so that loading names them.
     """
-    state = {name.removeprefix("model."): value for name, value in state.items()}
     if not any(name.startswith(MARK) for name in state):
         return state
     state = fold_spectral_norm({k: v for k, v in state.items() if not SKIPPED.search(k)})

@@ -51,6 +51,9 @@ class Regional(nn.Module):
         aliasing: test the range on the flat index, as the authors' released code and checkpoints
             do, so that some cells out of range share the bias of one in range; False is the
             paper's rule.
+        last_shift: shift windows in Swin's last stage too. The authors' constructor leaves that out
+            at its default resolution, where the stage's map is one window, and for frames of 1024
+            pixels and more as well; their checkpoints were trained so.
         width: channels of Swin's first stage.
         head_width: channels of one of Swin's heads.
         depth3: blocks of Swin's third stage.
@@ -68,6 +71,7 @@ class Regional(nn.Module):
         search_range: int = 4,
         k: int = 8,
         aliasing: bool = True,
+        last_shift: bool = False,
         width: int = 96,
         head_width: int = 32,
         depth3: int = 6,
@@ -83,6 +87,7 @@ class Regional(nn.Module):
             "search_range": search_range,
             "k": k,
             "aliasing": int(aliasing),
+            "last_shift": int(last_shift),
             "width": width,
             "head_width": head_width,
             "depth3": depth3,
@@ -93,7 +98,9 @@ class Regional(nn.Module):
             "heads": heads,
         }
         self.k, self.search_range, self.aliasing = k, search_range, aliasing
-        self.coarse_net = CoarseNet(width, (2, 2, depth3, depth4), head_width, decoder)
+        self.coarse_net = CoarseNet(
+            width, (2, 2, depth3, depth4), head_width, decoder, last_shift=last_shift
+        )
         self.region_encoder = RegionEncoder(region)
         self.region_decoder = RegionDecoder(region)
         self.cra = CrossRegionAttention(2 * region, token, heads) if cra else None

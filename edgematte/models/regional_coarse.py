@@ -27,18 +27,25 @@ class CoarseNet(nn.Module):
         depths: blocks of its four stages.
         head_width: channels of an attention head.
         decoder: channels of the last decoder level; those before have two and four times as many.
+        last_shift: see :class:`Swin`.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, width: int, depths: tuple[int, int, int, int], head_width: int, decoder: int
+        self,
+        width: int,
+        depths: tuple[int, int, int, int],
+        head_width: int,
+        decoder: int,
+        *,
+        last_shift: bool = False,
     ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
-        self.encoder = Swin(width, depths, head_width, PATCH_PX)
+        self.encoder = Swin(width, depths, head_width, PATCH_PX, last_shift=last_shift)
         widths = (4 * decoder, 2 * decoder, decoder)
         below = (8 * width, *widths)
         skips = (4 * width, 2 * width, width)

@@ -109,20 +109,26 @@ class Swin(nn.Module):
         depths: blocks of the stages; every second block is shifted by half a window.
         head_width: channels of an attention head.
         patch: side of a patch in pixels.
+        last_shift: shift in the last stage too, where its map is larger than a window.
     """
 
     def __init__(
-        self, width: int, depths: tuple[int, ...], head_width: int = 32, patch: int = 16
+        self,
+        width: int,
+        depths: tuple[int, ...],
+        head_width: int = 32,
+        patch: int = 16,
+        *,
+        last_shift: bool = False,
     ) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, width, patch, patch)
         self.norm = nn.LayerNorm(width)
         widths = [width << i for i in range(len(depths))]
+        shifts = [WINDOW // 2] * (len(depths) - 1) + [WINDOW // 2 if last_shift else 0]
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                *(SwinBlock(c, c // head_width, i % 2 * (WINDOW // 2)) for i in range(depth))
-            )
-            for c, depth in zip(widths, depths, strict=True)
+            nn.Sequential(*(SwinBlock(c, c // head_width, i % 2 * shift) for i in range(depth)))
+            for c, depth, shift in zip(widths, depths, shifts, strict=True)
         )
         self.merges = nn.ModuleList(PatchMerging(c) for c, _ in pairwise(widths))
 

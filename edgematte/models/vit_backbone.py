@@ -2,7 +2,7 @@
 
 Both name parameters as timm does. DINO's full files hold ``student`` and ``teacher`` with
 ``backbone.`` before each name, MAE's hold ``model``, maybe with a decoder; see
-:func:`edgematte.checkpoint.read_state`. Final norm, class token and heads have no place here.
+:func:`edgematte.state_dict.read_state_dict`. Final norm, class token and heads have no place here.
 """
 
 from torch import Tensor, cat
@@ -10,7 +10,7 @@ from torch import Tensor, cat
 from edgematte.models.backbone import Layout, start, widened, without_prefixes
 from edgematte.models.vit import ViT
 
-PREFIXES = ("module.", "backbone.", "encoder.")
+PREFIXES = ("backbone.", "encoder.")
 RULES = (
     (r"^embed\.", "patch_embed.proj."),
     (r"^position$", "pos_embed"),

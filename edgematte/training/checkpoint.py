@@ -13,6 +13,7 @@ from torch import nn
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import CheckpointError
+from edgematte.scratch import sweep as sweep_scratch
 
 M = TypeVar("M", bound=nn.Module)
 WEIGHTS, CONFIG, STATE = "model.safetensors", "config.json", "training-state.pt"
@@ -65,9 +66,10 @@ def read_run(folder: Path, device: torch.device) -> dict[str, Any]:
 def sweep(folder: Path) -> None:
     """Remove what a killed run was writing."""
     for name in (WEIGHTS, CONFIG, STATE, TABLE):
+        sweep_scratch(folder / name)
         stem, suffix = os.path.splitext(name)
-        for scratch in folder.glob(f".{stem}.*{suffix}"):
-            scratch.unlink(missing_ok=True)
+        for former in folder.glob(f".{stem}.*{suffix}"):  # of versions before 0.2
+            former.unlink(missing_ok=True)
 
 
 class Average(Generic[M]):

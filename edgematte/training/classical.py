@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 
 Alpha = NDArray[np.float32]
 
@@ -32,12 +33,9 @@ def classical_matte(method: str, image: Image.Image, trimap: NDArray[np.uint8]) 
     """
     # Numba's OpenMP threads and PyTorch's would stand in each other's way from here on.
     os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
-    try:
+    sentence = "comparing with classical matting needs pymatting"
+    with importing(sentence, "pip install pymatting", EngineError):
         pymatting: Any = importlib.import_module("pymatting")
-    except ImportError as error:
-        raise EngineError(
-            f"comparing with classical matting needs pymatting ({error}): pip install pymatting"
-        ) from None
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
     hints = half_matte(trimap).astype(np.float64)
     alpha = getattr(pymatting, METHODS[method])(pixels, hints)

@@ -6,6 +6,7 @@ photographs with measured alphas. Composites are made of `--foregrounds` and `--
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +16,16 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+from edgematte.atomic import atomic_file
 from edgematte.checkpoint import load_model
 from edgematte.cli.sources import add_sources, parse_sources
-from edgematte.errors import OptionError, PictureError
+from edgematte.cli.streams import say, settle
+from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight import Lightweight
 from edgematte.nets import find
+from edgematte.pictures import format_of
+from edgematte.ranges import check_options
 from edgematte.training.classical import METHODS, classical_matte, half_matte
 from edgematte.training.folders import picture_files
 from edgematte.training.matte import SIDE_PX, Alpha, matte_given, matte_whole
@@ -137,11 +142,32 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("weights", type=Path, help="a folder or .safetensors with its .json")
     parser.add_argument("--test", type=Path, help="folder with people, alphamatting or both")
     parser.add_argument("--classical", action="store_true", help="pymatting on the same trimaps")
-    parser.add_argument("--composites", type=int, default=200, help="of the held-out pictures")
+    parser.add_argument(
+        "--composites", type=int, help="of the held-out pictures (default: 200); 0: none"
+    )
     parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
     add_sources(parser)
     options = parser.parse_args(arguments)
+    if options.sheet:
+        format_of(options.sheet)  # refused before any work
+    print(json.dumps(evaluate(options), indent=2))
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """The scores that a command line asks for.
+
+    Raises:
+        OptionError: nothing to score, or an option that nothing here has a use for.
+    """
     folders = parse_sources(options)
+    check_options(composites=options.composites)
+    if options.classical and not (options.test and (options.test / "alphamatting").is_dir()):
+        raise OptionError(
+            "--classical compares on --test DIR with alphamatting in it; there is none"
+        )
+    given = [options.foregrounds, options.veils, getattr(options, "photos", None)]
+    if not folders.backgrounds and (any(given) or options.composites or options.hold_out):
+        raise OptionError("composites need something to be put before: give --backgrounds DIR")
     model, _ = load_model(find("lightweight"), options.weights)
     assert isinstance(model, Lightweight)
     report: dict[str, Any] = {}
@@ -153,19 +179,27 @@ def main(arguments: list[str] | None = None) -> None:
             report["alphamatting"] = score_alphamatting(
                 model, options.test / "alphamatting", gallery, classical=options.classical
             )
-        if folders.backgrounds:
+        if folders.backgrounds and options.composites != 0:
             share = options.hold_out  # without one the folders are held out as they are
             held_out = load_library(folders, hold_out=share, validation=share > 0)
-            report["composites"] = score_composites(model, held_out, options.composites, gallery)
+            report["composites"] = score_composites(
+                model, held_out, options.composites or 200, gallery
+            )
     if not report:
         raise OptionError(
             "nothing to score: give --test DIR with people or alphamatting in it, or --foregrounds "
             "and --backgrounds with --hold-out"
         )
     if options.sheet:
-        gallery.sheet().save(options.sheet)
-    print(json.dumps(report, indent=2))
+        with atomic_file(options.sheet) as scratch:
+            gallery.sheet().save(scratch, format_of(options.sheet))
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    settle()
+    try:
+        main()
+    except (EdgematteError, OSError) as problem:
+        say(f"evaluate: {problem}")
+        sys.exit(2)

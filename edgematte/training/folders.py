@@ -28,7 +28,8 @@ def picture_files(folder: Path) -> list[Path]:
         PictureError: no such folder, or none in it.
     """
     if not folder.is_dir():
-        raise PictureError(f"no folder at {folder}")
+        why = ", which is a file: unpack archives, and give the folder" if folder.exists() else ""
+        raise PictureError(f"no folder at {folder}{why}")
     known = Image.registered_extensions()
     files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in known and f.is_file()]
     files = [f for f in files if not f.name.startswith(".")]

@@ -15,9 +15,11 @@ from pathlib import Path
 from torch import Tensor
 
 from edgematte.checkpoint import load_model
-from edgematte.errors import CheckpointError, EdgematteError, OptionError
+from edgematte.cli.streams import say, settle
+from edgematte.errors import CheckpointError, EdgematteError
 from edgematte.net import Variant
 from edgematte.nets import find
+from edgematte.ranges import OPTIONS, check
 from edgematte.training.checkpoint import save_weights
 from edgematte.training.recipes import recipe
 
@@ -40,8 +42,7 @@ def join(
         CheckpointError: a checkpoint cannot be read or is of another model or other options.
         OptionError: the model has no such network, or the share is not in [0, 1].
     """
-    if not 0 <= share <= 1:
-        raise OptionError(f"a share of {share}: 0 to 1")
+    check("share", share, OPTIONS["share"])
     whole, _ = load_model(model, rest)
     chosen = recipe(model.name, part)
 
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rest", type=Path, help="another")
     parser.add_argument("output", metavar="dir", type=Path)
     parser.add_argument("--towards", nargs=2, metavar=("FILE", "SHARE"))
+    settle()
     options = parser.parse_args(arguments)
     try:
         towards, share = None, 0.0
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = find(options.model)
         join(model, options.part, options.source, options.rest, options.output, towards, share)
     except (EdgematteError, OSError, ValueError) as error:
-        print(f"join: {error}", file=sys.stderr)
+        say(f"join: {error}")
         return 2
     print(options.output / "model.safetensors")
     return 0

@@ -28,7 +28,7 @@ def train(run: "Run[Any]") -> None:
     """Take a run to its end and save it.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; the step was finished first, and saved.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP came; the step was finished first, and saved.
     """
     with run.writing():
         table = Table(run.settings.output / checkpoint.TABLE, run.step)

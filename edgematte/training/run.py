@@ -3,14 +3,14 @@
 import copy
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 from edgematte.errors import CheckpointError, OptionError, TrainingError
-from edgematte.training import checkpoint, loop, norms, processes
+from edgematte.training import checkpoint, loop, norms, output, processes
 from edgematte.training.data import load
 from edgematte.training.fake_quantize import quantize_aware
 from edgematte.training.learner import Learner
@@ -51,7 +51,8 @@ class Run(Generic[M]):
         `pretrained`: its backbone does.
 
         Raises:
-            OptionError: the settings give no end, or the output holds another run.
+            OptionError: the settings give no end, or the output holds another run, or files of
+                no run.
             CheckpointError: the output's state is damaged or of another model.
         """
         if settings.steps is None and settings.time_limit_s is None:
@@ -75,6 +76,7 @@ class Run(Generic[M]):
         self.losses: dict[str, float] = {}
         self.norms_settled = tune and all(stage.keep_norms for stage in recipe.tune_stages)
         if self.first:
+            output.refuse_foreign(settings.output)
             checkpoint.sweep(settings.output)
         if (settings.output / checkpoint.STATE).is_file():
             self._resume()
@@ -220,5 +222,13 @@ class Run(Generic[M]):
         self.norms_settled = True
 
     def train(self) -> None:
-        """Run to the end and save."""
-        loop.train(self)
+        """Run to the end and save.
+
+        Raises:
+            OptionError: another run writes to the output.
+        """
+        with ExitStack() as holding:
+            if self.first:
+                with self.writing():
+                    holding.enter_context(output.held(self.settings.output))
+            loop.train(self)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check, check_options
 from edgematte.training.data import Samples, collate
 from edgematte.training.sources import Library
 
@@ -110,6 +111,22 @@ class Settings:
     samples_every: int = 500
     bar: bool = False
     quantize_aware: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers outside of their ranges."""
+        check_options(
+            training_steps=self.steps,
+            size=self.size_px,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            workers=self.workers,
+            log_every=self.log_every,
+            samples_every=self.samples_every,
+        )
+        check("save_every_s in minutes,", self.save_every_s / 60, OPTIONS["save_every"])
+        if self.time_limit_s is not None:
+            check("time_limit_s in minutes,", self.time_limit_s / 60, OPTIONS["time_limit"])
 
 
 def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:

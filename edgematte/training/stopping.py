@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ASKING = (signal.SIGINT, signal.SIGTERM)
+ASKING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 
 
 @contextmanager
 def on_signal() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether Ctrl-C or a polite kill has come since.
+    """Gives a function that says whether Ctrl-C, a polite kill or a hangup has come since.
 
     The second time either acts as it did before, at once. What ignores Ctrl-C, such as a shell's
     background job, goes on ignoring it; and only the main thread can listen at all.
@@ -38,6 +38,7 @@ def on_signal() -> Iterator[Callable[[], bool]]:
 
 
 def as_ever() -> None:
-    """For workers, which inherit handlers: end when told to, leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """For workers, which inherit handlers: end when told to, leave what a terminal sends to all
+    to the parent."""
+    for number in ASKING:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)

@@ -18,7 +18,8 @@ class Table:
         if path.is_file():
             with path.open(newline="") as file:
                 rows = list(csv.reader(file))
-            past = [row for row in rows[1:] if row and row[0].isdecimal() and int(row[0]) <= step]
+            whole = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdecimal()]
+            past = [row for row in whole if int(row[0]) <= step]
             kept = rows[:1] + past
             if len(kept) < len(rows):
                 with atomic_file(path) as scratch, scratch.open("w", newline="") as file:

@@ -1,6 +1,5 @@
 """DiffMatte's cuts: ENCODE(picture) once | host | DENOISE in every step, whole or on tiles."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,17 @@ from torch import Tensor, nn
 from edgematte.check.steps import compare_steps, step_table
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
+from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.diffmatte_reference import reference_steps
 from edgematte.export.cuts.sized_vit import SizedViT
-from edgematte.manifest import Graph, Host
+from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.diffmatte import DiffMatte
 from edgematte.models.vit import ViT
-from edgematte.runtime.diffusion import STEPS
 from edgematte.runtime.matter import Matter
+from edgematte.runtime.nets.diffmatte.diffusion import STEPS
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost, WholeHost
 
-CUTS = ("whole", "tiles")
-SIZES = {"patch": 128, "overlap": 16}
-"""Side of a tile and its margin, *chosen*: `benchmarks/diffusion.py` prints what others cost."""
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)
 
@@ -56,122 +54,115 @@ class Denoise(nn.Module):
         return self.model.denoise(feature, condition, time)
 
 
-def host(cut: str, size: tuple[int, int], patch: int, overlap: int) -> Host:
-    """The host parameters but for those of the model; ``size`` is (width, height).
+class DiffMatteCut(Cut):
+    """Whole, or tiles."""
 
-    Of a tile of ``patch`` pixels ``overlap`` at each border are margin.
+    def refuse(self, kind: str, size: tuple[int, int], sizes: Sizes) -> None:
+        """Refuse tiles larger than the frame."""
+        if kind == TilesHost.KIND and sizes.patch > min(size):
+            raise OptionError(
+                f"patch {sizes.patch} is larger than the frame of {size[0]}x{size[1]}"
+            )
 
-    Raises:
-        OptionError: tiles larger than the frame.
-    """
-    base = Host(cut, size, steps=STEPS, seed=0, clamp_foreground=False)
-    if cut == "whole":
-        return base
-    if patch > min(size):
-        raise OptionError(f"patch {patch} is larger than the frame of {size[0]}x{size[1]}")
-    return replace(base, patch=patch, overlap=overlap)
+    def host(
+        self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
+    ) -> DiffusionHost:
+        """See :class:`Cut`.
 
+        Of a tile of ``patch`` pixels ``overlap`` at each border are margin. Frames of a picture
+        that is larger share ``context`` pixels, at most half a frame; with 0 it is reduced instead.
+        """
+        assert isinstance(model, DiffMatte)
+        least = 2 * sizes.overlap + model.stride
+        if kind == TilesHost.KIND and least > sizes.patch:
+            raise OptionError(
+                f"patch {sizes.patch}: at least {least}, of which {sizes.overlap} pixels at each "
+                "border are margin (overlap)"
+            )
+        shared: dict[str, Any] = {
+            "size": size,
+            "feature_px": model.stride,
+            "steps": STEPS,
+            "seed": 0,
+            "clamp_foreground": False,
+            "context": min(sizes.context, min(size) // 2) or None,
+        }
+        if kind == WholeHost.KIND:
+            return WholeHost(**shared)
+        return TilesHost(**shared, patch=sizes.patch, overlap=sizes.overlap)
 
-def complete(host: Host, model: DiffMatte) -> Host:
-    """The host parameters with what the model decides.
-
-    Raises:
-        OptionError: tiles that are all margin.
-    """
-    host = replace(host, feature_px=model.stride)
-    if host.patch is None:
-        return host
-    assert host.overlap is not None
-    least = 2 * host.overlap + model.stride
-    if least > host.patch:
-        raise OptionError(
-            f"patch {host.patch}: at least {least}, of which {host.overlap} pixels at each border "
-            "are margin (--overlap)"
+    def graphs(self, model: nn.Module, host: DiffusionHost) -> list[TorchGraph]:
+        """See :class:`Cut`."""
+        assert isinstance(model, DiffMatte)
+        width, height = host.size
+        image = Spec("image", (1, 3, height, width), "float32", "NCHW", UNIT, "RGB bytes / 255")
+        meaning = "background, unknown, foreground: one is 1, none around the picture"
+        trimap = Spec("trimap", (1, 3, height, width), "float32", "NCHW", UNIT, meaning)
+        encode = Graph("encode", (image, trimap), (_feature(model, host.size),))
+        part = (host.patch, host.patch) if isinstance(host, TilesHost) else host.size
+        meaning = "2 normalised RGB - 1, 2 one-hot trimap - 1, noisy matte over its deviation"
+        condition = Spec("condition", (1, 7, part[1], part[0]), "float32", "NCHW", ANY, meaning)
+        time = Spec("time", (1,), "float32", "N", UNIT, "1 is noise alone")
+        matte = Spec(
+            "matte", (1, 1, part[1], part[0]), "float32", "NCHW", (-1.0, 1.0), "x_0 = 2 alpha - 1"
         )
-    return host
+        denoise = Graph("denoise", (_feature(model, part), condition, time), (matte,))
+        return [TorchGraph(encode, Encode(model, host.size)), TorchGraph(denoise, Denoise(model))]
+
+    def reference(
+        self, model: nn.Module, host: DiffusionHost, picture: Bytes, reduced: Bytes, trimap: Bytes
+    ) -> Floats:
+        """See :class:`Cut`; a plain loop, and torch's own padding."""
+        assert isinstance(model, DiffMatte)
+        return reference_steps(model, host, picture, trimap)[-1]
+
+    def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
+        """See :class:`Cut`."""
+        return {"picture": picture}
+
+    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
+        """See :class:`Cut`: noisy mattes and what a graph makes of them, as bytes."""
+        row, column = np.indices(pool["framed_trimap"].shape)
+        if name == "frame_box":
+            chosen: NDArray[Any] = pool["frames"][int(np.argmax(pool["run"]))]
+            return chosen
+        if name == "frame_mattes":
+            frames = pool["frames"]
+            number, row, column = np.indices((len(frames), frames[0, 3], frames[0, 2]))
+            made = row // 2 + column // 4 + 16 * number
+        elif name == "noisy":
+            made = row * 29 + column * 53
+        elif name == "matte":
+            made = row // 2 + column // 4
+        else:
+            assert name == "mattes"
+            tiles = pool["tiles"]
+            number, row, _ = np.indices((len(tiles), tiles[0, 2], tiles[0, 2]))
+            made = row + row // 2 + 16 * number
+        return np.asarray(made % 256, np.uint8)
+
+    def report(
+        self, model: nn.Module, host: DiffusionHost, matter: Matter, picture: Bytes, trimap: Bytes
+    ) -> list[str]:
+        """See :class:`Cut`: how far the bundle is from PyTorch after every step."""
+        assert isinstance(model, DiffMatte)
+        expected = reference_steps(model, host, picture, trimap)
+        found = [matte.alpha for matte in matter.refine(picture, trimap)]
+        errors = compare_steps(expected[: len(found)], found, trimap)
+        growth = errors[-1].mean_abs / max(errors[0].mean_abs, 1e-12)
+        return [
+            "## Steps",
+            "",
+            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last is "
+            f"{growth:.2f} times that after the first.",
+            "",
+            *step_table(errors),
+        ]
 
 
-def graphs(model: DiffMatte, host: Host) -> list[TorchGraph]:
-    """The modules to capture, with their declared inputs and outputs."""
-    width, height = host.size
-    image = Spec("image", (1, 3, height, width), "float32", "NCHW", UNIT, "RGB bytes / 255")
-    meaning = "background, unknown, foreground: one is 1, none around the picture"
-    trimap = Spec("trimap", (1, 3, height, width), "float32", "NCHW", UNIT, meaning)
-    encode = Graph("encode", (image, trimap), (_feature(model, host.size),))
-    part = host.size if host.patch is None else (host.patch, host.patch)
-    meaning = "2 normalised RGB - 1, 2 one-hot trimap - 1, noisy matte over its deviation"
-    condition = Spec("condition", (1, 7, part[1], part[0]), "float32", "NCHW", ANY, meaning)
-    time = Spec("time", (1,), "float32", "N", UNIT, "1 is noise alone")
-    matte = Spec(
-        "matte", (1, 1, part[1], part[0]), "float32", "NCHW", (-1.0, 1.0), "x_0 = 2 alpha - 1"
-    )
-    denoise = Graph("denoise", (_feature(model, part), condition, time), (matte,))
-    return [TorchGraph(encode, Encode(model, host.size)), TorchGraph(denoise, Denoise(model))]
+CUT = DiffMatteCut()
 
 
 def _feature(model: DiffMatte, size: tuple[int, int]) -> Spec:
     width, height = (side // model.stride for side in size)
     return Spec("feature", (1, model.channels, height, width), "float32", "NCHW", ANY, "features")
-
-
-def reference(
-    model: DiffMatte,
-    host: Host,
-    picture: NDArray[np.uint8],
-    reduced: NDArray[np.uint8],
-    trimap: NDArray[np.uint8],
-) -> NDArray[np.float32]:
-    """Alpha (H, W) by the training-time forward, a plain loop, and torch's own padding.
-
-    Args:
-        model: the trained model.
-        host: the cut's parameters.
-        picture: uint8 (H, W, 3).
-        reduced: of no use here: pictures keep their proportions.
-        trimap: uint8 (H, W).
-    """
-    return reference_steps(model, host, picture, trimap)[-1]
-
-
-def host_pool(
-    picture: NDArray[np.uint8], found: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[Any]]:
-    """What the host steps start from: the picture; the trimap is there already."""
-    return {"picture": picture}
-
-
-def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Noisy mattes and what a graph makes of them, as bytes: made up, alike for every port."""
-    row, column = np.indices(pool["framed_trimap"].shape)
-    if name == "noisy":
-        made = row * 29 + column * 53
-    elif name == "matte":
-        made = row // 2 + column // 4
-    else:
-        assert name == "mattes"
-        tiles = pool["tiles"]
-        number, row, _ = np.indices((len(tiles), tiles[0, 2], tiles[0, 2]))
-        made = row + row // 2 + 16 * number
-    return np.asarray(made % 256, np.uint8)
-
-
-def report(
-    model: DiffMatte,
-    host: Host,
-    matter: Matter,
-    picture: NDArray[np.uint8],
-    trimap: NDArray[np.uint8],
-) -> list[str]:
-    """Markdown lines for ``REPORT.md``: how far the bundle is from PyTorch after every step."""
-    expected = reference_steps(model, host, picture, trimap)
-    found = [matte.alpha for matte in matter.refine(picture, trimap)]
-    errors = compare_steps(expected[: len(found)], found, trimap)
-    growth = errors[-1].mean_abs / max(errors[0].mean_abs, 1e-12)
-    return [
-        "## Steps",
-        "",
-        f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last is "
-        f"{growth:.2f} times that after the first.",
-        "",
-        *step_table(errors),
-    ]

@@ -100,6 +100,8 @@ class AloneGraph(nn.Module):
 class HDMattCut(Cut):
     """Patches."""
 
+    sized = False  # a patch is what the graphs see
+
     def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> PatchesHost:
         """See :class:`Cut`; ``size`` means nothing to this net.
 

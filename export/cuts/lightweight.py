@@ -15,13 +15,13 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.host import StageHost
-from edgematte.manifest import Graph
+from edgematte.manifest import STAGE, Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.lightweight import Lightweight
 from edgematte.nets import find
 from edgematte.runtime.nets.lightweight.host import FusedHost, Sizes, SplitHost
 from edgematte.runtime.patches import blend_window, patch_grid, walk
-from edgematte.runtime.trimap_stage import SPECK_SHARE, STAGE
+from edgematte.runtime.trimap_stage import SPECK_SHARE
 
 UNKNOWN_THRESHOLD = 0.1
 BAND_PX = 4

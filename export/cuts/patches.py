@@ -12,15 +12,28 @@ from edgematte.runtime.patches import Patch
 
 
 def crop_planes(planes: Tensor, patch: Patch) -> Tensor:
-    """Planes (B, C, H, W) -> a patch (B, C, side, side), reflected beyond the border by torch."""
-    part = planes[:, :, patch.top :, patch.left :][:, :, : patch.side, : patch.side]
-    right, bottom = patch.side - part.shape[3], patch.side - part.shape[2]
-    while right or bottom:  # torch reflects at most side - 1 pixels at once
-        step_x = min(right, part.shape[3] - 1)
-        step_y = min(bottom, part.shape[2] - 1)
-        part = F.pad(part, (0, step_x, 0, step_y), mode="reflect")
-        right, bottom = right - step_x, bottom - step_y
-    return part
+    """Planes (B, C, H, W) -> a patch (B, C, side, side); torch reflects the picture beyond it."""
+    below = patch.top + patch.side - planes.shape[2]
+    right = patch.left + patch.side - planes.shape[3]
+    planes = reflect(planes, (max(0, right), max(0, below)))
+    return planes[:, :, patch.top :, patch.left :][:, :, : patch.side, : patch.side]
+
+
+def reflect(planes: Tensor, more: tuple[int, int]) -> Tensor:
+    """Planes (B, C, H, W) with so many columns and rows more, reflected on the right and below.
+
+    A picture of one column or row has no reflection: that one is repeated.
+    """
+    right, below = more
+    if right and planes.shape[3] == 1:
+        return reflect(planes.expand(-1, -1, -1, 1 + right), (0, below))
+    if below and planes.shape[2] == 1:
+        return reflect(planes.expand(-1, -1, 1 + below, -1), (right, 0))
+    while right or below:  # torch reflects at most side - 1 pixels at once
+        now = min(right, planes.shape[3] - 1), min(below, planes.shape[2] - 1)
+        planes = F.pad(planes, (0, now[0], 0, now[1]), mode="reflect")
+        right, below = right - now[0], below - now[1]
+    return planes
 
 
 def patch_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:

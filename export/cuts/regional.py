@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cuts.patches import reflect
 from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
@@ -156,7 +157,8 @@ class RegionalCut(Cut):
         frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
         inside = resize_picture(picture, frame.used)  # bytes: compared elsewhere
         image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
-        alpha = model(_reflect(image, frame.size)).alpha[:, :, : frame.used[1], : frame.used[0]]
+        more = frame.size[0] - frame.used[0], frame.size[1] - frame.used[1]
+        alpha = model(reflect(image, more)).alpha[:, :, : frame.used[1], : frame.used[0]]
         if frame.used != frame.picture:
             shape = frame.picture[1], frame.picture[0]
             alpha = F.interpolate(
@@ -183,12 +185,3 @@ class RegionalCut(Cut):
 
 
 CUT = RegionalCut()
-
-
-def _reflect(image: Tensor, size: tuple[int, int]) -> Tensor:
-    while missing := (size[0] - image.shape[3]) + (size[1] - image.shape[2]):
-        right = min(size[0] - image.shape[3], image.shape[3] - 1)  # torch's limit at once
-        below = min(size[1] - image.shape[2], image.shape[2] - 1)
-        assert missing and right + below, "a picture one pixel wide or high has no reflection"
-        image = F.pad(image, (0, right, 0, below), mode="reflect")
-    return image

@@ -12,18 +12,16 @@ import numpy as np
 from edgematte.errors import BundleError, EngineError, UnsupportedOpError
 from edgematte.export.mil.graph import Argument, Constant, Graph, Operation, Source, Tensor
 from edgematte.export.mil.registry import OPERATIONS
+from edgematte.extras import importing
 
 MAIN = "main"
 
 
 def read_package(path: str | PathLike[str]) -> Graph:
     """The main function of the .mlpackage at `path`; see MilProgram.load for the errors."""
-    try:
+    pip_line = 'pip install "edgematte[coreml]"'
+    with importing("reading a Core ML package needs coremltools", pip_line, EngineError):
         from edgematte.export.core_ml_tools import MLModel, load_milproto
-    except ImportError as error:
-        raise EngineError(
-            'reading a Core ML package needs coremltools: pip install "edgematte[coreml]"'
-        ) from error
     package = Path(fspath(path))
     if not package.is_dir():
         raise BundleError(f"there is no Core ML package (a folder) at {package}")

@@ -11,6 +11,7 @@ from typing import Any
 from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
 from edgematte.export.passes import Pass
+from edgematte.extras import importing
 from edgematte.manifest import Graph
 from edgematte.net import load_part
 from edgematte.targets import Target, TargetOptions
@@ -48,14 +49,10 @@ def writer_of(target: Target) -> Writer:
     Raises:
         ExportError: a package it needs is not installed; the message holds the pip line.
     """
-    try:
+    sentence = f"target {target.name} needs a package that is not installed"
+    with importing(sentence, f'pip install "edgematte[{target.extra}]"', ExportError):
         found: Writer = load_part(f"{target.writer}:WRITER")
-        return found
-    except ImportError as error:
-        raise ExportError(
-            f"target {target.name} needs a package that is not installed ({error}): "
-            f'pip install "edgematte[{target.extra}]"'
-        ) from None
+    return found
 
 
 def passes_of(target: Target, options: TargetOptions) -> tuple[Pass, ...]:

@@ -1,7 +1,8 @@
 """Engines run one graph each; one literal table lists them, and none is imported early."""
 
 import importlib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,7 +10,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 from edgematte.manifest import Graph
+from edgematte.runtime.engines.process import ProcessEngine, Run
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -40,6 +43,7 @@ class EngineRow:
     where: str  # module:class
     pip_line: str
     targets: tuple[str, ...]  # the first engine of a target is its default
+    threads: bool = True  # whether their number can be chosen
     hint: str = ""  # of precise arithmetic, where the shipped one may be less; "" where it is alike
 
 
@@ -53,12 +57,13 @@ ENGINES: dict[str, EngineRow] = {
         "edgematte.runtime.engines.ov:OpenVinoEngine",
         'pip install "edgematte[openvino]"',
         ("openvino", "onnx"),
-        "f32 hint",
+        hint="f32 hint",
     ),
     "coreml": EngineRow(
         "edgematte.runtime.engines.coreml:CoreMLEngine",
         'pip install "edgematte[coreml]" on macOS',
         ("coreml",),
+        threads=False,
     ),
 }
 
@@ -83,24 +88,55 @@ def engine_for(target: str, name: str | None = None) -> str:
 
 
 def open_engine(
-    name: str, file: Path, graph: Graph, options: EngineOptions | None = None
+    name: str,
+    file: Path,
+    graph: Graph,
+    options: EngineOptions | None = None,
+    *,
+    verify: Callable[[], object] | None = None,
 ) -> Engine:
-    """Load one graph.
+    """Load one graph. A forked child that runs it opens it again, or says why it cannot.
 
     Args:
         name: a key of ``ENGINES``.
         file: the graph's file.
         graph: its declaration in the manifest.
         options: device, threads and arithmetic; by default the engine's own.
+        verify: called before a forked child opens the file again; raises where it has changed.
 
     Raises:
         EngineError: the engine is not installed, the device is missing, or the file does not load.
     """
     row = ENGINES[name]
     module, _, attribute = row.where.partition(":")
-    try:
+    with importing(f"engine {name} is not installed", row.pip_line, EngineError):
         cls = getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        raise EngineError(f"engine {name} is not installed ({error}): {row.pip_line}") from None
-    engine: Engine = cls(file, graph, options or EngineOptions())
-    return engine
+    options, file = options or EngineOptions(), file.absolute()  # a child may change its folder
+
+    def opened() -> Run:
+        _stay_with_parent(name, options.device)
+        engine: Engine = cls(file, graph, options)
+        return engine.run
+
+    return ProcessEngine(opened, verify)
+
+
+_PROCESS: dict[str, int] = {}  # of engines that work on one side of a fork: who opened one first
+
+
+def _stay_with_parent(name: str, device: str | None) -> None:
+    """Refuse, in a forked child, what its parent used and what cannot start afresh in a child.
+
+    That is OpenVINO, whose threads (oneTBB) all models share: a child waits for those it lacks; and
+    the drivers of GPUs and of Core ML. ONNX Runtime on the processor gives each session its own.
+    """
+    kind = (device or "cpu").partition(":")[0].lower()
+    if name == "onnxruntime" and kind == "cpu":
+        return
+    driver = name if name in ("openvino", "coreml") else f"{name} on device {kind}"
+    if _PROCESS.setdefault(driver, os.getpid()) != os.getpid():
+        raise EngineError(
+            f"engine {driver} was used before this process forked, and works on one side of a fork "
+            "only: call edgematte.load in the workers and not before the fork, start workers by "
+            "spawn, or take engine onnxruntime on the cpu, which is opened again in each worker"
+        )

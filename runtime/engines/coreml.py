@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
 
@@ -25,7 +26,9 @@ class CoreMLEngine:
                 "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
                 "and an onnx or openvino export of the same weights can be run"
             )
-        import coremltools
+        pip_line = 'pip install "edgematte[coreml]"'
+        with importing("engine coreml is not installed", pip_line, EngineError):
+            import coremltools
         from PIL import Image
 
         unit = UNITS.get(options.device or ("cpu" if options.precise else "all"))

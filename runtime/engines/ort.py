@@ -38,6 +38,8 @@ class OnnxRuntimeEngine:
             raise EngineError(
                 f"unknown device {options.device!r}; there are: {', '.join(PROVIDERS)}"
             )
+        if index and (kind not in ("cuda", "tensorrt") or not index.isdecimal()):
+            raise EngineError(f"device {options.device!r}: only GPUs are counted, such as cuda:1")
         provider = PROVIDERS[kind]
         available = onnxruntime.get_available_providers()
         if provider not in available:

@@ -1,6 +1,5 @@
 """OpenVINO: IR or ONNX graphs on cpu, gpu or npu."""
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from edgematte.runtime.engines import EngineOptions
 
 
 class OpenVinoEngine:
-    """One compiled model; every thread has an infer request of its own."""
+    """One compiled model; calls that overlap have infer requests of their own."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
         """``options.precise`` sets the precision hint to f32: without it bf16 may be used."""
@@ -37,19 +36,21 @@ class OpenVinoEngine:
             first = str(error).strip().splitlines()[-1]
             raise EngineError(f"openvino cannot load {file.name}: {first}") from None
         self._graph = graph
-        self._local = threading.local()
+        self._idle: list[Any] = []  # requests: no more than there were calls at a time
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Inputs by name -> outputs by name, which the model writes where they are returned."""
-        if not hasattr(self._local, "request"):
-            self._local.request = self._model.create_infer_request()
-        request, graph = self._local.request, self._graph
-        graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
+        graph = self._graph.of_batch(len(inputs[self._graph.inputs[0].name]))
         found = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
         try:
             for name, array in found.items():
                 request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         except Exception as error:
             raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
+        self._idle.append(request)
         return found

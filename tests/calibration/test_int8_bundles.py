@@ -1,6 +1,8 @@
 """INT8 through the command line: a bundle inside its budget, or nothing."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +11,18 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from edgematte import testcard
 from edgematte.calibration import feeds
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
+from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts import lightweight
 from edgematte.export.torch_graph import TorchCall
+from edgematte.manifest import Graph, Host
 from edgematte.models.lightweight import Lightweight
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.registry import LIGHTWEIGHT, VITMATTE_S, Family
 from edgematte.runtime.bundle import open_bundle
 
 pytestmark = pytest.mark.export
@@ -94,6 +100,47 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
     count = len(seen["segment"])
     again = feeds.record_feeds(LIGHTWEIGHT, host, graphs, pictures, key)
     assert len(seen["segment"]) == count and again["refine"].files == found["refine"].files
+
+
+def test_other_trimaps_or_another_version_are_recorded_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    """Trimaps of a net without its own come from the default bundle, whose weights change."""
+    recorded: list[Path] = []
+    monkeypatch.setattr(feeds, "_record", lambda *given: recorded.append(given[4]))
+    host = Host("tiles", (64, 64), overlap=8)
+
+    def ask(net: Family, stage: Host | None = None, weight: float = 1.0) -> int:
+        module = torch.nn.Conv2d(1, 1, 1, bias=False)
+        torch.nn.init.constant_(module.weight, weight)
+        graphs = [TorchGraph(Graph("matte", (), ()), module)]
+        feeds.record_feeds(net, host, graphs, [], {"pictures": "p"}, stage=stage)
+        return len(recorded)
+
+    first = [ask(VITMATTE_S), ask(VITMATTE_S), ask(LIGHTWEIGHT), ask(VITMATTE_S, host)]
+    assert first == [1, 1, 2, 3]
+    assert [ask(VITMATTE_S, weight=2.0), ask(VITMATTE_S, host, weight=2.0)] == [4, 5]
+    monkeypatch.setattr(feeds, "DEFAULT", tiny_bundle)
+    again = [ask(VITMATTE_S), ask(VITMATTE_S), ask(LIGHTWEIGHT), ask(VITMATTE_S, host)]
+    assert again == [6, 6, 6, 6]
+    monkeypatch.setattr(feeds, "version", lambda name: "99.0")
+    assert [ask(LIGHTWEIGHT), ask(VITMATTE_S, host)] == [7, 8]
+
+
+def test_the_cache_forgets_what_is_old_and_keeps_what_is_in_use(cache: Path) -> None:
+    days = {"fresh": 0.1, "older": 2, "oldest": 3, "unused": 31, ".killed": 2, ".working": 0.1}
+    for name, age in days.items():
+        folder = feeds.cache() / name
+        folder.mkdir()
+        (folder / "a.npz").write_bytes(bytes(100))
+        when = time.time() - age * 86400
+        os.utime(folder, (when, when))
+    feeds.empty(feeds.cache())
+    assert set(os.listdir(feeds.cache())) == {"fresh", "older", "oldest", ".working"}
+    feeds.empty(feeds.cache(), most_bytes=350)  # room for three, newest first
+    assert set(os.listdir(feeds.cache())) == {"fresh", "older", ".working"}
+    feeds.empty(feeds.cache(), most_bytes=0)  # what was used today stays all the same
+    assert set(os.listdir(feeds.cache())) == {"fresh", ".working"}
 
 
 def test_a_failure_while_recording_leaves_nothing(

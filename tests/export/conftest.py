@@ -23,7 +23,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     def make(target: str, **options: Any) -> Path:
         key = "-".join([target, *(f"{k}={v}" for k, v in sorted(options.items()))])
         if key not in made:
-            settings: dict[str, Any] = {"size": (128, 64), "patch": 256}
+            settings: dict[str, Any] = {"size": (128, 64)}
+            if options.get("graphs") == "split":
+                settings["patch"] = 256
             export("lightweight", target=target, output=folder / key, **(settings | options))
             made[key] = folder / key
         return made[key]

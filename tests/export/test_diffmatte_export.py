@@ -156,6 +156,8 @@ def test_the_last_of_the_refined_mattes_is_the_matte(bundle: Path) -> None:
     [
         ({"size": 96}, "size 96 is not a multiple of 64"),
         ({"graphs": "split"}, "no cut 'split'; there are: whole, tiles"),
+        ({"patch": 64}, "--patch has no meaning for diffmatte-lightweight's cut whole"),
+        ({"overlap": 8}, "--overlap has no meaning for diffmatte-lightweight's cut whole"),
         ({"graphs": "tiles", "size": 128, "patch": 192}, "larger than the frame"),
         ({"graphs": "tiles", "size": 128, "patch": 64, "overlap": 32}, "patch 64: at least 80"),
     ],

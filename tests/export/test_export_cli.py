@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
 
 from edgematte.checkpoint import load_model, random_model, save_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
+from edgematte.errors import OptionError  # noqa: E402
+from edgematte.export import export  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT  # noqa: E402
 
 pytestmark = pytest.mark.export
@@ -39,6 +43,10 @@ def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
     return lines[0]
 
 
+COREML = ["--model", "lightweight", "--target", "coreml"]
+INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -48,7 +56,7 @@ def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
         (["--patch", "100", "--graphs", "split"], "64 and 128"),
         (["--precision", "int3"], "no precision 'int3'; there are: fp32, fp16"),
         (["--graphs", "diced"], "no cut 'diced'; there are: fused, split"),
-        (["--opset", "12"], "18 or later"),
+        (["--opset", "12"], "opset 12: a whole number from 18 to 26"),
         (["--io", "image"], "--io has no meaning for onnx"),
         (["--weights", "absent.safetensors"], "no checkpoint at absent.safetensors"),
         (["--picture", "absent.png"], "no picture at absent.png"),
@@ -59,12 +67,68 @@ def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
         (["--model", "lightweight", "--target", "tflite"], "there are: onnx, openvino, coreml"),
         (["--model", "lightweight", "--target", "openvino", "--ort"], "--ort has no meaning"),
         (["--weights", "x", "--random-weights"], "exclude each other"),
+        (["--opset", "99"], "opset 99: a whole number from 18 to 26"),
+        (
+            ["--patch", "256"],
+            "--patch has no meaning for lightweight's cut fused, which has --size",
+        ),
+        ([*COREML, "--io", "imge"], "io imge: there are tensor, image"),
+        ([*COREML, "--io", "image", "--alpha-bits", "12"], "alpha_bits 12: there are 8, 16"),
+        ([*COREML, "--alpha-bits", "16"], "give --io image with it"),
+        ([*COREML, "--opset", "18"], "--opset has no meaning for coreml"),
+        ([*COREML, "--min-ios", "9"], "min_ios 9: a whole number from 15 to 18"),
+        (["--io", "tensor"], "--io has no meaning for onnx"),
+        (["--seed", "3"], "--seed is of --random-weights"),
+        (["--random-weights", "--seed", str(2**32)], "seed 4294967296: a whole number from 0"),
+        (["--budget", "0.1"], "--budget is for quantized precisions, not for fp32"),
+        (["--calibration", "x"], "--calibration is for quantized precisions"),
+        (["--calibration-limit", "9"], "--calibration-limit is for quantized precisions"),
+        (["--range-method", "minmax"], "--range-method is for quantized precisions"),
+        ([*INT8, "--budget", "nan"], "budget nan: a number from 0 to 1"),
+        ([*INT8, "--budget", "-1"], "budget -1: a number from 0 to 1"),
+        ([*INT8, "--calibration-limit", "-1"], "calibration_limit -1: at least 2 pictures"),
+        ([*INT8, "--range-method", "median"], "there are minmax, percentile, entropy"),
+        (["--precision", "int8-weights", "--range-method", "minmax"], "is of activations"),
+        (["--model", "lightweight", "--target", "openvino", *INT8, *ENTROPY], "no entropy ranges"),
     ],
 )
 def test_options_that_do_not_fit_get_one_sentence(
     arguments: list[str], said: str, capsys: Capture
 ) -> None:
     assert said in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weights": "x.safetensors"}, "a module brings its weights"),
+        ({"random_weights": True}, "a module brings its weights"),
+        ({"config": {"k": 8}}, "config is of random weights"),
+        ({"seed": 1}, "nothing is drawn here"),
+        ({"opset": 18.5}, "opset 18.5: a whole number"),
+        ({"alpha_bits": 12, "target": "coreml", "io": "image"}, "alpha_bits 12: there are 8, 16"),
+        ({"io": "imge", "target": "coreml"}, "io imge: there are tensor, image"),
+    ],
+)
+def test_python_refuses_what_the_shell_refuses(options: dict[str, Any], said: str) -> None:
+    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    with pytest.raises(OptionError, match=said):
+        export(model, **{"target": "onnx", **options})
+    assert not os.listdir()
+
+
+def test_a_module_in_training_goes_on_training(tmp_path: Path) -> None:
+    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    model.train()
+    frozen = model.get_submodule("sn")
+    frozen.eval()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    made = export(model, target="onnx", size=64, opset=21, output=tmp_path / "b.edgematte")
+    assert model.training and not frozen.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    written = onnx.load(made.file(made.manifest.graphs[0]))
+    assert [o.version for o in written.opset_import if not o.domain] == [21]
+    assert made.manifest.options["opset"] == "21"
 
 
 def test_an_existing_output_is_kept_without_force(exported: Export, capsys: Capture) -> None:
@@ -95,8 +159,9 @@ def test_weights_that_are_not_finite_are_named(tmp_path: Path, capsys: Capture) 
 
 def test_a_checkpoint_of_another_configuration_says_so(tmp_path: Path, capsys: Capture) -> None:
     model, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
-    save_model(model, {}, tmp_path / "plain.safetensors")  # its config does not say ena=0
-    assert "missing (mrn.ena_" in refused(capsys, "--weights", "plain.safetensors")
+    save_model(model, {"ena": 1}, tmp_path / "plain.safetensors")
+    said = refused(capsys, "--weights", "plain.safetensors")
+    assert "the config beside it says ena 1, its tensors 0" in said
 
 
 class Bomb:

@@ -279,6 +279,7 @@ def test_the_check_notices_other_candidates(
     [
         ({"patch": 100}, "size 100 is not a multiple of 8"),
         ({"regions": 5}, "--regions has no meaning"),
+        ({"size": 512}, "--size has no meaning for hdmatt-tiny's cut patches, which has --patch"),
         ({"graphs": "split"}, "no cut 'split'; there are: patches"),
     ],
 )

@@ -1,6 +1,7 @@
 """ViTMatte's cut: tiles of PyTorch graphs are its forward; exports to every target pass."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_tiles_of_graphs_are_the_training_forward(
     assert found.ok, found
     assert np.array_equal(same, trimap)
     assert alpha[trimap == 128].std() > 0.05
+
+
+def test_without_the_trimaps_known_pixels_alpha_is_the_forward_everywhere() -> None:
+    """What the authors' code and transformers give for a picture of one tile."""
+    model, host = made((96, 64))
+    pixels, trimap = cards.testcard(96, 64), cards.testcard_trimap(96, 64)
+    calls = torch_calls(vitmatte.graphs(model, host))
+    own, _ = pipeline(replace(host, keep_known=False), calls)(pixels, trimap, Clock())
+    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        wanted = model(image, torch.from_numpy(trimap.copy())[None, None] / 255)[0, 0].numpy()
+    found = difference("cut", "alpha", "PyTorch", own, wanted, CUT)
+    assert found.ok, found
+    assert np.abs(own - trimap / 255)[trimap != 128].max() > 0.05  # the net's, not the trimap's
 
 
 def test_a_smaller_picture_is_padded_as_in_training() -> None:
@@ -130,7 +145,8 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         trimap = cards.testcard_trimap(*size)
         found = matter(cards.testcard(*size), trimap)
         assert np.array_equal(found.trimap, trimap)
-        assert set(np.unique(found.alpha[trimap != 128])) <= {0.0, 1.0}
+        known = trimap != 128
+        assert np.array_equal(found.alpha[known], trimap[known] / np.float32(255))
         assert found.alpha[trimap == 128].std() > 0.01
     with pytest.raises(OptionError, match="--trimap FILE.*--cascade lightweight"):
         matter(cards.testcard(64, 64))
@@ -142,7 +158,8 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         ({"size": 48}, "size 48 is not a multiple of 32"),
         ({"patch": 320}, "--patch has no meaning"),
         ({"graphs": "split"}, "no cut 'split'; there are: tiles"),
-        ({"overlap": 0}, "at least 1"),
+        ({"overlap": 0}, "overlap 0: a whole number of pixels from 1 to 16384"),
+        ({"overlap": 40, "size": 64}, "--overlap 40: at most half a tile, 32 pixels"),
         ({"lattice": 3, "size": 128}, "--lattice 3 needs sides that are multiples of 48"),
     ],
 )

@@ -62,13 +62,14 @@ def test_multiply_adds_of_regions_and_of_frames() -> None:
     convolutions, attention = per_region(model)
     assert (round(convolutions * 1e3, 3), round(attention * 1e3, 3)) == (2.393, 1.285)
     # Table 4; it gives the mean over frames, whose regions are known to about 4 %.
-    for size, regions, ours, published, published_without in (
-        ((1152, 1792), 1401, 21.5, 21.2, 19.4),
-        ((2304, 3456), 3036, 73.5, 74.6, 70.7),
+    for size, regions, row, published, published_without in (
+        ((1152, 1792), 1401, REGIONAL.counts[0], 21.2, 19.4),
+        ((2304, 3456), 3036, REGIONAL.counts[1], 74.6, 70.7),
     ):
         coarse = macs(model.coarse, torch.zeros(1, 3, *size, device="meta"))
         whole = coarse + regions * (convolutions + attention)
-        assert round(whole, 1) == ours
+        assert row.what == f"{size[1]}x{size[0]}, {regions} regions"
+        assert round(whole, 1) == row.macs_g and float(row.published_macs_g) == published
         assert whole == pytest.approx(published, rel=0.02)
         assert coarse + regions * convolutions == pytest.approx(published_without, rel=0.02)
 
@@ -82,6 +83,18 @@ def tiny(**options: int) -> Regional:
 def frames(count: int, height: int, width: int) -> Any:
     small = torch.rand(count, 3, height // 16, width // 16, generator=torch.manual_seed(2))
     return torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+
+
+def test_a_frame_of_1024_is_the_authors_only_without_the_last_shift() -> None:
+    """Their last stage never shifts, and the trimap shows it from 1024x1024 on, not below."""
+    assert REGIONAL.config["last_shift"] == 0 == Regional().config["last_shift"]
+    models = [tiny(depth4=2, last_shift=shifted) for shifted in (0, 1)]
+    models[1].load_state_dict(models[0].state_dict())
+    for side, apart in ((896, False), (1024, True)):
+        with torch.no_grad():
+            ours, other = (model.coarse(frames(1, side, side)).cell_trimap for model in models)
+        assert ((ours - other).abs().max() > 1e-3) == apart
+        assert torch.equal(ours, other) != apart
 
 
 @pytest.mark.parametrize("cra", [0, 1])

@@ -9,7 +9,14 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from edgematte.models.swin import PatchMerging, Swin, SwinBlock, padding, window_mask  # noqa: E402
+from edgematte.models.swin import (  # noqa: E402
+    PatchMerging,
+    Swin,
+    SwinBlock,
+    WindowAttention,
+    padding,
+    window_mask,
+)
 
 pytestmark = pytest.mark.export
 
@@ -77,6 +84,33 @@ def test_frames_of_a_batch_do_not_see_each_other() -> None:
     with torch.no_grad():
         alone = torch.cat([made(frame[None]) for frame in x])
         torch.testing.assert_close(made(x), alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("last_shift", [False, True])
+def test_the_last_stage_shifts_only_when_asked_to(last_shift: bool) -> None:
+    """At 1024x1152 its map, 8x9, is larger than a window: the authors' last stage does not shift.
+
+    The other stages shift at every size.
+    """
+    torch.manual_seed(0)
+    swin = Swin(8, (1, 2, 1, 2), 8, last_shift=last_shift).eval()
+    for module in swin.modules():
+        if isinstance(module, WindowAttention):
+            torch.nn.init.normal_(module.bias_table)
+    blocks = [module for module in swin.modules() if isinstance(module, SwinBlock)]
+    assert [b.shift for b in blocks] == [0, 0, 3, 0, 0, 3 if last_shift else 0]
+    image = torch.rand(1, 3, 1024, 1152, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        maps = swin(image)
+        x = swin.merges[2](maps[2].permute(0, 2, 3, 1))
+        assert tuple(x.shape[1:3]) == (8, 9)
+        first, second = blocks[-2:]
+        entered = first(x)
+        wanted = by_pixels(second, entered)
+        # Float32 sums of 49 products in another order, as in the test of a block.
+        torch.testing.assert_close(maps[3].permute(0, 2, 3, 1), wanted, atol=2e-5, rtol=0)
+        second.shift = 3 - second.shift  # the other way is far from it
+        assert (by_pixels(second, entered) - wanted).abs().max() > 0.05
 
 
 @pytest.mark.parametrize("length", range(1, 30))

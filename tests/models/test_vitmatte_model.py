@@ -1,8 +1,10 @@
 """ViTMatte: published sizes, attention by its definition, transformers' numbers, checkpoints."""
 
 import json
+import shutil
 import sys
 import types
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,8 @@ def test_multiply_adds_at_512(family: Any, ours: float, published: float) -> Non
     dim, heads = family.config["dim"], family.config["heads"]
     padding = 8 * (42 * 42 - 32 * 32) * 4 * dim**2
     relative = heads * (4 * 1024**2 * (32 + 32) + 8 * 9 * 196**2 * (14 + 14))
-    assert round(found, 1) == ours
+    assert round(found, 1) == ours == family.counts[0].macs_g
+    assert family.counts[0].published_macs_g == f"{published:.1f}"
     assert found + (padding - relative) / 1e9 == pytest.approx(published, abs=1e-3)
 
 
@@ -334,6 +337,43 @@ def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert asked == [("someone/vitmatte-tiny", "main")]
     assert weights.source.startswith("hf:someone/vitmatte-tiny@main (normalisation")
     assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
+
+
+@pytest.mark.parametrize(
+    ("held", "fetched"),
+    [
+        (["model.safetensors", "pytorch_model.bin"], ["model.safetensors"]),
+        (["model.safetensors"], ["model.safetensors"]),
+        (["pytorch_model.bin"], ["pytorch_model.bin"]),
+    ],
+)
+def test_of_the_same_weights_in_two_files_one_is_fetched(
+    held: list[str], fetched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository of both is fetched as if it had no second one."""
+    repository, cache = tmp_path / "repository", tmp_path / "cache"
+    for place in (repository, cache):
+        place.mkdir()
+    model = tiny()
+    save_file(to_official(model.state_dict()), repository / "model.safetensors")
+    torch.save(to_official(model.state_dict()), repository / "pytorch_model.bin")
+    (repository / "config.json").write_text("{}")
+    (repository / "README.md").write_text("not asked for")
+    for name in {"model.safetensors", "pytorch_model.bin"} - set(held):
+        (repository / name).unlink()
+
+    def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        for file in repository.iterdir():
+            if any(fnmatch(file.name, pattern) for pattern in allow_patterns):
+                shutil.copy(file, cache)
+        return str(cache)
+
+    hub = types.ModuleType("huggingface_hub")
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    loaded, _ = load_model(VITMATTE_TINY, Path("hf:someone/net"))
+    assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
+    assert sorted(f.name for f in cache.iterdir()) == ["config.json", *fetched]
 
 
 def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 import contextlib
+import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,26 @@ def test_no_folder(tmp_path: Path) -> None:
 
 def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file.edgematte").write_text("x")
-    refused(tmp_path / "file.edgematte", "no bundle at", "file.edgematte")
+    refused(tmp_path / "file.edgematte", "no bundle at", "file.edgematte", "which is a file", FILE)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+def test_an_archive_is_called_one(kind: str, tiny_bundle: Path, tmp_path: Path) -> None:
+    made = Path(shutil.make_archive(str(tmp_path / "net.edgematte"), kind, tiny_bundle))
+    made = made.rename(tmp_path / "net.edgematte")  # whatever its name
+    refused(made, f"is a {kind[-3:]} archive", "unpack it", FILE)
+
+
+def test_a_file_of_a_bundle_names_the_bundle(tiny_bundle: Path) -> None:
+    for name in (FILE, "refine.onnx"):
+        refused(tiny_bundle / name, "one file of a bundle", f"give its folder, {tiny_bundle}")
+
+
+def test_a_folder_around_a_bundle_names_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+    """As archives unpack."""
+    (tmp_path / "unpacked").mkdir()
+    inner = tiny_bundle.rename(tmp_path / "unpacked" / tiny_bundle.name)
+    refused(tmp_path / "unpacked", "it is not a bundle", f"give {inner}")
 
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
@@ -141,17 +162,66 @@ def test_a_graph_whose_file_leaves_the_bundle(tiny_bundle: Path, edit_manifest: 
     refused(tiny_bundle, "segment", "'../segment.onnx' is not in the file list")
 
 
-def test_a_link_out_of_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "outside.onnx"
-    (tiny_bundle / "refine.onnx").rename(outside)
-    (tiny_bundle / "refine.onnx").symlink_to(outside)  # its content and sha256 would fit
-    refused(tiny_bundle, "'refine.onnx'", "leaves the bundle")
+@pytest.fixture
+def cached(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """The tiny bundle as a hub's cache keeps it: links, to files named by their content."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "0123" / "tiny.edgematte"
+    blobs.mkdir()
+    for file in [f for f in sorted(tiny_bundle.rglob("*")) if f.is_file()]:
+        link = snapshot / file.relative_to(tiny_bundle)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = file.rename(blobs / hashlib.sha256(file.read_bytes()).hexdigest())
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return snapshot
 
 
-def test_a_linked_folder_out_of_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_files_may_be_links_to_where_a_cache_keeps_them(
+    cached: Path, png: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert (cached / "refine.onnx").is_symlink()
+    out_file = cached.parent / "cutout.png"
+    for arguments in (
+        ["info", str(cached)],
+        ["check", str(cached)],
+        ["matte", str(png()), "-o", str(out_file), "--bundle", str(cached)],
+        ["bench", str(cached), "--runs", "1", "--size", "8"],
+    ):
+        assert main(arguments) == 0, capfd.readouterr().err
+    assert out_file.is_file()
+
+
+def test_what_a_link_leads_to_is_held_to_the_manifest(cached: Path) -> None:
+    blob = (cached / "refine.onnx").resolve()
+    blob.write_bytes(blob.read_bytes() + b"\0")
+    refused(cached, "refine.onnx", "sha256 differs")
+
+
+def test_a_link_to_another_file(cached: Path) -> None:
+    (cached / "refine.onnx").unlink()
+    (cached / "refine.onnx").symlink_to(cached / "segment.onnx")
+    refused(cached, "refine.onnx", "sha256 differs")
+
+
+def test_a_link_to_nothing(cached: Path) -> None:
+    """Copied without what its links lead to."""
+    (cached / "refine.onnx").resolve().unlink()
+    refused(cached, "its file refine.onnx is a link to nothing", "cp -rL")
+
+
+@pytest.mark.parametrize("name", ["../blob", "golden/../../blob"])
+def test_links_do_not_make_a_name_that_leaves_the_bundle_a_good_one(
+    name: str, tiny_bundle: Path, edit_manifest: Edit
+) -> None:
+    """Though what it names lies there, and has the sha256 that the manifest says."""
+    (tiny_bundle / "refine.onnx").rename(tiny_bundle.parent / "blob")
+    edit_manifest(tiny_bundle, lambda m: m["files"].update({name: m["files"].pop("refine.onnx")}))
+    refused(tiny_bundle, "leaves the bundle", repr(name))
+
+
+def test_a_linked_folder(tiny_bundle: Path, tmp_path: Path) -> None:
     (tiny_bundle / "golden").rename(tmp_path / "golden")
     (tiny_bundle / "golden").symlink_to(tmp_path / "golden")
-    refused(tiny_bundle, "'golden/", "leaves the bundle")
+    assert main(["check", str(tiny_bundle)]) == 0
 
 
 def test_a_loop_of_links(tiny_bundle: Path) -> None:

@@ -115,7 +115,8 @@ def test_refine_streams_the_steps_of_a_net_that_has_them() -> None:
             return last, trimap
 
         def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
-            for value in (0.2, 0.4):
+            for number, value in enumerate((0.2, 0.4), 1):
+                clock.counts["steps"] = number
                 yield np.full(trimap.shape, value, np.float32)
 
     class Opened:
@@ -125,6 +126,21 @@ def test_refine_streams_the_steps_of_a_net_that_has_them() -> None:
     pipeline = Cascade("net", Steps(), None)  # type: ignore[arg-type]
     matter = Matter(Opened(), pipeline, "none")  # type: ignore[arg-type]
     trimap = np.full((64, 128), 128, np.uint8)
-    values = [float(matte.alpha[0, 0]) for matte in matter.refine(scene(), trimap)]
-    assert values == pytest.approx([0.2, 0.4])
+    mattes = list(matter.refine(scene(), trimap))
+    assert [float(matte.alpha[0, 0]) for matte in mattes] == pytest.approx([0.2, 0.4])
+    assert [matte.counts for matte in mattes] == [{"steps": 1}, {"steps": 2}]
     assert float(matter(scene(), trimap).alpha[0, 0]) == pytest.approx(0.4)
+
+
+def test_refine_of_a_net_without_steps_gives_all_that_the_call_gives() -> None:
+    from edgematte.runtime.bundle import open_bundle
+    from edgematte.runtime.matter import Matter
+
+    def net(picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        clock.counts["regions refined"], clock.seconds["graph.refine"] = 7, 0.25
+        return np.zeros(picture.shape[:2], np.float32), np.zeros(picture.shape[:2], np.uint8)
+
+    matter = Matter(open_bundle(), net, "none")
+    (found,), called = matter.refine(scene(), None), matter(scene(), None)
+    assert found.counts == called.counts == {"regions refined": 7}
+    assert found.timings == called.timings == {"graph.refine": 0.25}

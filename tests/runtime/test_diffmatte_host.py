@@ -129,6 +129,7 @@ def test_padding_is_zero_after_normalisation_and_counts_for_nothing() -> None:
         normal = (image[0] - np.array(MEAN)[:, None, None]) / np.array(STD)[:, None, None]
         assert np.abs(normal[part]).max() < 1e-6
         assert not planes[0][part].any()
+        assert len(graphs.denoised) == HOST.steps
         assert all(not call["condition"][0][part].any() for call in graphs.denoised)
     for call in graphs.denoised:  # the deviation is that of the picture alone
         assert call["condition"][0, 6, :50, :70].std() == pytest.approx(1, rel=1e-5)
@@ -170,6 +171,32 @@ def test_without_unknown_pixels_no_graph_runs(value: int) -> None:
     assert len(found) == 1 and (found[0] == value / 255).all() and not graphs.encoded
     alpha, _ = pipeline(HOST, graphs.table())(picture, trimap, Clock())
     assert (alpha == value / 255).all()
+
+
+@pytest.mark.parametrize("clamp", [False, True])
+def test_known_pixels_are_the_trimap_s_or_the_net_s_as_asked(clamp: bool) -> None:
+    """The authors put zeros into the background; --keep-known adds ones, --no-keep-known none."""
+    picture, trimap = scene(96, 64)
+    hosts = {k: replace(HOST, keep_known=k, clamp_foreground=clamp) for k in (None, True, False)}
+    found = {}
+    for keep, host in hosts.items():
+        found[keep], _ = pipeline(host, Graphs().table())(picture, trimap, Clock())
+    own = found[False]
+    assert (own[trimap == 0] > 0).any() and (own[trimap == 255] < 1).any()
+    assert np.array_equal(found[True], np.where(trimap == 128, own, trimap / np.float32(255)))
+    kept = (trimap == 0) | ((trimap == 255) & clamp)
+    assert np.array_equal(found[None], np.where(kept, trimap / np.float32(255), own))
+
+
+def test_the_net_answers_where_all_is_known_and_its_answer_is_asked_for() -> None:
+    picture, trimap = scene(60, 40)
+    trimap[:] = 255
+    host = replace(HOST, keep_known=False)
+    graphs = Graphs()
+    steps = list(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
+    assert len(steps) == 4 and len(graphs.denoised) == 4
+    expected = by_definition(replace(host, clamp_foreground=False), picture, trimap, Graphs())
+    assert np.allclose(steps[-1], expected[-1], atol=5e-6)  # all is foreground: nothing is clamped
 
 
 def test_it_stops_early_when_alpha_no_longer_changes() -> None:

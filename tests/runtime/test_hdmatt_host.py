@@ -98,12 +98,13 @@ def by_definition(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, in
     patches = list(walk(patch_grid(size, SIDE, host.overlap)))
     inputs = []
     for patch in patches:
-        part, known = (x[patch.top :, patch.left :][:SIDE, :SIDE] for x in (picture, trimap))
-        pads = [(0, SIDE - n) for n in known.shape]
-        image = np.pad(part, [*pads, (0, 0)], mode="reflect").transpose(2, 0, 1).astype(np.float32)
-        known = np.pad(known, pads, mode="reflect")
+        here = np.s_[patch.top : patch.top + SIDE, patch.left : patch.left + SIDE]
+        pads = [(0, SIDE - n) for n in trimap[here].shape]  # of the picture, reflected as a whole
+        image = np.pad(picture, [*pads, (0, 0)], mode="reflect")[here]
+        planes = image.transpose(2, 0, 1).astype(np.float32)
+        known = np.pad(trimap, pads, mode="reflect")[here]
         classes = np.stack([known == c for c in (0, 255, 128)]).astype(np.float32)
-        inputs.append((np.ascontiguousarray(image)[None] / np.float32(255), classes[None]))
+        inputs.append((np.ascontiguousarray(planes)[None] / np.float32(255), classes[None]))
     banks = [graphs.bank(*both) for both in inputs]
     pool = candidates(trimap, patches, host.candidates or 0).tolist()
     total, weights = np.zeros(trimap.shape), np.zeros(trimap.shape)
@@ -319,5 +320,5 @@ def test_missing_graphs_and_less_than_no_memory_are_refused() -> None:
     with pytest.raises(BundleError, match="needs a graph 'bank'"):
         only: Any = {"query": Graphs().query}
         pipeline(HOST, only)
-    with pytest.raises(OptionError, match="memory -1 MB"):
+    with pytest.raises(OptionError, match="memory_mb -1: a number of megabytes at least 0"):
         Patches(HOST, Graphs().table()).limit_memory(-1)

@@ -71,3 +71,11 @@ def test_other_files_and_other_work_are_refused(tmp_path: Path, content: bytes) 
     with pytest.raises(OptionError, match="delete it, or leave out --resume"):
         Journal(tmp_path / "j", "1" * 64)
     assert (tmp_path / "j").read_bytes() == before
+
+
+def test_a_journal_that_another_run_writes_is_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", NAME)
+    with pytest.raises(OptionError, match="j is being written by another run"):
+        Journal(tmp_path / "j", NAME)
+    journal.close()
+    Journal(tmp_path / "j", NAME).close()

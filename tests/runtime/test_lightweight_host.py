@@ -227,8 +227,9 @@ def test_probability_patches_are_parts_of_the_enlarged_probabilities(
         assert found.shape == (3, 32, 32)
         # The box's corners are float32 in Pillow.
         np.testing.assert_allclose(found[:, :rows, :columns], part, atol=2e-5)
-        padded = np.pad(part, [(0, 0), (0, 32 - rows), (0, 32 - columns)], mode="reflect")
-        np.testing.assert_allclose(found, padded, atol=2e-5)
+        more = (0, 32 - rows), (0, 32 - columns)
+        padded = np.pad(whole, [(0, 0), *more], mode="reflect")[:, patch.top :, patch.left :]
+        np.testing.assert_allclose(found, padded[:, :32, :32], atol=2e-5)
 
 
 def test_probability_patches_of_a_30000_pixel_row() -> None:

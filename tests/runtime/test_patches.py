@@ -89,7 +89,6 @@ def test_crop_reflects_beyond_the_border(layout: Layout, seed: int, data: st.Dat
     size, side, overlap = layout
     picture = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
     patch = data.draw(st.sampled_from(list(walk(patch_grid(size, side, overlap)))))
-    part = picture[patch.top :, patch.left :][:side, :side]
 
     def mirrored(i: int, n: int) -> int:
         if n == 1:
@@ -97,15 +96,23 @@ def test_crop_reflects_beyond_the_border(layout: Layout, seed: int, data: st.Dat
         i %= 2 * (n - 1)
         return min(i, 2 * (n - 1) - i)
 
-    rows = [mirrored(i, part.shape[0]) for i in range(side)]
-    columns = [mirrored(i, part.shape[1]) for i in range(side)]
-    np.testing.assert_array_equal(crop(picture, patch), part[rows][:, columns])
+    rows = [mirrored(patch.top + i, size[1]) for i in range(side)]
+    columns = [mirrored(patch.left + i, size[0]) for i in range(side)]
+    np.testing.assert_array_equal(crop(picture, patch), picture[rows][:, columns])
 
 
 def test_crop_of_a_patch_beyond_the_corner_by_hand() -> None:
     grey = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
     wanted = [[1, 2, 3, 2], [4, 5, 6, 5], [1, 2, 3, 2], [4, 5, 6, 5]]
     np.testing.assert_array_equal(crop(grey, Patch(0, 0, 4)), wanted)
+
+
+def test_a_narrow_strip_is_continued_by_the_picture_not_by_itself() -> None:
+    """Of the last patch two columns are the picture's: what follows is the picture backwards."""
+    line = np.arange(10, dtype=np.uint8)[None].repeat(4, axis=0)
+    wanted = [[8, 9, 8, 7, 6, 5]] * 4 + [[8, 9, 8, 7, 6, 5]] * 2
+    np.testing.assert_array_equal(crop(line, Patch(8, 0, 6)), wanted)
+    np.testing.assert_array_equal(crop(line.T, Patch(0, 8, 6)), np.array(wanted).T)
 
 
 @settings(max_examples=60, deadline=None)

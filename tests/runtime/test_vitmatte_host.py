@@ -101,11 +101,26 @@ def test_tiles_without_an_unknown_pixel_are_never_run() -> None:
     assert 1 <= len(graph.calls) == len(inside) < len(grid)
 
 
-def test_the_steps_by_name_give_the_pipelines_alpha() -> None:
+@pytest.mark.parametrize("unknown", [0.0, 0.3])
+def test_known_pixels_keep_the_nets_answer_where_that_is_asked_for(unknown: float) -> None:
+    """As in the authors' code and transformers: the net's alpha everywhere, every tile run."""
+    picture, trimap = scene(4, 130, 70, unknown)
+    nets = 0.5 * picture[..., 0] / 255 + 0.25 * trimap / 255
+    own, graph = run(picture, trimap, replace(HOST, keep_known=False))
+    assert len(graph.calls) == len(list(walk(tile_grid((130, 70), HOST.size, 8))))
+    np.testing.assert_allclose(own, nets, atol=1e-6)
+    for keep in (None, True):
+        kept, _ = run(picture, trimap, replace(HOST, keep_known=keep))
+        np.testing.assert_allclose(kept, np.where(trimap == 128, nets, trimap / 255), atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [None, False])
+def test_the_steps_by_name_give_the_pipelines_alpha(keep: bool | None) -> None:
     """Chained by hand: a port of the host can follow them."""
     picture, trimap = scene(3, 130, 70)
-    alpha, graph = run(picture, trimap)
-    steps: dict[str, Any] = host_steps(HOST)
+    host = replace(HOST, keep_known=keep)
+    alpha, graph = run(picture, trimap, host)
+    steps: dict[str, Any] = host_steps(host)
     assert list(steps) == ["tiles", "crop", "stitch"]
     found = steps["tiles"](trimap=trimap)
     assert found["run"].sum() == len(graph.calls)

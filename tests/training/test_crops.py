@@ -83,6 +83,8 @@ def test_crops_follow_their_seed_and_show_all_kinds(library: Library) -> None:
     again = Crops(library, 64, 3)[5]
     assert np.array_equal(again.image, seen[5].image)
     assert np.array_equal(again.trimap, seen[5].trimap)
+    others = [*seen[:5], *seen[6:], Crops(library, 64, 4)[5]]
+    assert not any(np.array_equal(again.image, other.image) for other in others)
     assert {crop.composed for crop in seen} == {True, False}
     for crop in seen:
         assert crop.image.shape == crop.foreground.shape == crop.background.shape == (64, 64, 3)

@@ -6,12 +6,13 @@ import torch
 
 from edgematte.checkpoint import random_model
 from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.diffusion import sample
 from edgematte.registry import FAMILIES
 from edgematte.runtime.diffusion import Step, advance, standardised
 from edgematte.runtime.noise import noise
 from edgematte.training import diffmatte
 from edgematte.training.crops import CropBatch, Crops, collate_crops
-from edgematte.training.losses.diffmatte import sample, self_aligned_passes
+from edgematte.training.losses.diffmatte import self_aligned_passes
 from edgematte.training.recipes import recipe
 from edgematte.training.sources import Library
 

@@ -76,6 +76,16 @@ def test_the_report_has_all_parts(
     assert Image.open(sheet).width == 6 * 196 + 4  # two pictures a row, three tiles each
 
 
+def test_no_composites_are_none(
+    pictures: Path, weights: Path, test_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = ["--backgrounds", str(pictures / "backgrounds")]
+    main([str(weights), "--test", str(test_folder), *sources, "--composites", "0"])
+    assert set(json.loads(capsys.readouterr().out)) == {"people", "alphamatting"}
+    with pytest.raises(OptionError, match="--composites -1: at least 0"):
+        main([str(weights), *sources, "--composites", "-1"])
+
+
 def test_nothing_to_score_is_an_error(weights: Path) -> None:
     with pytest.raises(OptionError, match="nothing to score"):
         main([str(weights)])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from edgematte.models import diffusion
 from edgematte.training.losses import diffmatte, hdmatt, regional, vitmatte
 
 Plane = NDArray[np.float64]
@@ -220,17 +221,17 @@ def test_noise_is_mixed_in_by_the_linear_schedule() -> None:
     for t in (0.0, 0.3, 1.0):
         gamma = max(1 - t, 1e-9)
         expected = 0.2 * gamma**0.5 * matte + (1 - gamma) ** 0.5 * noise
-        found = diffmatte.add_noise(_tensor(matte), torch.tensor([t]), _tensor(noise))
+        found = diffusion.add_noise(_tensor(matte), torch.tensor([t]), _tensor(noise))
         assert np.allclose(found[0, 0], expected, atol=1e-6)
 
 
 def test_standardising_divides_by_each_picture_s_deviation() -> None:
     planes = np.random.default_rng(7).normal(3, 0.1, (2, 1, 8, 8))
     planes[1] *= 40
-    found = diffmatte.standardise(torch.from_numpy(planes))
+    found = diffusion.standardise(torch.from_numpy(planes))
     for plane, out in zip(planes, found, strict=True):
         assert np.allclose(out, plane / plane.std(), rtol=1e-6)
-    assert torch.isfinite(diffmatte.standardise(torch.ones(1, 1, 4, 4))).all()
+    assert torch.isfinite(diffusion.standardise(torch.ones(1, 1, 4, 4))).all()
 
 
 def test_times_are_uniform_intervals_inside_0_1() -> None:

@@ -94,7 +94,7 @@ def test_networks_trained_apart_are_joined(
     assert main(["lightweight", "ena", *ones, str(tmp_path / "bad")]) == 2
     assert "no such part" in capsys.readouterr().err
     assert main([*SN, *ones, str(tmp_path / "bad"), "--towards", ones[1], "2"]) == 2
-    assert "a share of 2.0: 0 to 1" in capsys.readouterr().err
+    assert "share 2: a number from 0 to 1" in capsys.readouterr().err
     other, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
     save_weights(other, {"model": "lightweight", "ena": 0}, tmp_path / "both")
     assert main([*SN, ones[0], str(tmp_path / "both"), str(tmp_path / "bad")]) == 2

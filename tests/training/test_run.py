@@ -1,6 +1,8 @@
 import csv
 import json
 import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +208,42 @@ def test_what_a_killed_run_was_writing_is_swept_away(tmp_path: Path) -> None:
     _run(tmp_path, 1).train()
     assert {f.name for f in tmp_path.glob(".*")} == {".keep"}
     assert [row["step"] for row in _log(tmp_path)] == ["1"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "training.csv"])
+def test_files_of_no_run_are_not_replaced(name: str, tmp_path: Path) -> None:
+    """As weights from a hub lie in a folder, and somebody fine-tunes them into it."""
+    (tmp_path / name).write_text("of somebody else")
+    with pytest.raises(OptionError, match=rf"holds {name}, and no run.*another --output"):
+        _run(tmp_path, 1)
+    assert [f.name for f in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "of somebody else"
+
+
+def test_of_two_runs_in_one_folder_one_loses(tmp_path: Path) -> None:
+    """The other one in a process of its own, killed in the end: then the folder is free."""
+    held = [
+        "import sys, pathlib",
+        "from edgematte.training.output import held",
+        "with held(pathlib.Path(sys.argv[1])):",
+        "    print('held', flush=True)",
+        "    sys.stdin.read()",
+    ]
+    other = subprocess.Popen(
+        [sys.executable, "-c", "\n".join(held), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None and other.stdout.readline() == b"held\n"
+    (tmp_path / "config.json").write_text("{}")  # it is in the middle of saving
+    try:
+        with pytest.raises(OptionError, match="is being written by another run"):
+            _run(tmp_path, 1).train()
+    finally:
+        other.kill()
+        other.communicate()
+    _run(tmp_path, 1).train()
+    assert not list(tmp_path.glob(".*")) and (tmp_path / "model.safetensors").is_file()
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:

@@ -85,9 +85,18 @@ def test_skipped_files_are_named_on_standard_error(
     [
         (["--steps", "1"], "nothing to train on"),
         (["--procedural"], "give the run an end"),
-        (["--procedural", "--steps", "0"], "--steps 0: more than 0"),
-        (["--procedural", "--steps", "1", "--workers", "-1"], "--workers -1: 0 or more"),
-        (["--procedural", "--steps", "1", "--learning-rate", "nan"], "--learning-rate nan: more"),
+        (["--procedural", "--steps", "1", "--foregrounds", "x"], "leave it out, or the folders"),
+        (["--procedural", "--steps", "1", "--hold-out", "0.1"], "there are none"),
+        (["--procedural", "--steps", "1", "--seed", str(2**32)], "--seed 4294967296: a whole"),
+        (["--procedural", "--steps", "0"], "--steps 0: at least 1"),
+        (
+            ["--procedural", "--steps", "1", "--workers", "-1"],
+            "--workers -1: a whole number from 0",
+        ),
+        (
+            ["--procedural", "--steps", "1", "--learning-rate", "nan"],
+            "--learning-rate nan: a number above 0",
+        ),
         (["--procedural", "--steps", "1", "--size", "100"], "--size 100: a multiple of 64"),
         (
             ["--model", "vitmatte-tiny", "--procedural", "--steps", "1", "--size", "32"],
@@ -98,7 +107,10 @@ def test_skipped_files_are_named_on_standard_error(
         (["--steps", "1", "--foregrounds", "none", "--backgrounds", "none"], "no folder at none"),
         (["--steps", "1", "--images", "x"], "--images x: give --images DIR and right after it"),
         (["--steps", "1", "--masks", "x", "--images", "y"], "--masks x: give --images DIR"),
-        (["--procedural", "--steps", "1", "--hold-out", "1"], "--hold-out 1.0: a share"),
+        (
+            ["--procedural", "--steps", "1", "--hold-out", "1"],
+            "--hold-out 1: a number from 0 to below 1",
+        ),
         (["--model", "nothing", "--procedural", "--steps", "1"], "no recipe to train 'nothing'"),
         (
             ["--procedural", "--steps", "1", "--backbone", "x.pth"],
@@ -233,7 +245,11 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_as_if_it_had_not(
     _assert_same_weights(killed, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    ids=["ctrl-c", "sigterm", "sighup"],
+)
 def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
     number: signal.Signals, tmp_path: Path, heeding: str
 ) -> None:
@@ -246,7 +262,7 @@ def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
     )
     _until_logged(process, stopped, 3)
     helpers = _children(process.pid)
-    for one in [*(helpers if number == signal.SIGINT else []), process.pid]:  # as a terminal does
+    for one in [*(helpers if number != signal.SIGTERM else []), process.pid]:  # as a terminal does
         os.kill(one, number)
     _, said = process.communicate(timeout=120)
     last = _steps(stopped)[-1]

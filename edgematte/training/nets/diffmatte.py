@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.diffusion import Denoiser, sample
 from edgematte.models.vit import ViT
 from edgematte.models.vit_backbone import from_plain_vit
 from edgematte.training.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
 from edgematte.training.crops import CropBatch, collate_crops, crops
-from edgematte.training.losses.diffmatte import Denoiser, diffmatte_loss, draw_times, sample
+from edgematte.training.losses.diffmatte import diffmatte_loss, draw_times
 from edgematte.training.optimizer import layer_decay
 from edgematte.training.schedule import Recipe
 from edgematte.training.trimaps import chance, grey

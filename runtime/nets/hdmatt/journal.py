@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
+from edgematte.scratch import busy, lock
 
 Floats = NDArray[np.float32]
 
@@ -26,7 +27,7 @@ class Journal:
         """Open or begin the journal at ``path``; ``identity`` is a sha256 of its work.
 
         Raises:
-            OptionError: the file is no journal, or one of other work.
+            OptionError: the file is no journal, one of other work, or one that another run writes.
         """
         self.path = path
         self._places: dict[int, tuple[int, int]] = {}
@@ -34,6 +35,9 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         self._file = path.open("r+b")
+        if lock(self._file.fileno()) is False:
+            self._file.close()
+            raise busy(path)
         found = self._file.read(len(header))
         if not header.startswith(found):  # one that is cut short begins anew
             self._file.close()

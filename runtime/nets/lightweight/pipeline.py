@@ -10,7 +10,16 @@ from edgematte.host import TrimapHost
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
-from edgematte.runtime.patches import Patch, Stitcher, crop, known_alpha, patch_grid, walk, window
+from edgematte.runtime.patches import (
+    Patch,
+    Stitcher,
+    crop,
+    known_alpha,
+    mirrored,
+    patch_grid,
+    walk,
+    window,
+)
 from edgematte.runtime.pipeline import Pipeline, need
 from edgematte.runtime.planes import to_input
 from edgematte.runtime.resize import resize_picture, resize_planes
@@ -116,21 +125,23 @@ def probability_patch(
     """Class probabilities (3, side, side) of one patch.
 
     From SN's ``probabilities`` (3, h, w), enlarged bilinearly to the picture's ``size`` (W, H); or,
-    where they are None, one-hot from the ``trimap`` (H, W) that was given.
+    where they are None, one-hot from the ``trimap`` (H, W) that was given. Beyond the border they
+    are reflected as the picture is.
     """
-    known = window(trimap, patch)
     if probabilities is None:
-        planes = trimap_probabilities(known)
-    else:
-        rows, columns = known.shape
-        across, down = probabilities.shape[2] / size[0], probabilities.shape[1] / size[1]
-        left, top = patch.left * across, patch.top * down
-        box = (left, top, left + columns * across, top + rows * down)
-        planes = resize_planes(probabilities, (columns, rows), box)
-    missing = [(0, 0)] + [(0, patch.side - n) for n in planes.shape[1:]]
-    if missing[1][1] or missing[2][1]:
-        planes = np.pad(planes, missing, mode="reflect")
-    return planes
+        return trimap_probabilities(crop(trimap, patch).astype(np.uint8, copy=False))
+    columns, rows = (
+        mirrored(start, start + patch.side, length)
+        for start, length in zip((patch.left, patch.top), size, strict=True)
+    )
+    left, top = int(columns.min()), int(rows.min())
+    wide, tall = int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
+    across, down = probabilities.shape[2] / size[0], probabilities.shape[1] / size[1]
+    box = (left * across, top * down, (left + wide) * across, (top + tall) * down)
+    planes = resize_planes(probabilities, (wide, tall), box)
+    if (wide, tall) == (patch.side, patch.side):
+        return planes
+    return planes[:, (rows - top)[:, None], columns - left]
 
 
 def estimate(host: TrimapHost, probabilities: Floats, size: tuple[int, int]) -> Bytes:

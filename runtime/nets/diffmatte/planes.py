@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError
-from edgematte.manifest import Host
-from edgematte.runtime.diffusion import clamped
 from edgematte.runtime.frame import Frame, from_frame
+from edgematte.runtime.nets.diffmatte.diffusion import clamped
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.patches import Patch, blend_window
 from edgematte.runtime.resize import resize_planes
 from edgematte.runtime.tiles import cover
@@ -74,29 +73,31 @@ def condition(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> Floats:
     return planes
 
 
-def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, clamp_foreground: bool) -> Floats:
+def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, host: DiffusionHost) -> Floats:
     """x_0 (h, w) and the picture's trimap (H, W) -> alpha (H, W) in [0, 1].
 
-    Alpha is 0 where the trimap is background; with ``clamp_foreground`` 1 where it is foreground.
+    Alpha is 0 where the trimap is background, as the authors have it, and with
+    ``clamp_foreground`` 1 where it is foreground; ``keep_known`` asks for both or for neither.
     """
     alpha = from_frame((clamped(matte) + 1) * np.float32(0.5), frame)
-    alpha[trimap == BACKGROUND] = 0
-    if clamp_foreground:
+    if host.keep_known is not False:
+        alpha[trimap == BACKGROUND] = 0
+    if host.clamp_foreground if host.keep_known is None else host.keep_known:
         alpha[trimap == FOREGROUND] = 1
     return alpha
 
 
-def unknown_tiles(trimap: Bytes, host: Host) -> list[Patch]:
+def unknown_tiles(trimap: Bytes, host: TilesHost) -> list[Patch]:
     """The tiles of a frame that the denoiser runs on; ``trimap`` (h, w) is at its top left."""
-    assert host.patch is not None and host.overlap is not None and host.feature_px is not None
     unknown = np.zeros((host.size[1], host.size[0]), np.bool_)
     unknown[: trimap.shape[0], : trimap.shape[1]] = trimap == UNKNOWN
     return cover(unknown, host.patch, host.overlap, host.feature_px)
 
 
-def tile_inputs(feature: Floats, condition: Floats, tile: Patch, host: Host) -> dict[str, Floats]:
+def tile_inputs(
+    feature: Floats, condition: Floats, tile: Patch, host: TilesHost
+) -> dict[str, Floats]:
     """A tile's part of the feature (1, C, h, w) and of the condition (1, 7, H, W)."""
-    assert host.feature_px is not None
     top, left, side = (n // host.feature_px for n in (tile.top, tile.left, tile.side))
     return {
         "feature": np.ascontiguousarray(feature[:, :, top : top + side, left : left + side]),
@@ -106,7 +107,9 @@ def tile_inputs(feature: Floats, condition: Floats, tile: Patch, host: Host) -> 
     }
 
 
-def stitched(tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, host: Host) -> Floats:
+def stitched(
+    tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, host: TilesHost
+) -> Floats:
     """Blend the tiles' x_0 (side, side); elsewhere the trimap says it.
 
     Weights are HDMatt's eq. 5 to the fourth power, then eq. 6: a tile's convolutions see zeros
@@ -115,7 +118,6 @@ def stitched(tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, ho
     Returns:
         x_0 (h, w) of the picture, in [-1, 1].
     """
-    assert host.overlap is not None
     width, height = host.size
     total, weight = np.zeros((2, height, width), np.float32)
     for tile, matte in zip(tiles, mattes, strict=True):
@@ -124,32 +126,12 @@ def stitched(tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, ho
         total[part] += window * matte
         weight[part] += window
     total, weight = (plane[: trimap.shape[0], : trimap.shape[1]] for plane in (total, weight))
-    known = np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))
+    known = known_matte(trimap)
     inside = weight > 0
     np.divide(total, weight, out=known, where=inside)
     return known
 
 
-def check_host(host: Host) -> None:
-    """Refuse parameters that no export writes.
-
-    Raises:
-        BundleError: naming the parameter.
-    """
-    if host.cut not in ("whole", "tiles"):
-        raise BundleError(f"unknown cut {host.cut!r}; there are: whole, tiles")
-    if host.feature_px not in (16, 32) or host.clamp_foreground is None:
-        raise BundleError("the host needs feature_px, 16 or 32, and clamp_foreground")
-    if min(host.size) < 1 or any(side % host.feature_px for side in host.size):
-        raise BundleError(f"size {list(host.size)}: multiples of {host.feature_px}")
-    if host.steps is None or host.seed is None:
-        raise BundleError("the host needs steps and seed")
-    if host.stop_below is not None and not 0 <= host.stop_below <= 1:
-        raise BundleError(f"stop_below {host.stop_below}: between 0 and 1")
-    if host.cut == "whole":
-        return
-    side, margin = host.patch or 0, -1 if host.overlap is None else host.overlap
-    if side % host.feature_px or not 0 < side <= min(host.size):
-        raise BundleError(f"patch {side}: a multiple of {host.feature_px}, at most the frame's")
-    if margin < 0 or 2 * margin + host.feature_px > side:
-        raise BundleError(f"overlap {margin}: of a patch of {side} less than a half must be margin")
+def known_matte(trimap: Bytes) -> Floats:
+    """x_0 (h, w) by the trimap alone: 1 where it is foreground, -1 elsewhere."""
+    return np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,6 @@ LEAST_GAMMA = 1e-9
 LEAST_DEVIATION = 1e-5
 LEAST_NOISE = 1e-10
 STEPS = 10
-MOST_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,4 @@ def check_steps(steps: int) -> None:
     Raises:
         OptionError: not a whole number from 1 to 50.
     """
-    whole = isinstance(steps, int | np.integer) and not isinstance(steps, bool)
-    if not whole or not 1 <= steps <= MOST_STEPS:
-        raise OptionError(f"steps {steps}: a whole number from 1 to {MOST_STEPS}")
+    check("steps", steps, OPTIONS["steps"])

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
+from edgematte.ranges import SEED, check
 
 Words = NDArray[np.uint32]
 
@@ -68,6 +69,4 @@ def check_seed(seed: int) -> None:
     Raises:
         OptionError: saying what seeds there are.
     """
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < SEEDS:
-        raise OptionError(f"seed {seed}: a whole number from 0 to {SEEDS - 1}")
+    check("seed", seed, SEED)

@@ -1,5 +1,6 @@
 """Writing clips: ProRes 4444 and VP9 with transparency, H.264 without, or a folder of pictures."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.clip_sound import Sound
-from edgematte.clips import ITU709, ClipFrame, pyav
+from edgematte.clips.colour import Colour
+from edgematte.clips.container import pyav, writing
+from edgematte.clips.reading import ClipFrame
+from edgematte.clips.sound import Sound
+from edgematte.clips.times import Rising
 from edgematte.errors import OptionError
 from edgematte.pictures import cutout, write_picture
 
@@ -50,7 +54,10 @@ class Writer(Protocol):
         """A frame (H, W, 3), its transparency (H, W), and the frame whose time it takes."""
 
     def close(self) -> None:
-        """No more frames."""
+        """No more frames: complete what was written."""
+
+    def discard(self) -> None:
+        """Let go of all files; what was written is of no use."""
 
 
 def format_for(path: Path, *, clear: bool) -> Format | None:
@@ -88,45 +95,74 @@ class VideoWriter:
         sound: tuple[Path, Fraction] | None,
         *,
         clear: bool,
+        colour: Colour | None = None,
     ) -> None:
-        """``size`` is (width, height); ``sound`` names a clip and when it starts, in seconds."""
-        self._av = pyav()
-        self._output = self._av.open(str(path), "w", format=kind.container)
-        self._stream: Any = self._output.add_stream(kind.codec, rate=rate, options=kind.options)
+        """``size`` is (width, height); ``sound`` names a clip and when it starts, in seconds.
+
+        Raises:
+            EngineError: FFmpeg lacks the encoder, or cannot write the file.
+        """
+        self._av, self._path = pyav(), path
+        self._sound: Sound | None = None
+        self._colour, self._rising = colour or Colour(), Rising()
         self._format = kind.clear if clear and kind.clear else kind.opaque
         self._even = kind.codec == "libx264"
-        width, height = (n + n % 2 if self._even else n for n in size)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = self._format
-        context = self._stream.codec_context
-        context.time_base = self._stream.time_base = base
-        context.colorspace, context.color_range = ITU709, LIMITED_RANGE
+        with writing(path.name):
+            self._output = self._av.open(str(path), "w", format=kind.container)
+            self._stream = self._pictures(kind, size, rate, base)
+            if sound is not None:
+                self._sound = Sound(sound[0], self._output, sound[1])
+        self.warnings = self._sound.warnings if self._sound else []
+
+    def _pictures(self, kind: Format, size: tuple[int, int], rate: Fraction, base: Fraction) -> Any:
+        stream = self._output.add_stream(kind.codec, rate=rate, options=kind.options)
+        stream.width, stream.height = (n + n % 2 if self._even else n for n in size)
+        stream.pix_fmt = self._format
+        context = stream.codec_context
+        context.time_base = stream.time_base = base
+        context.colorspace, context.color_range = self._colour.matrix, LIMITED_RANGE
+        context.color_primaries = self._colour.primaries
+        context.color_trc = self._colour.transfer
         context.thread_type = "AUTO"
-        self._sound = Sound(sound[0], self._output, sound[1]) if sound else None
+        return stream
 
     def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
-        """See :class:`Writer`. H.264 has even sides only: the last row and column are repeated."""
+        """See :class:`Writer`. H.264 has even sides only: the last row and column are repeated.
+
+        Two frames of one time are shown one after the other, by the smallest step.
+        """
         if self._even and (colour.shape[0] % 2 or colour.shape[1] % 2):
             missing = [(0, colour.shape[0] % 2), (0, colour.shape[1] % 2), (0, 0)]
             colour = np.pad(colour, missing, mode="edge")
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format="rgb24")
-        frame = frame.reformat(format=self._format, dst_colorspace=ITU709)
-        frame.colorspace, frame.color_range = ITU709, LIMITED_RANGE
-        if alpha is not None:
-            _write_alpha(frame.planes[3], alpha, 10 if "10" in self._format else 8)
-        frame.pts, frame.duration, frame.time_base = at.pts, at.duration, at.time_base
-        for packet in self._stream.encode(frame):
-            self._output.mux(packet)
-        if self._sound is not None:
-            self._sound.copy_until(at.pts * at.time_base)
+        matrix = self._colour.matrix
+        with writing(self._path.name):
+            frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format="rgb24")
+            frame = frame.reformat(format=self._format, dst_colorspace=matrix)
+            frame.colorspace, frame.color_range = matrix, LIMITED_RANGE
+            if alpha is not None:
+                _write_alpha(frame.planes[3], alpha, 10 if "10" in self._format else 8)
+            frame.pts, frame.time_base = self._rising.after(at.pts), at.time_base
+            frame.duration = at.duration
+            for packet in self._stream.encode(frame):
+                self._output.mux(packet)
+            if self._sound is not None:
+                self._sound.copy_until(frame.pts * at.time_base)
 
     def close(self) -> None:
         """Write what the encoder holds, the rest of the sound, and the file's tables."""
-        self._output.mux(self._stream.encode(None))
+        with writing(self._path.name):
+            self._output.mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.finish()
+                self._sound.close()
+            self._output.close()
+
+    def discard(self) -> None:
+        """See :class:`Writer`."""
         if self._sound is not None:
-            self._sound.copy_until(None)
             self._sound.close()
-        self._output.close()
+        with suppress(self._av.error.FFmpegError, OSError, ValueError):
+            self._output.close()
 
 
 def _write_alpha(plane: Any, alpha: Floats, bits: int) -> None:
@@ -151,6 +187,9 @@ class FolderWriter:
         name = f"frame-{len(self._rows) - 1:06d}.png"
         write_picture(colour if alpha is None else cutout(colour, alpha), self._folder / name)
         self._rows.append(f"{name},{float(at.pts * at.time_base):.6f}")
+
+    def discard(self) -> None:
+        """See :class:`Writer`."""
 
     def close(self) -> None:
         """Write the table."""

@@ -1,0 +1,85 @@
+"""The three standard streams: usable when they are closed, full, or of a narrow encoding."""
+
+import codecs
+import contextlib
+import os
+import sys
+from typing import BinaryIO, TextIO
+
+from edgematte.errors import OptionError, PictureError
+
+NAMES = "edgematte.names"
+
+
+def _own_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """Bytes of a file's name that are no text as they are; ``?`` for what an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    codes = (ord(c) for c in error.object[error.start : error.end])
+    return bytes(c - 0xDC00 if 0xDC80 <= c <= 0xDCFF else ord("?") for c in codes), error.end
+
+
+def settle() -> None:
+    """Make the streams safe to use.
+
+    A closed one becomes one from or to nowhere: otherwise its number goes to the next file that is
+    opened, and Python prints what was meant for standard error to standard output. Names that the
+    encoding of standard output cannot express are printed as far as it can.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    codecs.register_error(NAMES, _own_bytes)
+    if hasattr(sys.stdout, "reconfigure") and sys.stdout.errors in ("strict", "surrogateescape"):
+        sys.stdout.reconfigure(errors=NAMES)
+
+
+def say(message: str) -> None:
+    """A line on standard error; where it cannot be written the work goes on without it."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        abandon(sys.stderr)
+
+
+def abandon(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere, so that leaving the program does not fail on it."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def input_bytes() -> BinaryIO:
+    """Standard input.
+
+    Raises:
+        PictureError: it is closed.
+    """
+    if sys.stdin is None or _nowhere(sys.stdin):
+        raise PictureError("standard input is closed: give the picture as a file")
+    return sys.stdin.buffer
+
+
+def output_bytes() -> BinaryIO:
+    """Standard output, for a result that is no text.
+
+    Raises:
+        OptionError: it is closed.
+    """
+    if sys.stdout is None or _nowhere(sys.stdout):
+        raise OptionError("standard output is closed: give -o FILE instead of -o -")
+    return sys.stdout.buffer
+
+
+def _nowhere(stream: TextIO) -> bool:
+    return getattr(stream, "name", None) == os.devnull

@@ -1,0 +1,1 @@
+"""Clips, with PyAV: reading, geometry, colour, times, sound and writing."""

@@ -1,0 +1,210 @@
+"""Reading clips: upright RGB frames with square pixels, with their times and transparency."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.clips.colour import Colour, colour_of, matrix_of
+from edgematte.clips.container import fraction, open_container, pyav, reason
+from edgematte.clips.geometry import believable, display_matrix, square, upright
+from edgematte.clips.times import Shown, short_of
+from edgematte.clips.transparency import alpha_decoder, has_alpha, split
+from edgematte.errors import PictureError
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnails, still image
+
+
+@dataclass(frozen=True)
+class ClipFrame:
+    """One frame; ``pts`` counts units of ``time_base`` seconds from the clip's start."""
+
+    pixels: Bytes  # (H, W, 3), RGB, upright, square
+    pts: int
+    duration: int  # in the same units; 0 where the file does not say
+    time_base: Fraction
+    alpha: Floats | None = None  # (H, W), in [0, 1], where the clip itself has transparency
+
+
+class Clip:
+    """A clip opened for reading; close it, or use it in a ``with`` statement."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the header.
+
+        Raises:
+            PictureError: missing, not a clip, without pictures, or in a codec that is not known.
+            EngineError: PyAV is not installed.
+        """
+        self.path, self._av = path, pyav()
+        self._container = open_container(path)
+        try:
+            self._stream = self._pictures()
+        except PictureError:
+            self._container.close()
+            raise
+        stream = self._stream
+        stream.thread_type = "AUTO"
+        rate = fraction(stream.average_rate) or fraction(stream.guessed_rate)
+        self.rate: Fraction = rate or Fraction(25)
+        shown = sum(not entry.is_discard for entry in self._listed())
+        self.promised: int = shown or stream.frames  # 0 where the file does not say
+        self.colour: Colour = colour_of(stream)
+        self.note = ""  # what was wrong, once the frames have been read
+        self.warnings: list[str] = []  # what of it is not taken over
+        start = self._container.start_time or 0
+        self.start_s = Fraction(start, 1_000_000)
+        self._promised_s = Fraction(self._container.duration or 0, 1_000_000)
+        self._reached_s, self._packets = Fraction(0), 0
+        self._base = fraction(stream.time_base) or 1 / self.rate
+        numbered = self._container.format.name == "avi"
+        units = round(1 / self.rate / self._base)
+        self._shown = Shown(round(self.start_s / self._base), units, numbered=numbered)
+        self._decoder, lost = alpha_decoder(stream)
+        if lost:
+            self.warnings.append(f"the transparency of {path.name} cannot be decoded here")
+        self._shape = fraction(stream.sample_aspect_ratio)
+        if self._shape is not None and not believable(self._shape):
+            self.warnings.append(f"{path.name}: pixels of {self._shape} are read as square")
+        self._size: tuple[int, int] | None = None
+        self._lock, self._open = threading.Lock(), True
+
+    def _pictures(self) -> Any:
+        """The stream of moving pictures; covers and thumbnails are none."""
+        found = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
+        if not found:
+            raise PictureError(f"{self.path.name} holds no pictures that move")
+        if found[0].codec_context is None:
+            raise PictureError(f"{self.path.name} is in a codec that this FFmpeg does not know")
+        return found[0]
+
+    def __enter__(self) -> "Clip":
+        """The clip itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file; who still reads frames in another thread gets no more."""
+        with self._lock:
+            self._open = False
+            self._container.close()
+
+    def frames(self) -> Iterator[ClipFrame]:
+        """The frames in the order they are shown. A clip that breaks off gives what it had."""
+        count = 0
+        for frame in self._decoded():
+            pixels, alpha = self._pixels(frame)
+            pts = self._shown.frame(frame)
+            yield ClipFrame(pixels, pts, frame.duration or 0, self._base, alpha)
+            count += 1
+        if not count:
+            raise PictureError(f"{self.path.name} holds no frame that can be read{self._because()}")
+        with self._lock:
+            if self._open:
+                self.note = self._broken(count)
+
+    def _broken(self, count: int) -> str:
+        """What is wrong with a clip that was read to its end.
+
+        MP4's table of samples is compared with the packets that came, not with the frames: an edit
+        list hides frames of a complete file. Other headers count frames that were never stored.
+        """
+        name = self.path.name
+        if self.note:
+            return f"{name} breaks off after {count} frames{self._because()}"
+        listed = len(self._listed())
+        if listed > self._packets:
+            missing = listed - self._packets
+            return f"{name} breaks off after {count} frames, {missing} before its end"
+        if short_of(self._promised_s, self._reached_s, self.rate):
+            had = f"{float(self._reached_s):.2f} of {float(self._promised_s):.2f} s"
+            return f"{name} breaks off after {count} frames, {had}"
+        return ""
+
+    def _listed(self) -> Sequence[Any]:
+        """The table of samples of an MP4 or QuickTime clip; others have none, or a part of it."""
+        if "mp4" not in self._container.format.name:
+            return ()
+        found: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
+        return found
+
+    def _because(self) -> str:
+        return f" ({self.note})" if self.note else ""
+
+    def _decoded(self) -> Iterator[Any]:
+        """Decoded frames until the end or the first error, which is noted."""
+        errors = (self._av.error.FFmpegError, OSError)
+        packets = self._container.demux(self._stream, *self._sounds())
+        while True:
+            with self._lock:
+                if not self._open:
+                    return
+                try:
+                    packet = next(packets, None)
+                    if packet is None:
+                        return
+                    self._measure(packet)
+                    if packet.stream.type != "video":
+                        continue  # read for its time alone
+                    found = self._decode(packet)
+                except errors as error:
+                    self.note = reason(error)
+                    found = self._flushed()
+            yield from found
+            if self.note:
+                return
+
+    def _sounds(self) -> list[Any]:
+        return [s for s in self._container.streams.audio if s.codec_context is not None]
+
+    def _measure(self, packet: Any) -> None:
+        """How far the clip has been read."""
+        if packet.stream.type == "video" and packet.size:
+            self._packets += 1
+            self._shown.packet(packet)
+        if packet.pts is not None:
+            base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+            end = (packet.pts + (packet.duration or 0)) * base
+            self._reached_s = max(self._reached_s, end - self.start_s)
+
+    def _decode(self, packet: Any) -> list[Any]:
+        if self._decoder is None:
+            return list(packet.decode())
+        return list(self._decoder.decode(packet if packet.size else None))
+
+    def _flushed(self) -> list[Any]:
+        """What the decoder still holds after an error."""
+        try:
+            return list((self._decoder or self._stream).decode(None))
+        except (self._av.error.FFmpegError, OSError):
+            return []
+
+    def _pixels(self, frame: Any) -> tuple[Bytes, Floats | None]:
+        """RGB (H, W, 3) and, of a clip with transparency, alpha (H, W)."""
+        clear = has_alpha(frame)
+        # A stream that changes its size goes on at its first one.
+        self._size = self._size or square((frame.width, frame.height), self._shape)
+        resized = self._size != (frame.width, frame.height)
+        try:
+            converted = frame.reformat(
+                width=self._size[0],
+                height=self._size[1],
+                format="rgba64le" if clear else "rgb24",
+                src_colorspace=matrix_of(frame),
+                interpolation="BICUBIC" if resized else None,
+            ).to_ndarray()
+        except self._av.error.FFmpegError as error:
+            raise PictureError(
+                f"{self.path.name}: frames of the kind {frame.format.name} cannot be read "
+                f"({reason(error)})"
+            ) from None
+        rgb, alpha = split(converted) if clear else (converted, None)
+        matrix = display_matrix(frame)
+        return upright(rgb, matrix), None if alpha is None else upright(alpha, matrix)

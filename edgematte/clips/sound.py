@@ -1,0 +1,113 @@
+"""The sound of a clip, written beside new pictures, packet by packet as these come."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from edgematte.clips.container import open_container, pyav
+from edgematte.clips.tracks import Track, Way, way_for
+
+PROBED = 4  # packets of a track that a container is tried with
+
+
+class Sound:
+    """All audio streams of a clip, on their way into another file."""
+
+    def __init__(self, source: Path, output: Any, start_s: Fraction) -> None:
+        """``output`` is a PyAV container that is being written; nothing is written yet."""
+        self._av, self._output, self._start_s = pyav(), output, start_s
+        self._name = source.name
+        self.warnings: list[str] = []  # what could not be taken over
+        ways = self._ways(source)
+        self._container = open_container(source)
+        self._tracks = {
+            stream.index: Track(ways[stream.index], stream, output)
+            for stream in self._container.streams.audio
+            if stream.index in ways
+        }
+        self._packets = self._read()
+        self._waiting: Any = None
+
+    def _ways(self, source: Path) -> dict[int, Way]:
+        """How each track is written; those that are not are among the warnings."""
+        ways: dict[int, Way] = {}
+        format_ = self._output.format.name
+        with open_container(source) as container:
+            known = [s for s in container.streams.audio if s.codec_context is not None]
+            packets = self._first(container, known)
+            for number, stream in enumerate(container.streams.audio, 1):
+                where = f"{source.name}: track {number} of its sound"
+                if stream not in known:
+                    self.warnings.append(f"{where} is in a codec that is not known: left out")
+                    continue
+                if not packets[stream.index]:
+                    self.warnings.append(f"{where} is empty: left out")
+                    continue
+                way = way_for(stream, packets[stream.index], format_)
+                name, layout = stream.codec_context.name, stream.codec_context.layout
+                if way is None:
+                    self.warnings.append(
+                        f"{where} ({name}, {layout.name}) does not fit into .{format_}: left out"
+                    )
+                    continue
+                ways[stream.index] = way
+                kept = way.codec is None or (
+                    self._av.AudioLayout(way.layout).nb_channels == layout.nb_channels
+                )
+                if not kept:
+                    self.warnings.append(f"{where} ({layout.name}) was mixed to {way.layout}")
+        return ways
+
+    def _first(self, container: Any, streams: list[Any]) -> dict[int, list[Any]]:
+        """The first packets of each track."""
+        found: dict[int, list[Any]] = {stream.index: [] for stream in streams}
+        if not streams:
+            return found
+        try:
+            for packet in container.demux(*streams):
+                kept = found[packet.stream.index]
+                if packet.pts is not None and not packet.is_corrupt and len(kept) < PROBED:
+                    kept.append(packet)
+                if all(len(packets) == PROBED for packets in found.values()):
+                    break
+        except (self._av.error.FFmpegError, OSError):
+            pass  # a clip that breaks off: the pictures say so
+        return found
+
+    def _read(self) -> Iterator[Any]:
+        streams = [s for s in self._container.streams.audio if s.index in self._tracks]
+        if not streams:
+            return
+        try:
+            yield from self._container.demux(*streams)
+        except (self._av.error.FFmpegError, OSError):
+            return  # a clip that breaks off: the pictures say so
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Write what is heard before a time since the start; None: all that is left."""
+        while True:
+            packet = self._waiting or next(self._packets, None)
+            self._waiting = None
+            if packet is None:
+                return
+            if packet.pts is None or packet.is_corrupt:
+                continue  # the flushing packet at the end; one that a truncated clip broke in two
+            base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+            if seconds is not None and packet.pts * base - self._start_s > seconds:
+                self._waiting = packet
+                return
+            self._tracks[packet.stream.index].write(packet, self._start_s)
+
+    def finish(self) -> None:
+        """Write the rest of the sound, and what encoders hold."""
+        self.copy_until(None)
+        for track in self._tracks.values():
+            track.flush()
+        lost = sum(track.damaged + track.refused for track in self._tracks.values())
+        if lost:
+            self.warnings.append(f"{self._name}: {lost} damaged pieces of its sound are left out")
+
+    def close(self) -> None:
+        """Close the source."""
+        self._container.close()

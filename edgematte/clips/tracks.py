@@ -1,0 +1,185 @@
+"""One track of sound on its way into another file: copied, or encoded anew."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from edgematte.clips.container import pyav
+
+ENCODERS = ("aac", "libopus", "pcm_s16le")  # the first that a container can hold is used
+BITS = 96_000  # a second and channel, of those that compress
+USUAL = {
+    1: "mono",
+    2: "stereo",
+    3: "3.0",
+    4: "quad",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
+"""The layout that encoders take for a number of channels."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a track is written; ``codec`` None copies its packets."""
+
+    codec: str | None = None
+    layout: str = ""
+    rate: int = 0
+
+
+def way_for(stream: Any, packets: list[Any], container: str) -> Way | None:
+    """The first way that a container takes, by writing a track's first packets into memory.
+
+    FFmpeg's query knows codecs, not layouts, rates, or what is refused when the header is written
+    (Opus and FLAC in .mov), so that each way is tried and read back.
+
+    Args:
+        stream: of an input container.
+        packets: its first ones; they may be written again.
+        container: FFmpeg's name of the output's format.
+
+    Returns:
+        None where nothing fits.
+    """
+    for way in (Way(), *_encoded(stream, container)):
+        if _works(way, stream, packets, container):
+            return way
+    return None
+
+
+def _encoded(stream: Any, container: str) -> Iterator[Way]:
+    """Ways to encode: all channels with any encoder before fewer channels with the first one."""
+    av = pyav()
+    with av.open(io.BytesIO(), "w", format=container) as asked:
+        held = asked.supported_codecs
+    codecs = [c for c in ENCODERS if c in held and c in av.codecs_available]
+    context = stream.codec_context
+    whole = [context.layout.name, USUAL.get(context.layout.nb_channels)]
+    for layouts in (whole, ["stereo", "mono"]):
+        for codec in codecs:
+            rate = _nearest(context.sample_rate, av.Codec(codec, "w").audio_rates)
+            for layout in dict.fromkeys(name for name in layouts if name):
+                yield Way(codec, layout, rate)
+
+
+def _nearest(rate: int, offered: list[int] | None) -> int:
+    """A rate that an encoder takes: the same, the next one above, or the highest."""
+    if not offered or rate in offered:
+        return rate
+    return min((r for r in offered if r > rate), default=max(offered))
+
+
+def _works(way: Way, stream: Any, packets: list[Any], container: str) -> bool:
+    av, trial = pyav(), io.BytesIO()
+    try:
+        with av.open(trial, "w", format=container) as output:
+            track = Track(way, stream, output)
+            for packet in packets:
+                track.write(packet, Fraction(0))
+            track.flush()
+        if track.refused:
+            return False
+        trial.seek(0)
+        with av.open(trial) as back:
+            layout = back.streams.audio[0].codec_context.layout.name
+            if way.codec and layout != way.layout:
+                return False  # AAC takes 5.1(side), and no player knows which channel is which
+            return next(back.decode(audio=0), None) is not None
+    except (av.error.FFmpegError, ValueError, OSError, IndexError):
+        return False
+
+
+class Track:
+    """One audio stream of an output; ``write`` takes the source's packets."""
+
+    def __init__(self, way: Way, stream: Any, output: Any) -> None:
+        """Add the stream to an output container whose header is not written yet."""
+        self._av, self._output = pyav(), output
+        # What FFmpeg says of a packet that is broken; a full disk is another error.
+        self._broken = (self._av.error.InvalidDataError, self._av.error.ArgumentError)
+        # Moments of silence: packets that cannot be decoded, and what the output did not take.
+        self.damaged = self.refused = 0
+        self._last: Fraction | None = None
+        self._encodes = way.codec is not None
+        if way.codec is None:
+            self.stream = output.add_stream_from_template(stream)
+            return
+        channels = self._av.AudioLayout(way.layout).nb_channels
+        bits = 0 if way.codec.startswith("pcm") else BITS * channels
+        self.stream = output.add_stream(way.codec, rate=way.rate, layout=way.layout, bit_rate=bits)
+        self._kind: tuple[str, str, int] | None = None  # of the source's samples
+        self._resampler = self._fresh()
+
+    def _fresh(self) -> Any:
+        context = self.stream.codec_context
+        return self._av.AudioResampler(
+            format=context.format, layout=context.layout, rate=context.sample_rate
+        )
+
+    def write(self, packet: Any, start_s: Fraction) -> None:
+        """Copy or encode a packet, so that what was at ``start_s`` is at zero."""
+        shift = round(start_s / Fraction(packet.time_base.numerator, packet.time_base.denominator))
+        if not self._encodes:
+            kept = packet.pts, packet.dts, packet.stream
+            packet.dts = (packet.pts if packet.dts is None else packet.dts) - shift
+            packet.pts -= shift
+            self._put([packet])
+            packet.pts, packet.dts, packet.stream = kept  # a trial's packets are written again
+            return
+        try:
+            frames = packet.decode()
+        except self._av.error.FFmpegError:
+            self.damaged += 1
+            return
+        for frame in frames:
+            if frame.pts is not None:
+                frame.pts -= shift
+            try:
+                parts = self._resampled(frame)
+            except (*self._broken, ValueError):  # a layout without channels, or the like
+                self.refused += 1
+                continue
+            for part in parts:
+                self._encode(part)
+
+    def _encode(self, part: Any) -> None:
+        try:
+            self._put(self.stream.encode(part))
+        except self._broken:  # such as samples that are no numbers
+            self.refused += 1
+
+    def _resampled(self, frame: Any) -> list[Any]:
+        """A frame as the encoder takes it, also where rate or layout change on the way."""
+        kind, rest = (frame.format.name, frame.layout.name, frame.sample_rate), []
+        if kind != self._kind:
+            rest = list(self._resampler.resample(None))
+            self._kind, self._resampler = kind, self._fresh()
+        return rest + list(self._resampler.resample(frame))
+
+    def _put(self, packets: list[Any]) -> None:
+        """Write packets whose times rise, as containers ask; who comes too early waits a unit."""
+        for packet in packets:
+            if packet.dts is None:
+                continue
+            base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+            if self._last is not None and packet.dts * base <= self._last:
+                packet.dts = self._last // base + 1
+            packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
+            self._last = packet.dts * base
+            packet.stream = self.stream
+            try:
+                self._output.mux(packet)
+            except self._broken:
+                self.refused += 1
+
+    def flush(self) -> None:
+        """Write what resampler and encoder hold."""
+        if self._encodes:
+            for part in self._resampler.resample(None):
+                self._encode(part)
+            self._encode(None)

@@ -1,0 +1,38 @@
+"""The transparency that a clip brings along."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.clips.container import pyav
+
+SECOND_PICTURE = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codecs of WebM that hold alpha as a second picture, and who decodes it: FFmpeg's own do not."""
+
+
+def alpha_decoder(stream: Any) -> tuple[Any, bool]:
+    """A decoder that keeps a stream's second picture (None: the stream's own does), and whether
+    transparency is lost because FFmpeg was built without that decoder."""
+    marks = {k.lower(): v for k, v in stream.metadata.items()}
+    name = SECOND_PICTURE.get(stream.codec_context.name)
+    if name is None or marks.get("alpha_mode") != "1":
+        return None, False
+    av = pyav()
+    if name not in av.codecs_available:
+        return None, True
+    decoder = av.CodecContext.create(name, "r")
+    if stream.codec_context.extradata:
+        decoder.extradata = stream.codec_context.extradata
+    return decoder, False
+
+
+def has_alpha(frame: Any) -> bool:
+    """Whether a decoded frame's pixels have transparency."""
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def split(rgba: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """16-bit RGBA (H, W, 4) -> RGB bytes, and alpha in [0, 1]."""
+    rgb = ((rgba[..., :3].astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return rgb, rgba[..., 3].astype(np.float32) / np.float32(65535)

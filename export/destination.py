@@ -1,0 +1,51 @@
+"""Where an export may write: a new place, an empty folder or, if forced, a bundle."""
+
+import json
+import os
+from pathlib import Path
+
+from edgematte.errors import OptionError
+from edgematte.manifest import FILE
+
+STRAY = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What file managers put into any folder."""
+
+
+def refuse(path: Path, *, force: bool) -> None:
+    """Refuse an output that holds anything, unless it is a bundle that may be replaced.
+
+    Raises:
+        OptionError: without ``force``, whatever is there; with it, anything but a bundle.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    refuse_all_but_bundle(path)
+    if not force:
+        raise OptionError(f"{path} exists; give --force to replace it, or --output")
+
+
+def refuse_all_but_bundle(path: Path) -> None:
+    """Refuse to replace what is no bundle, or a bundle that others have put files into.
+
+    Raises:
+        OptionError: naming a file that would be lost.
+    """
+    if not path.is_dir():
+        raise OptionError(f"{path} exists and is no bundle: it stays; give another --output")
+    try:
+        listed = json.loads((path / FILE).read_text(encoding="utf-8"))["files"]
+        known = {FILE, *listed}
+    except (OSError, ValueError, TypeError, KeyError):
+        raise OptionError(
+            f"{path} exists and is no bundle (without an {FILE} that lists its files): it stays; "
+            "give another --output"
+        ) from None
+    for place, folders, files in os.walk(path):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in sorted({*files, *links} - STRAY):
+            inside = (Path(place) / name).relative_to(path).as_posix()
+            if inside not in known:
+                raise OptionError(
+                    f"{path} holds {inside}, which is not of the bundle and would be lost: move "
+                    "it away, or give another --output"
+                )

@@ -1,0 +1,73 @@
+"""How a graph takes colours: the order of their channels, and what a byte of a picture becomes.
+
+Pipelines know pictures as RGB in [0, 1] only. What a bundle's graphs take instead is changed here,
+at the door of every graph, so that no pipeline has to think of it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import BundleError
+from edgematte.host import Host
+from edgematte.manifest import Graph, Tensor
+
+Floats = NDArray[np.float32]
+
+UNIT = Host.scale
+PLAIN = ("image", "region")
+"""Inputs whose first three channels are a picture's colours; a region's fourth is its alpha."""
+NORMALISED = ("condition",)
+"""Inputs whose first three are colours that the host has normalised: only their order may vary."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What a graph takes in place of RGB in [0, 1]; ``gain`` is 1 where bytes become byte / 255."""
+
+    order: str = "RGB"
+    gain: float = 1.0
+
+    def __call__(self, value: Floats, tensor: Tensor) -> Floats:
+        """An input (N, C, H, W) of a pipeline as the graph's ``tensor`` takes it.
+
+        Tensors without colours, and all of them where there is nothing to change, are given back
+        as they came; ``value`` is never written to.
+        """
+        plain = tensor.name in PLAIN
+        if not plain and tensor.name not in NORMALISED:
+            return value
+        # A file that takes bytes is given bytes: what it makes of them is its own affair.
+        gain = self.gain if plain and tensor.range != (0, 255) else 1.0
+        if self.order == "RGB" and gain == 1.0:
+            return value
+        changed = value.copy()
+        if self.order == "BGR":
+            changed[:, :3] = value[:, 2::-1]
+        changed[:, :3] *= np.float32(gain)
+        return changed
+
+
+def colours_of(host: Host) -> Colours:
+    """What the graphs of this host section take."""
+    gain = host.scale / UNIT
+    return Colours(host.channel_order, 1.0 if math.isclose(gain, 1, rel_tol=1e-6) else gain)
+
+
+def check_colours(host: Host, graphs: tuple[Graph, ...]) -> None:
+    """Refuse what no graph could be given; called where a bundle is opened.
+
+    Raises:
+        BundleError: a scale for a file that takes bytes as they are.
+    """
+    colours = colours_of(host)
+    for graph in graphs:
+        for tensor in graph.inputs:
+            bytes_in = tensor.name in PLAIN and tensor.range == (0, 255)
+            if bytes_in and not (colours.gain == 1.0 or math.isclose(host.scale, 1)):
+                raise BundleError(
+                    f"scale {host.scale:g}: {tensor.name} of the graph {graph.name} takes bytes, "
+                    "0 to 255, for which it is 1, or 1/255 where the file scales them; export again"
+                )

@@ -1,0 +1,240 @@
+"""Host side of DiffMatte: encode once, then denoise step by step, whole, on frames or on tiles."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import OptionError
+from edgematte.host import Size
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.frame import Frame
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.nets.diffmatte import frames as framing
+from edgematte.runtime.nets.diffmatte import planes as host_side
+from edgematte.runtime.nets.diffmatte.diffusion import Step as Interval
+from edgematte.runtime.nets.diffmatte.diffusion import advance, clamped, schedule, standardised
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost
+from edgematte.runtime.nets.diffmatte.noise import noise
+from edgematte.runtime.patches import Patch, window
+from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.sizes import graph_at
+from edgematte.runtime.trimap import FOREGROUND, UNKNOWN
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+GRAPHS = ("encode", "denoise")
+
+
+def pipeline(
+    host: DiffusionHost, graphs: Mapping[str, GraphCall], options: Options | None = None
+) -> "Diffusion | Sized":
+    """The pipeline over the graphs of a bundle.
+
+    Raises:
+        BundleError: a graph is missing.
+        OptionError: the net's values for known pixels, of a cut that has none.
+    """
+    asked = {} if options is None else {k: v for k, v in vars(options).items() if v is not None}
+    if asked.get("keep_known") is False and isinstance(host, TilesHost):
+        raise OptionError(
+            "this bundle denoises tiles with unknown pixels alone and has no values of the net for "
+            "known ones: keep_known stays, or export the cut whole"
+        )
+    host = replace(host, **asked)
+    made = {
+        size: Diffusion(
+            host.at(size), {name: graph_at(graphs, name, size, host.cut) for name in GRAPHS}
+        )
+        for size in host.all_sizes
+    }
+    return Sized(host, made) if host.sizes else made[host.size]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one frame of the graphs holds of a picture."""
+
+    place: Patch
+    trimap: Bytes  # (h, w), at the frame's top left
+    feature: Floats
+    tiles: list[Patch] | None  # of the frame; None: all of it at once
+    condition: Floats | None  # (1, 7, height, width) where it is the only one; see Scene
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stays the same over the steps.
+
+    A single frame keeps its condition from step to step; of several it is made again in each, so
+    that memory does not grow by seven planes a frame.
+    """
+
+    frame: Frame
+    picture: Bytes  # (h, w, 3), as the graphs see it
+    trimap: Bytes  # (h, w), as the graphs see it
+    places: list[Patch]  # of all frames
+    parts: list[Part]  # the frames with unknown pixels
+
+
+class Diffusion:
+    """Encoder once, denoiser in every step; of larger pictures on overlapping frames.
+
+    Frames share the noise and are blended after every step, so that they go on from one matte.
+    """
+
+    def __init__(self, host: DiffusionHost, graphs: Mapping[str, GraphCall]) -> None:
+        """``graphs``: ``encode``, image and trimap -> feature; ``denoise``: feature, condition and
+        time -> matte.
+        """
+        self.host, self.graphs = host, graphs
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`edgematte.runtime.pipeline.Pipeline`; a trimap is needed."""
+        assert trimap is not None
+        last: tuple[Scene, Floats] | None = None
+        for last in self._mattes(picture, trimap, clock):  # noqa: B007
+            pass
+        return self._alpha(last, trimap, clock), trimap
+
+    def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
+        """Alpha (H, W) after each step.
+
+        It ends early where the host has ``stop_below`` and the mean change of alpha over the
+        unknown pixels, from one step to the next, is less. Without unknown pixels there is one
+        step and no graph is run, unless ``host.keep_known`` is False.
+        """
+        if self._is_known(trimap):
+            yield self._alpha(None, trimap, clock)
+        for found in self._mattes(picture, trimap, clock):
+            yield self._alpha(found, trimap, clock)
+
+    def _mattes(
+        self, picture: Bytes, trimap: Bytes, clock: Clock
+    ) -> Iterator[tuple[Scene, Floats]]:
+        """The scene and x_0 (h, w) of it in [-1, 1] after each step."""
+        host = self.host
+        if self._is_known(trimap):
+            return
+        scene = self._scene(picture, trimap, clock)
+        height, width = scene.trimap.shape
+        unknown = scene.trimap == UNKNOWN
+        with clock("host.noise"):
+            noisy = noise(host.seed, height, width)
+        before = np.full(np.count_nonzero(unknown), np.inf, np.float32)
+        for interval in schedule(host.steps):
+            with clock("host.scale"):
+                seen = standardised(noisy)
+            matte = clamped(self._denoise(scene, seen, interval, clock))
+            yield scene, matte
+            now = matte[unknown]
+            moved = np.abs(now - before) if len(now) else np.full(1, np.inf)
+            change = float(moved.mean(dtype=np.float64)) / 2
+            if not interval.following or change < (host.stop_below or 0):
+                return
+            before = now
+            with clock("host.advance"):
+                noisy = advance(noisy, matte, interval)
+
+    def _is_known(self, trimap: Bytes) -> bool:
+        """Whether the trimap says all of alpha."""
+        return self.host.keep_known is not False and not (trimap == UNKNOWN).any()
+
+    def _alpha(self, found: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
+        if found is None:
+            return np.asarray(trimap == FOREGROUND, np.float32)
+        scene, matte = found
+        with clock("host.finish"):
+            return host_side.alpha_of(matte, trimap, scene.frame, self.host)
+
+    def _scene(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Scene:
+        host = self.host
+        with clock("host.frame"):
+            frame = framing.used_frame((picture.shape[1], picture.shape[0]), host)
+            framed = resize_picture(picture, frame.used)
+            small = host_side.reduced_trimap(trimap, frame.used)
+            places = framing.frames(small, host)
+        single = len(places) == 1
+        parts = [
+            self._part(framed, small, place, clock, keep=single)
+            for place in places
+            if single or not self._is_known(window(small, place))
+        ]
+        return Scene(frame, framed, small, places, parts)
+
+    def _part(
+        self, picture: Bytes, trimap: Bytes, place: Patch, clock: Clock, *, keep: bool
+    ) -> Part:
+        host = self.host
+        inside = window(trimap, place)
+        with clock("host.frame"):
+            shown = window(picture, place)
+            image, planes = host_side.encoder_inputs(shown, inside, host.size)
+            condition = host_side.condition(shown, inside, host.size) if keep else None
+        with clock("graph.encode"):
+            feature = self.graphs["encode"](image=image, trimap=planes)["feature"]
+        tiles = None
+        if isinstance(host, TilesHost):
+            with clock("host.tiles"):
+                tiles = host_side.unknown_tiles(inside, host)
+        return Part(place, inside, feature, tiles, condition)
+
+    def _denoise(self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock) -> Floats:
+        """x_0 (h, w), from the noisy matte (h, w) over its deviation."""
+        found: dict[Patch, Floats] = {}
+        for part in scene.parts:
+            with clock("host.scale"):
+                if part.condition is not None:
+                    condition = part.condition.copy()
+                else:
+                    shown = window(scene.picture, part.place)
+                    condition = host_side.condition(shown, part.trimap, self.host.size)
+                height, width = part.trimap.shape
+                condition[0, 6, :height, :width] = window(noisy, part.place)
+            found[part.place] = self._denoise_part(part, condition, interval, clock)
+        if len(scene.places) == 1:
+            return found[scene.places[0]]
+        with clock("host.join"):
+            mattes = [found.get(place) for place in scene.places]
+            return framing.joined(scene.places, mattes, scene.trimap, self.host)
+
+    def _denoise_part(
+        self, part: Part, condition: Floats, interval: Interval, clock: Clock
+    ) -> Floats:
+        """x_0 (h, w) of a frame."""
+        time = np.array([interval.time], np.float32)
+        height, width = part.trimap.shape
+        if part.tiles is None:
+            with clock("graph.denoise"):
+                found = self.graphs["denoise"](feature=part.feature, condition=condition, time=time)
+            return found["matte"][0, 0, :height, :width]
+        assert isinstance(self.host, TilesHost)
+        mattes = []
+        for tile in part.tiles:
+            with clock("host.crop"):
+                inputs = host_side.tile_inputs(part.feature, condition, tile, self.host)
+            with clock("graph.denoise"):
+                mattes.append(self.graphs["denoise"](**inputs, time=time)["matte"][0, 0])
+        with clock("host.stitch"):
+            return host_side.stitched(part.tiles, mattes, part.trimap, self.host)
+
+
+class Sized:
+    """Diffusions of several sizes: every picture gets the smallest that holds it."""
+
+    def __init__(self, host: DiffusionHost, diffusions: Mapping[Size, Diffusion]) -> None:
+        """``diffusions`` has one of each of the host's sizes."""
+        self.host, self.diffusions = host, diffusions
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`edgematte.runtime.pipeline.Pipeline`; a trimap is needed."""
+        return self._for(picture)(picture, trimap, clock)
+
+    def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
+        """See :meth:`Diffusion.steps`."""
+        return self._for(picture).steps(picture, trimap, clock)
+
+    def _for(self, picture: Bytes) -> Diffusion:
+        return self.diffusions[self.host.size_for((picture.shape[1], picture.shape[0]))]

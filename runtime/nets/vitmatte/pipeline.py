@@ -1,0 +1,170 @@
+"""Host side of ViTMatte: one graph of a fixed size, on tiles of the picture that hold unknowns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.host import Size
+from edgematte.runtime.clock import Clock
+from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
+from edgematte.runtime.patches import Patch, Stitcher, tile_grid, walk, window
+from edgematte.runtime.sizes import graph_at
+from edgematte.runtime.trimap import UNKNOWN, keep_known
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Cut = tuple[Floats, Floats]  # image and trimap of a tile
+
+
+def pipeline(
+    host: TilesHost, graphs: Mapping[str, GraphCall], options: Options | None = None
+) -> "Tiles | Sized":
+    """The pipeline over the graphs of a bundle.
+
+    Raises:
+        BundleError: a graph is missing.
+    """
+    if options is not None and options.keep_known is not None:
+        host = replace(host, keep_known=options.keep_known)
+    made = {
+        size: Tiles(host.at(size), graph_at(graphs, "matte", size, host.cut))
+        for size in host.all_sizes
+    }
+    return Sized(host, made) if host.sizes else made[host.size]
+
+
+class Tiles:
+    """Overlapping tiles at full resolution; memory is the result, and one row of tiles.
+
+    A picture that fits into a tile is one. What is known already keeps the trimap's value, unless
+    ``host.keep_known`` is False: then every tile is run and alpha is the net's everywhere.
+    """
+
+    def __init__(self, host: TilesHost, graph: GraphCall) -> None:
+        """``graph`` makes image (1, 3, h, w) and trimap (1, 1, h, w) into alpha (1, 1, h, w)."""
+        self.host, self.graph = host, graph
+        self._most = 1  # tiles of one call
+
+    def take(self, batch: int) -> None:
+        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+        self._most = batch
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`; there is always a trimap."""
+        assert trimap is not None
+        return self.many([picture], [trimap], clock)[0], trimap
+
+    def many(
+        self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
+    ) -> list[Floats]:
+        """Alpha of every picture (H, W, 3) with its trimap (H, W); their tiles share calls."""
+        stitchers = [stitcher_for(self.host, (t.shape[1], t.shape[0])) for t in trimaps]
+        waiting: list[tuple[Stitcher, Patch, Cut | None]] = []
+        full = 0
+        for picture, trimap, stitcher in zip(pictures, trimaps, stitchers, strict=True):
+            for tile in walk(tile_grid(stitcher.size, self.host.size, self.host.overlap)):
+                cut = None
+                if runs(self.host, trimap, tile):
+                    with clock("host.crop"):
+                        cut = self._cut(picture, trimap, tile)
+                waiting.append((stitcher, tile, cut))
+                full += cut is not None
+                if full == self._most:
+                    self._run(waiting, clock)
+                    waiting, full = [], 0
+        self._run(waiting, clock)
+        with clock("host.stitch"):
+            pairs = zip(stitchers, trimaps, strict=True)
+            return [finished(self.host, stitcher, trimap) for stitcher, trimap in pairs]
+
+    def _cut(self, picture: Bytes, trimap: Bytes, tile: Patch) -> Cut:
+        host = self.host
+        return image_input(window(picture, tile), host), trimap_input(window(trimap, tile), host)
+
+    def _run(self, waiting: list[tuple[Stitcher, Patch, Cut | None]], clock: Clock) -> None:
+        """Stitch tiles in their order: known ones as they are, the others by one call."""
+        cuts = [cut for _, _, cut in waiting if cut is not None]
+        if cuts:
+            with clock("host.crop"):
+                image, classes = (_together([cut[i] for cut in cuts]) for i in range(2))
+            with clock("graph.matte"):
+                alphas = iter(self.graph(image=image, trimap=classes)["alpha"][:, 0])
+        with clock("host.stitch"):
+            for stitcher, tile, cut in waiting:
+                stitcher.add(tile, 0.0 if cut is None else next(alphas))
+
+
+class Sized:
+    """Tiles of several sizes: every picture gets the smallest that holds it."""
+
+    def __init__(self, host: TilesHost, tiles: Mapping[Size, Tiles]) -> None:
+        """``tiles`` has one of each of the host's sizes."""
+        self.host, self.tiles = host, tiles
+
+    def take(self, batch: int) -> None:
+        """See :meth:`Tiles.take`."""
+        for tiles in self.tiles.values():
+            tiles.take(batch)
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`; there is always a trimap."""
+        assert trimap is not None
+        return self.many([picture], [trimap], clock)[0], trimap
+
+    def many(
+        self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
+    ) -> list[Floats]:
+        """See :meth:`Tiles.many`; pictures of one size of the graphs share calls."""
+        chosen = [self.host.size_for((t.shape[1], t.shape[0])) for t in trimaps]
+        found: dict[int, Floats] = {}
+        for size, tiles in self.tiles.items():
+            mine = [i for i, s in enumerate(chosen) if s == size]
+            if not mine:
+                continue
+            alphas = tiles.many([pictures[i] for i in mine], [trimaps[i] for i in mine], clock)
+            found |= dict(zip(mine, alphas, strict=True))
+        return [found[i] for i in range(len(pictures))]
+
+
+def _together(parts: list[Floats]) -> Floats:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def image_input(pixels: Bytes, host: TilesHost) -> Floats:
+    """Pixels (h, w, 3) -> graph input (1, 3, height, width), ``host.padding`` right and below.
+
+    The net was trained with zeros there, after its normalisation; ``padding`` is what becomes zero.
+    """
+    height, width = pixels.shape[:2]
+    image = np.empty((1, 3, host.size[1], host.size[0]), np.float32)
+    if (width, height) != host.size:
+        image[0] = np.array(host.padding, np.float32)[:, None, None]
+    np.multiply(pixels.transpose(2, 0, 1), np.float32(1 / 255), out=image[0, :, :height, :width])
+    return image
+
+
+def trimap_input(trimap: Bytes, host: TilesHost) -> Floats:
+    """Trimap (h, w) -> graph input (1, 1, height, width): bytes / 255, zeros right and below."""
+    classes = np.zeros((1, 1, host.size[1], host.size[0]), np.float32)
+    height, width = trimap.shape
+    np.multiply(trimap, np.float32(1 / 255), out=classes[0, 0, :height, :width])
+    return classes
+
+
+def runs(host: TilesHost, trimap: Bytes, tile: Patch) -> bool:
+    """Whether the graph runs on a tile."""
+    return not host.keep_known or bool((window(trimap, tile) == UNKNOWN).any())
+
+
+def stitcher_for(host: TilesHost, size: Size) -> Stitcher:
+    """A stitcher of the tiles of a picture of a size (W, H)."""
+    return Stitcher(size, host.size[0], host.overlap, host.size[1])
+
+
+def finished(host: TilesHost, stitcher: Stitcher, trimap: Bytes) -> Floats:
+    """The stitched alpha (H, W), known pixels as the host section wants them."""
+    alpha = stitcher.finish()
+    return keep_known(alpha, trimap) if host.keep_known else alpha
