@@ -111,6 +111,7 @@ VITMATTE = Net(
     hosts={"tiles": f"{NETS}.vitmatte.host:TilesHost"},
     pipeline=f"{NETS}.vitmatte.pipeline:pipeline",
     steps=f"{NETS}.vitmatte.steps:STEPS",
+    options=f"{NETS}.vitmatte.host:Options",
     patches=f"{NETS}.vitmatte.steps:patches_of",
     pads=True,
     sizes=f"{NETS}.vitmatte.host:Sizes",
