@@ -17,9 +17,9 @@ from edgematte.runtime.clock import Clock
 HOST = FusedHost(size=(64, 64), edge_px=8)
 
 
-def brightness(image: Floats) -> dict[str, Floats]:
+def brightness(**inputs: Floats) -> dict[str, Floats]:
     """A graph whose alpha is the red channel."""
-    return {"alpha": image[:, :1]}
+    return {"alpha": inputs["image"][:, :1]}
 
 
 def picture(seed: int = 0) -> Bytes:

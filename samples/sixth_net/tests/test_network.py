@@ -1,6 +1,7 @@
 """The torch side: the network, and what it is trained on."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,8 @@ def test_the_host_side_and_pytorch_alone_agree() -> None:
     assert host == FusedHost(size=(64, 64), edge_px=8)
     (graph,) = CUT.graphs(model, host)
 
-    def run(image: Floats) -> dict[str, Floats]:
+    def run(**inputs: Floats) -> dict[str, Floats]:
+        image = inputs["image"]
         assert image.shape == graph.graph.inputs[0].shape
         with torch.no_grad():
             return {"alpha": graph.module(torch.from_numpy(image)).numpy()}
@@ -103,13 +105,13 @@ def test_a_few_steps_learn_a_batch() -> None:
     alpha = torch.zeros(2, 1, 64, 64)
     alpha[..., 16:48, 16:48] = 1
     image = image + 0.8 * alpha
-    batch = SimpleNamespace(image=image, alpha=alpha, known=torch.ones_like(alpha))
+    batch: Any = SimpleNamespace(image=image, alpha=alpha, known=torch.ones_like(alpha))
     descent = torch.optim.Adam(model.parameters(), 1e-2)
     found = []
     for _ in range(30):
         descent.zero_grad()
         total = losses(model, batch, 0)["total"]
-        total.backward()
+        torch.autograd.backward(total)
         descent.step()
         found.append(float(total.detach()))
     assert found[-1] < 0.5 * found[0]

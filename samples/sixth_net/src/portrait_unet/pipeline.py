@@ -69,7 +69,8 @@ def enlarge(alpha: Floats, host: FusedHost, size: tuple[int, int]) -> Floats:
     """Alpha (1, h, w) of the graph -> (H, W) in [0, 1], without its border; ``size`` is (W, H)."""
     edge, (width, height) = host.edge_px, host.inner
     inner = alpha[:, edge : edge + height, edge : edge + width]
-    return np.clip(resize_planes(inner, size)[0], 0, 1)
+    whole: Floats = np.clip(resize_planes(inner, size)[0], 0, 1)
+    return whole
 
 
 def sharpened(alpha: Floats, contrast: float) -> Floats:
@@ -77,7 +78,8 @@ def sharpened(alpha: Floats, contrast: float) -> Floats:
     if contrast == 1:
         return alpha
     half = np.float32(0.5)
-    return np.clip(half + np.float32(contrast) * (alpha - half), 0, 1)
+    sharp: Floats = np.clip(half + np.float32(contrast) * (alpha - half), 0, 1)
+    return sharp
 
 
 def trimap_of(alpha: Floats) -> Bytes:

@@ -34,7 +34,7 @@ def semantic_loss(logits: Tensor, true: Tensor, known: Tensor) -> Tensor:
 
     logits (B, 1, h, w); planes (B, 1, H, W) of sides that are the same multiple of its.
     """
-    size = logits.shape[2:]
+    size = logits.shape[2], logits.shape[3]
     believed = F.adaptive_avg_pool2d(known, size)
     target = F.adaptive_avg_pool2d(true * known, size) / believed.clamp_min(1e-6)
     apart = F.binary_cross_entropy_with_logits(logits, target.clamp(0, 1), reduction="none")
