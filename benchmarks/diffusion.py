@@ -26,13 +26,13 @@ from edgematte.export.capture import capture
 from edgematte.export.cuts import diffmatte as cut
 from edgematte.export.torch_graph import torch_calls
 from edgematte.manifest import Host
-from edgematte.models.diffmatte import DiffMatte
+from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.registry import family
-from edgematte.runtime.clock import Clock
 from edgematte.runtime.diffmatte import pipeline
-from edgematte.runtime.trimap import FOREGROUND, UNKNOWN, dilate
-from edgematte.training.scenes import composite_scene
-from edgematte.training.sources import Library
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap import FOREGROUND, UNKNOWN, dilate
+from edgematte.training.pictures.scenes import composite_scene
+from edgematte.training.pictures.sources import Library
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

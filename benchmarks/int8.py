@@ -32,8 +32,8 @@ from edgematte.export.passes import passes_for
 from edgematte.export.report import size_of
 from edgematte.export.targets import Options, target_module
 from edgematte.registry import LIGHTWEIGHT
+from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.pipeline import to_input
-from edgematte.runtime.resize import resize_picture
 
 SIZE = 512
 REST_S = 0.03

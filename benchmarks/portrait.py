@@ -29,12 +29,12 @@ from portrait_graphs import sources, written
 from edgematte.export.cuts import regional as cut
 from edgematte.export.torch_graph import torch_calls
 from edgematte.manifest import Host
-from edgematte.models.regional import Regional
-from edgematte.runtime.clock import Clock
+from edgematte.models.regional.network import Regional
+from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.regional import pipeline
-from edgematte.runtime.stream import stream
 from edgematte.testcard import testcard
 
 FRAMES = {"hd": ((1920, 1080), (1920, 1152), 1400), "4k": ((3840, 2160), (3840, 2176), 3000)}

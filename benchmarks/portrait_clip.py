@@ -30,12 +30,12 @@ from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FORMATS, FolderWriter, VideoWriter, Writer
 from edgematte.export.cuts import regional as cut
 from edgematte.metrics import dtssd
-from edgematte.models.regional import Regional
-from edgematte.runtime.clock import Clock
+from edgematte.models.regional.network import Regional
+from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.regional import Regions, pipeline
-from edgematte.runtime.stream import stream
 from edgematte.testcard import testcard
 
 Bytes = NDArray[np.uint8]

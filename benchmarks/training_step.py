@@ -14,9 +14,9 @@ import torch
 
 from edgematte.checkpoint import random_model
 from edgematte.registry import LIGHTWEIGHT
-from edgematte.training.learner import Learner
+from edgematte.training.engine.learner import Learner
+from edgematte.training.pictures.sources import Library
 from edgematte.training.recipes import recipe
-from edgematte.training.sources import Library
 
 CPU = torch.device("cpu")
 KINDS = {

@@ -24,11 +24,11 @@ from edgematte.checkpoint import load_model, random_model
 from edgematte.export.cuts import vitmatte
 from edgematte.export.torch_graph import torch_calls
 from edgematte.metrics import scores
-from edgematte.models.vitmatte import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.pictures import read_grey, read_picture
 from edgematte.registry import family
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.trimap import read_trimap
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap import read_trimap
 from edgematte.runtime.vitmatte import pipeline
 from edgematte.testcard import testcard, testcard_trimap
 

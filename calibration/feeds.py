@@ -26,7 +26,7 @@ from edgematte.manifest import FILE
 from edgematte.net import Variant
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import DEFAULT, sha256_file
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 
 Bytes = NDArray[np.uint8]

@@ -17,10 +17,10 @@ from edgematte.host import Host, StageHost
 from edgematte.manifest import Graph
 from edgematte.metrics import scores
 from edgematte.net import Variant
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.pipeline import pipeline_for
-from edgematte.runtime.resize import resize_picture
 
 LONGEST_PX = 768
 """Held-out pictures are reduced to this: an error of rounding shows at any size."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import read_picture
-from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.host.resize import resize_picture
 from edgematte.testcard import testcard
 
 Bytes = NDArray[np.uint8]

@@ -24,7 +24,7 @@ from edgematte.export.targets import Writer
 from edgematte.manifest import Graph, Manifest, Rung
 from edgematte.net import Variant
 from edgematte.progress import Progress
-from edgematte.runtime.graph import to_file
+from edgematte.runtime.engines.graph import to_file
 from edgematte.targets import Target, TargetOptions
 
 Bytes = NDArray[np.uint8]

@@ -8,7 +8,7 @@ NETS, TRAINING = "edgematte.runtime.nets", "edgematte.training.nets"
 LIGHTWEIGHT = Net(
     name="lightweight",
     paper="Highly Efficient Natural Image Matting, BMVC 2021",
-    network=f"{MODELS}.lightweight:Lightweight",
+    network=f"{MODELS}.lightweight.network:Lightweight",
     cut=f"{CUTS}.lightweight:CUT",
     hosts={
         "fused": f"{NETS}.lightweight.host:FusedHost",
@@ -56,14 +56,14 @@ _REGIONAL_TINY = {
 REGIONAL = Net(
     name="regional",
     paper="Lightweight Portrait Matting via Regional Attention and Refinement, WACV 2024",
-    network=f"{MODELS}.regional:Regional",
+    network=f"{MODELS}.regional.network:Regional",
     cut=f"{CUTS}.regional:CUT",
     hosts={"regions": f"{NETS}.regional.host:RegionsHost"},
     pipeline=f"{NETS}.regional.pipeline:pipeline",
     steps=f"{NETS}.regional.steps:STEPS",
     options=f"{NETS}.regional.host:Options",
     sizes=f"{NETS}.regional.host:Sizes",
-    keys=f"{MODELS}.regional_keys:from_official",
+    keys=f"{MODELS}.regional.keys:from_official",
     recipes=f"{TRAINING}.regional:RECIPES",
     multiple=128,
     variants={
@@ -106,7 +106,7 @@ _VITMATTE_TINY = {
 VITMATTE = Net(
     name="vitmatte",
     paper="ViTMatte: Boosting Image Matting with Pretrained Plain Vision Transformers, 2023",
-    network=f"{MODELS}.vitmatte:ViTMatte",
+    network=f"{MODELS}.vitmatte.network:ViTMatte",
     cut=f"{CUTS}.vitmatte:CUT",
     hosts={"tiles": f"{NETS}.vitmatte.host:TilesHost"},
     pipeline=f"{NETS}.vitmatte.pipeline:pipeline",
@@ -115,7 +115,7 @@ VITMATTE = Net(
     patches=f"{NETS}.vitmatte.steps:patches_of",
     pads=True,
     sizes=f"{NETS}.vitmatte.host:Sizes",
-    keys=f"{MODELS}.vitmatte_keys:from_official",
+    keys=f"{MODELS}.vitmatte.keys:from_official",
     recipes=f"{TRAINING}.vitmatte:RECIPES",
     multiple=32,
     needs_trimap=True,
@@ -133,7 +133,7 @@ _HDMATT = {"cpc": 2, "k": 3, "width": 64}
 HDMATT = Net(
     name="hdmatt",
     paper="High-Resolution Deep Image Matting, AAAI 2021",
-    network=f"{MODELS}.hdmatt:HDMatt",
+    network=f"{MODELS}.hdmatt.network:HDMatt",
     cut=f"{CUTS}.hdmatt:CUT",
     hosts={"patches": f"{NETS}.hdmatt.host:PatchesHost"},
     pipeline=f"{NETS}.hdmatt.pipeline:pipeline",
@@ -166,7 +166,7 @@ _DIFFMATTE_VITS = {
 DIFFMATTE = Net(
     name="diffmatte",
     paper="Diffusion for Natural Image Matting, ECCV 2024",
-    network=f"{MODELS}.diffmatte:DiffMatteViT",
+    network=f"{MODELS}.diffmatte.network:DiffMatteViT",
     cut=f"{CUTS}.diffmatte:CUT",
     hosts={
         "whole": f"{NETS}.diffmatte.host:WholeHost",
@@ -178,7 +178,7 @@ DIFFMATTE = Net(
     pads=True,
     options=f"{NETS}.diffmatte.host:Options",
     sizes=f"{NETS}.diffmatte.host:Sizes",
-    keys=f"{MODELS}.diffmatte_keys:from_official",
+    keys=f"{MODELS}.diffmatte.keys:from_official",
     recipes=f"{TRAINING}.diffmatte:RECIPES",
     multiple=32,
     needs_trimap=True,
@@ -189,16 +189,16 @@ DIFFMATTE = Net(
             recipes=f"{TRAINING}.diffmatte:VIT_RECIPES",
         ),
         "diffmatte-res34": Variant(
-            {"width": 64, "base": 32}, network=f"{MODELS}.diffmatte:DiffMatteRes34"
+            {"width": 64, "base": 32}, network=f"{MODELS}.diffmatte.network:DiffMatteRes34"
         ),
         "diffmatte-swint": Variant(
             {"width": 96, "head_width": 32, "depth3": 6, "base": 32},
-            network=f"{MODELS}.diffmatte:DiffMatteSwin",
+            network=f"{MODELS}.diffmatte.network:DiffMatteSwin",
         ),
         "diffmatte-lightweight": Variant(
             {"ena": True, "k": 16, "base": 16},
             "the lightweight net's encoder in DiffMatte, and a decoder of half its width",
-            network=f"{MODELS}.diffmatte:DiffMatteLightweight",
+            network=f"{MODELS}.diffmatte.network:DiffMatteLightweight",
             multiple=64,
         ),
     },

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, f
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
 from edgematte.ranges import check_options
-from edgematte.runtime.foreground import estimate_foreground
+from edgematte.runtime.host.foreground import estimate_foreground
 
 if TYPE_CHECKING:
     from edgematte.runtime.matter import Matte, Matter

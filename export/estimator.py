@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from edgematte.host import StageHost
 from edgematte.net import Variant
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.trimap_source import Estimator
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap_source import Estimator
 
 Bytes = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from edgematte.export.cut import Cut
 from edgematte.host import Host, Size, SizedHost, padded
 from edgematte.net import Variant
 from edgematte.nets import variants
-from edgematte.runtime.sizes import name_at
+from edgematte.runtime.host.sizes import name_at
 from edgematte.targets import FLOATS
 
 PICTURE = "picture"
@@ -53,7 +53,7 @@ def frames_for(
         chosen: the model's variant.
         size: side, (width, height), ``picture``, or None for the default, 512.
         sizes: several of (width, height) instead.
-        padding: ``minimal``, or ``authors``: see :func:`edgematte.runtime.sizes.padded`.
+        padding: ``minimal``, or ``authors``: see :func:`edgematte.runtime.host.sizes.padded`.
         picture: uint8 (H, W, 3), whose size ``picture`` stands for.
         precision: of the export.
 

@@ -27,10 +27,10 @@ from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE, Difference, Tensor
 from edgematte.net import Variant, load_part
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.resize import resize_picture
+from edgematte.runtime.host.steps import HostStep, steps_of
 from edgematte.runtime.pipeline import pipeline_for
-from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.steps import HostStep, steps_of
 
 Bytes = NDArray[np.uint8]
 

@@ -13,8 +13,8 @@ from edgematte.manifest import Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
 from edgematte.net import load_part
 from edgematte.nets import find
-from edgematte.runtime.patches import Patch
-from edgematte.runtime.trimap import UNKNOWN
+from edgematte.runtime.host.patches import Patch
+from edgematte.runtime.host.trimap import UNKNOWN
 
 PICTURE = "report.png"
 

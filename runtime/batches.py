@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.clock import Clock
 from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
 from edgematte.manifest import DTYPES, Graph, Manifest
-from edgematte.runtime.colours import check_colours
+from edgematte.runtime.engines.colours import check_colours
 
 DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
-from edgematte.runtime.trimap import read_trimap
+from edgematte.runtime.host.trimap import read_trimap
 
 
 def check_trimap(

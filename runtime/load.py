@@ -11,7 +11,7 @@ from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
 from edgematte.runtime.engines import ENGINES, EngineOptions, engine_for, open_engine
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import pipeline_for

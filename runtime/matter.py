@@ -20,13 +20,13 @@ from edgematte.runtime.capabilities import (
     able,
     require,
 )
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.explanation import Explanation
+from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
-from edgematte.runtime.stream import stream
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

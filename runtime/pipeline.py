@@ -11,16 +11,16 @@ from edgematte.errors import BundleError
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.trimap_source import (
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap_source import (
     EstimatedTrimap,
     Estimator,
     GivenTrimap,
     OwnTrimap,
     TrimapSource,
 )
-from edgematte.runtime.trimap_stage import TrimapStage
+from edgematte.runtime.host.trimap_stage import TrimapStage
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

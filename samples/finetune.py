@@ -17,11 +17,11 @@ from edgematte.checkpoint import load_model
 from edgematte.export import export
 from edgematte.pictures import cutout, read_picture, write_picture
 from edgematte.registry import LIGHTWEIGHT
-from edgematte.training.device import choose_device, choose_precision
+from edgematte.training.engine.device import choose_device, choose_precision
+from edgematte.training.engine.run import Run
+from edgematte.training.pictures.sources import Folders, load_library
+from edgematte.training.recipe.schedule import Settings
 from edgematte.training.recipes import recipe
-from edgematte.training.run import Run
-from edgematte.training.schedule import Settings
-from edgematte.training.sources import Folders, load_library
 
 HERE = Path(__file__).resolve().parent
 SIDE_PX = 256

@@ -6,7 +6,6 @@ byte: neither torch nor onnx is needed.
 """
 
 import hashlib
-import inspect
 import json
 import shutil
 import struct
@@ -21,15 +20,16 @@ from PIL import Image
 
 from edgematte import testcard
 from edgematte.check import goldens
-from edgematte.check.compare import sampled, unit
-from edgematte.manifest import FILE, Graph, Host, Manifest, Tensor, Weights
-from edgematte.runtime import lightweight
+from edgematte.manifest import FILE, FORMAT, Graph, Manifest, Tensor, Weights
 from edgematte.runtime.bundle import DEFAULT
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.nets.lightweight.host import SplitHost
+from edgematte.runtime.nets.lightweight.pipeline import pipeline
+from edgematte.runtime.nets.lightweight.steps import STEPS
 
 Floats = NDArray[np.float32]
 
-TINY = Host("split", (64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
+TINY = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
 SEGMENT = np.array([[-10, -6, -4, 8], [10, 6, 4, -12], [0, 0, 0, 0]], np.float32)
 REFINE = np.array([[3, -2, 1.5, -2, 2, 0.5, -0.75]], np.float32)
 """Weights and, last, bias of one output channel a row; both see channels in RGB order."""
@@ -65,7 +65,6 @@ def _damaged(weights: Floats, damage: str) -> Floats:
 
 def _write_tiny(folder: Path, damage: str = "", damaged: str = "refine") -> None:
     width, height = TINY.size
-    assert TINY.patch is not None
     whole, side = (1, 3, height, width), TINY.patch
     image, classes = (1, 3, side, side), (1, 3, side, side)
     segment = Graph(
@@ -88,7 +87,7 @@ def _write_tiny(folder: Path, damage: str = "", damaged: str = "refine") -> None
     origin = Weights("written by the tests", digest)
     tools = {"edgematte": "tests"}
     manifest = Manifest(
-        1, "lightweight", "onnx", "fp32", {"k": 1}, TINY, (segment, refine), origin, tools
+        FORMAT, "lightweight", "onnx", "fp32", {"k": 1}, TINY, (segment, refine), origin, tools
     )
     (folder / FILE).write_text(manifest.to_json())
     _reseal(folder)
@@ -112,7 +111,7 @@ def _record() -> goldens.Goldens:
         return tiny_refine(**inputs)
 
     calls = {"segment": segment, "refine": refine}
-    alpha, trimap = lightweight.pipeline(TINY, calls)(picture, None, Clock())
+    alpha, trimap = pipeline(TINY, calls)(picture, None, Clock())
     records = {}
     for name, call in calls.items():
         rounded = {k: goldens.from_bytes(goldens.to_bytes(v)) for k, v in seen[name].items()}
@@ -123,15 +122,15 @@ def _record() -> goldens.Goldens:
         "probabilities": goldens.to_bytes(records["segment"].outputs["trimap"][0]),
     }
     kept: dict[str, NDArray[Any]] = {}
-    for name, step in lightweight.host_steps(TINY).items():
-        if name == "crop":
+    for step in STEPS[TINY.cut]:
+        if step.name == "crop":
             pool["patch"] = pool["patches"][int(np.argmax(pool["refined"]))]
-        if name == "stitch":
+        if step.name == "stitch":
             random = np.random.default_rng(1)
             pool["alphas"] = random.integers(0, 256, (len(pool["patches"]), 32, 32), np.uint8)
-        found = step(**{n: unit(n, pool[n]) for n in inspect.signature(step).parameters})
-        pool |= {n: v for n, v in found.items() if n not in pool}
-        kept |= {n: sampled(n, v) for n, v in found.items()}
+        results = step(TINY, pool)
+        pool |= {n: v for n, v in results.items() if n not in pool}
+        kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
     return goldens.Goldens(records, pool | kept, picture, trimap, alpha)
 
 
@@ -223,7 +222,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture
-def tiny_host() -> Host:
+def tiny_host() -> SplitHost:
     """The host parameters of the tiny bundle."""
     return TINY
 

@@ -20,7 +20,7 @@ from edgematte.clips.container import is_clip
 from edgematte.clips.reading import Clip
 from edgematte.errors import EngineError, OptionError, PictureError
 from edgematte.pictures import composite
-from edgematte.runtime.foreground import estimate_foreground
+from edgematte.runtime.host.foreground import estimate_foreground
 from edgematte.video import ClipOptions, matte_clip
 
 av = pytest.importorskip("av")

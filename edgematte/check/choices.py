@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgematte.manifest import Difference
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 
 Arrays = Mapping[str, NDArray[Any]]
 

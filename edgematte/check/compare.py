@@ -14,10 +14,10 @@ from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
 from edgematte.host import Host
 from edgematte.manifest import Difference, Quality
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall, RunnableGraph
+from edgematte.runtime.engines.graph import GraphCall, RunnableGraph
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.steps import HostStep
 from edgematte.runtime.pipeline import Pipeline
-from edgematte.runtime.steps import HostStep
 
 
 def difference(

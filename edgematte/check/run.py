@@ -17,10 +17,10 @@ from edgematte.manifest import Accuracy, Difference, Quality
 from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.bundle import Bundle
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.steps import steps_of
 from edgematte.runtime.pipeline import pipeline_for
-from edgematte.runtime.steps import steps_of
 
 
 def check_bundle(

@@ -157,8 +157,8 @@ def _refuse(arguments: argparse.Namespace, jobs: list[Job]) -> None:
 
 def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
     from edgematte.pictures import encode, read_grey, read_picture, write_picture
-    from edgematte.runtime.explanation_drawing import draw
-    from edgematte.runtime.trimap import UNKNOWN
+    from edgematte.runtime.host.explanation_drawing import draw
+    from edgematte.runtime.host.trimap import UNKNOWN
 
     picture = read_picture(job.source or input_bytes())
     journal = _journal(job) if arguments.resume else None
@@ -213,7 +213,7 @@ def _result(
     kind: str, picture: "NDArray[np.uint8]", matte: "Matte", arguments: argparse.Namespace
 ) -> "NDArray[Any]":
     from edgematte.pictures import alpha_bytes, composite, cutout, read_background
-    from edgematte.runtime.foreground import estimate_foreground
+    from edgematte.runtime.host.foreground import estimate_foreground
 
     if kind == "alpha":
         return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)

@@ -9,7 +9,7 @@ from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
-    from edgematte.training.sources import Folders
+    from edgematte.training.pictures.sources import Folders
 
 
 class _Photos(argparse.Action):
@@ -51,7 +51,7 @@ def parse_sources(arguments: argparse.Namespace) -> "Folders":
     Raises:
         OptionError: options that do not belong together.
     """
-    from edgematte.training.sources import Folders
+    from edgematte.training.pictures.sources import Folders
 
     photos = getattr(arguments, "photos", [])
     pairs: dict[str, list[tuple[Path, Path]]] = {"--alphas": [], "--masks": []}

@@ -15,7 +15,7 @@ from edgematte.ranges import OPTIONS, SIDE, check
 if TYPE_CHECKING:
     import torch
 
-    from edgematte.training.schedule import Recipe, Settings
+    from edgematte.training.recipe.schedule import Recipe, Settings
 
 SHIPPED = "shipped"
 NUMBERS: tuple[str, ...] = (
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "training needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[train]"', EngineError):
         from edgematte.training import processes
-        from edgematte.training.device import choose_device
+        from edgematte.training.engine.device import choose_device
         from edgematte.training.recipes import recipe
 
     chosen = recipe(arguments.model, arguments.part)
@@ -151,9 +151,9 @@ def _train(
     import torch
 
     from edgematte.training import checkpoint, processes
-    from edgematte.training.folders import Reading
-    from edgematte.training.run import Run
-    from edgematte.training.sources import count, load_library
+    from edgematte.training.engine.run import Run
+    from edgematte.training.pictures.folders import Reading
+    from edgematte.training.pictures.sources import count, load_library
 
     torch.set_num_threads(arguments.threads)
     settings = _settings(arguments, device, chosen)
@@ -189,8 +189,8 @@ def _settings(
     import torch
 
     from edgematte.nets import find
-    from edgematte.training.device import choose_precision
-    from edgematte.training.schedule import Settings
+    from edgematte.training.engine.device import choose_precision
+    from edgematte.training.recipe.schedule import Settings
 
     multiple = find(chosen.model).multiple
     least_px = max(multiple, LEAST_PX)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.patches import Patch
+from edgematte.runtime.host.patches import Patch
 
 Floats = NDArray[np.float32]
 VISIBLE = 2.0

@@ -22,16 +22,16 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.cli.streams import say, settle
 from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
-from edgematte.models.lightweight import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.pictures import format_of
 from edgematte.ranges import check_options
-from edgematte.training.classical import METHODS, classical_matte, half_matte
-from edgematte.training.folders import picture_files
-from edgematte.training.matte import SIDE_PX, Alpha, matte_given, matte_whole
-from edgematte.training.scenes import composite_scene
-from edgematte.training.sheet import contact_sheet
-from edgematte.training.sources import Library, load_library
+from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
+from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
+from edgematte.training.evaluation.sheet import contact_sheet
+from edgematte.training.pictures.folders import picture_files
+from edgematte.training.pictures.scenes import composite_scene
+from edgematte.training.pictures.sources import Library, load_library
 
 EDGE_PX = 9  # width of the band around a binary mask's edge that is not scored
 SHOWN, COLUMNS, TILE_PX = 12, 2, 192

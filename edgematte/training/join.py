@@ -20,7 +20,7 @@ from edgematte.errors import CheckpointError, EdgematteError
 from edgematte.net import Variant
 from edgematte.nets import find
 from edgematte.ranges import OPTIONS, check
-from edgematte.training.checkpoint import save_weights
+from edgematte.training.engine.checkpoint import save_weights
 from edgematte.training.recipes import recipe
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from edgematte.errors import OptionError
 from edgematte.net import load_part
 from edgematte.nets import find, variants
-from edgematte.training.schedule import Recipe
+from edgematte.training.recipe.schedule import Recipe
 
 
 def recipe(model: str, part: str = "") -> Recipe[Any]:

@@ -6,8 +6,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte import DiffMatte
-from edgematte.models.diffusion import sample
+from edgematte.models.diffmatte.diffusion import sample
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.runtime.host.patches import Patch
+from edgematte.runtime.host.resize import resize_picture
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from edgematte.runtime.nets.diffmatte.frames import frames, used_frame
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.noise import noise
@@ -18,9 +21,6 @@ from edgematte.runtime.nets.diffmatte.planes import (
     reduced_trimap,
     unknown_tiles,
 )
-from edgematte.runtime.patches import Patch
-from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 
 @torch.no_grad()

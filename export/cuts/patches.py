@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgematte.check.goldens import to_bytes
-from edgematte.runtime.patches import Patch
+from edgematte.runtime.host.patches import Patch
 
 
 def crop_planes(planes: Tensor, patch: Patch) -> Tensor:

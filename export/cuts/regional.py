@@ -15,11 +15,11 @@ from edgematte.export.cuts.patches import reflect
 from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.regional import Regional
-from edgematte.models.regional_refine import Skips
-from edgematte.runtime.frame import frame_for
+from edgematte.models.regional.network import Regional
+from edgematte.models.regional.refine import Skips
+from edgematte.runtime.host.frame import frame_for
+from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.nets.regional.host import RegionsHost, Sizes
-from edgematte.runtime.resize import resize_picture
 
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)  # features: whatever float16 holds

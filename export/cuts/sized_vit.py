@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from edgematte.models.vit import Tables, ViT
-from edgematte.models.vit_attention import Constants
+from edgematte.models.vit.attention import Constants
+from edgematte.models.vit.network import Tables, ViT
 
 
 class SizedViT(nn.Module):

@@ -12,7 +12,7 @@ from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import TOLERANCES
 from edgematte.errors import BundleError
 from edgematte.manifest import Difference, Host, Quality
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.regional import Regions, pipeline
 
 Floats = NDArray[np.float32]

@@ -13,7 +13,7 @@ from edgematte.bench import Stage, bench, peak_rss_mb
 from edgematte.cli import main
 from edgematte.errors import OptionError
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matter import Matter
 
 Capture = pytest.CaptureFixture[str]

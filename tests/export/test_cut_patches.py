@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte.export.cuts.patches import crop_planes, reflect  # noqa: E402
-from edgematte.runtime.patches import crop, patch_grid, walk  # noqa: E402
+from edgematte.runtime.host.patches import crop, patch_grid, walk  # noqa: E402
 
 pytestmark = pytest.mark.export
 

@@ -24,7 +24,7 @@ from edgematte.export import export  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.cascade import Cascade  # noqa: E402
 from edgematte.runtime.engines import Arrays, Engine, open_engine  # noqa: E402
-from edgematte.runtime.graph import RunnableGraph  # noqa: E402
+from edgematte.runtime.engines.graph import RunnableGraph  # noqa: E402
 from edgematte.runtime.matter import Matter, load  # noqa: E402
 
 pytestmark = pytest.mark.export

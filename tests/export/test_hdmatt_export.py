@@ -30,16 +30,16 @@ from edgematte.export.cuts import hdmatt  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
 from edgematte.metrics.seams import VISIBLE, seam_score  # noqa: E402
-from edgematte.models.hdmatt import HDMatt  # noqa: E402
+from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
 from edgematte.registry import HDMATT_TINY  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
-from edgematte.runtime.clock import Clock  # noqa: E402
-from edgematte.runtime.hdmatt import pipeline  # noqa: E402
+from edgematte.runtime.host.clock import Clock  # noqa: E402
+from edgematte.runtime.host.patches import crop, patch_grid, walk  # noqa: E402
 from edgematte.runtime.matter import load  # noqa: E402
-from edgematte.runtime.patches import crop, patch_grid, walk  # noqa: E402
+from edgematte.runtime.nets.hdmatt.pipeline import pipeline  # noqa: E402
 from edgematte.training.hdmatt import losses  # noqa: E402
-from edgematte.training.patches import PatchSamples, collate_patches  # noqa: E402
-from edgematte.training.sources import Library  # noqa: E402
+from edgematte.training.pictures.patches import PatchSamples, collate_patches  # noqa: E402
+from edgematte.training.pictures.sources import Library  # noqa: E402
 
 pytestmark = pytest.mark.export
 

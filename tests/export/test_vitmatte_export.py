@@ -20,10 +20,10 @@ from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import vitmatte  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.vitmatte import ViTMatte  # noqa: E402
+from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
 from edgematte.registry import VITMATTE_TINY  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
-from edgematte.runtime.clock import Clock  # noqa: E402
+from edgematte.runtime.host.clock import Clock  # noqa: E402
 from edgematte.runtime.matter import load  # noqa: E402
 from edgematte.runtime.vitmatte import pipeline  # noqa: E402
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgematte.metrics.seams import VISIBLE, seam_score
-from edgematte.runtime.patches import Patch, Stitcher, patch_grid, walk
+from edgematte.runtime.host.patches import Patch, Stitcher, patch_grid, walk
 
 SIZE, SIDE = (100, 80), 32
 

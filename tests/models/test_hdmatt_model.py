@@ -12,20 +12,20 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
 from edgematte.export.cuts.hdmatt import graphs, host  # noqa: E402
-from edgematte.models.hdmatt import HDMatt  # noqa: E402
-from edgematte.models.hdmatt_context import (  # noqa: E402
+from edgematte.models.hdmatt.context import (  # noqa: E402
     CrossPatchContext,
     best_contexts,
     padding,
     reduced_trimap,
 )
-from edgematte.models.hdmatt_resnet import (  # noqa: E402
+from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
+from edgematte.models.hdmatt.pretrained import from_resnet34  # noqa: E402
+from edgematte.models.hdmatt.resnet import (  # noqa: E402
     BLOCKS,
     Encoder,
     pool,
     unpool,
 )
-from edgematte.models.resnet_backbone import from_resnet34  # noqa: E402
 from edgematte.registry import HDMATT, HDMATT_TINY  # noqa: E402
 
 pytestmark = pytest.mark.export

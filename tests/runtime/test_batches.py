@@ -14,7 +14,7 @@ from edgematte.errors import OptionError, PictureError
 from edgematte.manifest import Host
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.cascade import Cascade
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.pipeline import Pipeline
 from edgematte.runtime.vitmatte import Tiles

@@ -11,7 +11,7 @@ import edgematte
 from edgematte.errors import OptionError
 from edgematte.manifest import Host
 from edgematte.runtime.budget import Budget, Limited, Pace
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.regional import Regions, pipeline
 from edgematte.runtime.regions import trimap_entropy
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
 from edgematte.runtime.cascade import Cascade, TrimapStage, small_pieces, without_specks
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

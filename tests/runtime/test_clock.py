@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 
 
 def test_seconds_of_a_stage_add_up() -> None:

@@ -16,8 +16,8 @@ from edgematte.errors import BundleError
 from edgematte.manifest import STAGE, Graph, Host, Tensor
 from edgematte.registry import FAMILIES, family
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.colours import NORMALISED, PLAIN, check_colours, colours_of
-from edgematte.runtime.graph import RunnableGraph
+from edgematte.runtime.engines.colours import NORMALISED, PLAIN, check_colours, colours_of
+from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.pipeline import to_input
 
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgematte.runtime.contexts import best_contexts, candidates, has_unknown, pad
-from edgematte.runtime.patches import patch_grid, walk
+from edgematte.runtime.host.patches import patch_grid, walk
 
 SEEDS = st.integers(0, 2**32 - 1)
 

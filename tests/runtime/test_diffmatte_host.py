@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
 from edgematte.runtime.diffmatte import host_steps, pipeline
 from edgematte.runtime.diffmatte_steps import reduced_trimap
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.noise import noise
 
 Floats = NDArray[np.float32]

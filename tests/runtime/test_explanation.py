@@ -7,9 +7,9 @@ import pytest
 
 from edgematte.errors import OptionError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
 from edgematte.runtime.contexts import best_contexts
-from edgematte.runtime.explanation import (
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.explanation import (
     BLUE,
     GREEN,
     RED,
@@ -19,8 +19,8 @@ from edgematte.runtime.explanation import (
     patch_of,
     pixel_to_explain,
 )
-from edgematte.runtime.hdmatt import Patches
-from edgematte.runtime.patches import Patch, patch_grid, walk
+from edgematte.runtime.host.patches import Patch, patch_grid, walk
+from edgematte.runtime.nets.hdmatt.pipeline import Patches
 
 SIDE = 16
 

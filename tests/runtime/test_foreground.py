@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from edgematte.runtime import foreground
-from edgematte.runtime.foreground import estimate_foreground
+from edgematte.runtime.host import foreground
+from edgematte.runtime.host.foreground import estimate_foreground
 
 
 def plain(picture: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgematte.runtime.frame import (
+from edgematte.runtime.host.frame import (
     classes_from_frame,
     frame_for,
     from_frame,
     to_frame,
 )
-from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.host.resize import resize_picture
 
 SIDES = st.integers(1, 90)
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
 from edgematte.runtime.contexts import candidates
-from edgematte.runtime.hdmatt import Patches, host_steps, pipeline
-from edgematte.runtime.patches import blend_window, patch_grid, walk
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import blend_window, patch_grid, walk
+from edgematte.runtime.nets.hdmatt.pipeline import Patches, host_steps, pipeline
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import Patch, patch_grid, walk
+from edgematte.runtime.host.resize import resize_planes
+from edgematte.runtime.host.trimap import trimap_probabilities
 from edgematte.runtime.lightweight import host_steps, known_alpha, pipeline, probability_patch
-from edgematte.runtime.patches import Patch, patch_grid, walk
-from edgematte.runtime.resize import resize_planes
-from edgematte.runtime.trimap import trimap_probabilities
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

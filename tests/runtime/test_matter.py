@@ -11,7 +11,7 @@ import edgematte
 from edgematte import errors, testcard
 from edgematte.errors import BundleError, EdgematteError, EngineError, OptionError, PictureError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.lightweight import pipeline
 
 Call = Callable[..., dict[str, NDArray[np.float32]]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgematte.runtime.overlap import overlapped
+from edgematte.runtime.clips.overlap import overlapped
 
 
 def threads() -> int:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.patches import Patch, Stitcher, blend_window, crop, patch_grid, walk
+from edgematte.runtime.host.patches import Patch, Stitcher, blend_window, crop, patch_grid, walk
 
 Array = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)

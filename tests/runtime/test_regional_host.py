@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.neighbours import nearest_cells, relative_positions
 from edgematte.runtime.regional import host_steps, pipeline
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.resize import resize_picture, resize_planes
+from edgematte.runtime.host.resize import resize_picture, resize_planes
 
 Array = NDArray[np.float64]
 SIDES = st.integers(1, 40)

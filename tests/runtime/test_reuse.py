@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.frame import frame_for
+from edgematte.runtime.host.frame import frame_for
 from edgematte.runtime.refiner import Refined
 from edgematte.runtime.reuse import TOLERANCE, Changes, around, block_difference, places
 

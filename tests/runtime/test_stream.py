@@ -16,10 +16,10 @@ from edgematte.errors import EngineError, PictureError
 from edgematte.manifest import Host
 from edgematte.metrics.temporal import dtssd
 from edgematte.runtime.budget import Budget
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matter import Matte
 from edgematte.runtime.regional import Regions, pipeline
-from edgematte.runtime.stream import stream
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
-from edgematte.runtime import trimap as trimaps
-from edgematte.runtime.resize import resize_planes
-from edgematte.runtime.trimap import dilate, estimate_trimap, read_trimap, trimap_probabilities
+from edgematte.runtime.host import trimap as trimaps
+from edgematte.runtime.host.resize import resize_planes
+from edgematte.runtime.host.trimap import dilate, estimate_trimap, read_trimap, trimap_probabilities
 
 Floats = NDArray[np.float32]
 SEEDS = st.integers(0, 2**32 - 1)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from edgematte.errors import BundleError
 from edgematte.manifest import Host
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.patches import tile_grid, walk
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import tile_grid, walk
 from edgematte.runtime.vitmatte import STRIP, Tiles, host_steps, pipeline
 
 Floats = NDArray[np.float32]

@@ -13,7 +13,7 @@ from edgematte.errors import OptionError
 from edgematte.manifest import Graph, Host
 from edgematte.runtime.budget import Budget
 from edgematte.runtime.cascade import Cascade
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.work import Work, resumable
 
 Floats = NDArray[np.float32]

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgematte.training.sources import Folders, Library, load_library
+from edgematte.training.pictures.sources import Folders, Library, load_library
 
 
 def _disc(side: int, radius: float, soft: float) -> NDArray[np.uint8]:

@@ -13,16 +13,16 @@ from torch.nn import functional as F
 from edgematte.checkpoint import build, read_state
 from edgematte.cli import main
 from edgematte.errors import CheckpointError
-from edgematte.models.diffmatte import DiffMatteViT
-from edgematte.models.hdmatt import HDMatt
-from edgematte.models.hdmatt_resnet import BLOCKS, Encoder
-from edgematte.models.regional import Regional
-from edgematte.models.swin import Swin
-from edgematte.models.vit import NORM_EPS, ViT
-from edgematte.models.vitmatte import ViTMatte
+from edgematte.models.diffmatte.network import DiffMatteViT
+from edgematte.models.hdmatt.network import HDMatt
+from edgematte.models.hdmatt.resnet import BLOCKS, Encoder
+from edgematte.models.regional.network import Regional
+from edgematte.models.swin.network import Swin
+from edgematte.models.vit.network import NORM_EPS, ViT
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.registry import HDMATT_TINY, REGIONAL_TINY, VITMATTE_TINY
 from edgematte.training import diffmatte, hdmatt, regional, vitmatte
-from edgematte.training.optimizer import layer_decay, make_optimizer
+from edgematte.training.engine.optimizer import layer_decay, make_optimizer
 from edgematte.training.recipes import recipe
 
 DIM, DEPTH, HEADS, GRID = 32, 3, 2, 4

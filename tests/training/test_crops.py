@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgematte.training import vitmatte
-from edgematte.training.augment import frame_any
-from edgematte.training.crops import (
+from edgematte.training.pictures.augment import frame_any
+from edgematte.training.pictures.crops import (
     Crops,
     collate_crops,
     crop_corner,
@@ -14,8 +14,8 @@ from edgematte.training.crops import (
     random_trimap,
     zoom,
 )
-from edgematte.training.scenes import Scene, composite_scene, photo_scene
-from edgematte.training.sources import Library
+from edgematte.training.pictures.scenes import Scene, composite_scene, photo_scene
+from edgematte.training.pictures.sources import Library
 
 
 def _recomposed(scene: Scene) -> np.ndarray:

@@ -4,8 +4,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from edgematte.training.augment import frame_person
-from edgematte.training.data import (
+from edgematte.training.pictures.augment import frame_person
+from edgematte.training.pictures.data import (
     MODES,
     WHOLE,
     Sample,
@@ -14,8 +14,8 @@ from edgematte.training.data import (
     load,
     make_sample,
 )
-from edgematte.training.scenes import composite_scene, photo_scene
-from edgematte.training.sources import Library
+from edgematte.training.pictures.scenes import composite_scene, photo_scene
+from edgematte.training.pictures.sources import Library
 
 GIVEN = {"given": 0.5, "split": 0.25, "whole": 0.25}
 

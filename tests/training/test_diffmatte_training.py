@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from edgematte.checkpoint import random_model
-from edgematte.models.diffmatte import DiffMatte
-from edgematte.models.diffusion import sample
+from edgematte.models.diffmatte.diffusion import sample
+from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.registry import FAMILIES
 from edgematte.runtime.diffusion import Step, advance, standardised
 from edgematte.runtime.noise import noise
 from edgematte.training import diffmatte
-from edgematte.training.crops import CropBatch, Crops, collate_crops
 from edgematte.training.losses.diffmatte import self_aligned_passes
+from edgematte.training.pictures.crops import CropBatch, Crops, collate_crops
+from edgematte.training.pictures.sources import Library
 from edgematte.training.recipes import recipe
-from edgematte.training.sources import Library
 
 SMALL = {"ena": 0, "base": 8}
 

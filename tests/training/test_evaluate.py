@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import EngineError, OptionError, PictureError
-from edgematte.models.lightweight import Lightweight
-from edgematte.training.checkpoint import save_weights
-from edgematte.training.classical import METHODS, classical_matte, half_matte
+from edgematte.models.lightweight.network import Lightweight
+from edgematte.training.engine.checkpoint import save_weights
 from edgematte.training.evaluate import SHOWN, Gallery, main, score_people
-from edgematte.training.matte import matte_given
+from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
+from edgematte.training.evaluation.matte import matte_given
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 import numpy as np
 
-from edgematte.training.foliage import plant
-from edgematte.training.scenes import make_scene
-from edgematte.training.sources import Library
+from edgematte.training.pictures.foliage import plant
+from edgematte.training.pictures.scenes import make_scene
+from edgematte.training.pictures.sources import Library
 
 
 def test_plants_follow_their_seed_and_differ() -> None:

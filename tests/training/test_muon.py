@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from edgematte.training.muon import ADAM_SCALE, Muon, is_matrix
+from edgematte.training.engine.muon import ADAM_SCALE, Muon, is_matrix
 
 BETAS = (0.9, 0.99)
 

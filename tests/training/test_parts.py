@@ -9,15 +9,15 @@ import torch
 from edgematte.checkpoint import load_model, random_model
 from edgematte.errors import OptionError
 from edgematte.registry import LIGHTWEIGHT, REGIONAL_TINY, Family
-from edgematte.runtime.trimap import UNKNOWN
-from edgematte.training.checkpoint import save_weights
-from edgematte.training.data import WHOLE
+from edgematte.runtime.host.trimap import UNKNOWN
+from edgematte.training.engine.checkpoint import save_weights
+from edgematte.training.engine.run import Run
 from edgematte.training.join import main
-from edgematte.training.parts import make_refining, make_scene_alone
+from edgematte.training.pictures.data import WHOLE
+from edgematte.training.pictures.sources import Library
+from edgematte.training.recipe.parts import make_refining, make_scene_alone
+from edgematte.training.recipe.schedule import Settings, Stage
 from edgematte.training.recipes import recipe
-from edgematte.training.run import Run
-from edgematte.training.schedule import Settings, Stage
-from edgematte.training.sources import Library
 
 STAGES = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 64, 2, keep_norms=True))
 

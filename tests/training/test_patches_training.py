@@ -10,11 +10,11 @@ import torch
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.errors import CheckpointError
-from edgematte.models.hdmatt import HDMatt
+from edgematte.models.hdmatt.network import HDMatt
 from edgematte.registry import HDMATT_TINY
 from edgematte.training.hdmatt import backbone, losses
-from edgematte.training.patches import PatchSamples, collate_patches, make_patches
-from edgematte.training.sources import Library
+from edgematte.training.pictures.patches import PatchSamples, collate_patches, make_patches
+from edgematte.training.pictures.sources import Library
 
 
 def test_a_query_has_unknown_pixels_and_its_contexts_agree_with_it(library: Library) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgematte.training.procedural import (
+from edgematte.training.pictures.procedural import (
     attach_strands,
     blob,
     lace,

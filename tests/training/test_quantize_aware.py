@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from edgematte.checkpoint import load_model, random_model
 from edgematte.cli import main
 from edgematte.errors import OptionError
-from edgematte.models.lightweight import Lightweight
-from edgematte.models.octave import OctSep
+from edgematte.models.lightweight.network import Lightweight
+from edgematte.models.lightweight.octave import OctSep
 from edgematte.registry import LIGHTWEIGHT
-from edgematte.training import norms
-from edgematte.training.data import Batch, Samples, collate
-from edgematte.training.fake_quantize import (
+from edgematte.training.engine import norms
+from edgematte.training.engine.fake_quantize import (
     FakeQuantConv2d,
     fake_activation,
     fake_weight,
@@ -27,11 +26,12 @@ from edgematte.training.fake_quantize import (
     quantize_aware,
     ranges,
 )
+from edgematte.training.engine.run import Run
 from edgematte.training.lightweight import imitation
+from edgematte.training.pictures.data import Batch, Samples, collate
+from edgematte.training.pictures.sources import Library
+from edgematte.training.recipe.schedule import Settings, learning_rate
 from edgematte.training.recipes import recipe
-from edgematte.training.run import Run
-from edgematte.training.schedule import Settings, learning_rate
-from edgematte.training.sources import Library
 
 SMALL = {"ena": 0}
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgematte.training.ragged import ragged_alpha, ragged_scene
-from edgematte.training.sources import Library
+from edgematte.training.pictures.ragged import ragged_alpha, ragged_scene
+from edgematte.training.pictures.sources import Library
 
 
 def test_a_ragged_scene_is_composed_of_what_it_says() -> None:

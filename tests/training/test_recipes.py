@@ -12,11 +12,11 @@ from PIL import Image
 
 from edgematte.checkpoint import load_model, random_model
 from edgematte.registry import FAMILIES
-from edgematte.training.patches import PatchSamples
+from edgematte.training.engine.run import Run
+from edgematte.training.pictures.patches import PatchSamples
+from edgematte.training.pictures.sources import Library
+from edgematte.training.recipe.schedule import Recipe, Settings, Stage
 from edgematte.training.recipes import RECIPES, recipe
-from edgematte.training.run import Run
-from edgematte.training.schedule import Recipe, Settings, Stage
-from edgematte.training.sources import Library
 
 
 @dataclass(frozen=True)

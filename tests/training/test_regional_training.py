@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from edgematte.checkpoint import random_model
-from edgematte.models.regional import BACKGROUND, UNKNOWN, Regional
+from edgematte.models.regional.network import BACKGROUND, UNKNOWN, Regional
 from edgematte.registry import REGIONAL_TINY
 from edgematte.training import regional
-from edgematte.training.data import Batch, Samples, collate
+from edgematte.training.pictures.data import Batch, Samples, collate
+from edgematte.training.pictures.sources import Library
 from edgematte.training.regional import chosen_cells
-from edgematte.training.sources import Library
 
 
 def generator() -> torch.Generator:

@@ -14,17 +14,17 @@ from torch.nn import functional as F
 
 from edgematte.checkpoint import load_model
 from edgematte.errors import CheckpointError, EngineError, OptionError, TrainingError
-from edgematte.models.lightweight import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.registry import LIGHTWEIGHT
-from edgematte.training import checkpoint
-from edgematte.training.data import Batch
-from edgematte.training.device import choose_device, choose_precision
+from edgematte.training.engine import checkpoint
+from edgematte.training.engine.device import choose_device, choose_precision
+from edgematte.training.engine.run import Run
 from edgematte.training.lightweight import crop_probabilities
+from edgematte.training.pictures.data import Batch
+from edgematte.training.pictures.sources import Library
+from edgematte.training.recipe.schedule import Settings, Stage, adapted, learning_rate
 from edgematte.training.recipes import LIGHTWEIGHT as PAPER
 from edgematte.training.recipes import RECIPES, recipe
-from edgematte.training.run import Run
-from edgematte.training.schedule import Settings, Stage, adapted, learning_rate
-from edgematte.training.sources import Library
 
 TINY = (Stage(0.5, 128, 64, 2), Stage(1.0, 128, 128, 1, keep_norms=True))
 RECIPE = replace(PAPER, stages=TINY, tune_stages=TINY[1:], norm_batches=1)
@@ -224,7 +224,7 @@ def test_of_two_runs_in_one_folder_one_loses(tmp_path: Path) -> None:
     """The other one in a process of its own, killed in the end: then the folder is free."""
     held = [
         "import sys, pathlib",
-        "from edgematte.training.output import held",
+        "from edgematte.training.engine.output import held",
         "with held(pathlib.Path(sys.argv[1])):",
         "    print('held', flush=True)",
         "    sys.stdin.read()",

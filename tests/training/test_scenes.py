@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgematte.training import scenes
-from edgematte.training.augment import affine, colour, turn_hue
-from edgematte.training.scenes import choose, composite_scene
-from edgematte.training.sources import Library
+from edgematte.training.pictures import scenes
+from edgematte.training.pictures.augment import affine, colour, turn_hue
+from edgematte.training.pictures.scenes import choose, composite_scene
+from edgematte.training.pictures.sources import Library
 
 
 def test_two_subjects_are_combined_as_alpha_over(monkeypatch: pytest.MonkeyPatch) -> None:

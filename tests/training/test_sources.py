@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from edgematte.errors import PictureError
-from edgematte.training.folders import Reading
-from edgematte.training.sources import (
+from edgematte.training.pictures.folders import Reading
+from edgematte.training.pictures.sources import (
     Folders,
     Library,
     count,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from edgematte.runtime.patches import Patch, blend_window
+from edgematte.runtime.host.patches import Patch, blend_window
 
 EPSILON = 1e-12
 

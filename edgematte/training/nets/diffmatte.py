@@ -5,16 +5,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from edgematte.models.diffmatte import DiffMatte
-from edgematte.models.diffusion import Denoiser, sample
-from edgematte.models.vit import ViT
-from edgematte.models.vit_backbone import from_plain_vit
-from edgematte.training.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
-from edgematte.training.crops import CropBatch, collate_crops, crops
+from edgematte.models.diffmatte.diffusion import Denoiser, sample
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
+from edgematte.models.vit.pretrained import from_plain_vit
+from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.diffmatte import diffmatte_loss, draw_times
-from edgematte.training.optimizer import layer_decay
-from edgematte.training.schedule import Recipe
-from edgematte.training.trimaps import chance, grey
+from edgematte.training.pictures.crops import CropBatch, collate_crops, crops
+from edgematte.training.pictures.trimaps import chance, grey
+from edgematte.training.recipe.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
+from edgematte.training.recipe.schedule import Recipe
 
 SHOWN_STEPS = 5
 LAYER_DECAY = 0.65  # of ViTMatte, whose transformer it is

@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from edgematte.models.hdmatt import HDMatt
-from edgematte.models.hdmatt_context import FOREGROUND, UNKNOWN
-from edgematte.models.resnet_backbone import from_resnet34
+from edgematte.models.hdmatt.context import FOREGROUND, UNKNOWN
+from edgematte.models.hdmatt.network import HDMatt
+from edgematte.models.hdmatt.pretrained import from_resnet34
 from edgematte.training.losses.hdmatt import hdmatt_loss
-from edgematte.training.patches import PatchBatch, PatchSamples, collate_patches
-from edgematte.training.schedule import Recipe, Stage
-from edgematte.training.sources import Library
+from edgematte.training.pictures.patches import PatchBatch, PatchSamples, collate_patches
+from edgematte.training.pictures.sources import Library
+from edgematte.training.recipe.schedule import Recipe, Stage
 
 
 def samples(library: Library, side_px: int, crop_px: int, seed: int) -> PatchSamples:

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.lightweight import FOREGROUND, UNKNOWN, Lightweight
-from edgematte.training import parts
-from edgematte.training.data import WHOLE, Batch
+from edgematte.models.lightweight.network import FOREGROUND, UNKNOWN, Lightweight
 from edgematte.training.losses.lightweight import (
     lightweight_loss,
     matting_losses,
     segmentation_loss,
     trimap_target,
 )
-from edgematte.training.schedule import Recipe, Stage
+from edgematte.training.pictures.data import WHOLE, Batch
+from edgematte.training.recipe import parts
+from edgematte.training.recipe.schedule import Recipe, Stage
 
 
 def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tensor:

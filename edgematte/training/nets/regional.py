@@ -6,16 +6,16 @@ import torch
 from torch import Generator, Tensor, cat
 from torch.nn import functional as F
 
-from edgematte.models.regional import CELL_PX, UNKNOWN, Regional, crop_cells
-from edgematte.models.swin_backbone import from_swin
-from edgematte.training import parts
-from edgematte.training.data import Batch
+from edgematte.models.regional.network import CELL_PX, UNKNOWN, Regional, crop_cells
+from edgematte.models.swin.pretrained import from_swin
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target
 from edgematte.training.losses.regional import cell_classes, coarse_loss, regional_loss
-from edgematte.training.schedule import Recipe, Stage
-from edgematte.training.trimaps import chance
+from edgematte.training.pictures.data import Batch
+from edgematte.training.pictures.trimaps import chance
+from edgematte.training.recipe import parts
+from edgematte.training.recipe.schedule import Recipe, Stage
 
 MOST_CELLS = 1024  # refined in one batch; *chosen*
 

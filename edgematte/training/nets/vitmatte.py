@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from edgematte.models.vit_backbone import from_plain_vit
-from edgematte.models.vitmatte import ViTMatte
-from edgematte.training.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
-from edgematte.training.crops import CropBatch, collate_crops, crops
+from edgematte.models.vit.pretrained import from_plain_vit
+from edgematte.models.vitmatte.network import ViTMatte
+from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.vitmatte import vitmatte_loss
-from edgematte.training.optimizer import layer_decay
-from edgematte.training.schedule import Recipe
-from edgematte.training.trimaps import grey
+from edgematte.training.pictures.crops import CropBatch, collate_crops, crops
+from edgematte.training.pictures.trimaps import grey
+from edgematte.training.recipe.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
+from edgematte.training.recipe.schedule import Recipe
 
 UNKNOWN_VALUE = 128 / 255  # as the host gives it
 LAYER_DECAY = 0.65  # the paper's, per block

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.frame import Frame, frame_for
+from edgematte.runtime.host.frame import Frame, frame_for
+from edgematte.runtime.host.patches import Patch, blend_window, tile_grid, walk, window
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.planes import SHARPNESS, known_matte, unknown_tiles
-from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk, window
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.host import Size
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.frame import Frame
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.frame import Frame
+from edgematte.runtime.host.patches import Patch, window
+from edgematte.runtime.host.resize import resize_picture
+from edgematte.runtime.host.sizes import graph_at
+from edgematte.runtime.host.trimap import FOREGROUND, UNKNOWN
 from edgematte.runtime.nets.diffmatte import frames as framing
 from edgematte.runtime.nets.diffmatte import planes as host_side
 from edgematte.runtime.nets.diffmatte.diffusion import Step as Interval
 from edgematte.runtime.nets.diffmatte.diffusion import advance, clamped, schedule, standardised
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost
 from edgematte.runtime.nets.diffmatte.noise import noise
-from edgematte.runtime.patches import Patch, window
-from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.sizes import graph_at
-from edgematte.runtime.trimap import FOREGROUND, UNKNOWN
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.frame import Frame, from_frame
+from edgematte.runtime.host.frame import Frame, from_frame
+from edgematte.runtime.host.patches import Patch, blend_window
+from edgematte.runtime.host.resize import resize_planes
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from edgematte.runtime.nets.diffmatte.cover import cover
 from edgematte.runtime.nets.diffmatte.diffusion import clamped
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
-from edgematte.runtime.patches import Patch, blend_window
-from edgematte.runtime.resize import resize_planes
-from edgematte.runtime.tiles import cover
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -6,15 +6,15 @@ Noisy mattes and what graphs make of them are recorded as bytes: (value - 128) /
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.patches import Patch, boxes, window
+from edgematte.runtime.host.resize import resize_picture
+from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.nets.diffmatte import frames as framing
 from edgematte.runtime.nets.diffmatte import planes
 from edgematte.runtime.nets.diffmatte.diffusion import advance, schedule, standardised
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.noise import noise
-from edgematte.runtime.patches import Patch, boxes, window
-from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
-from edgematte.runtime.trimap import UNKNOWN
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

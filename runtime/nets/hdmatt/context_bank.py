@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import Patch, crop
+from edgematte.runtime.host.planes import to_input
+from edgematte.runtime.host.trimap import trimap_probabilities
 from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 from edgematte.runtime.nets.hdmatt.feature_store import FeatureStore
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
-from edgematte.runtime.patches import Patch, crop
-from edgematte.runtime.planes import to_input
-from edgematte.runtime.trimap import trimap_probabilities
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

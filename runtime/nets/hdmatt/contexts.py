@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.patches import Patch, window
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND
+from edgematte.runtime.host.patches import Patch, window
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.explanation import Explanation
+from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
 
 Floats = NDArray[np.float32]

@@ -11,14 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.explanation import Explanation, patch_of, pixel_to_explain
-from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
-from edgematte.runtime.nets.hdmatt.explanation import explain
-from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
-from edgematte.runtime.nets.hdmatt.journal import Journal
-from edgematte.runtime.patches import (
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.explanation import Explanation, patch_of, pixel_to_explain
+from edgematte.runtime.host.patches import (
     Stitcher,
     known_alpha,
     patch_grid,
@@ -26,8 +22,12 @@ from edgematte.runtime.patches import (
     walk,
     window,
 )
+from edgematte.runtime.host.trimap import FOREGROUND, UNKNOWN, keep_known
+from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
+from edgematte.runtime.nets.hdmatt.explanation import explain
+from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
+from edgematte.runtime.nets.hdmatt.journal import Journal
 from edgematte.runtime.pipeline import need
-from edgematte.runtime.trimap import FOREGROUND, UNKNOWN, keep_known
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -3,11 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.patches import (
+    Patch,
+    Stitcher,
+    boxes,
+    crop,
+    patch_grid,
+    unknown_in,
+    walk,
+)
+from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.trimap import keep_known
 from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
-from edgematte.runtime.patches import Patch, Stitcher, boxes, crop, patch_grid, unknown_in, walk
-from edgematte.runtime.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
-from edgematte.runtime.trimap import keep_known
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.host import TrimapHost
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
-from edgematte.runtime.patches import (
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import (
     Patch,
     Stitcher,
     crop,
@@ -20,14 +19,15 @@ from edgematte.runtime.patches import (
     walk,
     window,
 )
-from edgematte.runtime.pipeline import Pipeline, need
-from edgematte.runtime.planes import to_input
-from edgematte.runtime.resize import resize_picture, resize_planes
-from edgematte.runtime.trimap import (
+from edgematte.runtime.host.planes import to_input
+from edgematte.runtime.host.resize import resize_picture, resize_planes
+from edgematte.runtime.host.trimap import (
     UNKNOWN,
     estimate_trimap,
     trimap_probabilities,
 )
+from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
+from edgematte.runtime.pipeline import Pipeline, need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -4,11 +4,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.host import TrimapHost
+from edgematte.runtime.host.patches import (
+    Patch,
+    Stitcher,
+    boxes,
+    crop,
+    patch_grid,
+    unknown_in,
+    walk,
+)
+from edgematte.runtime.host.resize import resize_picture
+from edgematte.runtime.host.steps import (
+    ALPHA,
+    PICTURE,
+    SIZE,
+    TRIMAP,
+    Array,
+    Arrays,
+    HostStep,
+    Steps,
+)
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import enlarge, estimate, probability_patch
-from edgematte.runtime.patches import Patch, Stitcher, boxes, crop, patch_grid, unknown_in, walk
-from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.steps import ALPHA, PICTURE, SIZE, TRIMAP, Array, Arrays, HostStep, Steps
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

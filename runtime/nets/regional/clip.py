@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.refiner import Refined
 from edgematte.runtime.nets.regional.reuse import Changes, Flags, places
 from edgematte.runtime.nets.regional.stages import Coarse, Framed, RegionStages

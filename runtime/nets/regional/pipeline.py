@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.clip import RegionClip
 from edgematte.runtime.nets.regional.host import Options, RegionsHost
 from edgematte.runtime.nets.regional.stages import RegionStages

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import CELL_PX, RegionsHost
 from edgematte.runtime.nets.regional.neighbours import Cells, Indices, positions, with_neighbours
 from edgematte.runtime.nets.regional.regions import crop_regions

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.frame import Frame
+from edgematte.runtime.host.frame import Frame
 from edgematte.runtime.nets.regional.host import CELL_PX
 from edgematte.runtime.nets.regional.neighbours import Indices
 from edgematte.runtime.nets.regional.refiner import Refined

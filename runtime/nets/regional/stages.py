@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.frame import Frame, classes_from_frame, frame_for, from_frame, to_frame
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.frame import Frame, classes_from_frame, frame_for, from_frame, to_frame
+from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.nets.regional.host import Options, RegionsHost
 from edgematte.runtime.nets.regional.neighbours import Cells, Indices
 from edgematte.runtime.nets.regional.pace import Pace
@@ -21,7 +22,6 @@ from edgematte.runtime.nets.regional.regions import (
     paste_regions,
     select_cells,
 )
-from edgematte.runtime.planes import to_input
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -3,7 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.frame import classes_from_frame, frame_for, from_frame, to_frame
+from edgematte.runtime.host.frame import classes_from_frame, frame_for, from_frame, to_frame
+from edgematte.runtime.host.steps import (
+    ALPHA,
+    PICTURE,
+    SIZE,
+    TRIMAP,
+    Array,
+    Arrays,
+    HostStep,
+    Steps,
+)
 from edgematte.runtime.nets.regional.host import RegionsHost
 from edgematte.runtime.nets.regional.neighbours import Cells, positions, with_neighbours
 from edgematte.runtime.nets.regional.regions import (
@@ -13,7 +23,6 @@ from edgematte.runtime.nets.regional.regions import (
     paste_regions,
     select_cells,
 )
-from edgematte.runtime.steps import ALPHA, PICTURE, SIZE, TRIMAP, Array, Arrays, HostStep, Steps
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.host import Size
-from edgematte.runtime.clock import Clock
-from edgematte.runtime.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.patches import Patch, Stitcher, tile_grid, walk, window
+from edgematte.runtime.host.sizes import graph_at
+from edgematte.runtime.host.trimap import UNKNOWN, keep_known
 from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
-from edgematte.runtime.patches import Patch, Stitcher, tile_grid, walk, window
-from edgematte.runtime.sizes import graph_at
-from edgematte.runtime.trimap import UNKNOWN, keep_known
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

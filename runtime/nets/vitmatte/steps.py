@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.patches import Patch, boxes, tile_grid, walk, window
+from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 from edgematte.runtime.nets.vitmatte.pipeline import (
     finished,
@@ -11,8 +13,6 @@ from edgematte.runtime.nets.vitmatte.pipeline import (
     stitcher_for,
     trimap_input,
 )
-from edgematte.runtime.patches import Patch, boxes, tile_grid, walk, window
-from edgematte.runtime.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

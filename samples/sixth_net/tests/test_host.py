@@ -12,7 +12,7 @@ from portrait_unet.host import FusedHost, LoadOptions
 from portrait_unet.pipeline import Bytes, Floats, enlarge, pipeline, reduce, sharpened, trimap_of
 
 from edgematte.errors import BundleError, OptionError
-from edgematte.runtime.clock import Clock
+from edgematte.runtime.host.clock import Clock
 
 HOST = FusedHost(size=(64, 64), edge_px=8)
 

@@ -16,7 +16,7 @@ from portrait_unet.network import PortraitUNet  # noqa: E402
 from portrait_unet.pipeline import Floats, pipeline  # noqa: E402
 from portrait_unet.training import RECIPES, losses, matting_losses, preview, semantic_loss  # noqa: E402
 
-from edgematte.runtime.clock import Clock  # noqa: E402
+from edgematte.runtime.host.clock import Clock  # noqa: E402
 
 
 def tiny() -> PortraitUNet:

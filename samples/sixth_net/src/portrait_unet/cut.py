@@ -11,7 +11,7 @@ from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.manifest import Graph, Tensor
-from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.host.resize import resize_picture
 from portrait_unet.host import FusedHost, Sizes
 
 

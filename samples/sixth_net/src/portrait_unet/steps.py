@@ -3,7 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.runtime.steps import ALPHA, PICTURE, SIZE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.steps import (
+    ALPHA,
+    PICTURE,
+    SIZE,
+    TRIMAP,
+    Array,
+    Arrays,
+    HostStep,
+    Steps,
+)
 from portrait_unet.host import FusedHost
 from portrait_unet.pipeline import Bytes, Floats, enlarge, reduce, trimap_of
 

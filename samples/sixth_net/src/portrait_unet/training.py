@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.training.data import Batch
-from edgematte.training.parts import whole_scenes
-from edgematte.training.schedule import Recipe, Stage
+from edgematte.training.pictures.data import Batch
+from edgematte.training.recipe.parts import whole_scenes
+from edgematte.training.recipe.schedule import Recipe, Stage
 from portrait_unet.network import PortraitUNet
 
 SOFT_WEIGHT = 4.0  # of pixels that are neither foreground nor background, of which there are few

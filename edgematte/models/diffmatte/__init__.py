@@ -1,0 +1,1 @@
+"""DiffMatte, with its five encoders."""

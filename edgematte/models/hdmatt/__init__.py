@@ -1,0 +1,1 @@
+"""High-Resolution Deep Image Matting."""

@@ -1,0 +1,1 @@
+"""Highly Efficient Natural Image Matting: SN, MRN, octave convolutions."""

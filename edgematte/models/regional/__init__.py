@@ -1,0 +1,1 @@
+"""Lightweight Portrait Matting via Regional Attention and Refinement."""

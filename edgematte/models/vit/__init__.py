@@ -1,0 +1,1 @@
+"""Plain vision transformers."""

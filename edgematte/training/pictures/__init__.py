@@ -1,0 +1,1 @@
+"""What networks are shown: folders, scenes, crops, made pictures."""

@@ -1,0 +1,1 @@
+"""Clips: stages that overlap, and the stream of mattes."""

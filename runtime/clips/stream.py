@@ -1,0 +1,73 @@
+"""Matting the frames of a clip: reading, graphs and what follows them overlap."""
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import PictureError
+from edgematte.runtime.capabilities import ClipSteps, Streaming, able
+from edgematte.runtime.clips.overlap import overlapped
+from edgematte.runtime.given import check_image
+from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.matte import Matte
+from edgematte.runtime.pipeline import Sourced
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class Alone:
+    """Any other pipeline: every frame alone, while the next one is read."""
+
+    def __init__(self, pipeline: Sourced) -> None:
+        """``pipeline`` matts one picture."""
+        self._pipeline = pipeline
+
+    def prepare(self, picture: Bytes) -> Bytes:
+        """Nothing to do."""
+        return picture
+
+    def infer(self, picture: Bytes) -> tuple[Floats, Bytes, Clock]:
+        """The whole pipeline."""
+        clock = Clock()
+        return *self._pipeline(picture, None, clock), clock
+
+    def finish(self, inferred: tuple[Floats, Bytes, Clock]) -> tuple[Floats, Bytes, Clock]:
+        """Nothing to do."""
+        return inferred
+
+
+def stream(
+    pipeline: Sourced, frames: Iterable[Any], *, reuse: bool = True
+) -> Generator[Matte, None, None]:
+    """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
+    inner = able(pipeline.pipeline, Streaming)
+    steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
+
+    def prepare(numbered: tuple[int, Any]) -> Any:
+        return steps.prepare(check_frame(*numbered))
+
+    with closing(overlapped(enumerate(frames), prepare, steps.infer)) as inferred:
+        for one in inferred:
+            alpha, trimap, clock = steps.finish(one)
+            yield Matte(alpha, trimap, clock.seconds, 0, clock.counts)
+
+
+def check_frame(number: int, frame: Any) -> Bytes:
+    """The frame as a uint8 (H, W, 3) array; ``number`` counts from 0.
+
+    Raises:
+        PictureError: saying which frame it is and what came instead.
+    """
+    array = np.asarray(frame)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise PictureError(
+            f"frame {number} holds values that are not finite; frames should be uint8 (H, W, 3) RGB"
+        )
+    try:
+        return check_image(array)
+    except PictureError as error:
+        raise PictureError(f"frame {number}: {error}") from None

@@ -1,0 +1,78 @@
+"""A graph ready to be called: declared tensors on one side, an engine on the other."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph, Host, Tensor
+from edgematte.runtime.engines import Engine
+from edgematte.runtime.engines.colours import Colours, colours_of
+
+Floats = NDArray[np.float32]
+
+
+class GraphCall(Protocol):
+    """What pipelines call: float32 arrays by name, in the unit range, colours as RGB."""
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        """Inputs by name -> outputs by name."""
+
+
+class RunnableGraph:
+    """Checks shapes, converts between a pipeline's RGB in [0, 1] and what the manifest declares."""
+
+    def __init__(self, graph: Graph, engine: Engine, host: Host | None = None) -> None:
+        """``graph`` is the manifest's declaration of what ``engine`` runs.
+
+        ``host`` are the parameters it was cut with; without them it takes RGB bytes / 255.
+
+        Raises:
+            BundleError: host parameters with colours that this version does not know.
+        """
+        self.graph, self.engine = graph, engine
+        self.colours = Colours() if host is None else colours_of(host)
+
+    def __call__(self, **inputs: Floats) -> dict[str, Floats]:
+        """Float32 inputs by name, unit range -> float32 outputs by name, unit range.
+
+        Raises:
+            EngineError: a wrong shape, or a result that is not finite.
+        """
+        graph = self.graph
+        if graph.dynamic_batch:
+            graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
+        given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
+        found = self.engine.run(given)
+        return {t.name: self._from_file(found, t) for t in graph.outputs}
+
+    def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
+        raw = np.asarray(found[tensor.name])
+        if raw.shape != tensor.shape:
+            raise EngineError(
+                f"graph {self.graph.name} gave {tensor.name} of shape {list(raw.shape)}; "
+                f"the manifest says {list(tensor.shape)}"
+            )
+        value: Floats = raw.astype(np.float32, copy=tensor.range == (0, 255))
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = value.sum()  # one pass; not finite if any value is not
+        if not np.isfinite(total) and not np.isfinite(value).all():
+            raise EngineError(f"graph {self.graph.name} gave values of {tensor.name} not finite")
+        if tensor.range == (0, 255):
+            value /= np.float32(255)
+        return value
+
+
+def to_file(value: Floats, tensor: Tensor, colours: Colours | None = None) -> NDArray[Any]:
+    """A unit-range float32 array -> what the file's tensor takes: its dtype, range and colours."""
+    if value.shape != tensor.shape:
+        raise EngineError(
+            f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(tensor.shape)}"
+        )
+    if colours is not None:
+        value = colours(value, tensor)
+    if tensor.range == (0, 255):
+        value = np.rint(value * np.float32(255))
+    return np.ascontiguousarray(value, np.dtype(tensor.dtype))

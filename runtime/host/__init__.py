@@ -1,0 +1,1 @@
+"""What host steps are made of: patches, frames, trimaps, resizing, and their declarations."""

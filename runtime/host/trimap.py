@@ -1,0 +1,96 @@
+"""Trimaps: estimated from class probabilities, read from a picture, turned into probabilities.
+
+A trimap is uint8 (H, W): 0 background, 128 unknown, 255 foreground. Class order of probabilities:
+background, foreground, unknown (eq. 6 of the lightweight net's paper).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.errors import PictureError
+from edgematte.runtime.host.resize import resize_planes
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
+STRIP = 256  # rows worked on at a time: memory stays that of the result
+
+
+def estimate_trimap(
+    probabilities: Floats, size: tuple[int, int], *, unknown_threshold: float, band_px: int
+) -> Bytes:
+    """Probabilities (3, h, w) -> trimap (H, W); ``size`` is (W, H) of the full picture.
+
+    A pixel is unknown where the unknown class wins or reaches ``unknown_threshold``; the unknown
+    region then grows by ``band_px`` (Chebyshev distance, pixels of the full picture). The rest is
+    foreground where that is likelier than background.
+    """
+    width, height = size
+    rows, columns = probabilities.shape[1:]
+    trimap = np.empty((height, width), np.uint8)
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        box = (0.0, top * rows / height, float(columns), bottom * rows / height)
+        background, foreground, unknown = resize_planes(probabilities, (width, bottom - top), box)
+        strip = np.where(foreground > background, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+        is_unknown = unknown >= np.minimum(unknown_threshold, np.maximum(foreground, background))
+        strip[is_unknown] = UNKNOWN
+        trimap[top:bottom] = strip
+    if band_px:
+        trimap[dilate(trimap == UNKNOWN, band_px)] = UNKNOWN
+    return trimap
+
+
+def dilate(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """Grow a mask (H, W) by a square of side ``2 * radius_px + 1``; a new array."""
+    out = mask.copy()
+    for axis in (0, 1):
+        grown = 0
+        while grown < radius_px:  # each pass may double what the last one reached
+            step = min(radius_px - grown, max(grown, 1))
+            view = np.moveaxis(out, axis, 0)
+            source = view.copy(order="K")
+            if step < len(view):
+                view[step:] |= source[:-step]
+                view[:-step] |= source[step:]
+            else:
+                view |= source.any(axis=0)
+            grown += step
+    return out
+
+
+def read_trimap(picture: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Bytes, int]:
+    """A grey picture (H, W) -> (trimap, odd pixels); ``size`` is (W, H) of the image it is for.
+
+    Bytes below 85 are background, from 170 foreground, between unknown. Pixels other than 0, 127,
+    128, 129 and 255 are counted as odd: JPEG noise, or not a trimap at all.
+
+    Raises:
+        PictureError: another shape than the image's.
+    """
+    if picture.ndim != 2 or (picture.shape[1], picture.shape[0]) != tuple(size):
+        raise PictureError(
+            f"the trimap is {'x'.join(map(str, picture.shape[1::-1]))}, its picture "
+            f"{size[0]}x{size[1]}: they must be of one size"
+        )
+    trimap = np.full(picture.shape, UNKNOWN, np.uint8)
+    trimap[picture < 85] = BACKGROUND
+    trimap[picture >= 170] = FOREGROUND
+    plain = np.zeros(256, np.bool_)
+    plain[[0, 127, 128, 129, 255]] = True
+    return trimap, int(picture.size - np.count_nonzero(plain[picture]))
+
+
+def trimap_probabilities(trimap: Bytes) -> Floats:
+    """Trimap (H, W) -> one-hot probabilities (3, H, W)."""
+    return np.stack([trimap == v for v in (BACKGROUND, FOREGROUND, UNKNOWN)]).astype(np.float32)
+
+
+def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
+    """Put exactly 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W), gives it back."""
+    for top in range(0, len(alpha), STRIP):
+        rows = slice(top, top + STRIP)
+        np.copyto(alpha[rows], 0, where=trimap[rows] == BACKGROUND)
+        np.copyto(alpha[rows], 1, where=trimap[rows] == FOREGROUND)
+    return alpha
