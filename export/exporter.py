@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,14 +19,15 @@ from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, fingerprint, load_model, random_model
 from edgematte.errors import EngineError, OptionError, ToleranceError
-from edgematte.export.capture import TorchGraph, capture
+from edgematte.export.capture import capture
 from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
+from edgematte.export.frames import frames_for, sized_graphs
 from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
 from edgematte.export.request import OPTIONS_OF, family_of, options_for, resolve
 from edgematte.export.targets import FLOATS, target_module
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest, Weights
+from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Manifest, Weights
 from edgematte.progress import Progress, silent
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
@@ -40,11 +41,14 @@ def export(
     *,
     target: str,
     precision: str | None = None,
-    size: int | tuple[int, int] = 512,
+    size: int | tuple[int, int] | str | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    padding: str = "minimal",
     graphs: str | None = None,
     patch: int | None = None,
     regions: int | None = None,
     overlap: int | None = None,
+    context: int | None = None,
     lattice: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
@@ -74,7 +78,12 @@ def export(
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
-        size: side, or (width, height), of the picture the whole-picture graph sees.
+        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by
+            default. ``picture``: that of the picture to check with, padded (vitmatte, diffmatte).
+        sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
+            gets the smallest that holds it (vitmatte, diffmatte).
+        padding: of those: ``minimal`` raises each side to the next multiple, ``authors`` both
+            sides to a larger one where one is no multiple, as the published code does.
         graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
             trimap) or ``split`` (any resolution). Of diffmatte: ``whole``, or ``tiles``, where only
             tiles with unknown pixels are denoised.
@@ -83,6 +92,8 @@ def export(
         regions: cells that one call of a graph refines, regions cut; 512 by default.
         overlap: pixels that neighbouring tiles share, tiles cut; 128 by default, at most half a
             tile. Of diffmatte: the margin of a tile at each of its borders; 16 by default.
+        context: of diffmatte: pixels that frames of a picture share which is larger than the
+            graphs; 128 by default. 0 reduces such pictures instead.
         lattice: step of grid sampling in ViTMatte's global attention, for less memory; 1 by
             default: none.
         weights: a checkpoint; by default the weights that ship with edgematte.
@@ -116,13 +127,20 @@ def export(
         ExportError: the graph cannot be captured or converted.
     """
     name = model if isinstance(model, str) else family_of(model).name
+    options = options_for(target, precision, opset, min_ios, io, alpha_bits, ort, dynamic_batch)
     request = resolve(
         family(name),
         target,
-        options_for(target, precision, opset, min_ios, io, alpha_bits, ort, dynamic_batch),
-        (size, size) if isinstance(size, int) else size,
+        options,
+        frames_for(family(name), size, sizes, padding, picture, options.precision),
         graphs,
-        {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
+        {
+            "patch": patch,
+            "regions": regions,
+            "overlap": overlap,
+            "lattice": lattice,
+            "context": context,
+        },
         Path(output) if output else None,
     )
     stage = stage_for(request.family, cascade, band_px)
@@ -136,10 +154,10 @@ def export(
     else:
         network, source = load_model(request.family, Path(weights) if weights else None)
     cut = importlib.import_module(request.family.cut_module)
-    host: Host = cut.host(request.cut, request.size, **request.sizes)
+    host = request.frames.host(cut, request.cut, request.sizes)
     if hasattr(cut, "complete"):
         host = cut.complete(host, network)
-    sources: list[TorchGraph] = cut.graphs(network, host)
+    sources = sized_graphs(cut, network, host)
     if dynamic_batch:
         sources = [replace(s, graph=replace(s.graph, dynamic_batch=True)) for s in sources]
     if stage is not None:
@@ -147,7 +165,7 @@ def export(
     progress("capturing the graphs")
     passes = passes_for(target, request.options.precision, phone=request.options.ort)
     captures = [capture(s, passes) for s in sources]
-    options = dataclasses.asdict(request.options)
+    stated = dataclasses.asdict(request.options)
     manifest = Manifest(
         FORMAT,
         name,
@@ -158,7 +176,7 @@ def export(
         tuple(c.graph for c in captures),
         source,
         {**writer.tools(), "edgematte": version("edgematte")},
-        {k: str(v) for k, v in options.items() if k in OPTIONS_OF[target]},
+        {k: str(v) for k, v in stated.items() if k in OPTIONS_OF[target]},
         trimap_stage=stage,
     )
     trimap = None
@@ -176,6 +194,8 @@ def export(
                 )
                 for c in captures
             )
+            if request.frames.sizes[1:] and hasattr(writer, "share"):
+                writer.share(folder, written)
             manifest = replace(manifest, graphs=written)
         else:
             from edgematte.calibration.quantize import Calibration, write_quantized

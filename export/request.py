@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from edgematte.errors import OptionError
+from edgematte.export.frames import Frames
 from edgematte.export.targets import FLOATS, TARGETS, Options
 from edgematte.registry import FAMILIES, Family
 
@@ -27,7 +28,7 @@ class Request:
     family: Family
     target: str
     options: Options
-    size: tuple[int, int]
+    frames: Frames
     cut: str
     sizes: dict[str, int]  # of the cut's graphs: patch, regions
     output: Path
@@ -66,7 +67,7 @@ def resolve(
     chosen: Family,
     target: str,
     options: Options,
-    size: tuple[int, int],
+    frames: Frames,
     cut: str | None,
     sizes: dict[str, int | None],
     output: Path | None,
@@ -90,8 +91,10 @@ def resolve(
             raise OptionError(f"--{name} has no meaning for {chosen.name}")
     given = {name: value for name, value in sizes.items() if value is not None}
     resolved: dict[str, int] = module.SIZES | given
-    if min(resolved.values()) < 1:
+    if min(n for name, n in resolved.items() if name != "context") < 1:
         raise OptionError(f"{resolved}: at least 1")
+    if resolved.get("context", 0) < 0:
+        raise OptionError(f"--context {resolved['context']}: at least 0, for reducing the picture")
     if options.opset < 18:
         raise OptionError(f"--opset {options.opset} is too old: 18 or later")
     for name in ("io", "alpha_bits", "min_ios", "ort"):
@@ -99,10 +102,11 @@ def resolve(
             raise OptionError(f"--{name.replace('_', '-')} has no meaning for {target}")
     if options.dynamic_batch:
         _check_batch(chosen, target, options, cut, getattr(module, "BATCHED", ()))
-    for side in (*size, *(n for name, n in resolved.items() if name == "patch")):
+    sides = (side for size in frames.sizes for side in size)
+    for side in (*sides, *(n for name, n in resolved.items() if name == "patch")):
         check_multiple(side, chosen.multiple)
     default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
-    return Request(chosen, target, options, size, cut, resolved, output or default)
+    return Request(chosen, target, options, frames, cut, resolved, output or default)
 
 
 def _check_batch(

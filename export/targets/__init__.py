@@ -26,6 +26,9 @@ class Options:
     dynamic_batch: bool = False  # ONNX: graphs that take any number of tiles at once
 
 
+SHARED = "weights.bin"
+"""File of the weights that several graphs of one bundle hold, where the target has such."""
+
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
 
