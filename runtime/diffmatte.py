@@ -1,4 +1,4 @@
-"""Host side of DiffMatte: encode once, then denoise step by step, whole or on tiles."""
+"""Host side of DiffMatte: encode once, then denoise step by step, whole, on frames or on tiles."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
