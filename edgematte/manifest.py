@@ -66,7 +66,7 @@ class Host:
     """Everything the host side needs to know; lengths in pixels."""
 
     cut: str  # fused: one graph; split: segment, then refine on patches; regions: on 8x8 cells
-    size: tuple[int, int]  # (width, height) of the whole reduced picture
+    size: tuple[int, int]  # (width, height) of what the graphs see; of several the largest
     channel_order: str = "RGB"  # of the graphs' colours: RGB or BGR
     scale: float = 1 / 255  # picture bytes -> graph input; above 0, 1 at the most
     resize: str = "triangle filter, antialiased when reducing (Pillow BILINEAR), rounded to bytes"
@@ -90,6 +90,9 @@ class Host:
     clamp_foreground: bool | None = None  # alpha is 1 where the trimap is foreground
     keep_known: bool | None = None  # known pixels are 0 or 1 as the trimap says; None: as exported
     speck_share: float | None = None  # of the picture: smaller islands and holes are noise
+    sizes: tuple[tuple[int, int], ...] | None = None  # of the graphs, where there are several
+    pad_both: int | None = None  # both sides grow to its next multiple unless both are multiples
+    context: int | None = None  # width shared by frames of a larger picture; None: it is reduced
 
 
 @dataclass(frozen=True)

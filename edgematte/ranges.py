@@ -108,9 +108,12 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "colour": Range(0, 255),  # of a background, a channel
     # of an export
     "size": SIDE,
+    "sizes": SIDE,  # every side of each
+    "padding": ("minimal", "authors"),
     "patch": SIDE,
     "regions": COUNT,
     "overlap": SIDE,
+    "context": Range(0, 16384, "pixels"),
     "lattice": Range(1, 64),
     "band_px": Range(0, unit="pixels"),
     "calibration_limit": Range(2, unit="pictures"),

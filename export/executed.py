@@ -37,7 +37,7 @@ def _onnxruntime(file: Path, graph: Graph) -> Counter[str]:
         options = session_options(graph)
         options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
         onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        nodes = onnx.load(options.optimized_model_filepath).graph.node
+        nodes = onnx.load(options.optimized_model_filepath, load_external_data=False).graph.node
         return Counter(node.op_type for node in nodes)
 
 

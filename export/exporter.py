@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +20,9 @@ from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of, load_model, module_weights, random_model
 from edgematte.errors import EngineError, ToleranceError
 from edgematte.export import destination
-from edgematte.export.capture import TorchGraph, capture
+from edgematte.export.capture import capture
 from edgematte.export.cuts.trimap_stage import stage_for, stage_graph
+from edgematte.export.frames import frames_for, sized_graphs
 from edgematte.export.passes import passes_for
 from edgematte.export.record import record
 from edgematte.export.report import write_report
@@ -34,7 +35,7 @@ from edgematte.export.request import (
     resolve,
 )
 from edgematte.export.targets import FLOATS, target_module
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Host, Manifest
+from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Manifest
 from edgematte.progress import Progress, silent
 from edgematte.registry import family
 from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
@@ -48,11 +49,14 @@ def export(
     *,
     target: str,
     precision: str | None = None,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, int] | str | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    padding: str | None = None,
     graphs: str | None = None,
     patch: int | None = None,
     regions: int | None = None,
     overlap: int | None = None,
+    context: int | None = None,
     lattice: int | None = None,
     weights: Path | str | None = None,
     random_weights: bool = False,
@@ -85,7 +89,13 @@ def export(
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
-        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by default.
+        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by
+            default. ``picture``: that of the picture to check with, padded (vitmatte, diffmatte).
+        sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
+            gets the smallest that holds it (vitmatte, diffmatte).
+        padding: of those: ``minimal`` (the default) raises each side to the next multiple,
+            ``authors`` both sides to a larger one where one is no multiple, as the published code
+            does.
         graphs: the cut; by default the model's first. Of lightweight: ``fused`` (image -> alpha,
             trimap) or ``split`` (any resolution). Of diffmatte: ``whole``, or ``tiles``, where only
             tiles with unknown pixels are denoised.
@@ -94,6 +104,8 @@ def export(
         regions: cells that one call of a graph refines, regions cut; 512 by default.
         overlap: pixels that neighbouring tiles share, tiles cut; 128 by default, at most half a
             tile. Of diffmatte: the margin of a tile at each of its borders; 16 by default.
+        context: of diffmatte: pixels that frames of a picture share which is larger than the
+            graphs; 128 by default. 0 reduces such pictures instead.
         lattice: step of grid sampling in ViTMatte's global attention, for less memory; 1 by
             default: none.
         weights: a checkpoint; by default the weights that ship with edgematte.
@@ -132,13 +144,20 @@ def export(
     name = model if isinstance(model, str) else family_of(model).name
     asked = {"opset": opset, "min_ios": min_ios, "io": io, "alpha_bits": alpha_bits}
     asked |= {"ort": ort, "dynamic_batch": dynamic_batch}
+    options = options_for(target, precision, asked)
     request = resolve(
         family(name),
         target,
-        options_for(target, precision, asked),
-        (size, size) if isinstance(size, int) else size,
+        options,
+        frames_for(family(name), size, sizes, padding, picture, options.precision),
         graphs,
-        {"patch": patch, "regions": regions, "overlap": overlap, "lattice": lattice},
+        {
+            "patch": patch,
+            "regions": regions,
+            "overlap": overlap,
+            "lattice": lattice,
+            "context": context,
+        },
         Path(output) if output else None,
     )
     quantizing: dict[str, object] = {
@@ -161,10 +180,10 @@ def export(
     if not random_weights:
         progress(f"weights: {source.source}")
     cut = importlib.import_module(request.family.cut_module)
-    host: Host = cut.host(request.cut, request.size, **request.sizes)
+    host = request.frames.host(cut, request.cut, request.sizes)
     if hasattr(cut, "complete"):
         host = cut.complete(host, network)
-    sources: list[TorchGraph] = cut.graphs(network, host)
+    sources = sized_graphs(cut, network, host)
     if dynamic_batch:
         sources = [replace(s, graph=replace(s.graph, dynamic_batch=True)) for s in sources]
     if stage is not None:
@@ -172,7 +191,7 @@ def export(
     progress("capturing the graphs")
     passes = passes_for(target, request.options.precision, phone=request.options.ort)
     captures = [capture(s, passes) for s in sources]
-    options = dataclasses.asdict(request.options)
+    stated = dataclasses.asdict(request.options)
     manifest = Manifest(
         FORMAT,
         name,
@@ -183,7 +202,7 @@ def export(
         tuple(c.graph for c in captures),
         source,
         {**writer.tools(), "edgematte": version("edgematte")},
-        {k: str(v) for k, v in options.items() if k in OPTIONS_OF[target]},
+        {k: str(v) for k, v in stated.items() if k in OPTIONS_OF[target]},
         trimap_stage=stage,
     )
     trimap = None
@@ -202,6 +221,8 @@ def export(
                 )
                 for c in captures
             )
+            if request.frames.sizes[1:] and hasattr(writer, "share"):
+                writer.share(folder, written)
             manifest = replace(manifest, graphs=written)
         else:
             from edgematte.calibration.quantize import Calibration, write_quantized

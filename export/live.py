@@ -7,6 +7,7 @@ from edgematte.check.goldens import Goldens, read
 from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
 from edgematte.export.cuts.trimap_stage import stage_graph
+from edgematte.export.frames import sized_graphs
 from edgematte.export.record import record
 from edgematte.manifest import Difference
 from edgematte.registry import family
@@ -27,7 +28,7 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
             f"the bundle's model has options {manifest.config}, the weights' {config_of(model)}"
         )
     cut = importlib.import_module(chosen.cut_module)
-    graphs = cut.graphs(model, manifest.host)
+    graphs = sized_graphs(cut, model, manifest.host)
     stage = manifest.trimap_stage
     if stage is not None:
         graphs = [*graphs, stage_graph(stage)]

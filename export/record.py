@@ -27,7 +27,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.manifest import Difference, Host, Tensor
 from edgematte.registry import Family
-from edgematte.runtime.cascade import estimator_for, pipeline_for
+from edgematte.runtime.cascade import STAGE, estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import Step
 from edgematte.runtime.resize import resize_picture
@@ -78,8 +78,9 @@ def record(
     for call in calls.values():
         call.remember = False
     records = {name: _graph_record(call, seen[name], picture) for name, call in calls.items()}
-    first = next(iter(calls))
-    if not seen[first]:
+    own = (name for name in calls if name != STAGE)
+    first = next((name for name in own if seen[name]), None)
+    if first is None:
         raise ExportError(
             "the check's picture has no unknown pixel, so that no graph would be checked: give "
             "another with --picture"

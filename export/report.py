@@ -1,5 +1,6 @@
 """REPORT.md: what a person reads of an export, with a picture."""
 
+import importlib
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ from PIL import Image
 
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
+from edgematte.export.targets import SHARED
 from edgematte.manifest import Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
-from edgematte.runtime.patches import patch_grid, walk
+from edgematte.registry import family
 from edgematte.runtime.trimap import UNKNOWN
 
 PICTURE = "report.png"
@@ -56,6 +58,8 @@ def write_report(
             f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
             f"| {graph.macs / 1e9:.3f} G |"
         )
+    if (shared := folder / SHARED).exists():
+        lines += ["", f"Weights that graphs share: {SHARED}, {shared.stat().st_size:,} bytes."]
     lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]
@@ -93,20 +97,21 @@ def accuracy_table(accuracy: Accuracy) -> list[str]:
 
 def seam_lines(manifest: Manifest, goldens: Goldens) -> list[str]:
     """Markdown lines: whether the borders of patches show, where there are any."""
-    side, overlap = manifest.host.patch, manifest.host.overlap
-    if side is None or overlap is None:
+    host_module = importlib.import_module(family(manifest.model).host_module)
+    if not hasattr(host_module, "patches_of"):
         return []
-    size = goldens.picture.shape[1], goldens.picture.shape[0]
-    patches = list(walk(patch_grid(size, side, overlap)))
+    patches = host_module.patches_of(manifest.host, goldens.trimap)
     if len(patches) < 2:
         return []
     score = seam_score(goldens.alpha, patches, goldens.trimap == UNKNOWN)
+    sizes = sorted({(p.side, p.height) for p in patches})
+    shown = " and ".join(f"{width}x{height}" for width, height in sizes)
     return [
         "## Seams",
         "",
-        f"Gradient energy of alpha across the borders of {len(patches)} patches of {side} pixels "
-        f"that share {overlap}, over that inside, in the unknown region: {score:.2f} (about 1 "
-        f"where no border shows, visible from {VISIBLE:g}).",
+        f"Gradient energy of alpha across the borders of {len(patches)} patches of {shown} "
+        f"pixels, over that inside, in the unknown region: {score:.2f} (about 1 where no border "
+        f"shows, visible from {VISIBLE:g}).",
         "",
     ]
 

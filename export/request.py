@@ -9,8 +9,9 @@ from typing import Any
 from torch import nn
 
 from edgematte.errors import OptionError
+from edgematte.export.frames import Frames
 from edgematte.export.targets import FLOATS, TARGETS, Options
-from edgematte.ranges import SIDE, check, check_options
+from edgematte.ranges import check_options
 from edgematte.registry import FAMILIES, Family
 
 SUFFIX = ".edgematte"
@@ -22,9 +23,6 @@ OPTIONS_OF = {
 }
 """The options that mean something to a target; they are kept in the manifest."""
 
-DEFAULT_SIZE = (512, 512)
-"""Width and height of the picture that a graph sees."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -33,7 +31,7 @@ class Request:
     family: Family
     target: str
     options: Options
-    size: tuple[int, int]
+    frames: Frames
     cut: str
     sizes: dict[str, int]  # of the cut's graphs: patch, regions
     output: Path
@@ -155,7 +153,7 @@ def resolve(
     chosen: Family,
     target: str,
     options: Options,
-    size: tuple[int, int] | None,
+    frames: Frames,
     cut: str | None,
     sizes: dict[str, int | None],
     output: Path | None,
@@ -171,7 +169,7 @@ def resolve(
         raise OptionError(f"{chosen.name} has no cut {cut!r}; there are: {', '.join(module.CUTS)}")
     given = {name: value for name, value in sizes.items() if value is not None}
     unused = getattr(module, "UNUSED", {}).get(cut, ())
-    for name in (*given, *(() if size is None else ("size",))):
+    for name in (*given, *(("size",) if frames.given else ())):
         if name in unused or (name != "size" and name not in module.SIZES):
             has = [f"--{n}" for n in ("size", *module.SIZES) if n not in unused]
             raise OptionError(
@@ -179,18 +177,16 @@ def resolve(
                 f"{', '.join(has) or 'no sizes'}; leave it out"
             )
     resolved: dict[str, int] = module.SIZES | given
-    size = size or DEFAULT_SIZE
-    for side in size:
-        check("size", side, SIDE)
     check_options(**given)
     if hasattr(module, "check_sizes"):
-        module.check_sizes(size, given)
+        module.check_sizes(frames.sizes[-1], given)
     if options.dynamic_batch:
         _check_batch(chosen, target, options, cut, getattr(module, "BATCHED", ()))
-    for side in (*size, *(n for name, n in resolved.items() if name == "patch")):
+    sides = (side for size in frames.sizes for side in size)
+    for side in (*sides, *(n for name, n in resolved.items() if name == "patch")):
         check_multiple(side, chosen.multiple)
     default = Path(f"{chosen.name}-{target}-{options.precision}{SUFFIX}")
-    return Request(chosen, target, options, size, cut, resolved, output or default)
+    return Request(chosen, target, options, frames, cut, resolved, output or default)
 
 
 def _check_batch(

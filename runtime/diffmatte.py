@@ -1,33 +1,35 @@
-"""Host side of DiffMatte: encode once, then denoise step by step, whole or on tiles."""
+"""Host side of DiffMatte: encode once, then denoise step by step, whole, on frames or on tiles."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError
 from edgematte.manifest import Host
+from edgematte.runtime import diffmatte_frames as framing
 from edgematte.runtime import diffmatte_steps as host_side
 from edgematte.runtime.clock import Clock
+from edgematte.runtime.diffmatte_frames import patches_of
+from edgematte.runtime.diffmatte_records import host_steps
 from edgematte.runtime.diffusion import Step as Interval
 from edgematte.runtime.diffusion import advance, check_steps, clamped, schedule, standardised
-from edgematte.runtime.frame import Frame, frame_for
+from edgematte.runtime.frame import Frame
 from edgematte.runtime.graph import GraphCall
 from edgematte.runtime.noise import check_seed, noise
-from edgematte.runtime.patches import Patch
-from edgematte.runtime.pipeline import Step
+from edgematte.runtime.patches import Patch, window
 from edgematte.runtime.resize import resize_picture
+from edgematte.runtime.sizes import Size, graph_at, host_at, size_for, sizes_of
 from edgematte.runtime.trimap import FOREGROUND, UNKNOWN
 
+__all__ = ["Diffusion", "Sized", "host_steps", "patches_of", "pipeline"]
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 GRAPHS = ("encode", "denoise")
 
 
-def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> "Diffusion":
+def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> "Diffusion | Sized":
     """The pipeline over the graphs of a bundle.
 
     Raises:
@@ -38,24 +40,47 @@ def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> "Diffusion":
     assert host.steps is not None and host.seed is not None
     check_steps(host.steps)
     check_seed(host.seed)
-    if missing := [name for name in GRAPHS if name not in graphs]:
-        raise BundleError(f"the {host.cut} cut needs a graph {missing[0]!r}; the bundle has none")
-    return Diffusion(host, graphs)
+    made = {
+        size: Diffusion(
+            host_at(host, size),
+            {name: graph_at(graphs, name, size, host.cut) for name in GRAPHS},
+        )
+        for size in sizes_of(host)
+    }
+    return Sized(host, made) if host.sizes else made[host.size]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one frame of the graphs holds of a picture."""
+
+    place: Patch
+    trimap: Bytes  # (h, w), at the frame's top left
+    feature: Floats
+    tiles: list[Patch] | None  # of the frame; None: all of it at once
+    condition: Floats | None  # (1, 7, height, width) where it is the only one; see Scene
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What stays the same over the steps."""
+    """What stays the same over the steps.
+
+    A single frame keeps its condition from step to step; of several it is made again in each, so
+    that memory does not grow by seven planes a frame.
+    """
 
     frame: Frame
+    picture: Bytes  # (h, w, 3), as the graphs see it
     trimap: Bytes  # (h, w), as the graphs see it
-    condition: Floats  # (1, 7, height, width); plane 6, the noisy matte, is zero
-    feature: Floats
-    tiles: list[Patch] | None  # of the frame; None: all of it at once
+    places: list[Patch]  # of all frames
+    parts: list[Part]  # the frames that the graphs run on: those with unknown pixels
 
 
 class Diffusion:
-    """Encoder once, denoiser in every step."""
+    """Encoder once, denoiser in every step; of larger pictures on overlapping frames.
+
+    Frames share the noise and are blended after every step, so that they go on from one matte.
+    """
 
     def __init__(self, host: Host, graphs: Mapping[str, GraphCall]) -> None:
         """``graphs``: ``encode``, image and trimap -> feature; ``denoise``: feature, condition and
@@ -99,9 +124,8 @@ class Diffusion:
         before = np.full(np.count_nonzero(unknown), np.inf, np.float32)
         for interval in schedule(host.steps):
             with clock("host.scale"):
-                condition = scene.condition.copy()
-                condition[0, 6, :height, :width] = standardised(noisy)
-            matte = clamped(self._denoise(scene, condition, interval, clock))
+                seen = standardised(noisy)
+            matte = clamped(self._denoise(scene, seen, interval, clock))
             yield scene, matte
             now = matte[unknown]
             moved = np.abs(now - before) if len(now) else np.full(1, np.inf)
@@ -126,87 +150,88 @@ class Diffusion:
     def _scene(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Scene:
         host = self.host
         with clock("host.frame"):
-            frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
+            frame = framing.used_frame((picture.shape[1], picture.shape[0]), host)
             framed = resize_picture(picture, frame.used)
             small = host_side.reduced_trimap(trimap, frame.used)
-            image, planes = host_side.encoder_inputs(framed, small, host.size)
-            condition = host_side.condition(framed, small, host.size)
+            places = framing.frames(small, host)
+        single = len(places) == 1
+        parts = [
+            self._part(framed, small, place, clock, keep=single)
+            for place in places
+            if single or framing.runs(host, small, place)
+        ]
+        return Scene(frame, framed, small, places, parts)
+
+    def _part(
+        self, picture: Bytes, trimap: Bytes, place: Patch, clock: Clock, *, keep: bool
+    ) -> Part:
+        host = self.host
+        inside = window(trimap, place)
+        with clock("host.frame"):
+            shown = window(picture, place)
+            image, planes = host_side.encoder_inputs(shown, inside, host.size)
+            condition = host_side.condition(shown, inside, host.size) if keep else None
         with clock("graph.encode"):
             feature = self.graphs["encode"](image=image, trimap=planes)["feature"]
         tiles = None
         if host.cut == "tiles":
             with clock("host.tiles"):
-                tiles = host_side.unknown_tiles(small, host)
-        return Scene(frame, small, condition, feature, tiles)
+                tiles = host_side.unknown_tiles(inside, host)
+        return Part(place, inside, feature, tiles, condition)
 
-    def _denoise(self, scene: Scene, condition: Floats, interval: Interval, clock: Clock) -> Floats:
-        """x_0 (h, w)."""
+    def _denoise(self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock) -> Floats:
+        """x_0 (h, w), from the noisy matte (h, w) over its deviation."""
+        found: dict[Patch, Floats] = {}
+        for part in scene.parts:
+            with clock("host.scale"):
+                if part.condition is not None:
+                    condition = part.condition.copy()
+                else:
+                    shown = window(scene.picture, part.place)
+                    condition = host_side.condition(shown, part.trimap, self.host.size)
+                height, width = part.trimap.shape
+                condition[0, 6, :height, :width] = window(noisy, part.place)
+            found[part.place] = self._denoise_part(part, condition, interval, clock)
+        if len(scene.places) == 1:
+            return found[scene.places[0]]
+        with clock("host.join"):
+            mattes = [found.get(place) for place in scene.places]
+            return framing.joined(scene.places, mattes, scene.trimap, self.host)
+
+    def _denoise_part(
+        self, part: Part, condition: Floats, interval: Interval, clock: Clock
+    ) -> Floats:
+        """x_0 (h, w) of a frame."""
         time = np.array([interval.time], np.float32)
-        height, width = scene.trimap.shape
-        if scene.tiles is None:
+        height, width = part.trimap.shape
+        if part.tiles is None:
             with clock("graph.denoise"):
-                found = self.graphs["denoise"](
-                    feature=scene.feature, condition=condition, time=time
-                )
+                found = self.graphs["denoise"](feature=part.feature, condition=condition, time=time)
             return found["matte"][0, 0, :height, :width]
         mattes = []
-        for tile in scene.tiles:
+        for tile in part.tiles:
             with clock("host.crop"):
-                inputs = host_side.tile_inputs(scene.feature, condition, tile, self.host)
+                inputs = host_side.tile_inputs(part.feature, condition, tile, self.host)
             with clock("graph.denoise"):
                 mattes.append(self.graphs["denoise"](**inputs, time=time)["matte"][0, 0])
         with clock("host.stitch"):
-            return host_side.stitched(scene.tiles, mattes, scene.trimap, self.host)
+            return host_side.stitched(part.tiles, mattes, part.trimap, self.host)
 
 
-def host_steps(host: Host) -> dict[str, Step]:
-    """Every host step as a function of named arrays, for golden records and ports of the host.
+class Sized:
+    """Diffusions of several sizes: every picture gets the smallest that holds it."""
 
-    ``noisy`` and ``mattes`` are bytes here: (value - 128) / 64.
-    """
-    host_side.check_host(host)
-    assert host.steps is not None and host.seed is not None
-    seed = host.seed
-    intervals = schedule(host.steps)
+    def __init__(self, host: Host, diffusions: Mapping[Size, Diffusion]) -> None:
+        """``diffusions`` has one of each of the host's sizes."""
+        self.host, self.diffusions = host, diffusions
 
-    def frame(picture: Bytes, trimap: Bytes) -> dict[str, NDArray[Any]]:
-        used = frame_for((picture.shape[1], picture.shape[0]), host.size).used
-        small = host_side.reduced_trimap(trimap, used)
-        return {"framed": resize_picture(picture, used), "framed_trimap": small}
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`edgematte.runtime.pipeline.Pipeline`; a trimap is needed."""
+        return self._for(picture)(picture, trimap, clock)
 
-    def draw(framed_trimap: Bytes) -> dict[str, NDArray[Any]]:
-        return {"noise": noise(seed, *framed_trimap.shape)}
+    def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
+        """See :meth:`Diffusion.steps`."""
+        return self._for(picture).steps(picture, trimap, clock)
 
-    def condition(framed: Bytes, framed_trimap: Bytes, noisy: Bytes) -> dict[str, NDArray[Any]]:
-        planes = host_side.condition(framed, framed_trimap, host.size)
-        height, width = framed_trimap.shape
-        planes[0, 6, :height, :width] = standardised(_signed(noisy))
-        return {"condition": planes[0]}
-
-    def step(noisy: Bytes, matte: Bytes) -> dict[str, NDArray[Any]]:
-        middle = intervals[len(intervals) // 2]
-        return {"advanced": advance(_signed(noisy), _signed(matte), middle)}
-
-    def finish(matte: Bytes, trimap: Bytes) -> dict[str, NDArray[Any]]:
-        where = frame_for((trimap.shape[1], trimap.shape[0]), host.size)
-        return {"alpha": host_side.alpha_of(_signed(matte), trimap, where, host)}
-
-    def tiles(framed_trimap: Bytes) -> dict[str, NDArray[Any]]:
-        found = host_side.unknown_tiles(framed_trimap, host)
-        places = [(t.left, t.top, t.side) for t in found]
-        return {"tiles": np.array(places, np.int32).reshape(-1, 3)}
-
-    def stitch(
-        tiles: NDArray[np.int32], mattes: Bytes, framed_trimap: Bytes
-    ) -> dict[str, NDArray[Any]]:
-        places = [Patch(*(int(n) for n in row)) for row in tiles]
-        found = host_side.stitched(places, list(_signed(mattes)), framed_trimap, host)
-        return {"stitched": found}
-
-    steps: dict[str, Step] = {"frame": frame, "noise": draw, "condition": condition}
-    steps |= {"advance": step, "finish": finish}
-    return steps if host.cut == "whole" else steps | {"tiles": tiles, "stitch": stitch}
-
-
-def _signed(recorded: Bytes) -> Floats:
-    return (recorded.astype(np.float32) - np.float32(128)) / np.float32(64)
+    def _for(self, picture: Bytes) -> Diffusion:
+        return self.diffusions[size_for(self.host, (picture.shape[1], picture.shape[0]))]

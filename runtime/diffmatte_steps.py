@@ -11,6 +11,7 @@ from edgematte.runtime.diffusion import clamped
 from edgematte.runtime.frame import Frame, from_frame
 from edgematte.runtime.patches import Patch, blend_window
 from edgematte.runtime.resize import resize_planes
+from edgematte.runtime.sizes import check_sizes, sizes_of
 from edgematte.runtime.tiles import cover
 from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
@@ -126,10 +127,15 @@ def stitched(tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, ho
         total[part] += window * matte
         weight[part] += window
     total, weight = (plane[: trimap.shape[0], : trimap.shape[1]] for plane in (total, weight))
-    known = np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))
+    known = known_matte(trimap)
     inside = weight > 0
     np.divide(total, weight, out=known, where=inside)
     return known
+
+
+def known_matte(trimap: Bytes) -> Floats:
+    """x_0 (h, w) by the trimap alone: 1 where it is foreground, -1 elsewhere."""
+    return np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))
 
 
 def check_host(host: Host) -> None:
@@ -142,8 +148,12 @@ def check_host(host: Host) -> None:
         raise BundleError(f"unknown cut {host.cut!r}; there are: whole, tiles")
     if host.feature_px not in (16, 32) or host.clamp_foreground is None:
         raise BundleError("the host needs feature_px, 16 or 32, and clamp_foreground")
-    if min(host.size) < 1 or any(side % host.feature_px for side in host.size):
-        raise BundleError(f"size {list(host.size)}: multiples of {host.feature_px}")
+    for size in (host.size, *sizes_of(host)):
+        if min(size) < 1 or any(side % host.feature_px for side in size):
+            raise BundleError(f"size {list(size)}: multiples of {host.feature_px}")
+    check_sizes(host)
+    if host.context is not None and not 0 <= host.context < min(host.size):
+        raise BundleError(f"context {host.context}: less than the frame, {list(host.size)}")
     if host.steps is None or host.seed is None:
         raise BundleError("the host needs steps and seed")
     if host.stop_below is not None and not 0 <= host.stop_below <= 1:
@@ -151,7 +161,7 @@ def check_host(host: Host) -> None:
     if host.cut == "whole":
         return
     side, margin = host.patch or 0, -1 if host.overlap is None else host.overlap
-    if side % host.feature_px or not 0 < side <= min(host.size):
+    if side % host.feature_px or not 0 < side <= min(min(s) for s in sizes_of(host)):
         raise BundleError(f"patch {side}: a multiple of {host.feature_px}, at most the frame's")
     if margin < 0 or 2 * margin + host.feature_px > side:
         raise BundleError(f"overlap {margin}: of a patch of {side} less than a half must be margin")

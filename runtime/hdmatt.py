@@ -82,7 +82,7 @@ class Patches:
         """
         side, overlap = _sides(self.host)
         size = picture.shape[1], picture.shape[0]
-        patches = list(walk(patch_grid(size, side, overlap)))
+        patches = patches_of(self.host, trimap)
         with clock("host.trimap"):
             unknown = has_unknown(trimap, patches)
         clock.counts["patches"] = len(patches)
@@ -121,10 +121,9 @@ class Patches:
         Raises:
             OptionError: the pixel is not unknown, or there are no contexts.
         """
-        side, overlap = _sides(self.host)
         if not self.host.k:
             raise OptionError("this bundle's patches see no other patches: nothing to explain")
-        patches = list(walk(patch_grid((picture.shape[1], picture.shape[0]), side, overlap)))
+        patches = patches_of(self.host, trimap)
         pixel = pixel_to_explain(trimap, patches) if pixel is None else pixel
         number = patch_of(pixel, trimap, patches)
         graphs, limit = self.graphs, self.memory_mb
@@ -150,13 +149,19 @@ def with_known(alpha: Floats, trimap: Bytes) -> Floats:
     return alpha
 
 
+def patches_of(host: Host, trimap: Bytes) -> list[Patch]:
+    """The patches that a picture's alpha is stitched from; ``trimap`` (H, W) is the picture's."""
+    side, overlap = _sides(host)
+    return list(walk(patch_grid((trimap.shape[1], trimap.shape[0]), side, overlap)))
+
+
 def host_steps(host: Host) -> dict[str, Step]:
     """Every host step as a function of named arrays, for golden records and ports of the host."""
     _check(host)
     side, overlap = _sides(host)
 
     def patches(trimap: Bytes) -> dict[str, NDArray[Any]]:
-        grid = list(walk(patch_grid((trimap.shape[1], trimap.shape[0]), side, overlap)))
+        grid = patches_of(host, trimap)
         boxes = np.array([(p.left, p.top, p.side) for p in grid], np.int32)
         found: dict[str, NDArray[Any]] = {"patches": boxes, "refined": has_unknown(trimap, grid)}
         if host.k:

@@ -85,7 +85,7 @@ class Split:
                 trimap = _estimate(host, probabilities, size)
         side, overlap = _patch(host)
         stitcher = Stitcher(size, side, overlap)
-        for patch in walk(patch_grid(size, side, overlap)):
+        for patch in patches_of(host, trimap):
             known = _window(trimap, patch)
             if not (known == UNKNOWN).any():
                 with clock("host.stitch"):
@@ -144,6 +144,14 @@ def probability_patch(
     return planes[:, (rows - top)[:, None], columns - left]
 
 
+def patches_of(host: Host, trimap: Bytes) -> list[Patch]:
+    """The patches that a picture's alpha is stitched from; ``trimap`` (H, W) is the picture's."""
+    if host.cut == "fused":
+        return []
+    side, overlap = _patch(host)
+    return list(walk(patch_grid((trimap.shape[1], trimap.shape[0]), side, overlap)))
+
+
 def host_steps(host: Host) -> dict[str, Step]:
     """Every host step as a function of named arrays, for golden records and ports of the host."""
 
@@ -162,7 +170,7 @@ def host_steps(host: Host) -> dict[str, Step]:
     side, overlap = _patch(host)
 
     def patches(trimap: Bytes) -> dict[str, NDArray[Any]]:
-        grid = list(walk(patch_grid((trimap.shape[1], trimap.shape[0]), side, overlap)))
+        grid = patches_of(host, trimap)
         refined = [bool((_window(trimap, p) == UNKNOWN).any()) for p in grid]
         boxes = np.array([(p.left, p.top, p.side) for p in grid], np.int32)
         return {"patches": boxes, "refined": np.array(refined)}

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ def _starts(length: int, side: int, overlap: int) -> list[int]:
     stride = side - overlap
     count = max(1, -(-(length - overlap) // stride))
     return [i * stride for i in range(count)]
+
+
+def window(array: NDArray[Scalar], patch: Patch) -> NDArray[Scalar]:
+    """The part of (H, W, ...) that a patch covers; less than it where the picture ends."""
+    return array[patch.top : patch.top + patch.height, patch.left : patch.left + patch.side]
 
 
 def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:

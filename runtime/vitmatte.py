@@ -10,8 +10,17 @@ from edgematte.errors import BundleError
 from edgematte.manifest import Host
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.graph import GraphCall
-from edgematte.runtime.patches import Patch, Stitcher, tile_grid, walk
+from edgematte.runtime.patches import Patch, Stitcher, tile_grid, walk, window
 from edgematte.runtime.pipeline import Pipeline, Step
+from edgematte.runtime.sizes import (
+    Size,
+    check_sizes,
+    graph_at,
+    host_at,
+    host_for,
+    size_for,
+    sizes_of,
+)
 from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 Bytes = NDArray[np.uint8]
@@ -27,9 +36,11 @@ def pipeline(host: Host, graphs: Mapping[str, GraphCall]) -> Pipeline:
         BundleError: graphs or parameters that no export of this net writes.
     """
     _check(host)
-    if "matte" not in graphs:
-        raise BundleError("the tiles cut needs a graph 'matte'; the bundle has none")
-    return Tiles(host, graphs["matte"])
+    made = {
+        size: Tiles(host_at(host, size), graph_at(graphs, "matte", size, host.cut))
+        for size in sizes_of(host)
+    }
+    return Sized(host, made) if host.sizes else made[host.size]
 
 
 class Tiles:
@@ -93,13 +104,40 @@ class Tiles:
                 stitcher.add(tile, 0.0 if cut is None else next(alphas))
 
 
+class Sized:
+    """Tiles of several sizes: every picture gets the smallest that holds it."""
+
+    def __init__(self, host: Host, tiles: Mapping[Size, Tiles]) -> None:
+        """``tiles`` has one of each of the host's sizes."""
+        self.host, self.tiles = host, tiles
+
+    def take(self, batch: int) -> None:
+        """See :meth:`Tiles.take`."""
+        for tiles in self.tiles.values():
+            tiles.take(batch)
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        """See :class:`Pipeline`; there is always a trimap."""
+        assert trimap is not None
+        return self.many([picture], [trimap], clock)[0], trimap
+
+    def many(
+        self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
+    ) -> list[Floats]:
+        """See :meth:`Tiles.many`; pictures of one size of the graphs share calls."""
+        chosen = [size_for(self.host, (t.shape[1], t.shape[0])) for t in trimaps]
+        found: dict[int, Floats] = {}
+        for size, tiles in self.tiles.items():
+            mine = [i for i, s in enumerate(chosen) if s == size]
+            if not mine:
+                continue
+            alphas = tiles.many([pictures[i] for i in mine], [trimaps[i] for i in mine], clock)
+            found |= dict(zip(mine, alphas, strict=True))
+        return [found[i] for i in range(len(pictures))]
+
+
 def _together(parts: list[Floats]) -> Floats:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def window(array: Bytes, tile: Patch) -> Bytes:
-    """The part of (H, W, ...) that a tile covers."""
-    return array[tile.top : tile.top + tile.height, tile.left : tile.left + tile.side]
 
 
 def image_input(pixels: Bytes, host: Host) -> Floats:
@@ -133,12 +171,21 @@ def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
     return alpha
 
 
+def patches_of(host: Host, trimap: Bytes) -> list[Patch]:
+    """The patches that a picture's alpha is stitched from; ``trimap`` (H, W) is the picture's."""
+    return list(walk(_grid(_sized(host, trimap), (trimap.shape[1], trimap.shape[0]))))
+
+
+def _sized(host: Host, trimap: Bytes) -> Host:
+    return host_for(host, (trimap.shape[1], trimap.shape[0]))
+
+
 def host_steps(host: Host) -> dict[str, Step]:
     """Every host step as a function of named arrays, for golden records and ports of the host."""
     _check(host)
 
     def tiles(trimap: Bytes) -> dict[str, NDArray[Any]]:
-        grid = list(walk(_grid(host, (trimap.shape[1], trimap.shape[0]))))
+        grid = patches_of(host, trimap)
         boxes = np.array([(t.left, t.top, t.side, t.height) for t in grid], np.int32)
         return {
             "tiles": boxes,
@@ -147,13 +194,14 @@ def host_steps(host: Host) -> dict[str, Step]:
 
     def cut(picture: Bytes, trimap: Bytes, tile: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
         where = Patch(*(int(n) for n in tile))
+        sized = _sized(host, trimap)
         return {
-            "tile_image": image_input(window(picture, where), host),
-            "tile_trimap": trimap_input(window(trimap, where), host),
+            "tile_image": image_input(window(picture, where), sized),
+            "tile_trimap": trimap_input(window(trimap, where), sized),
         }
 
     def stitch(tiles: NDArray[np.int32], alphas: Floats, trimap: Bytes) -> dict[str, Any]:
-        stitcher = _stitcher(host, (trimap.shape[1], trimap.shape[0]))
+        stitcher = _stitcher(_sized(host, trimap), (trimap.shape[1], trimap.shape[0]))
         for row, alpha in zip(tiles, alphas, strict=True):
             stitcher.add(Patch(*(int(n) for n in row)), alpha)
         return {"alpha": _finished(host, stitcher, trimap)}
@@ -184,8 +232,9 @@ def _stitcher(host: Host, size: tuple[int, int]) -> Stitcher:
 def _check(host: Host) -> None:
     if host.cut != "tiles":
         raise BundleError(f"unknown cut {host.cut!r}; there are: tiles")
-    if min(host.size) < 1:
+    if any(min(size) < 1 for size in (host.size, *sizes_of(host))):
         raise BundleError(f"size {list(host.size)}: both sides should be at least 1")
+    check_sizes(host)
     if host.overlap is None or not 0 <= host.overlap < min(host.size):
         raise BundleError(
             f"overlap {host.overlap}: it should be less than the tile, {list(host.size)}"

@@ -149,6 +149,7 @@ def _recorded(goldens: Goldens, name: str) -> NDArray[Any]:
 
 SAMPLED = 4
 """Pictures and alphas that host steps make are recorded at every fourth row and column."""
+THINNED = ("reduced", "picture_patch", "alpha", "pasted", "noise", "advanced", "stitched", "joined")
 
 
 def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
@@ -157,7 +158,16 @@ def sampled(name: str, value: NDArray[Any]) -> NDArray[Any]:
         return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]
     if name in ("tile_image", "tile_trimap"):
         return value[:, :, :: 2 * SAMPLED, :: 2 * SAMPLED]
-    if name in ("reduced", "picture_patch", "alpha", "pasted", "noise", "advanced", "stitched"):
+    if name in (
+        "reduced",
+        "picture_patch",
+        "alpha",
+        "pasted",
+        "noise",
+        "advanced",
+        "stitched",
+        "joined",
+    ):
         return value[::SAMPLED, ::SAMPLED]
     if name == "condition":
         return value[:, :: 2 * SAMPLED, :: 2 * SAMPLED]

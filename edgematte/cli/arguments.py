@@ -146,3 +146,12 @@ def parse_size(text: str) -> tuple[int, int]:
             f"size {text!r} should be a number or WIDTHxHEIGHT, such as 512 or 384x512"
         )
     return int(parts[0]), int(parts[-1])
+
+
+def parse_sizes(text: str) -> list[tuple[int, int]]:
+    """``512,640x480`` -> [(512, 512), (640, 480)].
+
+    Raises:
+        OptionError: anything else.
+    """
+    return [parse_size(part.strip()) for part in text.split(",")]

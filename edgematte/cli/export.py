@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
 from edgematte.errors import EngineError
@@ -21,7 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         "--tile",
-        help="of the graph, and so of vitmatte's tiles: 512 or WxH (default: 512)",
+        help="of the graph, and so of vitmatte's tiles: 512 or WxH (default: 512); vitmatte, "
+        "diffmatte: picture, the size of --picture",
+    )
+    parser.add_argument(
+        "--sizes",
+        metavar="WxH,...",
+        help="vitmatte, diffmatte: graphs of several sizes in one bundle; a picture gets the "
+        "smallest that holds it",
+    )
+    parser.add_argument(
+        "--padding",
+        help="of --size picture and --sizes: minimal (the next multiple; the default), or authors "
+        "(both sides grow where one is no multiple, as in the published code)",
     )
     parser.add_argument(
         "--graphs",
@@ -38,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="vitmatte: pixels that tiles of --size share (default: 128); diffmatte: margin of a "
         "tile (default: 16)",
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="PX",
+        help="diffmatte: pixels that frames share of pictures larger than the graphs (default: "
+        "128); 0 reduces such pictures instead",
     )
     parser.add_argument(
         "--lattice", type=int, help="vitmatte: step of grid sampling, for less memory (default: 1)"
@@ -92,7 +111,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, and print where the bundle is and how close to PyTorch."""
-    size = parse_size(arguments.size) if arguments.size else None
+    size = arguments.size
+    if size not in (None, "picture"):
+        size = parse_size(size)
+    sizes = None if arguments.sizes is None else parse_sizes(arguments.sizes)
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
@@ -104,10 +126,13 @@ def run(arguments: argparse.Namespace) -> int:
         target=arguments.target,
         precision=arguments.precision,
         size=size,
+        sizes=sizes,
+        padding=arguments.padding,
         graphs=arguments.graphs,
         patch=arguments.patch,
         regions=arguments.regions,
         overlap=arguments.overlap,
+        context=arguments.context,
         lattice=arguments.lattice,
         weights=arguments.weights,
         random_weights=arguments.random_weights,

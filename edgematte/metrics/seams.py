@@ -18,8 +18,8 @@ def seam_score(
     """Gradient energy across patch borders over that inside; about 1 where no border shows.
 
     The energy of a set of neighbouring pixel pairs is the mean of their squared differences. A
-    pair is across a border where a patch begins or ends between the two, and of a border's pairs
-    only those along the axis it crosses are compared.
+    pair is across a border where a patch begins or ends between the two; a border is as long as
+    its patch, and of its pairs only those along the axis it crosses are compared.
 
     Args:
         alpha: (H, W).
@@ -29,25 +29,37 @@ def seam_score(
     Returns:
         The ratio; 1 where nothing changes at all, or where there is no border.
     """
-    height, width = alpha.shape
     if unknown is None:
         unknown = np.ones(alpha.shape, np.bool_)
     sums = np.zeros((2, 2))  # across, inside: energy, pairs
-    for plane, mask, starts, length in (
-        (alpha, unknown, [p.left for p in patches], width),
-        (alpha.T, unknown.T, [p.top for p in patches], height),
-    ):
-        ends = [start + p.side for start, p in zip(starts, patches, strict=True)]
-        borders = np.array(sorted({n for n in (*starts, *ends) if 0 < n < length}), np.intp)
+    for axis, (plane, mask) in enumerate(((alpha, unknown), (alpha.T, unknown.T))):
         energy = np.square(np.diff(plane, axis=1), dtype=np.float64)
         both = mask[:, 1:] & mask[:, :-1]
         energy *= both
-        across = np.zeros(length - 1, np.bool_)
-        across[borders - 1] = True
+        across = _across(plane.shape, [_box(p, axis) for p in patches])
         for row, chosen in zip(sums, (across, ~across), strict=True):
-            row += energy[:, chosen].sum(), both[:, chosen].sum()
+            row += energy[chosen].sum(), both[chosen].sum()
     (across_energy, across_pairs), (inside_energy, inside_pairs) = sums
     if not across_pairs or not across_energy:
         return 1.0
     inside_mean = inside_energy / max(inside_pairs, 1)
     return float(across_energy / across_pairs / inside_mean) if inside_mean else np.inf
+
+
+def _box(patch: Patch, axis: int) -> tuple[int, int, int, int]:
+    """First and end along the axis, then along the other one; axis 0 is x."""
+    x = patch.left, patch.left + patch.side
+    y = patch.top, patch.top + patch.height
+    return (*x, *y) if axis == 0 else (*y, *x)
+
+
+def _across(
+    shape: tuple[int, ...], boxes: Sequence[tuple[int, int, int, int]]
+) -> NDArray[np.bool_]:
+    """Which pairs (H, W - 1) of neighbours in a row have a box's border between them."""
+    across = np.zeros((shape[0], shape[1] - 1), np.bool_)
+    for start, stop, top, bottom in boxes:
+        for border in (start, stop):
+            if 0 < border < shape[1]:
+                across[top:bottom, border - 1] = True
+    return across

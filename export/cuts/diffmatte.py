@@ -1,5 +1,6 @@
 """DiffMatte's cuts: ENCODE(picture) once | host | DENOISE in every step, whole or on tiles."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +21,25 @@ from edgematte.runtime.diffusion import STEPS
 from edgematte.runtime.matter import Matter
 
 CUTS = ("whole", "tiles")
-SIZES = {"patch": 128, "overlap": 16}
-"""Side of a tile and its margin, *chosen*: `benchmarks/diffusion.py` prints what others cost."""
+SIZES = {"patch": 128, "overlap": 16, "context": 128}
+"""Side of a tile and its margin, *chosen*: `benchmarks/diffusion.py` prints what others cost; and
+what frames of larger pictures share: `benchmarks/frames.py`."""
 UNUSED = {"whole": ("patch", "overlap")}
+PADS = True
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)
+
+
+def check_sizes(size: tuple[int, int], given: Mapping[str, int]) -> None:
+    """Refuse a context that was asked for and that frames cannot have; the default one shrinks.
+
+    Raises:
+        OptionError: more than half a frame.
+    """
+    if given.get("context", 0) > min(size) // 2:
+        raise OptionError(
+            f"--context {given['context']}: at most half a frame, {min(size) // 2} pixels"
+        )
 
 
 class Encode(nn.Module):
@@ -57,15 +72,17 @@ class Denoise(nn.Module):
         return self.model.denoise(feature, condition, time)
 
 
-def host(cut: str, size: tuple[int, int], patch: int, overlap: int) -> Host:
+def host(cut: str, size: tuple[int, int], patch: int, overlap: int, context: int = 128) -> Host:
     """The host parameters but for those of the model; ``size`` is (width, height).
 
-    Of a tile of ``patch`` pixels ``overlap`` at each border are margin.
+    Of a tile of ``patch`` pixels ``overlap`` at each border are margin. Frames of a picture that is
+    larger share ``context`` pixels, at most half a frame; with 0 the picture is reduced instead.
 
     Raises:
         OptionError: tiles larger than the frame.
     """
-    base = Host(cut, size, steps=STEPS, seed=0, clamp_foreground=False)
+    shared = min(context, min(size) // 2) or None
+    base = Host(cut, size, steps=STEPS, seed=0, clamp_foreground=False, context=shared)
     if cut == "whole":
         return base
     if patch > min(size):
@@ -144,7 +161,14 @@ def host_pool(
 def host_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
     """Noisy mattes and what a graph makes of them, as bytes: made up, alike for every port."""
     row, column = np.indices(pool["framed_trimap"].shape)
-    if name == "noisy":
+    if name == "frame_box":
+        chosen: NDArray[Any] = pool["frames"][int(np.argmax(pool["run"]))]
+        return chosen
+    if name == "frame_mattes":
+        frames = pool["frames"]
+        number, row, column = np.indices((len(frames), frames[0, 3], frames[0, 2]))
+        made = row // 2 + column // 4 + 16 * number
+    elif name == "noisy":
         made = row * 29 + column * 53
     elif name == "matte":
         made = row // 2 + column // 4

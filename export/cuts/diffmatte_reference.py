@@ -9,11 +9,19 @@ from torch.nn import functional as F
 from edgematte.manifest import Host
 from edgematte.models.diffmatte import DiffMatte
 from edgematte.models.diffusion import sample
-from edgematte.runtime.diffmatte_steps import SHARPNESS, one_hot, reduced_trimap, unknown_tiles
-from edgematte.runtime.frame import frame_for
+from edgematte.runtime.diffmatte_frames import frames, used_frame
+from edgematte.runtime.diffmatte_steps import (
+    SHARPNESS,
+    known_matte,
+    one_hot,
+    reduced_trimap,
+    unknown_tiles,
+)
 from edgematte.runtime.noise import noise
+from edgematte.runtime.patches import Patch
 from edgematte.runtime.resize import resize_picture
-from edgematte.runtime.trimap import BACKGROUND, FOREGROUND
+from edgematte.runtime.sizes import host_for
+from edgematte.runtime.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 
 @torch.no_grad()
@@ -21,21 +29,35 @@ def reference_steps(
     model: DiffMatte, host: Host, picture: NDArray[np.uint8], trimap: NDArray[np.uint8]
 ) -> list[NDArray[np.float32]]:
     """Alpha (H, W) after each step, of ``picture`` (H, W, 3) and ``trimap`` (H, W), uint8."""
+    host = host_for(host, (picture.shape[1], picture.shape[0]))
     assert host.steps is not None and host.seed is not None
-    frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
+    frame = used_frame((picture.shape[1], picture.shape[0]), host)
     small = reduced_trimap(trimap, frame.used)  # bytes: compared elsewhere
     inside = resize_picture(picture, frame.used)
     image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
     planes = torch.from_numpy(one_hot(small))[None]
-    around = (0, host.size[0] - frame.used[0], 0, host.size[1] - frame.used[1])
-    outside = 1 - F.pad(torch.ones_like(image[:, :1]), around)
-    feature = model.encode(F.pad(image, around) + outside * model.mean, F.pad(planes, around))
     drawn = torch.from_numpy(noise(host.seed, *small.shape))[None, None]
+    places = frames(small, host)
+    parts = [_part(model, host, image, planes, place) for place in places]
 
     def denoise(noisy: Tensor, time: Tensor) -> Tensor:
-        seen = F.pad(model.condition(image, planes, noisy), around)
-        matte = _denoised(model, host, feature, seen, time, small)
-        return matte[:, :, : frame.used[1], : frame.used[0]]
+        seen = model.condition(image, planes, noisy)
+        total, weight = torch.zeros(2, *small.shape, dtype=torch.float64)
+        for place, (feature, around) in zip(places, parts, strict=True):
+            rows, columns = _inside(place, small.shape)
+            known = small[rows, columns]
+            height, width = known.shape
+            if len(places) > 1 and not (known == UNKNOWN).any():
+                matte = torch.from_numpy(known_matte(known))
+            else:
+                padded = F.pad(seen[:, :, rows, columns], around)
+                matte = _denoised(model, host, feature, padded, time, known)[0, 0]
+            sides = (place.top, place.left, host.size[1], host.size[0])
+            window = _taper(sides, small.shape, host.context or 1)[:height, :width]
+            total[rows, columns] += window * matte[:height, :width]
+            weight[rows, columns] += window
+        joined: Tensor = (total / weight).float()[None, None]
+        return joined
 
     found = []
     for matte in sample(denoise, drawn, host.steps):
@@ -51,6 +73,39 @@ def reference_steps(
     return found
 
 
+def _part(
+    model: DiffMatte, host: Host, image: Tensor, planes: Tensor, place: Patch
+) -> tuple[Tensor, tuple[int, int, int, int]]:
+    """The encoder's map of a frame, and how much of it is padding: left, right, above, below."""
+    rows, columns = _inside(place, tuple(image.shape[2:]))
+    shown = image[:, :, rows, columns]
+    around = (0, host.size[0] - shown.shape[3], 0, host.size[1] - shown.shape[2])
+    outside = 1 - F.pad(torch.ones_like(shown[:, :1]), around)
+    colour = F.pad(shown, around) + outside * model.mean
+    return model.encode(colour, F.pad(planes[:, :, rows, columns], around)), around
+
+
+def _inside(place: Patch, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    rows = slice(place.top, min(place.top + place.height, shape[0]))
+    return rows, slice(place.left, min(place.left + place.side, shape[1]))
+
+
+def _taper(sides: tuple[int, int, int, int], shape: tuple[int, ...], margin: int) -> Tensor:
+    """Weights of a part (top, left, height, width) of (H, W), less where a neighbour takes over."""
+    top, left, height, width = sides
+    down, across = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
+    distance = torch.full((height, width), float(max(margin, 1)))
+    for inner, away in (
+        (top > 0, down),
+        (left > 0, across),
+        (top + height < shape[0], height - down),
+        (left + width < shape[1], width - across),
+    ):
+        if inner:
+            distance = torch.minimum(distance, away)
+    return (distance / max(margin, 1)) ** SHARPNESS
+
+
 def _denoised(
     model: DiffMatte,
     host: Host,
@@ -59,7 +114,7 @@ def _denoised(
     time: Tensor,
     trimap: NDArray[np.uint8],
 ) -> Tensor:
-    """x_0 (1, 1, H, W) of the frame; in the tiles cut the weighted mean of theirs."""
+    """x_0 (1, 1, height, width) of a frame; in the tiles cut the weighted mean of theirs."""
     if host.cut == "whole":
         return model.denoise(feature, condition, time)
     assert host.patch is not None and host.overlap is not None
@@ -75,17 +130,8 @@ def _denoised(
             tile.left // scale : (tile.left + side) // scale,
         ]
         matte = model.denoise(part, condition[:, :, rows, columns], time)[0, 0]
-        distance = torch.full((side, side), float(max(host.overlap, 1)))
-        place = torch.arange(side) + 0.5
-        for inner, away in (
-            (tile.top > 0, place[:, None]),
-            (tile.left > 0, place),
-            (tile.top + side < height, side - place[:, None]),
-            (tile.left + side < width, side - place),
-        ):
-            if inner:
-                distance = torch.minimum(distance, away)
-        window = (distance / distance.max()) ** SHARPNESS
+        sides = (tile.top, tile.left, side, side)
+        window = _taper(sides, (height, width), host.overlap)
         total[rows, columns] += matte * window
         weight[rows, columns] += window
     known = torch.full((height, width), -1.0, dtype=torch.float64)

@@ -20,9 +20,11 @@ from edgematte.manifest import Tensor as Spec
 from edgematte.models.vitmatte import ViTMatte
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk
+from edgematte.runtime.sizes import host_for
 
 CUTS = ("tiles",)
 BATCHED = ("tiles",)
+PADS = True
 SIZES = {"overlap": 128, "lattice": 1}
 PATCH_PX = 16
 UNIT = (0.0, 1.0)
@@ -107,6 +109,7 @@ def reference(
         reduced: of no use here: pictures are cut, not reduced.
         trimap: uint8 (H, W).
     """
+    host = host_for(host, (picture.shape[1], picture.shape[0]))
     assert host.overlap is not None
     across, down = (side // PATCH_PX for side in host.size)
     tables = model.backbone.tables(down, across, host.lattice or 1)
@@ -142,7 +145,7 @@ def report(
 ) -> list[str]:
     """Lines of REPORT.md: how many attentions the engine fuses."""
     bundle = matter.bundle
-    graph = bundle.manifest.graph("matte")
+    graph = next(g for g in bundle.manifest.graphs if g.name.startswith("matte"))
     blocks = len(model.backbone.blocks)
     line = attention_line(bundle.manifest.target, bundle.file(graph), graph, blocks)
     return ["## Attention", "", line] if line else []

@@ -34,6 +34,9 @@ class Options:
         )
 
 
+SHARED = "weights.bin"
+"""File of the weights that several graphs of one bundle hold, where the target has such."""
+
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
 

@@ -1,9 +1,12 @@
 """ONNX: torch.onnx on the capture, onnxsim, the full checker, and optionally fp16 and ``.ort``."""
 
 import contextlib
+import hashlib
 import io
 import logging
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +14,18 @@ from pathlib import Path
 import onnx
 import onnxsim
 import torch
+from onnx.external_data_helper import set_external_data
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from torch.export import ExportedProgram
 
 from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
-from edgematte.export.targets import Options
+from edgematte.export.targets import SHARED, Options
 from edgematte.manifest import Graph
 
 METADATA_KEY = "edgematte"
+PAGE = 4096  # weights start at its multiples, so that they can be mapped; smaller ones stay
 
 
 def build(capture: Capture, options: Options) -> onnx.ModelProto:
@@ -52,6 +57,45 @@ def save(
         write_ort(file)
     expand = options.precision == "int8-weights"
     return replace(graph, file=file.name, expand_weights=expand)
+
+
+def share(folder: Path, graphs: Sequence[Graph]) -> None:
+    """Keep weights that several graphs hold once, in ``weights.bin``, as ONNX's external data.
+
+    Engines map that file; the graphs find it beside them.
+    """
+    files = [folder / graph.file for graph in graphs]
+    models = [onnx.load(file, load_external_data=False) for file in files]
+    holders = Counter(
+        key for model in models for key in {_key(w) for w in model.graph.initializer} if key
+    )
+    places: dict[bytes, int] = {}
+    with (folder / SHARED).open("wb") as stream:
+        for model in models:
+            for weight in model.graph.initializer:
+                key = _key(weight)
+                if key is None or holders[key] < 2:
+                    continue
+                raw = weight.raw_data
+                if key not in places:
+                    stream.write(bytes(-stream.tell() % PAGE))
+                    places[key] = stream.tell()
+                    stream.write(raw)
+                set_external_data(weight, SHARED, places[key], len(raw))
+                weight.ClearField("raw_data")
+    if not places:
+        (folder / SHARED).unlink()
+        return
+    for file, model in zip(files, models, strict=True):
+        file.write_bytes(model.SerializeToString(deterministic=True))
+        onnx.checker.check_model(str(file))
+
+
+def _key(weight: onnx.TensorProto) -> bytes | None:
+    """What tells weights apart by their values; None of those too small to matter."""
+    if len(weight.raw_data) < PAGE:
+        return None
+    return hashlib.sha256(weight.raw_data).digest()
 
 
 def to_onnx(capture: Capture, options: Options) -> onnx.ModelProto:

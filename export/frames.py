@@ -1,0 +1,125 @@
+"""The sizes of the graphs an export is asked for: one, the picture's own, or several."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from edgematte.errors import OptionError
+from edgematte.export.capture import TorchGraph
+from edgematte.export.targets import FLOATS
+from edgematte.manifest import Host
+from edgematte.ranges import check_options
+from edgematte.registry import FAMILIES, Family
+from edgematte.runtime.sizes import Size, host_at, name_at, padded, sizes_of
+
+PICTURE = "picture"
+SIZE = 512
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Sizes (width, height) of the graphs, the smallest first, and how pictures are padded."""
+
+    sizes: tuple[Size, ...]
+    pad_both: int | None = None
+    given: bool = field(default=True, compare=False)  # whether a size was asked for
+
+    def host(self, cut: ModuleType, name: str, options: dict[str, int]) -> Host:
+        """The host parameters of the largest, with the others beside it; each is checked."""
+        hosts: list[Host] = [cut.host(name, size, **options) for size in self.sizes]
+        if len(hosts) == 1:
+            return hosts[0]
+        return replace(hosts[-1], sizes=self.sizes, pad_both=self.pad_both)
+
+
+def frames_for(
+    chosen: Family,
+    size: int | Size | str | None,
+    sizes: Sequence[Size] | None,
+    padding: str | None,
+    picture: NDArray[np.uint8] | None,
+    precision: str,
+) -> Frames:
+    """Check what was asked for.
+
+    Args:
+        chosen: the model's family.
+        size: side, (width, height), ``picture``, or None for the default, 512.
+        sizes: several of (width, height) instead.
+        padding: ``minimal``, the default, or ``authors``: see
+            :func:`edgematte.runtime.sizes.padded`.
+        picture: uint8 (H, W, 3), whose size ``picture`` stands for.
+        precision: of the export.
+
+    Raises:
+        OptionError: in one sentence, with what there is instead.
+    """
+    check_options(padding=padding)
+    if size is not None and sizes is not None:
+        raise OptionError("--size and --sizes exclude each other: leave one out")
+    if size == PICTURE or sizes is not None:
+        _check_pads(chosen, "--sizes" if size is None else "--size picture")
+    elif padding is not None:
+        raise OptionError(
+            f"--padding {padding} chooses among --sizes, or with --size picture the graph's size: "
+            "give either, or leave it out"
+        )
+    authors = padding == "authors"
+    if size == PICTURE:
+        if picture is None:
+            raise OptionError("--size picture takes the size of --picture FILE: give one")
+        shown = picture.shape[1], picture.shape[0]
+        return Frames((padded(shown, chosen.multiple, authors=authors),))
+    if sizes is None:
+        if isinstance(size, str):
+            raise OptionError(f"unknown size {size!r}: a number, (width, height), or 'picture'")
+        one = (size, size) if isinstance(size, int) else size or (SIZE, SIZE)
+        for side in one:
+            check_options(size=side)
+        return Frames((one,), given=size is not None)
+    for side in (side for one in sizes for side in one):
+        check_options(sizes=side)
+    found = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
+    if not found:
+        raise OptionError("--sizes names no size: give some, such as 512x512,1024x768")
+    if len(found) > 1 and precision not in FLOATS:
+        raise OptionError(
+            f"--sizes is for {' and '.join(FLOATS)}: a graph that calibration pictures do not "
+            "reach has no ranges; for INT8 export a bundle for each --size"
+        )
+    return Frames(tuple(found), chosen.multiple if authors else None)
+
+
+def _check_pads(chosen: Family, option: str) -> None:
+    able = [f for f in FAMILIES.values() if _pads(f)]
+    if chosen not in able:
+        raise OptionError(
+            f"{option} has no meaning for {chosen.name}, which does not pad the whole picture to "
+            f"its graphs; of the nets {', '.join(f.name for f in able)} do"
+        )
+
+
+def _pads(chosen: Family) -> bool:
+    return bool(getattr(importlib.import_module(chosen.cut_module), "PADS", False))
+
+
+def sized_graphs(cut: ModuleType, model: nn.Module, host: Host) -> list[TorchGraph]:
+    """The modules to capture, of every size; one that all sizes share is there once."""
+    if host.sizes is None:
+        graphs: list[TorchGraph] = cut.graphs(model, host)
+        return graphs
+    by_size = {size: cut.graphs(model, host_at(host, size)) for size in sizes_of(host)}
+    found: list[TorchGraph] = []
+    for versions in zip(*by_size.values(), strict=True):
+        if all(v.graph == versions[0].graph for v in versions):
+            found.append(versions[0])
+            continue
+        for size, version in zip(by_size, versions, strict=True):
+            graph = replace(version.graph, name=name_at(version.graph.name, size))
+            found.append(replace(version, graph=graph))
+    return found

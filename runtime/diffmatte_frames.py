@@ -1,0 +1,81 @@
+"""A picture of DiffMatte on frames of the graphs' size: one, padded, or several that blend."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.manifest import Host
+from edgematte.runtime.diffmatte_steps import SHARPNESS, known_matte, unknown_tiles
+from edgematte.runtime.frame import Frame, frame_for
+from edgematte.runtime.patches import Patch, blend_window, tile_grid, walk, window
+from edgematte.runtime.sizes import host_for
+from edgematte.runtime.trimap import UNKNOWN
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+def used_frame(picture: tuple[int, int], host: Host) -> Frame:
+    """What of a picture (width, height) the graphs see; of one size, which ``host`` names.
+
+    With ``context`` all of it, where it is too large frame by frame; without, it is reduced.
+    """
+    if host.context is None:
+        return frame_for(picture, host.size)
+    return Frame(picture, picture, host.size)
+
+
+def frames(trimap: Bytes, host: Host) -> list[Patch]:
+    """Where frames of the graphs lie in a picture: one, or several that share ``context``."""
+    if host.context is None:
+        return [Patch(0, 0, *host.size)]
+    size = trimap.shape[1], trimap.shape[0]
+    return list(walk(tile_grid(size, host.size, host.context)))
+
+
+def runs(host: Host, trimap: Bytes, place: Patch) -> bool:
+    """Whether the graphs run on one of several frames; without ``keep_known`` they do on all."""
+    return host.keep_known is False or bool((window(trimap, place) == UNKNOWN).any())
+
+
+def joined(
+    places: Sequence[Patch], mattes: Sequence[Floats | None], trimap: Bytes, host: Host
+) -> Floats:
+    """Blend the frames' x_0 (h, w), by eq. 5 and 6; None: it was not run, the trimap says it.
+
+    Returns:
+        x_0 (H, W) of the picture, in [-1, 1].
+    """
+    assert host.context is not None
+    size = trimap.shape[1], trimap.shape[0]
+    total, weight = np.zeros(trimap.shape, np.float32), np.zeros(trimap.shape, np.float32)
+    for place, matte in zip(places, mattes, strict=True):
+        known = window(trimap, place)
+        height, width = known.shape
+        taper = blend_window(place, size, host.context)[:height, :width] ** SHARPNESS
+        if matte is None:
+            matte = known_matte(known)
+        part = np.s_[place.top : place.top + height, place.left : place.left + width]
+        total[part] += taper * matte[:height, :width]
+        weight[part] += taper
+    total /= weight
+    return total
+
+
+def patches_of(host: Host, trimap: Bytes) -> list[Patch]:
+    """The frames and tiles that alpha is stitched from; ``trimap`` (H, W) is the picture's.
+
+    None where the picture is reduced: borders are then no longer between two pixels.
+    """
+    size = trimap.shape[1], trimap.shape[0]
+    sized = host_for(host, size)
+    if used_frame(size, sized).used != size:
+        return []
+    places = frames(trimap, sized)
+    found = list(places) if len(places) > 1 else []
+    if sized.cut == "tiles":
+        for place in places:
+            tiles = unknown_tiles(window(trimap, place), sized)
+            found += [Patch(t.left + place.left, t.top + place.top, t.side) for t in tiles]
+    return found
