@@ -1,13 +1,14 @@
 """Which pictures a `matte` call reads and where each result goes."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgematte.errors import OptionError, PictureError
 
 KINDS = ("cutout", "alpha", "trimap")
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+NAMED = 8  # files that are left out of a folder, in one message
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,23 @@ class Job:
         return str(self.source) if self.source else "standard input"
 
 
-def plan(sources: list[str], output: str, kinds: list[str], trimap: str | None) -> list[Job]:
+def plan(
+    sources: list[str],
+    output: str,
+    kinds: list[str],
+    trimap: str | None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
+
+    ``say`` is told which files of a folder are left out because they are no pictures.
 
     Raises:
         OptionError: arguments that do not go together, a result that would replace an input, or
             two results that would go to one file.
         PictureError: a folder without pictures.
     """
-    files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
+    files = list(dict.fromkeys(file for source in sources for file in _expand(source, say)))
     kinds = list(dict.fromkeys(kinds))
     single = len(files) == 1 and (files[0] is None or not Path(sources[0]).is_dir())
     if len(files) > 1 and None in files:
@@ -79,15 +88,21 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
             written[place] = job
 
 
-def _expand(source: str) -> list[Path | None]:
+def _expand(source: str, say: Callable[[str], None]) -> list[Path | None]:
     if source == "-":
         return [None]
     path = Path(source)
     if not path.is_dir():
         return [path]
-    found = sorted(f for f in path.iterdir() if f.suffix.lower() in ENDINGS and f.is_file())
+    from edgematte.pictures.folders import sort_files
+
+    found, skipped = sort_files(path.iterdir())
     if not found:
-        raise PictureError(f"the folder {path} holds no pictures ({', '.join(sorted(ENDINGS))})")
+        raise PictureError(f"the folder {path} holds no pictures (.png, .jpg, .webp, .avif, ...)")
+    if skipped:
+        names = ", ".join(f.name for f in skipped[:NAMED]) + (", ..." if skipped[NAMED:] else "")
+        files = "file is" if len(skipped) == 1 else "files are"
+        say(f"{path}: {len(skipped)} {files} left out, by name no pictures: {names}")
     return list(found)
 
 

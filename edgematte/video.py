@@ -17,6 +17,7 @@ from edgematte.clip_writers import FolderWriter, Format, VideoWriter, Writer, fo
 from edgematte.clips import Clip, ClipFrame
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.pictures.cutouts import without_hidden
 from edgematte.runtime.foreground import estimate_foreground
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class ClipOptions:
         background: a colour or a picture behind the cut-out, instead of transparency.
         foreground: take the old background's tint out of soft edges.
         reuse: see :meth:`edgematte.Matter.stream`.
+        keep_colour: leave the background's colours where alpha is 0; else they are black.
     """
 
     kind: str = "cutout"
     background: str | None = None
     foreground: bool = False
     reuse: bool = True
+    keep_colour: bool = False
 
     @property
     def clear(self) -> bool:
@@ -168,4 +171,6 @@ class _Job:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
             return composite(picture, matte.alpha, self._behind), None
+        if not self.options.keep_colour:
+            picture = without_hidden(picture, matte.alpha)
         return picture, matte.alpha

@@ -4,10 +4,11 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import edgematte
-from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.errors import EdgematteError, PictureWarning, ToleranceError
 
 COMMANDS = {
     "models": "what there is to export, with published and reproduced sizes",
@@ -19,12 +20,15 @@ COMMANDS = {
     "bench": "where the time of a matte goes",
 }
 
+_PLAIN_FORMAT = warnings.formatwarning
+
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     arguments = build_parser().parse_args(argv)
+    warnings.formatwarning = _format_warning
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -59,6 +63,19 @@ def build_parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """One line for what is about a picture; anything else as Python writes it."""
+    if issubclass(category, PictureWarning):
+        return f"edgematte: {' '.join(str(message).split())}\n"
+    return _PLAIN_FORMAT(message, category, filename, lineno, line)
 
 
 def _say(message: str, code: int) -> int:

@@ -19,16 +19,24 @@ def run_clip(arguments: argparse.Namespace) -> int:
         raise OptionError("one clip at a time: give it alone")
     if arguments.trimap:
         raise OptionError("--trimap has no meaning for a clip: its frames differ")
+    if arguments.ignore_alpha:
+        raise OptionError("--ignore-alpha has no meaning for a clip: give it with pictures")
     if len(arguments.write) != 1:
         raise OptionError("a clip is written as one kind: --write cutout, alpha or trimap")
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
     options = ClipOptions(
-        arguments.write[0], arguments.background, arguments.foreground, not arguments.no_reuse
+        arguments.write[0],
+        arguments.background,
+        arguments.foreground,
+        not arguments.no_reuse,
+        arguments.keep_colour,
     )
     if (options.background or options.foreground) and options.kind != "cutout":
         raise OptionError("--background and --foreground need --write cutout")
+    if options.keep_colour and not options.clear:
+        raise OptionError("--keep-colour needs a cutout with transparency")
     format_for(output, clear=options.clear)
     matter = load_matter(arguments)
     with _bar() as progress:
