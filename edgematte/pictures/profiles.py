@@ -1,6 +1,7 @@
 """ICC profiles: which of them belong to RGB pixels, and converting colours between two."""
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,21 @@ def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, 
         return None, ()  # three equal channels are grey in sRGB too
     if space not in ("RGB", ""):
         return None, (f"{name}: its colour profile is for {space}, not RGB, and was dropped",)
+    if not _converts(bytes(profile)):
+        return None, (f"{name}: its colour profile cannot be read and was dropped",)
+    return bytes(profile), ()
+
+
+@lru_cache(16)
+def _converts(profile: bytes) -> bool:
+    """Whether colours can be converted from a profile and to it; asked of each profile once."""
     black = np.zeros((1, 1, 3), np.uint8)
     try:
         convert_colours(black, profile, None)
         convert_colours(black, None, profile)
     except PictureError:
-        return None, (f"{name}: its colour profile cannot be read and was dropped",)
-    return bytes(profile), ()
+        return False
+    return True
 
 
 def convert_colours(colours: Bytes, source: bytes | None, target: bytes | None) -> Bytes:

@@ -20,6 +20,7 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.errors import OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight import Lightweight
+from edgematte.pictures import read_grey, read_picture
 from edgematte.registry import LIGHTWEIGHT
 from edgematte.training.classical import METHODS, classical_matte, half_matte
 from edgematte.training.folders import picture_files
@@ -65,10 +66,10 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
     """Mean IoU (alpha > 0.5) and MAD against binary masks, without the band at their edge."""
     ious, mads = [], []
     for file in picture_files(folder / "image"):
-        mask = Image.open(folder / "mask" / f"{file.stem}.png").convert("L")
+        mask = Image.fromarray(read_grey(folder / "mask" / f"{file.stem}.png"))
         blurred = np.asarray(mask.filter(ImageFilter.BoxBlur(EDGE_PX // 2)))
         region = (blurred == 0) | (blurred == 255)
-        image = Image.open(file)
+        image = Image.fromarray(read_picture(file))
         alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
         found, true = (alpha > 0.5)[region], (truth > 0)[region]
@@ -98,9 +99,9 @@ def score_alphamatting(
         if not file.stem.endswith("-image"):
             continue
         name = file.stem.removesuffix("-image")
-        image = Image.open(file)
-        alpha = Image.open(folder / f"{name}-alpha.png").convert("L")
-        trimap = np.asarray(Image.open(folder / f"{name}-trimap.png").convert("L"))
+        image = Image.fromarray(read_picture(file))
+        alpha = Image.fromarray(read_grey(folder / f"{name}-alpha.png"))
+        trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
         free = matte_whole(model, image)
         found = {

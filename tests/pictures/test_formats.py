@@ -11,7 +11,15 @@ from PIL import Image
 
 from edgematte.errors import OptionError
 from edgematte.pictures import encode, open_picture, write_picture
-from edgematte.pictures.formats import ALL, FORMATS, mode_of, refuse_unfit, row_named, row_of
+from edgematte.pictures.formats import (
+    ALL,
+    FORMATS,
+    Format,
+    mode_of,
+    refuse_unfit,
+    row_named,
+    row_of,
+)
 
 Image.init()
 WRITABLE = sorted(e for e, kind in Image.registered_extensions().items() if kind in Image.SAVE)
@@ -77,6 +85,31 @@ def test_the_table_neither_refuses_everything_nor_takes_everything() -> None:
         assert "grey16" not in table[ending]
     assert set(table[".jpg"]) == {"grey", "colour"}  # a trimap's values would be blurred
     assert sum(carried(e, "cutout") for e in WRITABLE) >= 8
+
+
+def test_the_page_says_what_the_table_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| .")]
+    assert [cells[0].split() for cells in rows] == [list(row.endings) for row in FORMATS]
+    for (_, *cells, side, profile), row in zip(rows, FORMATS, strict=True):
+        modes = ("grey", "grey16", "trimap", "colour", "cutout")
+        assert {m for m, cell in zip(modes, cells, strict=True) if cell != "-"} == {*row.holds}
+        assert side == str(row.side_px or "any")
+        coloured = bool({"colour", "cutout"} & {*row.holds})
+        assert profile == ("kept" if row.profile else "converted" if coloured else "-")
+        for mode, cell in zip(modes, cells, strict=True):
+            assert (cell == "lossy") == (mode in row.holds and loses(row, mode))
+
+
+def loses(row: Format, mode: str) -> bool:
+    """Whether a random picture of a mode comes back otherwise than it went."""
+    random = np.random.default_rng(0)
+    shape = {"colour": (20, 20, 3), "cutout": (20, 20, 4)}.get(mode, (20, 20))
+    array = random.integers(0, 65536, shape).astype(np.uint16 if mode == "grey16" else np.uint8)
+    with Image.open(io.BytesIO(encode(array, row.name))) as image:
+        kind = {"colour": "RGB", "cutout": "RGBA"}.get(mode, "L")
+        found = np.asarray(image if mode == "grey16" else image.convert(kind))
+    return not np.array_equal(found, array)
 
 
 @pytest.mark.parametrize("mode", ALL)
