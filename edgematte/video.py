@@ -18,8 +18,10 @@ from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
 from edgematte.runtime.foreground import estimate_foreground
+from edgematte.runtime.given import with_own_alpha
 
 if TYPE_CHECKING:
     from edgematte.runtime.matter import Matte, Matter
@@ -40,6 +42,7 @@ class ClipOptions:
         ignore_alpha: take a clip that has transparency of its own as opaque; else that multiplies
             the matte.
         folder: write a folder of pictures, whatever the ending of its name.
+        keep_colour: leave the background's colours where alpha is 0; else they are black.
     """
 
     kind: str = "cutout"
@@ -48,12 +51,15 @@ class ClipOptions:
     reuse: bool = True
     ignore_alpha: bool = False
     folder: bool = False
+    keep_colour: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a kind that there is not, and options of cut-outs for any other."""
         check_options(kind=self.kind)
         if (self.background or self.foreground) and self.kind != "cutout":
             raise OptionError("--background and --foreground need --write cutout")
+        if self.keep_colour and not self.clear:
+            raise OptionError("--keep-colour needs a cutout with transparency")
 
     @property
     def clear(self) -> bool:
@@ -201,10 +207,8 @@ class _Job:
 
     def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Bytes, Floats | None]:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
-        picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
-        if frame.alpha is not None and not self.options.ignore_alpha:
-            alpha = alpha * frame.alpha
-            trimap = np.where(frame.alpha > 0, trimap, 0)
+        picture, own = frame.pixels, None if self.options.ignore_alpha else frame.alpha
+        alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, own)
         if self.options.kind != "cutout":
             grey = np.rint(alpha * 255) if self.options.kind == "alpha" else trimap
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None
@@ -212,4 +216,6 @@ class _Job:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
             return composite(picture, alpha, self._behind), None
+        if not self.options.keep_colour:
+            picture = without_hidden(picture, alpha)
         return picture, alpha

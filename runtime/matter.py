@@ -16,7 +16,7 @@ from edgematte.runtime.cascade import Cascade, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.explanation import Explanation
-from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.given import check_image, check_trimap, split_alpha, with_own_alpha
 from edgematte.runtime.graph import RunnableGraph
 from edgematte.runtime.pipeline import Pipeline
 from edgematte.runtime.work import Work, resumable
@@ -52,7 +52,8 @@ class Matter:
         """Matte one picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB.
+            image: uint8 (H, W, 3), RGB; or (H, W, 4) with the picture's own alpha, which the
+                matte is multiplied by: what was cleared stays cleared.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
                 estimated.
             journal: of nets that see other patches (hdmatt): a file where finished patches are
@@ -64,13 +65,15 @@ class Matter:
                 one and has no trimap stage; a journal of other work, or for any other net.
             EngineError: the engine failed, or gave values that are not finite.
         """
-        image = check_image(image)
+        colours, own = split_alpha(image)
+        image = check_image(colours)
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
             alpha, found = self._pipeline(image, trimap, clock)
         else:
             alpha, found = self._resume(image, trimap, clock, journal)
+        alpha, found = with_own_alpha(alpha, found, own)
         return Matte(alpha, found, clock.seconds, odd, clock.counts)
 
     def many(
@@ -83,7 +86,8 @@ class Matter:
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
         Args:
-            images: uint8 (H, W, 3), RGB, of any sizes; of none there are no mattes.
+            images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are
+                no mattes.
             trimaps: one a picture, as of the call; by default none.
 
         Raises:
@@ -92,7 +96,9 @@ class Matter:
         """
         from edgematte.runtime.batches import many
 
-        return many(self._pipeline, images, trimaps)
+        split = [split_alpha(image) for image in images]
+        mattes = many(self._pipeline, [colours for colours, _ in split], trimaps)
+        return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
         self,
@@ -117,14 +123,14 @@ class Matter:
         """Of nets whose patches see other patches (hdmatt): what the patch of a pixel looks at.
 
         Args:
-            image: uint8 (H, W, 3), RGB.
+            image: uint8 (H, W, 3), RGB; of (H, W, 4) the fourth channel is not looked at.
             trimap: uint8 (H, W), as of the call.
             pixel: x and y of an unknown pixel; by default one amid many.
 
         Raises:
             OptionError: any other net, or a pixel that is not unknown.
         """
-        image = check_image(image)
+        image = check_image(split_alpha(image)[0])
         trimap, _ = check_trimap(trimap, image)
         clock = Clock()
         inner = resumable(self._pipeline, self.bundle.manifest.model, "--explain")
@@ -141,16 +147,18 @@ class Matter:
         Of nets that work in steps (diffmatte) every step's matte, the last being what the call
         gives; of any other, its one matte. Arguments and errors are those of the call.
         """
-        image = check_image(image)
+        colours, own = split_alpha(image)
+        image = check_image(colours)
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if not isinstance(self._pipeline, Cascade) or not hasattr(self._pipeline.inner, "steps"):
             alpha, found = self._pipeline(image, trimap, clock)
-            yield Matte(alpha, found, clock.seconds, odd, clock.counts)
+            yield _with_own(Matte(alpha, found, clock.seconds, odd, clock.counts), own)
             return
         found = self._pipeline.trimap(image, trimap, clock)
         for alpha in self._pipeline.inner.steps(image, found, clock):
-            yield Matte(alpha, found, dict(clock.seconds), odd, dict(clock.counts))
+            matte = Matte(alpha, found, dict(clock.seconds), odd, dict(clock.counts))
+            yield _with_own(matte, own)
 
     @property
     def reuses(self) -> bool:
@@ -173,7 +181,7 @@ class Matter:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
-            frames: uint8 (H, W, 3), RGB; of any size, which may change.
+            frames: uint8 (H, W, 3) or (H, W, 4), as of the call; of any size, which may change.
             reuse: of nets that refine regions: those whose surroundings did not change keep their
                 alpha. False gives exactly what the call gives for each frame alone.
 
@@ -184,6 +192,11 @@ class Matter:
         from edgematte.runtime.stream import stream
 
         return stream(self._pipeline, frames, reuse=reuse)
+
+
+def _with_own(matte: Matte, own: NDArray[np.uint8] | None) -> Matte:
+    alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, own)
+    return replace(matte, alpha=alpha, trimap=trimap)
 
 
 def load(

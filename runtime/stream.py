@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
 from edgematte.runtime.clock import Clock
-from edgematte.runtime.given import check_image
+from edgematte.runtime.given import check_image, split_alpha, with_own_alpha
 from edgematte.runtime.matter import Matte
 from edgematte.runtime.overlap import overlapped
 from edgematte.runtime.pipeline import Pipeline
@@ -71,12 +72,18 @@ def stream(
     if isinstance(pipeline, Streaming):
         steps = pipeline.stream(reuse=reuse)
 
+    own: SimpleQueue[Bytes | None] = SimpleQueue()  # the frames' alphas wait for their mattes
+
     def prepare(numbered: tuple[int, Any]) -> Any:
-        return steps.prepare(check_frame(*numbered))
+        number, frame = numbered
+        colours, alpha = split_alpha(frame)
+        own.put(alpha)
+        return steps.prepare(check_frame(number, colours))
 
     with closing(overlapped(enumerate(frames), prepare, steps.infer)) as inferred:
         for one in inferred:
             alpha, trimap, clock = steps.finish(one)
+            alpha, trimap = with_own_alpha(alpha, trimap, own.get())
             yield Matte(alpha, trimap, clock.seconds, 0, clock.counts)
 
 

@@ -3,12 +3,14 @@
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 import edgematte
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
-from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.errors import EdgematteError, PictureWarning, ToleranceError
 
 COMMANDS = {
     "models": "what there is to export, with published and reproduced sizes",
@@ -28,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settle()
     arguments = build_parser().parse_args(argv)
     try:
-        with heeded():
+        with heeded(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
             code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
@@ -65,6 +68,21 @@ def build_parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One line for what is about a picture; anything else as Python writes it."""
+    if issubclass(category, PictureWarning):
+        say(f"edgematte: {' '.join(str(message).split())}")
+    else:
+        say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"))
 
 
 def _say(message: str, code: int) -> int:
