@@ -21,7 +21,6 @@ from edgematte.pictures import composite, read_background
 from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
 from edgematte.runtime.foreground import estimate_foreground
-from edgematte.runtime.given import with_own_alpha
 
 if TYPE_CHECKING:
     from edgematte.runtime.matter import Matte, Matter
@@ -207,8 +206,11 @@ class _Job:
 
     def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Bytes, Floats | None]:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
-        picture, own = frame.pixels, None if self.options.ignore_alpha else frame.alpha
-        alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, own)
+        picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
+        if frame.alpha is not None and not self.options.ignore_alpha:
+            # Codecs leave what was opaque a little below 1, so that foreground stays foreground.
+            alpha = alpha * frame.alpha
+            trimap = np.where(frame.alpha > 0, trimap, 0)
         if self.options.kind != "cutout":
             grey = np.rint(alpha * 255) if self.options.kind == "alpha" else trimap
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None

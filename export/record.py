@@ -25,9 +25,9 @@ from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.manifest import Difference, Host, Tensor
+from edgematte.manifest import STAGE, Difference, Host, Tensor
 from edgematte.registry import Family
-from edgematte.runtime.cascade import STAGE, estimator_for, pipeline_for
+from edgematte.runtime.cascade import estimator_for, pipeline_for
 from edgematte.runtime.clock import Clock
 from edgematte.runtime.pipeline import Step
 from edgematte.runtime.resize import resize_picture

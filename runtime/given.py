@@ -47,20 +47,17 @@ def split_alpha(image: Any) -> tuple[Any, Bytes | None]:
     return np.ascontiguousarray(array[..., :3]), np.ascontiguousarray(array[..., 3])
 
 
-def with_own_alpha(
-    alpha: Floats, trimap: Bytes, own: Bytes | Floats | None
-) -> tuple[Floats, Bytes]:
+def with_own_alpha(alpha: Floats, trimap: Bytes, own: Bytes | None) -> tuple[Floats, Bytes]:
     """Alpha times the picture's own, and the trimap that says so: what was cleared stays cleared.
 
     Args:
         alpha: (H, W) in [0, 1], of the matte.
         trimap: (H, W).
-        own: (H, W), bytes or in [0, 1]; None: opaque.
+        own: (H, W); None: opaque.
     """
     if own is None:
         return alpha, trimap
-    share = own.astype(np.float32) / np.float32(255 if own.dtype == np.uint8 else 1)
     trimap = trimap.copy()
-    trimap[(share < 1) & (trimap == FOREGROUND)] = UNKNOWN
-    trimap[share == 0] = BACKGROUND
-    return alpha * share, trimap
+    trimap[(own < 255) & (trimap == FOREGROUND)] = UNKNOWN
+    trimap[own == 0] = BACKGROUND
+    return alpha * (own.astype(np.float32) / np.float32(255)), trimap

@@ -482,7 +482,7 @@ def test_nothing_stays_open_after_a_clip(
     path, kept = make_clip(), []
 
     def progress(done: int, total: int) -> None:
-        scratch = next(f for f in tmp_path.iterdir() if f.name.startswith(".out"))
+        scratch = next(f for f in tmp_path.iterdir() if f.name.startswith(".edgematte-"))
         kept.append(opened(path) + opened(scratch))
         if fails and done == 8:
             raise EngineError("the engine failed")

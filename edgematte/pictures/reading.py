@@ -24,10 +24,16 @@ MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
 
 _LIMIT = threading.Lock()
-if hasattr(os, "register_at_fork"):  # else a child could wait for a thread that it does not have
-    os.register_at_fork(
-        before=_LIMIT.acquire, after_in_parent=_LIMIT.release, after_in_child=_LIMIT.release
-    )
+
+
+def _unlock() -> None:
+    """In a forked child: who held the lock is a thread of the parent."""
+    global _LIMIT
+    _LIMIT = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_unlock)
 
 
 @dataclass(frozen=True)
