@@ -3,9 +3,8 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from edgematte.errors import OptionError
 
@@ -32,11 +31,13 @@ class Range:
 
     def __contains__(self, value: object) -> bool:
         """Whether it is such a number; booleans and strings are none."""
-        kinds = (int, np.integer) if self.whole else (int, float, np.integer, np.floating)
-        if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, bool):
             return False
-        low = self.least is None or (value > self.least if self.above else value >= self.least)
-        high = self.most is None or (value < self.most if self.below else value <= self.most)
+        if not isinstance(value, Integral) and (self.whole or not math.isfinite(value)):
+            return False
+        number: Any = value
+        low = self.least is None or (number > self.least if self.above else number >= self.least)
+        high = self.most is None or (number < self.most if self.below else number <= self.most)
         return bool(low and high)
 
     def __str__(self) -> str:
@@ -108,9 +109,12 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "colour": Range(0, 255),  # of a background, a channel
     # of an export
     "size": SIDE,
+    "sizes": SIDE,  # every side of each
+    "padding": ("minimal", "authors"),
     "patch": SIDE,
     "regions": COUNT,
     "overlap": SIDE,
+    "context": Range(0, 16384, "pixels"),
     "lattice": Range(1, 64),
     "band_px": Range(0, unit="pixels"),
     "calibration_limit": Range(2, unit="pictures"),

@@ -40,7 +40,7 @@ def test_the_ends_of_every_range(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "3", (1,), -7])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "3", (1,), -7, -(10**400)])
 def test_what_no_option_may_be(name: str, value: Any) -> None:
     with pytest.raises(OptionError, match=name):
         check_options(**{name: value})
@@ -80,6 +80,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         return
     allowed = RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
     model = {"regions": "regional", "overlap": "vitmatte-s", "lattice": "vitmatte-s"}
+    model["context"] = "diffmatte-vits"
     cascade = ["--cascade", "lightweight"] if dest == "band_px" else []
     target = "coreml" if dest == "min_ios" else "onnx"
     quantized = dest in ("budget", "calibration_limit", "seed")

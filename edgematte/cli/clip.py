@@ -37,7 +37,9 @@ def run_clip(arguments: argparse.Namespace) -> int:
         arguments.background,
         arguments.foreground,
         not arguments.no_reuse,
-        folder=folder,
+        arguments.ignore_alpha,
+        folder,
+        arguments.keep_colour,
     )
     if not folder:
         format_for(output, clear=options.clear)

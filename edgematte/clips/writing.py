@@ -185,7 +185,10 @@ class FolderWriter:
     def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
         """See :class:`Writer`."""
         name = f"frame-{len(self._rows) - 1:06d}.png"
-        write_picture(colour if alpha is None else cutout(colour, alpha), self._folder / name)
+        write_picture(
+            colour if alpha is None else cutout(colour, alpha, keep_colour=True),
+            self._folder / name,
+        )
         self._rows.append(f"{name},{float(at.pts * at.time_base):.6f}")
 
     def discard(self) -> None:

@@ -22,9 +22,10 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.cli.streams import say, settle
 from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
-from edgematte.models.lightweight.network import Lightweight
+from edgematte.models.lightweight.network.network.network.network import Lightweight
 from edgematte.nets import find
-from edgematte.pictures import format_of
+from edgematte.pictures import read_grey, read_picture
+from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import check_options
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
@@ -70,10 +71,10 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
     """Mean IoU (alpha > 0.5) and MAD against binary masks, without the band at their edge."""
     ious, mads = [], []
     for file in picture_files(folder / "image"):
-        mask = Image.open(folder / "mask" / f"{file.stem}.png").convert("L")
+        mask = Image.fromarray(read_grey(folder / "mask" / f"{file.stem}.png"))
         blurred = np.asarray(mask.filter(ImageFilter.BoxBlur(EDGE_PX // 2)))
         region = (blurred == 0) | (blurred == 255)
-        image = Image.open(file)
+        image = Image.fromarray(read_picture(file))
         alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
         found, true = (alpha > 0.5)[region], (truth > 0)[region]
@@ -103,9 +104,9 @@ def score_alphamatting(
         if not file.stem.endswith("-image"):
             continue
         name = file.stem.removesuffix("-image")
-        image = Image.open(file)
-        alpha = Image.open(folder / f"{name}-alpha.png").convert("L")
-        trimap = np.asarray(Image.open(folder / f"{name}-trimap.png").convert("L"))
+        image = Image.fromarray(read_picture(file))
+        alpha = Image.fromarray(read_grey(folder / f"{name}-alpha.png"))
+        trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
         free = matte_whole(model, image)
         found = {
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_sources(parser)
     options = parser.parse_args(arguments)
     if options.sheet:
-        format_of(options.sheet)  # refused before any work
+        refuse_unfit(row_of(options.sheet), "colour")  # before any work
     print(json.dumps(evaluate(options), indent=2))
 
 

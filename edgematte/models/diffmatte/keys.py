@@ -1,17 +1,17 @@
 """The layout of the authors' checkpoints of DiffMatte, renamed to this module's.
 
 Their trainer's files hold ``model.backbone.*`` and ``model.decoder.*``, of which
-:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the
-ResNet-34 are stored with spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and
-``weight_v``: the weight that evaluation uses, weight_bar / (u . W v), is worked out here.
+:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the ResNet-34 are stored with
+spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and ``weight_v``: the weight that
+evaluation uses, weight_bar / (u . W v), is worked out here.
 """
 
 import re
 
 from torch import Tensor
 
-from edgematte.models.swin.keys import swin_rules
-from edgematte.models.vitmatte.keys import AUTHORS, BACKBONE, POINTWISE, rename
+from edgematte.models.swin.network.keys import swin_rules
+from edgematte.models.vitmatte.network.keys import AUTHORS, BACKBONE, POINTWISE, rename
 
 MARK = "decoder.mid_blk."  # every file of theirs has keys that start so
 SKIPPED = re.compile(r"\.relative_position_index$|^pixel_(mean|std)$")

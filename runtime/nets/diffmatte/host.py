@@ -103,8 +103,9 @@ class Sizes:
     overlap: int = option(
         16, help="margin of a tile at each of its borders", range=SIDE, cuts=("tiles",)
     )
-    context: int = option(
-        128,
-        help="that frames of pictures larger than the graphs share; 0 reduces such pictures",
+    context: int | None = option(
+        None,
+        help="that frames of pictures larger than the graphs share, at most half a frame; 0 "
+        "reduces such pictures (default: 128)",
         range=Range(0, 16384, "pixels"),
     )
