@@ -128,7 +128,7 @@ class SizedHost(Host):
 def padded(picture: Size, multiple: int, *, authors: bool = False) -> Size:
     """A picture's size with both sides raised to multiples.
 
-    ``authors``: as the published code of ViTMatte and DiffMatte has it. Where one side is no
+    ``authors``: as the published code of such nets has it. Where one side is no
     multiple both grow to the next larger one, so that a side that is one already gains a whole
     ``multiple``.
     """

@@ -75,7 +75,7 @@ def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T
     Args:
         kind: the dataclass.
         given: values by name.
-        whose: for errors: ``vitmatte-s``, ``target onnx``.
+        whose: for errors: a model's name, ``target onnx``.
         **fixed: fields that are no options.
 
     Raises:

@@ -1,7 +1,7 @@
 """PyTorch -> static graphs -> ONNX, OpenVINO, Core ML, each checked against PyTorch.
 
     from edgematte.export import export
-    bundle = export("lightweight", target="coreml")
+    bundle = export("MODEL", target="coreml")
 
 Importing this package imports nothing heavy; :func:`export` imports torch.
 """

@@ -1,7 +1,8 @@
 """Trimaps: estimated from class probabilities, read from a picture, turned into probabilities.
 
 A trimap is uint8 (H, W): 0 background, 128 unknown, 255 foreground. Class order of probabilities:
-background, foreground, unknown (eq. 6 of the lightweight net's paper).
+background, foreground, unknown (eq. 6 of Highly Efficient Natural Image Matting,
+BMVC 2021).
 """
 
 import numpy as np

@@ -134,7 +134,7 @@ def test_relative_positions_by_their_definition(
 
 def test_training_and_host_look_biases_up_alike() -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models import regional_neighbours
+    from edgematte.models.regional import neighbours as regional_neighbours
 
     cells = cells_of(np.random.default_rng(1).random((40, 60)) < 0.03)
     group = np.concatenate([np.arange(len(cells))[:, None], nearest_cells(cells, 8)], axis=1)
