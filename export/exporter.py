@@ -81,8 +81,9 @@ def export(
             default. ``picture``: that of the picture to check with, padded; of nets that pad.
         sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
             gets the smallest that holds it; of nets that pad.
-        padding: of those: ``minimal`` (the default) raises each side to the next multiple, ``authors`` both
-            sides to a larger one where one is no multiple, as the published code does.
+        padding: of those: ``minimal`` (the default) raises each side to the next multiple,
+            ``authors`` both sides to a larger one where one is no multiple, as the published code
+            does.
         cut: how the net is cut into graphs; by default its first way. ``graphs`` says the same.
         graphs: another name of ``cut``.
         weights: a checkpoint, ``hf:OWNER/NAME``, or a :class:`WeightsFrom`; by default the weights

@@ -53,7 +53,7 @@ def frames_for(
         chosen: the model's variant.
         size: side, (width, height), ``picture``, or None for the default, 512.
         sizes: several of (width, height) instead.
-        padding: ``minimal``, the default, or ``authors``: see :func:`edgematte.runtime.host.sizes.padded`.
+        padding: ``minimal``, the default, or ``authors``: see :func:`edgematte.host.padded`.
         picture: uint8 (H, W, 3), whose size ``picture`` stands for.
         precision: of the export.
 

@@ -85,7 +85,8 @@ class Matter:
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
         Args:
-            images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are no mattes.
+            images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are
+                no mattes.
             trimaps: one a picture, as of the call; by default none.
 
         Raises:

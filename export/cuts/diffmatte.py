@@ -14,8 +14,8 @@ from edgematte.export.cuts.diffmatte_reference import reference_steps
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.models.vit.network.network import ViT
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.diffmatte.diffusion import STEPS
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost, WholeHost
@@ -159,8 +159,8 @@ class DiffMatteCut(Cut):
         return [
             "## Steps",
             "",
-            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last is "
-            f"{growth:.2f} times that after the first.",
+            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last "
+            f"is {growth:.2f} times that after the first.",
             "",
             *step_table(errors),
         ]

@@ -103,7 +103,7 @@ def trimap_probabilities(trimap: Bytes) -> Floats:
 
 
 def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
-    """Put exactly 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W), gives it back."""
+    """Put exactly 0 and 1 where the trimap (H, W) knows, in ``alpha`` (H, W) itself."""
     for top in range(0, len(alpha), STRIP):
         rows = slice(top, top + STRIP)
         np.copyto(alpha[rows], 0, where=trimap[rows] == BACKGROUND)

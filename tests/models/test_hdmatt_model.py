@@ -18,7 +18,7 @@ from edgematte.models.hdmatt.network.context import (  # noqa: E402
     padding,
     reduced_trimap,
 )
-from edgematte.models.hdmatt.network.network import HDMatt  # noqa: E402
+from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
 from edgematte.models.hdmatt.network.pretrained import from_resnet34  # noqa: E402
 from edgematte.models.hdmatt.network.resnet import (  # noqa: E402
     BLOCKS,

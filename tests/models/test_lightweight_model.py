@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
-from edgematte.models.lightweight.network.network import (  # noqa: E402
+from edgematte.models.lightweight.network import (  # noqa: E402
     EfficientNonLocalAttention,
     Lightweight,
 )

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from edgematte.checkpoint import load_model
 from edgematte.errors import CheckpointError, EngineError, OptionError, TrainingError
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.registry import LIGHTWEIGHT
 from edgematte.training.engine import checkpoint
 from edgematte.training.engine.device import choose_device, choose_precision

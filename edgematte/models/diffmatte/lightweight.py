@@ -6,7 +6,7 @@ It is the way down of MRN, "Highly Efficient Natural Image Matting" (BMVC 2021),
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgematte.models.lightweight.network.network import EfficientNonLocalAttention
+from edgematte.models.lightweight.network import EfficientNonLocalAttention
 from edgematte.models.lightweight.network.octave import OCBlock, Stem, level, merge
 
 
@@ -17,7 +17,7 @@ class LightweightEncoder(nn.Module):
 
     Args:
         ena: with the efficient non-local attention.
-        k: see :class:`edgematte.models.lightweight.network.network.Lightweight`.
+        k: see :class:`edgematte.models.lightweight.network.Lightweight`.
     """
 
     def __init__(self, *, ena: bool = True, k: int = 16) -> None:

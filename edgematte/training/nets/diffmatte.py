@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from edgematte.models.diffmatte.network.diffusion import Denoiser, sample
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.models.vit.network.network import ViT
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
 from edgematte.models.vit.network.pretrained import from_plain_vit
 from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.diffmatte import diffmatte_loss, draw_times

@@ -66,8 +66,8 @@ class TilesHost(DiffusionHost):
             raise BundleError(f"patch {side}: a multiple of {self.feature_px}, at most the frame's")
         if margin < 0 or 2 * margin + self.feature_px > side:
             raise BundleError(
-                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels between "
-                "them should fit into a tile"
+                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels "
+                "between them should fit into a tile"
             )
 
 
@@ -95,8 +95,8 @@ class Options:
 class Sizes:
     """What an export may be told of the graphs' sizes.
 
-    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what other
-    frames do.
+    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what
+    other frames do.
     """
 
     patch: int = option(128, help="side of a tile", range=SIDE, cuts=("tiles",))
