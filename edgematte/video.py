@@ -23,7 +23,8 @@ from edgematte.ranges import check_options
 from edgematte.runtime.host.foreground import estimate_foreground
 
 if TYPE_CHECKING:
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

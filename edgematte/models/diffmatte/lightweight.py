@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgematte.models.lightweight.network import EfficientNonLocalAttention
-from edgematte.models.lightweight.network.octave import OCBlock, Stem, level, merge
+from edgematte.models.lightweight.octave import OCBlock, Stem, level, merge
 
 
 class LightweightEncoder(nn.Module):
