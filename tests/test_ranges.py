@@ -12,8 +12,8 @@ import pytest
 import edgematte
 from edgematte.bench import bench
 from edgematte.cli import build_parser, main
+from edgematte.cli.outputs import plan
 from edgematte.errors import OptionError
-from edgematte.outputs import plan
 from edgematte.pictures import alpha_bytes, read_background
 from edgematte.ranges import OPTIONS, Range, check, check_options
 from edgematte.testcard import testcard as card

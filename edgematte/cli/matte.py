@@ -16,9 +16,9 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import LONGEST_NAME, Job, plan
 from edgematte.ranges import ALPHA_BITS, KINDS
 
 if TYPE_CHECKING:

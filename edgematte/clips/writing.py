@@ -76,7 +76,7 @@ def format_for(path: Path, *, clear: bool) -> Format | None:
         )
     if clear and FORMATS[suffix].clear is None:
         raise OptionError(
-            f"{path.name}: {suffix} holds no transparency; give --background, or write .mov, .webm "
+            f"{path.name}: {suffix} holds no transparency; give a background, or write .mov, .webm "
             "or a folder"
         )
     return FORMATS[suffix]
