@@ -72,7 +72,7 @@ def format_for(path: Path, *, clear: bool) -> Format | None:
     if suffix not in FORMATS:
         raise OptionError(
             f"{path.name}: clips are written as .mov (ProRes 4444), .webm (VP9), .mp4 (H.264, with "
-            "--background) or, without an ending, as a folder of PNG files"
+            "a background) or, without an ending, as a folder of PNG files"
         )
     if clear and FORMATS[suffix].clear is None:
         raise OptionError(
