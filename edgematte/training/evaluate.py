@@ -26,7 +26,7 @@ from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
-from edgematte.ranges import check_options
+from edgematte.ranges import OPTIONS, check
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
 from edgematte.training.evaluation.sheet import contact_sheet
@@ -172,7 +172,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         OptionError: nothing to score, or an option that nothing here has a use for.
     """
     folders = parse_sources(options)
-    check_options(composites=options.composites)
+    if options.composites is not None:
+        check("--composites", options.composites, OPTIONS["composites"])
     if options.classical and not (options.test and (options.test / "alphamatting").is_dir()):
         raise OptionError(
             "--classical compares on --test DIR with alphamatting in it; there is none"
