@@ -26,7 +26,7 @@ from edgematte.export.capture import capture
 from edgematte.export.cuts import diffmatte as cut
 from edgematte.export.torch_graph import torch_calls
 from edgematte.manifest import Host
-from edgematte.models.diffmatte.network.network import DiffMatte
+from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.registry import family
 from edgematte.runtime.diffmatte import pipeline
 from edgematte.runtime.host.clock import Clock

@@ -33,7 +33,7 @@ from edgematte.export.cuts import vitmatte
 from edgematte.export.passes import passes_for
 from edgematte.export.targets import Options
 from edgematte.export.targets import onnx as onnx_target
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.registry import family
 from edgematte.runtime.engines import EngineOptions
 from edgematte.runtime.engines.ort import PROVIDERS, OnnxRuntimeEngine

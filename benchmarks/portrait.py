@@ -29,7 +29,7 @@ from portrait_graphs import sources, written
 from edgematte.export.cuts import regional as cut
 from edgematte.export.torch_graph import torch_calls
 from edgematte.manifest import Host
-from edgematte.models.regional.network.network import Regional
+from edgematte.models.regional.network import Regional
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph

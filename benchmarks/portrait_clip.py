@@ -30,7 +30,7 @@ from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FORMATS, FolderWriter, VideoWriter, Writer
 from edgematte.export.cuts import regional as cut
 from edgematte.metrics import dtssd
-from edgematte.models.regional.network.network import Regional
+from edgematte.models.regional.network import Regional
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph

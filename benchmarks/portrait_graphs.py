@@ -10,8 +10,8 @@ from edgematte.export.cuts import regional as cut
 from edgematte.export.passes import passes_for
 from edgematte.export.targets import Options, target_module
 from edgematte.manifest import FILE, Graph, Host, Manifest, Weights
-from edgematte.models.regional.network.network import Regional
-from edgematte.models.regional.network.refine import Skips
+from edgematte.models.regional.network import Regional
+from edgematte.models.regional.refine import Skips
 from edgematte.models.swin.network import network as swin
 
 AUTHORS_MASK = -100.0  # exp of it is a denormal number

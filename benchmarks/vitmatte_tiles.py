@@ -24,7 +24,7 @@ from edgematte.checkpoint import load_model, random_model
 from edgematte.export.cuts import vitmatte
 from edgematte.export.torch_graph import torch_calls
 from edgematte.metrics import scores
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.pictures import read_grey, read_picture
 from edgematte.registry import family
 from edgematte.runtime.host.clock import Clock

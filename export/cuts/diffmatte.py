@@ -14,8 +14,8 @@ from edgematte.export.cuts.diffmatte_reference import reference_steps
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.models.vit.network.network import ViT
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.diffmatte.diffusion import STEPS
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost, WholeHost

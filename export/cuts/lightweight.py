@@ -17,7 +17,7 @@ from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.runtime.host.patches import blend_window, patch_grid, walk
 from edgematte.runtime.host.trimap_stage import SPECK_SHARE

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from edgematte.models.vit.network.attention import Constants
-from edgematte.models.vit.network.network import Tables, ViT
+from edgematte.models.vit.attention import Constants
+from edgematte.models.vit.network import Tables, ViT
 
 
 class SizedViT(nn.Module):

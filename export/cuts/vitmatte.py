@@ -16,7 +16,7 @@ from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.export.fused_attention import attention_line
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.runtime.host.patches import Patch, blend_window, tile_grid, walk
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.vitmatte.host import Sizes, TilesHost

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from edgematte.models.swin.network.network import Swin
+from edgematte.models.swin.network import Swin
 
 PATCH_PX = 16
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.lightweight.network.network import FOREGROUND, UNKNOWN, Lightweight
+from edgematte.models.lightweight.network import FOREGROUND, UNKNOWN, Lightweight
 from edgematte.training.losses.lightweight import (
     lightweight_loss,
     matting_losses,
