@@ -50,8 +50,8 @@ class Folders:
 class Library:
     """Pictures by folder: folders are drawn first, so that a large one does not swamp the others.
 
-    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds one line
-    for each file that could not be used.
+    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds
+    one line for each file that could not be used.
     """
 
     people: list[Sequence[Photo]] = field(default_factory=list)
