@@ -127,7 +127,7 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
 
 
 def _listed(options: dict[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items())
+    return ", ".join(f"{name} {int(value)}" for name, value in options.items())
 
 
 def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
