@@ -18,7 +18,7 @@ from edgematte.registry import FAMILIES, family
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines.colours import NORMALISED, PLAIN, check_colours, colours_of
 from edgematte.runtime.engines.graph import RunnableGraph
-from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.host.planes import to_input
 
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 PICTURE = testcard.testcard(90, 70)
