@@ -34,7 +34,7 @@ from edgematte.export.passes import passes_for
 from edgematte.export.targets import Options
 from edgematte.export.targets import onnx as onnx_target
 from edgematte.export.targets import openvino as openvino_target
-from edgematte.models.vitmatte.network.keys import to_official
+from edgematte.models.vitmatte.keys import to_official
 from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.registry import family
 from edgematte.testcard import testcard, testcard_trimap

@@ -22,7 +22,7 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.cli.streams import say, settle
 from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of

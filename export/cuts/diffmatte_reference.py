@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte.network.diffusion import sample
+from edgematte.models.diffmatte.diffusion import sample
 from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.resize import resize_picture

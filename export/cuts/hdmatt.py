@@ -13,9 +13,9 @@ from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.hdmatt.network.context import TGNL, Bank, reduced_trimap
+from edgematte.models.hdmatt.context import TGNL, Bank, reduced_trimap
 from edgematte.models.hdmatt.network import Contexts, HDMatt
-from edgematte.models.hdmatt.network.resnet import STRIDE
+from edgematte.models.hdmatt.resnet import STRIDE
 from edgematte.runtime.host.patches import blend_window, patch_grid, walk
 from edgematte.runtime.nets.hdmatt.contexts import MISSING, candidates
 from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes

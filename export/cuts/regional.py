@@ -16,7 +16,7 @@ from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.regional.network import Regional
-from edgematte.models.regional.network.refine import Skips
+from edgematte.models.regional.refine import Skips
 from edgematte.runtime.host.frame import frame_for
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.nets.regional.host import RegionsHost, Sizes

@@ -12,7 +12,7 @@ tokens to one, and the weights of a head are multiplied once, here.
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.regional.network.refine import RegionAttention
+from edgematte.models.regional.refine import RegionAttention
 
 
 class CentralAttention(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from edgematte.models.vit.network.attention import Constants
+from edgematte.models.vit.attention import Constants
 from edgematte.models.vit.network import Tables, ViT
 
 

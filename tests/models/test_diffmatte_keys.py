@@ -11,7 +11,7 @@ from torch import Tensor  # noqa: E402
 
 from edgematte.checkpoint import build, load_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.diffmatte.network.keys import fold_spectral_norm, from_official  # noqa: E402
+from edgematte.models.diffmatte.keys import fold_spectral_norm, from_official  # noqa: E402
 from edgematte.registry import FAMILIES  # noqa: E402
 
 pytestmark = pytest.mark.export

@@ -11,7 +11,7 @@ from edgematte.models.lightweight.network import (  # noqa: E402
     EfficientNonLocalAttention,
     Lightweight,
 )
-from edgematte.models.lightweight.network.octave import OctSep, merge  # noqa: E402
+from edgematte.models.lightweight.octave import OctSep, merge  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT, Count  # noqa: E402
 
 pytestmark = pytest.mark.export

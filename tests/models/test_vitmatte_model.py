@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, load_model, random_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.vit.network.attention import Attention  # noqa: E402
+from edgematte.models.vit.attention import Attention  # noqa: E402
 from edgematte.models.vit.network import Neck, ViT  # noqa: E402
-from edgematte.models.vitmatte.network.keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
+from edgematte.models.vitmatte.keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
 from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
 from edgematte.registry import VITMATTE_B, VITMATTE_S, VITMATTE_TINY  # noqa: E402
 

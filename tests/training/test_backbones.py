@@ -15,7 +15,7 @@ from edgematte.cli import main
 from edgematte.errors import CheckpointError
 from edgematte.models.diffmatte.network import DiffMatteViT
 from edgematte.models.hdmatt.network import HDMatt
-from edgematte.models.hdmatt.network.resnet import BLOCKS, Encoder
+from edgematte.models.hdmatt.resnet import BLOCKS, Encoder
 from edgematte.models.regional.network import Regional
 from edgematte.models.swin.network import Swin
 from edgematte.models.vit.network import NORM_EPS, ViT

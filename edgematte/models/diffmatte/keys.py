@@ -10,8 +10,8 @@ import re
 
 from torch import Tensor
 
-from edgematte.models.swin.network.keys import swin_rules
-from edgematte.models.vitmatte.network.keys import AUTHORS, BACKBONE, POINTWISE, rename
+from edgematte.models.swin.keys import swin_rules
+from edgematte.models.vitmatte.keys import AUTHORS, BACKBONE, POINTWISE, rename
 
 MARK = "decoder.mid_blk."  # every file of theirs has keys that start so
 SKIPPED = re.compile(r"\.relative_position_index$|^pixel_(mean|std)$")

@@ -9,7 +9,7 @@ import re
 
 from torch import Tensor, cat
 
-from edgematte.models.swin.network.keys import swin_rules
+from edgematte.models.swin.keys import swin_rules
 
 MARK = "lowres_model."  # every file of theirs has keys that start so
 

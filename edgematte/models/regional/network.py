@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.regional.network.coarse import CoarseNet
-from edgematte.models.regional.network.neighbours import nearest, relative_positions
-from edgematte.models.regional.network.refine import (
+from edgematte.models.regional.coarse import CoarseNet
+from edgematte.models.regional.neighbours import nearest, relative_positions
+from edgematte.models.regional.refine import (
     CrossRegionAttention,
     RegionDecoder,
     RegionEncoder,

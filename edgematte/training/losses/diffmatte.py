@@ -1,13 +1,13 @@
 """DiffMatte's training: two self-aligned passes with uniform time intervals, and the loss.
 
-Mattes, times and denoisers are those of :mod:`edgematte.models.diffmatte.network.diffusion`.
+Mattes, times and denoisers are those of :mod:`edgematte.models.diffmatte.diffusion`.
 """
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte.network.diffusion import Denoiser, add_noise, standardise
+from edgematte.models.diffmatte.diffusion import Denoiser, add_noise, standardise
 from edgematte.training.losses.vitmatte import vitmatte_loss
 
 

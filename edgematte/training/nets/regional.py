@@ -7,7 +7,7 @@ from torch import Generator, Tensor, cat
 from torch.nn import functional as F
 
 from edgematte.models.regional.network import CELL_PX, UNKNOWN, Regional, crop_cells
-from edgematte.models.swin.network.pretrained import from_swin
+from edgematte.models.swin.pretrained import from_swin
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from edgematte.models.vit.network.pretrained import from_plain_vit
+from edgematte.models.vit.pretrained import from_plain_vit
 from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.vitmatte import vitmatte_loss
