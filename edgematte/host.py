@@ -112,7 +112,11 @@ class SizedHost(Host):
 
     def at(self, size: Size) -> Self:
         """The section of the graphs of one size, as if the bundle had no others."""
-        return replace(self, size=size, sizes=None, pad_both=None)
+        return replace(self, size=size, sizes=None, pad_both=None, **self.shared_at(size))
+
+    def shared_at(self, size: Size) -> dict[str, Any]:
+        """Fields that are others for the graphs of one size, such as what tiles of it share."""
+        return {}
 
     def size_for(self, picture: Size) -> Size:
         """The smallest that holds a picture of this size as it is padded; else the largest."""

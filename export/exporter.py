@@ -206,8 +206,13 @@ def _int8(
     Raises:
         OptionError: any of it for floats, or a value outside of its range.
     """
-    words = {"pictures": calibration, "limit": limit, "budget": budget, "method": method}
-    given = {name: value for name, value in words.items() if value is not None}
+    words = {
+        "calibration": ("pictures", calibration),
+        "calibration_limit": ("limit", limit),
+        "budget": ("budget", budget),
+        "range_method": ("method", method),
+    }
+    given = {name: one for name, one in words.items() if one[1] is not None}
     if int8 is not None and given:
         raise OptionError("int8 says how to calibrate already: leave out the words for it")
     if (int8 is not None or given) and not asked.quantized:
@@ -215,7 +220,7 @@ def _int8(
             f"{' and '.join(given) or 'int8'} is for quantized precisions, not for "
             f"{asked.options.precision}; leave it out"
         )
-    chosen = int8 or Int8(seed=seed or 0, **given)
+    chosen = int8 or Int8(seed=seed or 0, **dict(given.values()))
     if chosen.method is not None and asked.options.precision != "int8":
         raise OptionError(
             f"range_method is of activations, which {asked.options.precision} leaves in float; "

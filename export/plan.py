@@ -12,6 +12,7 @@ from edgematte.errors import OptionError
 from edgematte.export.cut import Cut
 from edgematte.export.frames import Frames, frames_for
 from edgematte.net import Variant, load_part
+from edgematte.nets import variants
 from edgematte.options import declared, read
 from edgematte.ranges import check_options
 from edgematte.targets import FLOATS, Target, TargetOptions, find_target
@@ -113,7 +114,7 @@ def _split(
         OptionError: an option that neither has.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    of_target = {row.name for row in declared(target.options)}
+    of_target = [row.name for row in declared(target.options)]
     sizes = load_part(variant.net.sizes) if variant.net.sizes else None
     rows = declared(sizes) if sizes is not None else ()
     of_net = {row.name: row for row in rows}
@@ -144,7 +145,10 @@ def _check_cascade(variant: Variant, cascade: Variant | None, band_px: int | Non
     if not variant.net.needs_trimap:
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
     if not cascade.net.stage:
-        raise OptionError(f"{cascade.name} cannot estimate trimaps for another net")
+        able = ", ".join(name for name, one in variants().items() if one.net.stage)
+        raise OptionError(
+            f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}"
+        )
     check_options(band_px=band_px)
 
 

@@ -17,7 +17,7 @@ class LightweightEncoder(nn.Module):
 
     Args:
         ena: with the efficient non-local attention.
-        k: see :class:`edgematte.models.lightweight.network.Lightweight`.
+        k: see :class:`edgematte.models.lightweight.Lightweight`.
     """
 
     def __init__(self, *, ena: bool = True, k: int = 16) -> None:

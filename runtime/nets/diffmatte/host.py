@@ -1,7 +1,7 @@
 """What the host side of DiffMatte has to know, by cut, and what it may be told."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
@@ -38,10 +38,9 @@ class DiffusionHost(SizedHost):
         if self.stop_below is not None and not 0 <= self.stop_below <= 1:
             raise BundleError(f"stop_below {self.stop_below}: between 0 and 1")
 
-    def at(self, size: Size) -> Self:
+    def shared_at(self, size: Size) -> dict[str, Any]:
         """See :class:`SizedHost`; frames of a smaller size share less."""
-        shared = None if self.context is None else min(self.context, min(size) // 2)
-        return replace(super().at(size), context=shared)
+        return {"context": None if self.context is None else min(self.context, min(size) // 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
