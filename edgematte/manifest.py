@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 from edgematte.codec import decode, encode
@@ -147,7 +149,7 @@ class Manifest:
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: StageHost | None = None  # estimates the trimap, by the graph trimap_stage
-    package: str = ""  # NAME VERSION of the plug-in whose net this is; empty of built-in ones
+    package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; "" if built in
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
@@ -206,13 +208,28 @@ def _host_class(value: dict[str, Any], where: str) -> type[Host]:
         found: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
         return found
     except OptionError:
-        if not isinstance(package, str) or not package:
-            raise BundleError(
-                f"{where} is of the model {model!r}, which this edgematte does not know: install "
-                "the edgematte that wrote it"
-            ) from None
-        name = package.split()[0]
-        raise BundleError(
+        raise BundleError(_unknown(model, package, where)) from None
+
+
+def _unknown(model: str, package: object, where: str) -> str:
+    """The sentence for a bundle whose net is not here."""
+    said = re.fullmatch(
+        r"([A-Za-z0-9][\w.-]*)( [\w.+!-]+)?", package if isinstance(package, str) else "", re.ASCII
+    )
+    if said is None:
+        return (
+            f"{where} is of the model {model!r}, which this edgematte does not know: install the "
+            "edgematte that wrote it"
+        )
+    name = said[1]
+    try:
+        here = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return (
             f"{where} is of the model {model!r} of {package}, which is not installed: "
             f"pip install {name}"
-        ) from None
+        )
+    return (
+        f"{where} is of the model {model!r} of {package}, which the installed {name} {here} does "
+        f"not bring: pip install --upgrade {name}"
+    )

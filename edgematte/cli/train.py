@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse(arguments)
     sentence = "training needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[train]"', EngineError):
-        from edgematte.training import processes
+        from edgematte.training.engine import processes
         from edgematte.training.engine.device import choose_device
         from edgematte.training.recipes import recipe
 
@@ -150,7 +150,7 @@ def _train(
 ) -> dict[str, Any]:
     import torch
 
-    from edgematte.training import checkpoint, processes
+    from edgematte.training.engine import checkpoint, processes
     from edgematte.training.engine.run import Run
     from edgematte.training.pictures.folders import Reading
     from edgematte.training.pictures.sources import count, load_library
@@ -230,7 +230,7 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
     from edgematte.checkpoint import build, load_model, read_config
     from edgematte.nets import find
     from edgematte.state_dict import read_state_dict
-    from edgematte.training import checkpoint
+    from edgematte.training.engine import checkpoint
 
     kind = find(chosen.model)
     if (arguments.output / checkpoint.STATE).is_file():
