@@ -16,7 +16,7 @@ from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weigh
 from edgematte.manifest import Weights
 from edgematte.models.shown_options import RULES, shown_options
 from edgematte.net import Variant, load_part
-from edgematte.nets import variants
+from edgematte.nets import usable_variants
 from edgematte.state_dict import load_into, read_state_dict
 from edgematte.testcard import testcard
 
@@ -142,7 +142,7 @@ def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
 
 def _other_size(variant: Variant, shapes: dict[str, tuple[int, ...]]) -> str:
     """The name of another model of the same class that has these shapes, or ``""``."""
-    for other in variants().values():
+    for other in usable_variants().values():
         if other.network == variant.network and other.name != variant.name:
             with torch.device("meta"):
                 expected = build(other).state_dict()

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 from edgematte.codec import decode, encode
@@ -147,7 +149,7 @@ class Manifest:
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: StageHost | None = None  # estimates the trimap, by the graph trimap_stage
-    package: str = ""  # NAME VERSION of the plug-in whose net this is; empty of built-in ones
+    package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; "" if built in
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
@@ -208,12 +210,26 @@ def _host_class(manifest: Manifest, section: dict[str, Any], where: str) -> type
         found: type[Host] = host_class(manifest.model, kind, f"{where}.host")
         return found
     except OptionError:
-        if not manifest.package.strip():
-            raise BundleError(
-                f"{where} is of the model {manifest.model!r}, which this edgematte does not know: "
-                "install the edgematte that wrote it"
-            ) from None
-        raise BundleError(
-            f"{where} is of the model {manifest.model!r} of {manifest.package}, which is not "
-            f"installed: pip install {manifest.package.split()[0]}"
-        ) from None
+        raise BundleError(_unknown(manifest.model, manifest.package, where)) from None
+
+
+def _unknown(model: str, package: str, where: str) -> str:
+    """The sentence for a bundle whose net is not here."""
+    said = re.fullmatch(r"([A-Za-z0-9][\w.-]*)( [\w.+!-]+)?", package, re.ASCII)
+    if said is None:
+        return (
+            f"{where} is of the model {model!r}, which this edgematte does not know: install the "
+            "edgematte that wrote it"
+        )
+    name = said[1]
+    try:
+        here = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return (
+            f"{where} is of the model {model!r} of {package}, which is not installed: "
+            f"pip install {name}"
+        )
+    return (
+        f"{where} is of the model {model!r} of {package}, which the installed {name} {here} does "
+        f"not bring: pip install --upgrade {name}"
+    )

@@ -8,6 +8,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from edgematte import ranges
@@ -16,6 +17,12 @@ from edgematte.ranges import Range
 
 T = TypeVar("T")
 KEY = "edgematte"
+KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a string"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +109,10 @@ def check(row: Declared, value: Any) -> None:
     Raises:
         OptionError: in one sentence.
     """
-    if row.kind is bool and not isinstance(value, bool):
-        raise OptionError(f"{row.name} {value!r}: should be True or False")
+    kind, words = KINDS[row.kind]
+    fits = isinstance(value, kind) and isinstance(value, bool) == (row.kind is bool)
+    if row.range is None and not row.choices and not fits:  # those say more than the type
+        raise OptionError(f"{row.name} {value!r}: should be {words}")
     if row.range is not None:
         ranges.check(row.name, value, row.range)
     if row.choices:

@@ -13,7 +13,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut
 from edgematte.host import Host, Size, SizedHost, padded
 from edgematte.net import Variant
-from edgematte.nets import variants
+from edgematte.nets import usable_variants
 from edgematte.ranges import check_options
 from edgematte.runtime.host.sizes import name_at
 from edgematte.targets import FLOATS
@@ -97,7 +97,7 @@ def frames_for(
 
 
 def _check_pads(chosen: Variant, option: str) -> None:
-    able = [v.name for v in variants().values() if v.net.pads]
+    able = [v.name for v in usable_variants().values() if v.net.pads]
     if not chosen.net.pads:
         raise OptionError(
             f"{option} has no meaning for {chosen.name}, which does not pad the whole picture to "
