@@ -56,6 +56,7 @@ class HostStep:
         reads: what it takes.
         gives: what it makes.
         when: of host sections that have the step; by default all of its cut.
+        where: for people, which those are: ``with contexts``.
     """
 
     name: str
@@ -63,6 +64,7 @@ class HostStep:
     reads: tuple[Array, ...]
     gives: tuple[Array, ...]
     when: Callable[[Any], bool] | None = None
+    where: str = ""
 
     @property
     def stored(self) -> dict[str, Array]:

@@ -19,8 +19,10 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 
-SIGNED = "bytes: value * 64 + 128"
-FRAMED = Array("framed", "(h, w, 3)", "uint8")
+SIGNED = "value * 64 + 128"
+FRAMED = Array(
+    "framed", "(h, w, 3)", "uint8", note="reduced where there is no context and it is larger"
+)
 FRAMED_TRIMAP = Array("framed_trimap", "(h, w)", "uint8")
 NOISE = Array("noise", "(h, w)", every=(4, 4), note="from the seed, as noise.py says")
 FRAMES = Array("frames", "(n, 4)", "int32", note="left, top, width, height")
@@ -152,22 +154,27 @@ def _reduced(host: DiffusionHost) -> bool:
     return host.context is None
 
 
+IN_FRAMES, IN_ONE = "with context", "without context"
 SEEN = (FRAMED, FRAMED_TRIMAP, NOISY)
 _FIRST = (
     HostStep("frame", frame, (PICTURE, TRIMAP), (FRAMED, FRAMED_TRIMAP)),
     HostStep("noise", draw, (FRAMED_TRIMAP,), (NOISE,)),
-    HostStep("frames", frames, (FRAMED_TRIMAP,), (FRAMES, RUN), _framed),
-    HostStep("condition", condition, (*SEEN, FRAME_BOX), (CONDITION,), _framed),
-    HostStep("condition", only_condition, SEEN, (CONDITION,), _reduced),
+    HostStep("frames", frames, (FRAMED_TRIMAP,), (FRAMES, RUN), _framed, IN_FRAMES),
+    HostStep("condition", condition, (*SEEN, FRAME_BOX), (CONDITION,), _framed, IN_FRAMES),
+    HostStep("condition", only_condition, SEEN, (CONDITION,), _reduced, IN_ONE),
     HostStep("advance", step, (NOISY, MATTE), (ADVANCED,)),
     HostStep("finish", finish, (MATTE, TRIMAP), (ALPHA,)),
 )
 _TILES = (
-    HostStep("tiles", tiles, (FRAMED_TRIMAP, FRAME_BOX), (TILES,), _framed),
-    HostStep("tiles", only_tiles, (FRAMED_TRIMAP,), (TILES,), _reduced),
-    HostStep("stitch", stitch, (TILES, MATTES, FRAMED_TRIMAP, FRAME_BOX), (STITCHED,), _framed),
-    HostStep("stitch", only_stitch, (TILES, MATTES, FRAMED_TRIMAP), (STITCHED,), _reduced),
+    HostStep("tiles", tiles, (FRAMED_TRIMAP, FRAME_BOX), (TILES,), _framed, IN_FRAMES),
+    HostStep("tiles", only_tiles, (FRAMED_TRIMAP,), (TILES,), _reduced, IN_ONE),
+    HostStep(
+        "stitch", stitch, (TILES, MATTES, FRAMED_TRIMAP, FRAME_BOX), (STITCHED,), _framed, IN_FRAMES
+    ),
+    HostStep("stitch", only_stitch, (TILES, MATTES, FRAMED_TRIMAP), (STITCHED,), _reduced, IN_ONE),
 )
-_JOIN = HostStep("join", join, (FRAMES, RUN, FRAME_MATTES, FRAMED_TRIMAP), (JOINED,), _framed)
+_JOIN = HostStep(
+    "join", join, (FRAMES, RUN, FRAME_MATTES, FRAMED_TRIMAP), (JOINED,), _framed, IN_FRAMES
+)
 
 STEPS: Steps = {"whole": (*_FIRST, _JOIN), "tiles": (*_FIRST, *_TILES, _JOIN)}

@@ -72,12 +72,13 @@ def _sees_others(host: PatchesHost) -> bool:
     return bool(host.k)
 
 
+WITH = "with contexts"
 STEPS: Steps = {
     "patches": (
         HostStep("patches", patches, (TRIMAP,), (PATCHES, REFINED)),
-        HostStep("candidates", mixed, (TRIMAP,), (CANDIDATES,), _sees_others),
+        HostStep("candidates", mixed, (TRIMAP,), (CANDIDATES,), _sees_others, WITH),
         HostStep("crop", cut, (PICTURE, TRIMAP, PATCH), (PICTURE_PATCH, TRIMAP_PATCH)),
-        HostStep("contexts", contexts, (QUERY, CONTEXTS), (CHOSEN, PAD), _sees_others),
+        HostStep("contexts", contexts, (QUERY, CONTEXTS), (CHOSEN, PAD), _sees_others, WITH),
         HostStep("stitch", stitch, (PATCHES, ALPHAS, TRIMAP), (ALPHA,)),
     )
 }

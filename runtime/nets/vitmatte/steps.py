@@ -20,8 +20,18 @@ Floats = NDArray[np.float32]
 TILES = Array("tiles", "(n, 4)", "int32", note="left, top, width, height")
 RUN = Array("run", "(n,)", "bool", note="those with unknown pixels")
 TILE = Array("tile", "(4,)", "int32", note="a row of tiles")
-TILE_IMAGE = Array("tile_image", "(1, 3, height, width)", every=(1, 1, 8, 8))
-TILE_TRIMAP = Array("tile_trimap", "(1, 1, height, width)", every=(1, 1, 8, 8))
+TILE_IMAGE = Array(
+    "tile_image",
+    "(1, 3, height, width)",
+    every=(1, 1, 8, 8),
+    note="bytes / 255, the manifest's padding around smaller pictures",
+)
+TILE_TRIMAP = Array(
+    "tile_trimap",
+    "(1, 1, height, width)",
+    every=(1, 1, 8, 8),
+    note="bytes / 255, 0 around smaller pictures",
+)
 ALPHAS = Array("alphas", "(n, height, width)", unit=True)
 
 
