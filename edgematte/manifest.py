@@ -203,8 +203,8 @@ def _host_class(value: dict[str, Any], where: str) -> type[Host]:
     if not isinstance(model, str) or not isinstance(host, dict):
         raise BundleError(f"{where} lacks a model's name or a host section")
     try:
-        found: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
-        return found
+        section: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
+        return section
     except OptionError:
         if not isinstance(package, str) or not package:
             raise BundleError(

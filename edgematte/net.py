@@ -94,11 +94,11 @@ def load_part(where: str) -> Any:
     """
     module, _, name = where.partition(":")
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
             raise
         raise PluginError(f"{where} names a module that is not there ({error})") from None
-    if not name or not hasattr(found, name):
+    if not name or not hasattr(imported, name):
         raise PluginError(f"{module} has no {name!r}")
-    return getattr(found, name)
+    return getattr(imported, name)

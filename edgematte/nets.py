@@ -25,13 +25,13 @@ def nets() -> dict[str, Net]:
     Raises:
         PluginError: a package cannot be imported, or two nets share a name.
     """
-    found = {net.name: net for net in BUILTIN}
+    by_name = {net.name: net for net in BUILTIN}
     for entry in _entries():
-        _add(found, _load(entry), f"the package {_owner(entry)}")
+        _add(by_name, _load(entry), f"the package {_owner(entry)}")
     for net in _plugged.values():
-        if found.get(net.name) != net:
-            _add(found, net, "a plug-in")
-    return found
+        if by_name.get(net.name) != net:
+            _add(by_name, net, "a plug-in")
+    return by_name
 
 
 def variants() -> dict[str, Variant]:
@@ -49,10 +49,10 @@ def find(name: str) -> Variant:
     for net in (*BUILTIN, *_plugged.values()):
         if name in net.variants:
             return net.variant(name)
-    known = variants()
-    if name not in known:
-        raise OptionError(f"unknown model {name!r}; there are: {', '.join(known)}")
-    return known[name]
+    listed = variants()
+    if name not in listed:
+        raise OptionError(f"unknown model {name!r}; there are: {', '.join(listed)}")
+    return listed[name]
 
 
 def plug_in(modules: Iterable[str]) -> None:
@@ -72,12 +72,12 @@ def plug_in(modules: Iterable[str]) -> None:
 
 def _nets_of(module: str) -> tuple[Net, ...]:
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:  # whatever a module of somebody else's raises
         raise PluginError(
             f"the plug-in {module} cannot be imported ({type(error).__name__}: {error})"
         ) from None
-    given = getattr(found, "NETS", None) or (getattr(found, "NET", None),)
+    given = getattr(imported, "NETS", None) or (getattr(imported, "NET", None),)
     if not all(isinstance(net, Net) for net in given):
         raise PluginError(f"the plug-in {module} should hold NET or NETS, descriptors of nets")
     return tuple(given)
@@ -90,33 +90,33 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 
 def _load(entry: metadata.EntryPoint) -> Net:
     try:
-        found = entry.load()
+        net = entry.load()
     except Exception as error:  # whatever a package of somebody else's raises
         raise PluginError(
             f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
             f"({type(error).__name__}: {error}): mend or uninstall it"
         ) from None
-    if not isinstance(found, Net):
+    if not isinstance(net, Net):
         raise PluginError(
             f"the package {_owner(entry)}: {entry.value} should be an edgematte.net.Net, not "
-            f"{type(found).__name__}"
+            f"{type(net).__name__}"
         )
-    return found
+    return net
 
 
 def _owner(entry: metadata.EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else entry.value
 
 
-def _add(found: dict[str, Net], net: Net, origin: str) -> None:
-    names = {name: other for other in found.values() for name in other.variants}
-    if net.name in found or any(name in names for name in net.variants):
-        name = net.name if net.name in found else next(n for n in net.variants if n in names)
+def _add(by_name: dict[str, Net], net: Net, origin: str) -> None:
+    names = {name: other for other in by_name.values() for name in other.variants}
+    if net.name in by_name or any(name in names for name in net.variants):
+        name = net.name if net.name in by_name else next(n for n in net.variants if n in names)
         raise PluginError(f"{origin} brings a net {name!r}, and there is one of that name already")
-    found[net.name] = net
+    by_name[net.name] = net
 
 
-def known() -> tuple[Net, ...]:
+def usable() -> tuple[Net, ...]:
     """The nets whose options a command line lists: all there are, but those that cannot be used.
 
     A package that is broken must not keep the others from being used; `find` says what is wrong

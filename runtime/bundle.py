@@ -53,8 +53,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        found = sorted(folder.glob(f"*/{manifests.FILE}"))
-        instead = f"; give {found[0].parent}, which is one" if found else ""
+        inner = sorted(folder.glob(f"*/{manifests.FILE}"))
+        instead = f"; give {inner[0].parent}, which is one" if inner else ""
         raise BundleError(
             f"{folder} has no {manifests.FILE}: it is not a bundle{instead}"
         ) from None
@@ -111,19 +111,19 @@ def _verify(folder: Path, name: str, digest: str) -> None:
     if not _inside(name):
         raise BundleError(f"the file list of {folder} names {name!r}, which leaves the bundle")
     try:
-        found = sha256_file(file) if file.is_file() else None
+        actual = sha256_file(file) if file.is_file() else None
     except OSError as error:
         raise BundleError(
             f"{folder}: its file {name[:60]!r} cannot be read ({error.strerror})"
         ) from None
-    if found is None and file.is_symlink():
+    if actual is None and file.is_symlink():
         raise BundleError(
             f"{folder}: its file {name} is a link to nothing: copy the folder again with what its "
             "links lead to (cp -rL)"
         )
-    if found is None:
+    if actual is None:
         raise BundleError(f"{folder} lacks the file {name}: copy the whole folder again")
-    if found != digest:
+    if actual != digest:
         raise BundleError(
             f"{file} is not what was exported (its sha256 differs): export or copy again"
         )

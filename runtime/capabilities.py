@@ -112,7 +112,7 @@ def require(pipeline: object, capability: type[C], model: str, what: str) -> C:
     Raises:
         OptionError: ``what`` has no meaning for the model; the message says why.
     """
-    found = able(pipeline, capability)
-    if found is None:
+    capable = able(pipeline, capability)
+    if capable is None:
         raise OptionError(f"{what} has no meaning for {model}, which {MEANING[capability]}")
-    return found
+    return capable

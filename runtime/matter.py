@@ -71,11 +71,11 @@ class Matter:
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
-            alpha, known = self._sourced(image, trimap, clock)
+            alpha, used = self._sourced(image, trimap, clock)
         else:
-            alpha, known = self._resume(image, trimap, clock, journal)
-        alpha, known = with_own_alpha(alpha, known, own)
-        return Matte(alpha, known, clock.seconds, odd, clock.counts)
+            alpha, used = self._resume(image, trimap, clock, journal)
+        alpha, used = with_own_alpha(alpha, used, own)
+        return Matte(alpha, used, clock.seconds, odd, clock.counts)
 
     def many(
         self, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None = None
@@ -102,9 +102,9 @@ class Matter:
     ) -> tuple[Floats, Bytes]:
         manifest = self.bundle.manifest
         inner = require(self.pipeline, Resumable, manifest.model, "a journal")
-        known = self._sourced.trimap(image, trimap, clock)
+        used = self._sourced.trimap(image, trimap, clock)
         work = f"{manifest.weights.sha256} {manifest.target} {manifest.precision} {self.engine}"
-        return inner.resume(image, known, clock, journal, work)
+        return inner.resume(image, used, clock, journal, work)
 
     def explain(
         self,
@@ -126,9 +126,9 @@ class Matter:
         trimap, _ = check_trimap(trimap, image)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
-        known = self._sourced.trimap(image, trimap, clock)
-        found: Explanation = inner.explain(image, known, clock, pixel)
-        return found
+        used = self._sourced.trimap(image, trimap, clock)
+        explanation: Explanation = inner.explain(image, used, clock, pixel)
+        return explanation
 
     def refine(self, image: Bytes, trimap: Bytes | None = None) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
@@ -142,12 +142,12 @@ class Matter:
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
-            alpha, known = self._sourced(image, trimap, clock)
-            yield _with_own(Matte(alpha, known, clock.seconds, odd, clock.counts), own)
+            alpha, used = self._sourced(image, trimap, clock)
+            yield _with_own(Matte(alpha, used, clock.seconds, odd, clock.counts), own)
             return
-        known = self._sourced.trimap(image, trimap, clock)
-        for alpha in inner.steps(image, known, clock):
-            matte = Matte(alpha, known, dict(clock.seconds), odd, dict(clock.counts))
+        used = self._sourced.trimap(image, trimap, clock)
+        for alpha in inner.steps(image, used, clock):
+            matte = Matte(alpha, used, dict(clock.seconds), odd, dict(clock.counts))
             yield _with_own(matte, own)
 
     def stream(

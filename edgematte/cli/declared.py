@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from edgematte.net import Net, load_part
-from edgematte.nets import known
+from edgematte.nets import usable
 from edgematte.options import Declared, declared
 from edgematte.targets import TARGETS
 
@@ -34,7 +34,7 @@ def target_options() -> Iterator[Row]:
 
 
 def _of(part: Any) -> Iterator[Row]:
-    for net in known():
+    for net in usable():
         for row in declared(load_part(part(net))) if part(net) else ():
             yield _whose(net, row), row
 
@@ -65,10 +65,10 @@ def given(arguments: argparse.Namespace, rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    by_name: dict[str, list[Row]] = {}
     for whose, row in rows:
-        found.setdefault(row.name, []).append((whose, row))
-    return found
+        by_name.setdefault(row.name, []).append((whose, row))
+    return by_name
 
 
 def _help(owners: list[Row]) -> str:

@@ -76,8 +76,8 @@ def engine_for(target: str, name: str | None = None) -> str:
     """
     able = [key for key, row in ENGINES.items() if target in row.targets]
     if not able:
-        known = ", ".join(dict.fromkeys(t for row in ENGINES.values() for t in row.targets))
-        raise EngineError(f"no engine runs {target!r} graphs; targets are: {known}")
+        targets = ", ".join(dict.fromkeys(t for row in ENGINES.values() for t in row.targets))
+        raise EngineError(f"no engine runs {target!r} graphs; targets are: {targets}")
     if name is None:
         return able[0]
     if name not in ENGINES:

@@ -47,9 +47,9 @@ class CoreMLEngine:
             for tensor in self._graph.inputs:
                 planes = np.rint(given[tensor.name][0]).astype(np.uint8)
                 given[tensor.name] = self._image.fromarray(planes.transpose(1, 2, 0))
-        found = self._model.predict(given)
+        predicted = self._model.predict(given)
         outputs = {}
         for tensor in self._graph.outputs:
-            value = np.asarray(found[tensor.name], np.float32)
+            value = np.asarray(predicted[tensor.name], np.float32)
             outputs[tensor.name] = value.reshape(tensor.shape)
         return outputs

@@ -46,11 +46,11 @@ class RunnableGraph:
         if graph.dynamic_batch:
             graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
         given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
-        found = self.engine.run(given)
-        return {t.name: self._from_file(found, t) for t in graph.outputs}
+        arrays = self.engine.run(given)
+        return {t.name: self._from_file(arrays, t) for t in graph.outputs}
 
-    def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
-        raw = np.asarray(found[tensor.name])
+    def _from_file(self, arrays: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
+        raw = np.asarray(arrays[tensor.name])
         if raw.shape != tensor.shape:
             raise EngineError(
                 f"graph {self.graph.name} gave {tensor.name} of shape {list(raw.shape)}; "

@@ -41,16 +41,16 @@ class OpenVinoEngine:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Inputs by name -> outputs by name, which the model writes where they are returned."""
         graph = self._graph.of_batch(len(inputs[self._graph.inputs[0].name]))
-        found = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
+        outputs = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._model.create_infer_request()
         try:
-            for name, array in found.items():
+            for name, array in outputs.items():
                 request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         except Exception as error:
             raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
         self._idle.append(request)
-        return found
+        return outputs

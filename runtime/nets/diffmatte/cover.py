@@ -25,7 +25,7 @@ def cover(unknown: NDArray[np.bool_], side: int, margin: int, lattice: int) -> l
     height, width = (n // cell for n in unknown.shape)
     left = unknown.reshape(height, cell, width, cell).sum(axis=(1, 3), dtype=np.int64)
     rows, columns = (_cores(n, side // cell, margin // cell, lattice // cell) for n in left.shape)
-    found = []
+    corners = []
     while left.any():
         total = np.zeros((height + 1, width + 1), np.int64)
         total[1:, 1:] = left.cumsum(axis=0).cumsum(axis=1)
@@ -34,8 +34,8 @@ def cover(unknown: NDArray[np.bool_], side: int, margin: int, lattice: int) -> l
         gain = strips[:, columns[:, 1]] - strips[:, columns[:, 0]]
         row, column = np.unravel_index(gain.argmax(), gain.shape)
         left[slice(*rows[row]), slice(*columns[column])] = 0
-        found.append((int(row) * lattice, int(column) * lattice))
-    return [Patch(x, y, side) for y, x in sorted(found)]
+        corners.append((int(row) * lattice, int(column) * lattice))
+    return [Patch(x, y, side) for y, x in sorted(corners)]
 
 
 def _cores(length: int, side: int, margin: int, lattice: int) -> NDArray[np.int64]:

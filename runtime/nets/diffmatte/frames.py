@@ -50,11 +50,11 @@ def joined(
     size = trimap.shape[1], trimap.shape[0]
     total, weight = np.zeros(trimap.shape, np.float32), np.zeros(trimap.shape, np.float32)
     for place, matte in zip(places, mattes, strict=True):
-        known = window(trimap, place)
-        height, width = known.shape
+        shown = window(trimap, place)
+        height, width = shown.shape
         taper = blend_window(place, size, host.context)[:height, :width] ** SHARPNESS
         if matte is None:
-            matte = known_matte(known)
+            matte = known_matte(shown)
         part = np.s_[place.top : place.top + height, place.left : place.left + width]
         total[part] += taper * matte[:height, :width]
         weight[part] += taper
@@ -72,9 +72,9 @@ def patches_of(host: DiffusionHost, trimap: Bytes) -> list[Patch]:
     if used_frame(size, sized).used != size:
         return []
     places = frames(trimap, sized)
-    found = list(places) if len(places) > 1 else []
+    parts = list(places) if len(places) > 1 else []
     if isinstance(sized, TilesHost):
         for place in places:
             tiles = unknown_tiles(window(trimap, place), sized)
-            found += [Patch(t.left + place.left, t.top + place.top, t.side) for t in tiles]
-    return found
+            parts += [Patch(t.left + place.left, t.top + place.top, t.side) for t in tiles]
+    return parts

@@ -108,8 +108,8 @@ class Diffusion:
         """
         if self._is_known(trimap):
             yield self._alpha(None, trimap, clock)
-        for found in self._mattes(picture, trimap, clock):
-            yield self._alpha(found, trimap, clock)
+        for result in self._mattes(picture, trimap, clock):
+            yield self._alpha(result, trimap, clock)
 
     def _mattes(
         self, picture: Bytes, trimap: Bytes, clock: Clock
@@ -142,10 +142,10 @@ class Diffusion:
         """Whether the trimap says all of alpha."""
         return self.host.keep_known is not False and not (trimap == UNKNOWN).any()
 
-    def _alpha(self, found: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
-        if found is None:
+    def _alpha(self, result: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
+        if result is None:
             return np.asarray(trimap == FOREGROUND, np.float32)
-        scene, matte = found
+        scene, matte = result
         with clock("host.finish"):
             return host_side.alpha_of(matte, trimap, scene.frame, self.host)
 
@@ -183,7 +183,7 @@ class Diffusion:
 
     def _denoise(self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock) -> Floats:
         """x_0 (h, w), from the noisy matte (h, w) over its deviation."""
-        found: dict[Patch, Floats] = {}
+        denoised: dict[Patch, Floats] = {}
         for part in scene.parts:
             with clock("host.scale"):
                 if part.condition is not None:
@@ -193,11 +193,11 @@ class Diffusion:
                     condition = host_side.condition(shown, part.trimap, self.host.size)
                 height, width = part.trimap.shape
                 condition[0, 6, :height, :width] = window(noisy, part.place)
-            found[part.place] = self._denoise_part(part, condition, interval, clock)
+            denoised[part.place] = self._denoise_part(part, condition, interval, clock)
         if len(scene.places) == 1:
-            return found[scene.places[0]]
+            return denoised[scene.places[0]]
         with clock("host.join"):
-            mattes = [found.get(place) for place in scene.places]
+            mattes = [denoised.get(place) for place in scene.places]
             return framing.joined(scene.places, mattes, scene.trimap, self.host)
 
     def _denoise_part(
@@ -208,8 +208,10 @@ class Diffusion:
         height, width = part.trimap.shape
         if part.tiles is None:
             with clock("graph.denoise"):
-                found = self.graphs["denoise"](feature=part.feature, condition=condition, time=time)
-            return found["matte"][0, 0, :height, :width]
+                answer = self.graphs["denoise"](
+                    feature=part.feature, condition=condition, time=time
+                )
+            return answer["matte"][0, 0, :height, :width]
         assert isinstance(self.host, TilesHost)
         mattes = []
         for tile in part.tiles:

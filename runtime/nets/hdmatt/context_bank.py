@@ -66,8 +66,8 @@ class ContextBank:
         image, trimap = self.planes(number)
         inputs = {} if self.host.k is None else self.context_of(number, image, trimap)
         with self.clock("graph.query"):
-            found = self.graphs["query"](image=image, trimap=trimap, **inputs)
-        alpha: Floats = found["alpha"][0, 0]
+            outputs = self.graphs["query"](image=image, trimap=trimap, **inputs)
+        alpha: Floats = outputs["alpha"][0, 0]
         return alpha
 
     def context_of(self, number: int, image: Floats, trimap: Floats) -> dict[str, Floats]:
@@ -88,9 +88,9 @@ class ContextBank:
             key, own = (self.store.get(number, name) for name in ("key", "own"))
             return self._queries[number], key, own
         with self.clock("graph.bank"):
-            found = self.graphs["bank"](image=image, trimap=trimap)
-        key, own = (self.store.rounded(found[name]) for name in ("key", "own"))
-        return found["query"][0], key, own
+            outputs = self.graphs["bank"](image=image, trimap=trimap)
+        key, own = (self.store.rounded(outputs[name]) for name in ("key", "own"))
+        return outputs["query"][0], key, own
 
     def choose(self, number: int, query: Floats) -> Indices:
         """Numbers of the best contexts of a patch, at most k."""
@@ -114,11 +114,11 @@ class ContextBank:
         for number in self.numbers.tolist():
             image, trimap = self.planes(number)
             with self.clock("graph.bank"):
-                found = self.graphs["bank"](image=image, trimap=trimap)
+                outputs = self.graphs["bank"](image=image, trimap=trimap)
             with self.clock("host.contexts"):
-                pooled.append(found["context"][0])
-                self._queries[number] = found["query"][0]
-                kept = {k: v for k, v in found.items() if k in STACKED or k == "own"}
+                pooled.append(outputs["context"][0])
+                self._queries[number] = outputs["query"][0]
+                kept = {k: v for k, v in outputs.items() if k in STACKED or k == "own"}
                 self.store.put(number, kept)
         self._contexts = np.stack(pooled)
 

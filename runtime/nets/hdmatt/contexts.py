@@ -27,10 +27,10 @@ def candidates(trimap: Bytes, patches: Sequence[Patch], count: int) -> Indices:
         return np.arange(len(patches), dtype=np.int32)
     impurity = np.empty(len(patches))
     for i, patch in enumerate(patches):
-        known = window(trimap, patch)
-        sums = [int(np.count_nonzero(known == c)) for c in (BACKGROUND, FOREGROUND)]
-        sums.append(known.size - sum(sums))
-        impurity[i] = (known.size**2 - sum(n * n for n in sums)) / known.size**2  # whole numbers
+        part = window(trimap, patch)
+        sums = [int(np.count_nonzero(part == c)) for c in (BACKGROUND, FOREGROUND)]
+        sums.append(part.size - sum(sums))
+        impurity[i] = (part.size**2 - sum(n * n for n in sums)) / part.size**2  # whole numbers
     best = np.argsort(-impurity, kind="stable")[:count]
     return np.sort(best).astype(np.int32)
 
@@ -53,6 +53,6 @@ def best_contexts(query: Floats, contexts: Floats, k: int, itself: int = -1) -> 
     return best
 
 
-def pad(found: int, k: int) -> Floats:
-    """(1, k) for ``found`` contexts: 0 for those, MISSING for the rest."""
-    return np.where(np.arange(k) < found, np.float32(0), np.float32(MISSING))[None]
+def pad(count: int, k: int) -> Floats:
+    """(1, k) for ``count`` contexts: 0 for those, MISSING for the rest."""
+    return np.where(np.arange(k) < count, np.float32(0), np.float32(MISSING))[None]

@@ -38,11 +38,11 @@ def attention(query: Floats, keys: Floats, masks: Floats | None) -> Floats:
         return logits
     if masks is None:
         return _softmax(logits)
-    found: Floats = np.zeros_like(logits)
+    shares: Floats = np.zeros_like(logits)
     for region in range(masks.shape[1]):
         inside = masks[:, region]
-        found += _softmax(logits * inside) * inside
-    return found
+        shares += _softmax(logits * inside) * inside
+    return shares
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -38,14 +38,14 @@ class Journal:
         if lock(self._file.fileno()) is False:
             self._file.close()
             raise busy(path)
-        found = self._file.read(len(header))
-        if not header.startswith(found):  # one that is cut short begins anew
+        stored = self._file.read(len(header))
+        if not header.startswith(stored):  # one that is cut short begins anew
             self._file.close()
             raise OptionError(
                 f"{path} is of another picture, trimap, bundle or engine: delete it, or leave out "
                 "--resume"
             )
-        if found != header:
+        if stored != header:
             self._file.seek(0)
             self._file.write(header)
             self._file.flush()

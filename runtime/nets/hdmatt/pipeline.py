@@ -94,20 +94,20 @@ class Patches:
         bank = ContextBank(self.host, self.graphs, picture, trimap, patches, clock, self.memory_mb)
         with nullcontext() if record is None else closing(record), bank:
             for i, patch in enumerate(patches):
-                known = window(trimap, patch)
+                part = window(trimap, patch)
                 if not unknown[i]:
                     with clock("host.stitch"):
-                        stitcher.add(patch, known_alpha(known, side))
+                        stitcher.add(patch, known_alpha(part, side))
                     continue
                 if record is not None and i in record:
                     values = record.get(i)
                 else:
                     alpha = bank.matte(i)
-                    values = alpha[: known.shape[0], : known.shape[1]][known == UNKNOWN]
+                    values = alpha[: part.shape[0], : part.shape[1]][part == UNKNOWN]
                     if record is not None:
                         record.put(i, values)
                 with clock("host.stitch"):
-                    stitcher.add(patch, patch_alpha(known, values, side))
+                    stitcher.add(patch, patch_alpha(part, values, side))
         with clock("host.stitch"):
             return keep_known(stitcher.finish(), trimap), trimap
 
@@ -130,12 +130,12 @@ class Patches:
             return explain(bank, number, pixel)
 
 
-def patch_alpha(known: Bytes, values: Floats, side: int) -> Floats:
+def patch_alpha(part: Bytes, values: Floats, side: int) -> Floats:
     """Alpha (side, side) from the trimap's part (h, w) and the values of its unknown pixels."""
     alpha = np.zeros((side, side), np.float32)
-    inside = alpha[: known.shape[0], : known.shape[1]]
-    inside[known == FOREGROUND] = 1
-    inside[known == UNKNOWN] = values
+    inside = alpha[: part.shape[0], : part.shape[1]]
+    inside[part == FOREGROUND] = 1
+    inside[part == UNKNOWN] = values
     return alpha
 
 

@@ -95,10 +95,10 @@ class Split:
         side, overlap = host.patch, host.overlap
         stitcher = Stitcher(size, side, overlap)
         for patch in walk(patch_grid(size, side, overlap)):
-            known = window(trimap, patch)
-            if not (known == UNKNOWN).any():
+            part = window(trimap, patch)
+            if not (part == UNKNOWN).any():
                 with clock("host.stitch"):
-                    stitcher.add(patch, known_alpha(known, side))
+                    stitcher.add(patch, known_alpha(part, side))
                 continue
             with clock("host.crop"):
                 image = to_input(crop(picture, patch).astype(np.uint8, copy=False))

@@ -39,8 +39,8 @@ class Inferred:
 class RegionClip:
     """The steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
 
-    Within the budget of regions, those that were left coarse in an unchanged frame are refined in
-    the next ones.
+    Regions that the limits left coarse are refined in the next frames, as far as the limits allow,
+    while the picture does not change there.
     """
 
     def __init__(self, regions: RegionStages, *, reuse: bool) -> None:
@@ -75,10 +75,10 @@ class RegionClip:
             cells, _ = regions.choose(coarse, clock)
             refined, same = regions.refine(framed, coarse, cells, clock), False
         else:
-            cells, known = regions.choose(coarse, clock, places(last[1], changed))
-            refined = regions.refine(framed, coarse, cells, clock, (known, last[1]))
-            same = prepared.image is None and bool((known >= 0).all())
-            clock.counts["regions kept"] = int(np.count_nonzero(known >= 0))
+            cells, held = regions.choose(coarse, clock, places(last[1], changed))
+            refined = regions.refine(framed, coarse, cells, clock, (held, last[1]))
+            same = prepared.image is None and bool((held >= 0).all())
+            clock.counts["regions kept"] = int(np.count_nonzero(held >= 0))
         if self._reuse:
             self._last = coarse, refined
         return Inferred(framed, coarse, refined, same, clock)

@@ -30,7 +30,7 @@ def nearest_cells(cells: Cells, k: int, of: Indices | None = None) -> Indices:
         of: the indices of the cells that ask, in any order; by default all.
     """
     count = len(cells)
-    found = np.empty((count, k), np.int32)
+    nearest = np.empty((count, k), np.int32)
     missing = np.arange(count) if of is None else of.astype(np.int64)
     if count > k:
         offsets = offset_table(REACH)
@@ -40,10 +40,10 @@ def nearest_cells(cells: Cells, k: int, of: Indices | None = None) -> Indices:
         for tried in ROUNDS:
             if not len(missing) or tried >= count:
                 break
-            missing = _look(grid, middle, steps[:tried], missing, found)
+            missing = _look(grid, middle, steps[:tried], missing, nearest)
     for part in np.array_split(missing, 1 + len(missing) * count // PAIRS) if count else ():
-        found[part] = _compare(cells, part, k)
-    return found if of is None else found[of]
+        nearest[part] = _compare(cells, part, k)
+    return nearest if of is None else nearest[of]
 
 
 @lru_cache(maxsize=4)
@@ -72,10 +72,10 @@ def _look(
     middle: NDArray[np.int64],
     steps: NDArray[np.int64],
     missing: NDArray[np.int64],
-    found: Indices,
+    nearest: Indices,
 ) -> NDArray[np.int64]:
     """Fill in the cells of ``missing`` whose neighbours these steps reach; gives the others."""
-    k = found.shape[1]
+    k = nearest.shape[1]
     left = []
     for part in np.array_split(missing, 1 + len(missing) * len(steps) // PAIRS):
         seen = grid[middle[part, None] + steps]
@@ -85,7 +85,7 @@ def _look(
         hits, counts = hits[enough], counts[enough]
         first = np.cumsum(counts, dtype=np.int64) - counts
         places = np.flatnonzero(hits)[first[:, None] + np.arange(k)]
-        found[part[enough]] = seen[enough].ravel()[places]
+        nearest[part[enough]] = seen[enough].ravel()[places]
         left.append(part[~enough])
     return np.concatenate(left)
 

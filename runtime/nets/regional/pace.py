@@ -10,13 +10,13 @@ class Pace:
     """What a call of the refining graphs takes, and what follows them, from the frames so far."""
 
     def __init__(self) -> None:
-        """Nothing is known at first; see :attr:`known`."""
+        """No call has been timed yet; see :attr:`timed`."""
         self._call_s: float | None = None
         self._doubted = False
         self._after_s = 0.0
 
     @property
-    def known(self) -> bool:
+    def timed(self) -> bool:
         """Whether a call has been timed."""
         return self._call_s is not None
 

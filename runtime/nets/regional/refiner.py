@@ -29,8 +29,8 @@ class Refined:
 class Refiner:
     """The refining half of the net.
 
-    Regions whose answer is known from an earlier frame take part as neighbours, by their tokens;
-    they are not computed again.
+    Regions whose answer of an earlier frame still holds are not computed again; they take part as
+    neighbours, by their tokens.
     """
 
     def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
@@ -45,7 +45,7 @@ class Refiner:
         coarse_alpha: Floats,
         cells: Cells,
         clock: Clock,
-        known: tuple[Indices, Refined] | None = None,
+        reused: tuple[Indices, Refined] | None = None,
     ) -> Refined:
         """Alpha of every cell.
 
@@ -54,13 +54,14 @@ class Refiner:
             coarse_alpha: (H, W), bilinear.
             cells: (n, 2), ascending.
             clock: is told what the stages took.
-            known: for each cell its place among earlier ones, or -1; and those earlier ones.
+            reused: the place of each cell among the cells of an earlier frame, -1 where it was not
+                refined there; and those cells.
         """
         alpha = np.empty((len(cells), CELL_PX, CELL_PX), np.float32)
         fresh = np.arange(len(cells), dtype=np.int32)
         tokens = None
-        if known is not None:
-            places, earlier = known
+        if reused is not None:
+            places, earlier = reused
             kept = places >= 0
             fresh = fresh[~kept]
             alpha[kept] = earlier.alpha[places[kept]]

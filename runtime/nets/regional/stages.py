@@ -77,14 +77,14 @@ class RegionStages:
             return self.graphs["coarse"](image=image)
 
     def choose(
-        self, coarse: Coarse, clock: Clock, known: Indices | None = None
+        self, coarse: Coarse, clock: Clock, held: Indices | None = None
     ) -> tuple[Cells, Indices]:
-        """The cells to refine within the budget, ascending.
+        """The cells to refine within the limits, ascending.
 
         Args:
             coarse: the coarse net's answer.
             clock: what it shows so far is what the frame has cost; it records the choice.
-            known: (rows, columns), the place of each cell's answer of an earlier frame, -1 where
+            held: (rows, columns), the place of each cell's answer of an earlier frame, -1 where
                 there is none; those cells cost nothing.
 
         Returns:
@@ -94,7 +94,7 @@ class RegionStages:
             trimap = coarse["cell_trimap"][0]
             cells = select_cells(trimap)
             clock.counts["regions found"] = len(cells)
-            places = _places(known, cells)
+            places = _places(held, cells)
             asked = np.flatnonzero(places < 0)
             most = self._most(clock) if len(asked) else None
             if most is not None and len(asked) > most:
@@ -104,7 +104,7 @@ class RegionStages:
             chosen = clock.choose("cells", cells)
             if chosen is not cells:
                 _check_cells(chosen, trimap.shape[1:])
-            return chosen, _places(known, chosen)
+            return chosen, _places(held, chosen)
 
     def _most(self, clock: Clock) -> int | None:
         limits = self.limits
@@ -122,12 +122,12 @@ class RegionStages:
         coarse: Coarse,
         cells: Cells,
         clock: Clock,
-        known: tuple[Indices, Refined] | None = None,
+        reused: tuple[Indices, Refined] | None = None,
     ) -> Refined:
-        """The chosen cells, refined; see :class:`Refiner` for ``known``."""
+        """The chosen cells, refined; see :class:`Refiner` for ``reused``."""
         before = clock.total
-        refined = self.refiner(framed.pixels, coarse["alpha"][0, 0], cells, clock, known)
-        count = len(cells) if known is None else int(np.count_nonzero(known[0] < 0))
+        refined = self.refiner(framed.pixels, coarse["alpha"][0, 0], cells, clock, reused)
+        count = len(cells) if reused is None else int(np.count_nonzero(reused[0] < 0))
         clock.counts["regions refined"] = count
         self.pace.saw_calls(clock.total - before, -(-count // self.refiner.side))
         return refined
@@ -147,10 +147,10 @@ class RegionStages:
         return answer
 
 
-def _places(known: Indices | None, cells: Cells) -> Indices:
-    if known is None:
+def _places(held: Indices | None, cells: Cells) -> Indices:
+    if held is None:
         return np.full(len(cells), -1, np.int32)
-    return known[cells[:, 0], cells[:, 1]]
+    return held[cells[:, 0], cells[:, 1]]
 
 
 def _check_cells(cells: Cells, grid: tuple[int, ...]) -> None:

@@ -119,14 +119,14 @@ class Sized:
     ) -> list[Floats]:
         """See :meth:`Tiles.many`; pictures of one size of the graphs share calls."""
         chosen = [self.host.size_for((t.shape[1], t.shape[0])) for t in trimaps]
-        found: dict[int, Floats] = {}
+        by_number: dict[int, Floats] = {}
         for size, tiles in self.tiles.items():
             mine = [i for i, s in enumerate(chosen) if s == size]
             if not mine:
                 continue
             alphas = tiles.many([pictures[i] for i in mine], [trimaps[i] for i in mine], clock)
-            found |= dict(zip(mine, alphas, strict=True))
-        return [found[i] for i in range(len(pictures))]
+            by_number |= dict(zip(mine, alphas, strict=True))
+        return [by_number[i] for i in range(len(pictures))]
 
 
 def _together(parts: list[Floats]) -> Floats:
