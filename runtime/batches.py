@@ -18,7 +18,10 @@ Bytes = NDArray[np.uint8]
 def many(
     pipeline: Sourced, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None
 ) -> list[Matte]:
-    """See :meth:`edgematte.runtime.matter.Matter.many`; other nets take one after the other."""
+    """See :meth:`edgematte.runtime.matter.Matter.many`.
+
+    Nets whose tiles cannot share calls matte one picture after the other.
+    """
     given = [None] * len(images) if trimaps is None else list(trimaps)
     if len(given) != len(images):
         raise OptionError(f"{len(given)} trimaps for {len(images)} pictures: give one for each")

@@ -20,7 +20,7 @@ class CoreMLEngine:
     """One ``.mlpackage`` through Core ML's Python binding."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
-        """``options.device`` is a key of ``UNITS``; ``threads`` is Core ML's own business."""
+        """``options.device`` is a key of ``UNITS``; Core ML chooses its threads itself."""
         if sys.platform != "darwin":
             raise EngineError(
                 "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
@@ -41,7 +41,7 @@ class CoreMLEngine:
         )
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Inputs by name -> outputs by name; pictures cross as pictures where the graph says so."""
+        """Inputs by name -> outputs by name; pictures for graphs that take and give pictures."""
         given: dict[str, Any] = dict(inputs)
         if self._graph.image_io:
             for tensor in self._graph.inputs:

@@ -11,15 +11,15 @@ from edgematte.runtime.host.patches import Patch
 def cover(unknown: NDArray[np.bool_], side: int, margin: int, lattice: int) -> list[Patch]:
     """Tiles that together hold every unknown pixel in their cores, row by row.
 
-    A core is a tile without its margin; at the frame's own borders there is none. Tiles start at
-    multiples of ``lattice``: one after the other is taken that adds the most unknown pixels, of
-    several the uppermost, then the leftmost.
+    The core of a tile is the tile without its margins; it has no margin at the frame's own borders.
+    Tiles start at multiples of ``lattice``. They are chosen one after the other: each time the tile
+    that adds the most unknown pixels, and of several such tiles the uppermost, then the leftmost.
 
     Args:
         unknown: (H, W), each side a multiple of ``lattice`` and at least ``side``.
-        side: of a tile, a multiple of ``lattice``; at least ``lattice`` more than two margins.
-        margin: of a tile, in pixels.
-        lattice: in pixels.
+        side: side of a tile, a multiple of ``lattice``; at least ``lattice`` more than two margins.
+        margin: margin of a tile, in pixels.
+        lattice: distance between the places where tiles may start, in pixels.
     """
     cell = math.gcd(lattice, margin)
     height, width = (n // cell for n in unknown.shape)
@@ -39,7 +39,7 @@ def cover(unknown: NDArray[np.bool_], side: int, margin: int, lattice: int) -> l
 
 
 def _cores(length: int, side: int, margin: int, lattice: int) -> NDArray[np.int64]:
-    """First and last (excluded) of every tile's core along one axis, in cells: (n, 2)."""
+    """First and last (excluded) cell of the core of each possible tile along one axis: (n, 2)."""
     starts = np.arange(0, length - side + 1, lattice)
     first = np.where(starts > 0, starts + margin, 0)
     last = np.where(starts + side < length, starts + side - margin, length)

@@ -26,7 +26,7 @@ def explain(bank: ContextBank, number: int, pixel: tuple[int, int]) -> Explanati
 
 
 def attention(query: Floats, keys: Floats, masks: Floats | None) -> Floats:
-    """The softmax of eq. 3 for one unknown pixel: (K, h, w), each place's weight in its own region.
+    """The softmax of eq. 3 for one unknown pixel: (K, h, w), a place's weight in its region.
 
     Args:
         query: (C,), the pixel's key.

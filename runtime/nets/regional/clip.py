@@ -20,14 +20,14 @@ class Prepared:
     """A frame before any graph."""
 
     framed: Framed
-    image: Floats | None  # (1, 3, height, width); None where the last frame's answer holds
-    changed: Flags | None  # (rows, columns); None: nothing of the last frame counts
+    image: Floats | None  # (1, 3, height, width); None where no cell changed
+    changed: Flags | None  # (rows, columns); None: all cells changed
     clock: Clock
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """A frame after all graphs; ``same``: its answer is the last frame's."""
+    """A frame after all graphs; ``same``: its answer is that of the frame before."""
 
     framed: Framed
     coarse: Coarse
@@ -51,7 +51,7 @@ class RegionClip:
         self._answer: Answer | None = None
 
     def prepare(self, picture: Bytes) -> Prepared:
-        """Frame the picture and compare it with what was seen."""
+        """Bring the picture to the frame's size and compare it with the frames before."""
         clock = Clock()
         framed = self._regions.frame(picture, clock)
         if not self._reuse:
@@ -63,7 +63,7 @@ class RegionClip:
         return Prepared(framed, image, None if changed.all() else changed, clock)
 
     def infer(self, prepared: Prepared) -> Inferred:
-        """Run what graphs have to be run."""
+        """Run the graphs for what changed."""
         regions, framed, clock = self._regions, prepared.framed, prepared.clock
         last, changed = self._last, prepared.changed
         if prepared.image is None:
@@ -93,5 +93,5 @@ class RegionClip:
                 inferred.framed.frame, inferred.coarse, inferred.refined, inferred.clock
             )
         if self._reuse:
-            self._answer = alpha.copy(), trimap.copy()  # what is given may be written to
+            self._answer = alpha.copy(), trimap.copy()  # copies: the caller may write to its arrays
         return alpha, trimap, inferred.clock

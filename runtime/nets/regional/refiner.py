@@ -19,7 +19,7 @@ SKIPS = ("skip8", "skip4", "skip2")
 
 @dataclass(frozen=True)
 class Refined:
-    """Regions and what the graphs said of them."""
+    """Refined cells, with the alpha and tokens that the graphs gave."""
 
     cells: Cells  # (n, 2), row and column, ascending
     alpha: Floats  # (n, 8, 8)
@@ -34,7 +34,7 @@ class Refiner:
     """
 
     def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
-        """``graphs`` holds ``refine``, and ``encode`` where regions see each other."""
+        """``graphs`` holds ``refine``, and ``encode`` where regions attend to each other."""
         self.host, self.graphs = host, graphs
         self.side = host.regions
         self._table = None if host.bias_table is None else np.array(host.bias_table, np.float32)
@@ -51,9 +51,9 @@ class Refiner:
 
         Args:
             framed: uint8 (H, W, 3), sides multiples of 8.
-            coarse_alpha: (H, W), bilinear.
+            coarse_alpha: (H, W), the coarse alpha enlarged bilinearly.
             cells: (n, 2), ascending.
-            clock: is told what the stages took.
+            clock: times the stages.
             reused: the place of each cell among the cells of an earlier frame, -1 where it was not
                 refined there; and those cells.
         """
@@ -93,11 +93,11 @@ class Refiner:
         alpha: Floats,
         clock: Clock,
     ) -> Floats:
-        """Fills in ``alpha`` of the chunks' cells; gives the tokens of all."""
+        """Fill in ``alpha`` for the cells of the chunks; return the tokens of all cells."""
         with clock("host.neighbours"):
             group = with_neighbours(self.host, cells, np.concatenate(chunks))
         encoded = []
-        for region in crops:  # all of them before the first is refined: they need each other
+        for region in crops:  # encode all regions first: refining one needs its neighbours
             with clock("graph.encode"):
                 encoded.append(self.graphs["encode"](region=region))
         with clock("host.gather"):
@@ -123,18 +123,18 @@ class Refiner:
         return self._table.take(positions(self.host, cells, group), axis=0)
 
     def chunks(self, count: int) -> Iterator[slice]:
-        """Where each call's regions lie among ``count`` of them."""
+        """The slice of ``count`` regions that each call takes."""
         for start in range(0, count, self.side):
             yield slice(start, min(start + self.side, count))
 
     def warm_up(self, clock: Clock) -> None:
-        """One call of every graph, on zeros."""
+        """Call every graph once, on zeros."""
         framed = np.zeros((CELL_PX, CELL_PX, 3), np.uint8)
         self(framed, np.zeros(framed.shape[:2], np.float32), np.zeros((1, 2), np.int32), clock)
 
 
 def filled(array: Floats, count: int) -> Floats:
-    """The last chunk as long as the others: zeros after its ``len(array)`` entries."""
+    """The array with zeros appended, so that a short last chunk has ``count`` entries too."""
     if len(array) == count:
         return array
     out = np.zeros((count, *array.shape[1:]), array.dtype)

@@ -27,7 +27,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Coarse = dict[str, Floats]
 
-CALLS = 3  # to learn what one takes; the first is slow
+CALLS = 3  # made to measure how long one takes; the first is slow
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Framed:
 
 
 class RegionStages:
-    """Coarse net on the frame, then refinement of its uncertain cells, N at a time."""
+    """Runs the coarse net on the frame, then refines its uncertain cells, N at a time."""
 
     def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
-        """``graphs`` holds ``coarse``, ``refine``, and ``encode`` where regions see each other."""
+        """``graphs`` holds ``coarse``, ``refine``, and ``encode`` where regions use it."""
         self.host, self.graphs = host, graphs
         self.refiner = Refiner(host, graphs)
         self.limits, self.pace = Options(host.max_regions), Pace()
 
     def limit(self, options: Options) -> None:
-        """Keep to limits from now on; a time needs to know what a call takes: it makes some."""
+        """Keep to limits from now on; for a limit of time, a few calls are made and timed."""
         most = self.host.max_regions if options.max_regions is None else options.max_regions
         self.limits = Options(most, options.budget_ms)
         if options.budget_ms is not None:
@@ -67,7 +67,7 @@ class RegionStages:
             return Framed(frame, to_frame(picture, frame))
 
     def image(self, framed: Framed, clock: Clock) -> Floats:
-        """What the coarse graph takes, (1, 3, height, width)."""
+        """The coarse graph's input, (1, 3, height, width)."""
         with clock("host.frame"):
             return to_input(framed.pixels)
 
@@ -83,12 +83,12 @@ class RegionStages:
 
         Args:
             coarse: the coarse net's answer.
-            clock: what it shows so far is what the frame has cost; it records the choice.
-            held: (rows, columns), the place of each cell's answer of an earlier frame, -1 where
-                there is none; those cells cost nothing.
+            clock: its total so far is the time that the frame has taken; it records the choice.
+            held: (rows, columns), the place of each cell's answer among those of an earlier frame,
+                -1 where there is none; cells with an answer do not count towards the limits.
 
         Returns:
-            The cells, and those places.
+            The cells, and the place of each cell's earlier answer or -1.
         """
         with clock("host.select"):
             trimap = coarse["cell_trimap"][0]
@@ -154,7 +154,7 @@ def _places(held: Indices | None, cells: Cells) -> Indices:
 
 
 def _check_cells(cells: Cells, grid: tuple[int, ...]) -> None:
-    """Refuse cells of a record that are not rows and columns of this frame."""
+    """Refuse recorded cells that are not in this frame."""
     if cells.ndim != 2 or cells.shape[1] != 2 or cells.dtype.kind != "i":
         raise BundleError(f"recorded cells should be whole numbers (n, 2), not {cells.shape}")
     if len(cells) and ((cells < 0) | (cells >= np.array(grid))).any():
