@@ -207,8 +207,8 @@ def _host_class(manifest: Manifest, section: dict[str, Any], where: str) -> type
         raise ValueError(f"{where}.host lacks the field 'kind'")
     kind = decode(str, section["kind"], f"{where}.host.kind")
     try:
-        found: type[Host] = host_class(manifest.model, kind, f"{where}.host")
-        return found
+        section_class: type[Host] = host_class(manifest.model, kind, f"{where}.host")
+        return section_class
     except OptionError:
         raise BundleError(_unknown(manifest.model, manifest.package, where)) from None
 

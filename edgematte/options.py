@@ -88,18 +88,18 @@ def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T
     Raises:
         OptionError: a name that is not declared, or a value outside of its range or choices.
     """
-    known = {row.name: row for row in declared(kind)}
+    rows = {row.name: row for row in declared(kind)}
     values = {name: value for name, value in given.items() if value is not None}
     for name, value in values.items():
-        if name not in known:
-            raise OptionError(unknown(name, whose, known))
-        check(known[name], value)
+        if name not in rows:
+            raise OptionError(unknown(name, whose, rows))
+        check(rows[name], value)
     return kind(**fixed, **values)
 
 
-def unknown(name: str, whose: str, known: Iterable[str]) -> str:
+def unknown(name: str, whose: str, names: Iterable[str]) -> str:
     """The sentence for an option that has no meaning where it was given."""
-    there = ", ".join(known)
+    there = ", ".join(names)
     return f"{name} has no meaning for {whose}" + (f"; it has: {there}" if there else "")
 
 

@@ -75,9 +75,9 @@ def variant_of(module: nn.Module) -> Variant:
         OptionError: a module of any other class.
     """
     kind = f"{type(module).__module__}:{type(module).__qualname__}"
-    known = usable_variants()
-    able = [variant for variant in known.values() if variant.network == kind]
+    listed = usable_variants()
+    able = [variant for variant in listed.values() if variant.network == kind]
     if able:  # of several sizes of one class the one with its options, else the first
         config = getattr(module, "config", None)
         return next((v for v in able if dict(v.config) == config), able[0])
-    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(known)}")
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(listed)}")

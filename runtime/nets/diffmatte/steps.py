@@ -1,6 +1,6 @@
 """DiffMatte's host steps, declared for records, checks and ports of the host side.
 
-Noisy mattes and what graphs make of them are recorded as bytes: (value - 128) / 64.
+Noisy mattes and the mattes that graphs answer with are recorded as bytes: (value - 128) / 64.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ JOINED = Array("joined", "(h, w)", every=(4, 4))
 
 
 def frame(host: DiffusionHost, picture: Bytes, trimap: Bytes) -> Arrays:
-    """The picture as the graphs see it: as it is, or reduced where there is no context."""
+    """The picture as the graphs see it: at its own size, or reduced where there is no context."""
     used = framing.used_frame((picture.shape[1], picture.shape[0]), _sized(host, trimap)).used
     small = planes.reduced_trimap(trimap, used)
     return {"framed": resize_picture(picture, used), "framed_trimap": small}
@@ -52,7 +52,7 @@ def draw(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
 
 
 def frames(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
-    """Where frames lie in a larger picture, and which of them are run."""
+    """Where frames lie in a larger picture, and on which of them the graphs run."""
     places = framing.frames(framed_trimap, _sized(host, framed_trimap))
     run = [framing.runs(host, framed_trimap, place) for place in places]
     return {"frames": boxes(places, tall=True), "run": np.array(run, np.bool_)}

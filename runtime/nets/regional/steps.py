@@ -65,13 +65,13 @@ def crop(host: RegionsHost, framed: Bytes, coarse_alpha: Floats, cells: Cells) -
 
 
 def neighbours(host: RegionsHost, cells: Cells) -> Arrays:
-    """Every cell's nearest ones, and where their biases stand."""
+    """The nearest cells of every cell, and their entries in the bias table."""
     group = with_neighbours(host, cells)
     return {"group": group, "positions": positions(host, cells, group)}
 
 
 def paste(host: RegionsHost, cell_alpha: Floats, refined: Floats, cells: Cells) -> Arrays:
-    """Alpha of the frame: coarse cells, and the refined ones over them."""
+    """Alpha of the frame: the coarse cells, with the refined cells pasted over them."""
     whole = np.asarray(enlarge_cells(cell_alpha), np.float32)
     paste_regions(whole, refined, cells)
     return {"pasted": whole}

@@ -43,7 +43,7 @@ def patches_of(host: TilesHost, trimap: Bytes) -> list[Patch]:
 
 
 def tiles(host: TilesHost, trimap: Bytes) -> Arrays:
-    """Where the tiles lie, and which of them are run."""
+    """Where the tiles lie, and on which of them the graph runs."""
     grid = patches_of(host, trimap)
     ran = np.array([runs(host, trimap, tile) for tile in grid], np.bool_)
     return {"tiles": boxes(grid, tall=True), "run": ran}

@@ -202,10 +202,10 @@ def test_the_bundles_own_limit_holds_unless_another_is_given() -> None:
 
 def test_a_pace_is_a_mean_that_forgets() -> None:
     pace = Pace()
-    assert not pace.known
+    assert not pace.timed
     pace.saw_calls(0.1, 10)
     pace.saw_calls(9.0, 0)  # nothing was refined: nothing is learnt
-    assert pace.known and pace.calls(0.0551) == 5 and pace.calls(-1) == 0
+    assert pace.timed and pace.calls(0.0551) == 5 and pace.calls(-1) == 0
     pace.saw_after(0.02)
     assert pace.calls(0.0551) == 3
     for _ in range(30):
