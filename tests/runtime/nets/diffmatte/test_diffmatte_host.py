@@ -12,6 +12,7 @@ from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
 from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.steps import HostStep, steps_of
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost, WholeHost
 from edgematte.runtime.nets.diffmatte.noise import noise
@@ -49,6 +50,10 @@ class Graphs:
 
     def table(self) -> dict[str, Any]:
         return {"encode": self.encode, "denoise": self.denoise}
+
+
+def steps_by_name(host: DiffusionHost) -> dict[str, HostStep]:
+    return {step.name: step for step in steps_of(STEPS, host)}
 
 
 def answer(raised: Floats, condition: Floats, time: float) -> Floats:
@@ -299,8 +304,10 @@ def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
     whole = replace(HOST, size=(224, 160))
     expected = by_definition(whole, picture, trimap, Graphs())[-1]
     assert np.allclose(alpha, expected, atol=5e-6)
-    assert host_steps(host)["frames"](trimap)["run"].all()
-    assert host_steps(replace(host, keep_known=None))["frames"](trimap)["run"].sum() == 1
+    pool = {"framed_trimap": trimap}
+    assert steps_by_name(host)["frames"](host, pool)["run"].all()
+    asked = replace(host, keep_known=None)
+    assert steps_by_name(asked)["frames"](asked, pool)["run"].sum() == 1
 
 
 def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
@@ -324,21 +331,21 @@ def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) 
     """Chained by hand for the first step: a port of the host can follow them."""
     picture, trimap = scene(*size)
     host = replace(HOST, steps=1, context=32)
-    steps: dict[str, Any] = host_steps(host)
-    framed = steps["frame"](picture, trimap)
-    found = steps["frames"](framed["framed_trimap"])
+    steps = steps_by_name(host)
+    framed = steps["frame"](host, {"picture": picture, "trimap": trimap})
+    found = steps["frames"](host, framed)
     mattes = []
     for box in found["frames"]:
         noisy = np.rint(noise(5, *trimap.shape) * 16 + 128).astype(np.uint8)
-        planes = steps["condition"](**framed, noisy=noisy, frame_box=box)["condition"]
+        pool = {**framed, "noisy": noisy, "frame_box": box}
+        planes = steps["condition"](host, pool)["condition"]
         part = np.s_[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
         height, width = trimap[part].shape
         assert np.array_equal(planes[5, :height, :width] == 1, trimap[part] == 255)
         assert not planes[:, height:].any() and not planes[:, :, width:].any()
         mattes.append(np.full((64, 96), 192, np.uint8))  # x_0 = 1
-    joined = steps["join"](
-        found["frames"], np.ones(len(mattes), np.bool_), np.stack(mattes), framed["framed_trimap"]
-    )
+    run = np.ones(len(mattes), np.bool_)
+    joined = steps["join"](host, {**framed, **found, "run": run, "frame_mattes": np.stack(mattes)})
     np.testing.assert_allclose(joined["joined"], 1, atol=1e-6)
 
 
