@@ -51,7 +51,7 @@ def option(
         cuts: kinds of cut that have it; by default all of the net.
         flag: on the command line; by default the name.
     """
-    declared = {"help": help, "range": range}
+    declared: dict[str, Any] = {"help": help, "range": range}
     declared |= {"choices": choices, "cuts": cuts, "flag": flag}
     return dataclasses.field(default=default, metadata={KEY: declared})
 

@@ -71,3 +71,35 @@ def test_a_name_is_noticed_in_code_strings_and_comments(tmp_path: Path) -> None:
         file.write_text(line + "\n")
         ast.parse(line)
         assert any(NAMES.search(text) for _, text in words(file))
+
+
+COMMANDS = ("edgematte/cli/", "edgematte/training/evaluate.py", "edgematte/training/join.py")
+"""What speaks to a shell; everything else is a library and speaks of its own arguments."""
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+
+
+def raised(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of every string inside a ``raise``."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Raise):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.lineno, part.value
+
+
+def library() -> list[Path]:
+    folders = ("runtime", "export", "calibration", "edgematte")
+    files = {file.resolve() for folder in folders for file in (ROOT / folder).rglob("*.py")}
+    names = {file.relative_to(ROOT).as_posix(): file for file in files}
+    return [file for name, file in sorted(names.items()) if not name.startswith(COMMANDS)]
+
+
+def test_errors_of_the_library_speak_of_no_flags_of_the_command_line() -> None:
+    files = library()
+    assert len(files) > 250
+    assert not [
+        f"{file.name}:{line}: {text}"
+        for file in files
+        for line, text in raised(file)
+        if FLAG.search(text)
+    ]

@@ -16,16 +16,17 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import LONGEST_NAME, Job, plan
 from edgematte.ranges import ALPHA_BITS, KINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
 

@@ -72,11 +72,11 @@ def format_for(path: Path, *, clear: bool) -> Format | None:
     if suffix not in FORMATS:
         raise OptionError(
             f"{path.name}: clips are written as .mov (ProRes 4444), .webm (VP9), .mp4 (H.264, with "
-            "--background) or, without an ending, as a folder of PNG files"
+            "a background) or, without an ending, as a folder of PNG files"
         )
     if clear and FORMATS[suffix].clear is None:
         raise OptionError(
-            f"{path.name}: {suffix} holds no transparency; give --background, or write .mov, .webm "
+            f"{path.name}: {suffix} holds no transparency; give a background, or write .mov, .webm "
             "or a folder"
         )
     return FORMATS[suffix]

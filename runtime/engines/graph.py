@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, EngineError
-from edgematte.manifest import Graph, Host, Tensor
+from edgematte.host import Host
+from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines import Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
 

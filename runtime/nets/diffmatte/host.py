@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
 from edgematte.options import option
-from edgematte.ranges import OPTIONS, SEED, SIDE, Range
+from edgematte.ranges import SEED, SIDE, Range
+
+STEPS_RANGE = Range(1, 50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class DiffusionHost(SizedHost):
                 raise BundleError(f"size {list(size)}: multiples of {self.feature_px}")
         if self.context is not None and not 0 <= self.context < min(self.size):
             raise BundleError(f"context {self.context}: less than the frame, {list(self.size)}")
-        if self.steps not in OPTIONS["steps"] or self.seed not in SEED:
+        if self.steps not in STEPS_RANGE or self.seed not in SEED:
             raise BundleError(f"steps {self.steps}, seed {self.seed}: 1 to 50, and 32 bits")
         if self.stop_below is not None and not 0 <= self.stop_below <= 1:
             raise BundleError(f"stop_below {self.stop_below}: between 0 and 1")
@@ -75,7 +77,7 @@ class Options:
     """What `load` may be told."""
 
     steps: int | None = option(
-        None, help="of the diffusion (default: the bundle's)", range=Range(1, 50)
+        None, help="of the diffusion (default: the bundle's)", range=STEPS_RANGE
     )
     seed: int | None = option(None, help="of the noise (default: the bundle's)", range=SEED)
     stop_below: float | None = option(
