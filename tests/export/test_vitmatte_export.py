@@ -189,7 +189,7 @@ def test_options_without_a_meaning_are_refused(
             ["--target", "coreml", "--dynamic-batch"],
             "dynamic_batch has no meaning for vitmatte-tiny to coreml",
         ),
-        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give --weights FILE"),
+        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give a checkpoint"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(
