@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgematte.check.compare import difference
+from edgematte.check.difference import difference
 from edgematte.check.engines import CheckEngine, check_engines
 from edgematte.check.run import check_bundle
 from edgematte.check.table import table

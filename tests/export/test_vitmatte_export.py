@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard as cards  # noqa: E402
-from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
@@ -189,7 +189,7 @@ def test_options_without_a_meaning_are_refused(
             ["--target", "coreml", "--dynamic-batch"],
             "dynamic_batch has no meaning for vitmatte-tiny to coreml",
         ),
-        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give --weights FILE"),
+        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give a checkpoint"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(
