@@ -12,7 +12,7 @@ from edgematte.export.targets import Options, target_module
 from edgematte.manifest import FILE, Graph, Host, Manifest, Weights
 from edgematte.models.regional.network import Regional
 from edgematte.models.regional.refine import Skips
-from edgematte.models.swin import network as swin
+from edgematte.models.swin.network import network as swin
 
 AUTHORS_MASK = -100.0  # exp of it is a denormal number
 

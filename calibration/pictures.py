@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import read_picture
+from edgematte.pictures.folders import sort_files
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.testcard import testcard
 
@@ -20,7 +21,6 @@ Bytes = NDArray[np.uint8]
 FEWEST = 8
 MOST = 32
 LONGEST_PX = 2048  # larger pictures are reduced: they are kept in memory
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _read(folder: Path, limit: int, seed: int, skipped: list[str]) -> list[Bytes
     if not folder.is_dir():
         why = ", which is a file: unpack archives, and give the folder" if folder.exists() else ""
         raise OptionError(f"no folder of calibration pictures at {folder}{why}")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files, _ = sort_files(folder.rglob("*"))
     random.Random(seed).shuffle(files)
     taken: list[Bytes] = []
     for file in files:

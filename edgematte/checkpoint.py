@@ -58,8 +58,8 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
     if file is None:
         if not variant.weights:
             raise CheckpointError(
-                f"edgematte ships no weights for {variant.name}: give --weights FILE, or "
-                "--random-weights to try the tool chain"
+                f"edgematte ships no weights for {variant.name}: give a checkpoint, or "
+                "random weights to try the tool chain"
             )
         file = SHIPPED / f"{variant.weights}.safetensors"
     if is_hub_name(file):
@@ -106,7 +106,7 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
     if all(shapes.get(name) == shape for name, shape in own.items()):
         return model
     if other := _other_size(variant, shapes):
-        raise CheckpointError(f"{file} holds {other}, not {variant.name}: give --model {other}")
+        raise CheckpointError(f"{file} holds {other}, not {variant.name}: give model {other}")
     name = variant.network.partition(":")[2]
     shown = shown_options(name, shapes)
     if wrong := [

@@ -9,6 +9,10 @@ class PictureError(EdgematteError, ValueError):
     """A picture or trimap that cannot be read or does not fit."""
 
 
+class PictureWarning(UserWarning):
+    """A part of a picture's file that could not be read and was left out; its pixels are whole."""
+
+
 class CheckpointError(EdgematteError, ValueError):
     """A checkpoint whose keys, shapes or values do not fit the model."""
 

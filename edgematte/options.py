@@ -51,7 +51,7 @@ def option(
         cuts: kinds of cut that have it; by default all of the net.
         flag: on the command line; by default the name.
     """
-    declared = {"help": help, "range": range}
+    declared: dict[str, Any] = {"help": help, "range": range}
     declared |= {"choices": choices, "cuts": cuts, "flag": flag}
     return dataclasses.field(default=default, metadata={KEY: declared})
 
@@ -75,7 +75,7 @@ def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T
     Args:
         kind: the dataclass.
         given: values by name.
-        whose: for errors: ``vitmatte-s``, ``target onnx``.
+        whose: for errors: a model's name, ``target onnx``.
         **fixed: fields that are no options.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What every numeric and every enumerated option may be, in one table for Python and the shell."""
+"""What numeric and enumerated options may be; nets and targets declare theirs, see options.py."""
 
 import math
 from collections.abc import Collection
@@ -31,11 +31,13 @@ class Range:
 
     def __contains__(self, value: object) -> bool:
         """Whether it is such a number; booleans and strings are none."""
-        kind = Integral if self.whole else Real  # NumPy's numbers among them
-        if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, bool):
             return False
-        low = self.least is None or (value > self.least if self.above else value >= self.least)
-        high = self.most is None or (value < self.most if self.below else value <= self.most)
+        if not isinstance(value, Integral) and (self.whole or not math.isfinite(value)):
+            return False
+        number: Any = value
+        low = self.least is None or (number > self.least if self.above else number >= self.least)
+        high = self.most is None or (number < self.most if self.below else number <= self.most)
         return bool(low and high)
 
     def __str__(self) -> str:
@@ -95,29 +97,19 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     # of a loaded bundle
     "threads": Range(1, 256),  # more take longer to start than they could ever save
     "batch": COUNT,
-    "max_regions": Range(0),
-    "budget_ms": Range(0, unit="milliseconds", whole=False, above=True),
-    "memory_mb": Range(0, unit="megabytes", whole=False),
-    "steps": Range(1, 50),
     "seed": SEED,
-    "stop_below": Range(0, 1, whole=False),
     # of what is written
     "alpha_bits": ALPHA_BITS,
     "kind": KINDS,
     "colour": Range(0, 255),  # of a background, a channel
     # of an export
     "size": SIDE,
-    "patch": SIDE,
-    "regions": COUNT,
-    "overlap": SIDE,
-    "lattice": Range(1, 64),
+    "sizes": SIDE,  # every side of each
+    "padding": ("minimal", "authors"),
     "band_px": Range(0, unit="pixels"),
     "calibration_limit": Range(2, unit="pictures"),
     "range_method": RANGE_METHODS,
     "budget": Range(0, 1, whole=False),
-    "opset": Range(18, 26),  # those that torch and onnxsim write and ONNX Runtime loads
-    "min_ios": Range(15, 18),
-    "io": ("tensor", "image"),
     # of a benchmark
     "runs": COUNT,
     "warmups": Range(0),

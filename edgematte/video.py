@@ -18,11 +18,13 @@ from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
 from edgematte.pictures import composite, read_background
+from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
 from edgematte.runtime.host.foreground import estimate_foreground
 
 if TYPE_CHECKING:
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -40,6 +42,7 @@ class ClipOptions:
         ignore_alpha: take a clip that has transparency of its own as opaque; else that multiplies
             the matte.
         folder: write a folder of pictures, whatever the ending of its name.
+        keep_colour: leave the background's colours where alpha is 0; else they are black.
     """
 
     kind: str = "cutout"
@@ -48,12 +51,15 @@ class ClipOptions:
     reuse: bool = True
     ignore_alpha: bool = False
     folder: bool = False
+    keep_colour: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a kind that there is not, and options of cut-outs for any other."""
         check_options(kind=self.kind)
         if (self.background or self.foreground) and self.kind != "cutout":
-            raise OptionError("--background and --foreground need --write cutout")
+            raise OptionError("background and foreground need a cutout")
+        if self.keep_colour and not self.clear:
+            raise OptionError("keep_colour needs a cutout with transparency")
 
     @property
     def clear(self) -> bool:
@@ -203,6 +209,7 @@ class _Job:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
         picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
         if frame.alpha is not None and not self.options.ignore_alpha:
+            # Codecs leave what was opaque a little below 1, so that foreground stays foreground.
             alpha = alpha * frame.alpha
             trimap = np.where(frame.alpha > 0, trimap, 0)
         if self.options.kind != "cutout":
@@ -212,4 +219,6 @@ class _Job:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
             return composite(picture, alpha, self._behind), None
+        if not self.options.keep_colour:
+            picture = without_hidden(picture, alpha)
         return picture, alpha

@@ -21,7 +21,7 @@ def refuse(path: Path, *, force: bool) -> None:
         return
     refuse_all_but_bundle(path)
     if not force:
-        raise OptionError(f"{path} exists; give --force to replace it, or --output")
+        raise OptionError(f"{path} exists: force replaces it, or give another output")
 
 
 def refuse_all_but_bundle(path: Path) -> None:
@@ -31,14 +31,14 @@ def refuse_all_but_bundle(path: Path) -> None:
         OptionError: naming a file that would be lost.
     """
     if not path.is_dir():
-        raise OptionError(f"{path} exists and is no bundle: it stays; give another --output")
+        raise OptionError(f"{path} exists and is no bundle: it stays; give another output")
     try:
         listed = json.loads((path / FILE).read_text(encoding="utf-8"))["files"]
         known = {FILE, *listed}
     except (OSError, ValueError, TypeError, KeyError):
         raise OptionError(
             f"{path} exists and is no bundle (without an {FILE} that lists its files): it stays; "
-            "give another --output"
+            "give another output"
         ) from None
     for place, folders, files in os.walk(path):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
@@ -47,5 +47,5 @@ def refuse_all_but_bundle(path: Path) -> None:
             if inside not in known:
                 raise OptionError(
                     f"{path} holds {inside}, which is not of the bundle and would be lost: move "
-                    "it away, or give another --output"
+                    "it away, or give another output"
                 )

@@ -46,7 +46,7 @@ def export(
     precision: str | None = None,
     size: int | tuple[int, int] | str | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
-    padding: str = "minimal",
+    padding: str | None = None,
     cut: str | None = None,
     graphs: str | None = None,
     weights: WeightsFrom | Path | str | None = None,
@@ -81,8 +81,9 @@ def export(
             default. ``picture``: that of the picture to check with, padded; of nets that pad.
         sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
             gets the smallest that holds it; of nets that pad.
-        padding: of those: ``minimal`` raises each side to the next multiple, ``authors`` both
-            sides to a larger one where one is no multiple, as the published code does.
+        padding: of those: ``minimal`` (the default) raises each side to the next multiple,
+            ``authors`` both sides to a larger one where one is no multiple, as the published code
+            does.
         cut: how the net is cut into graphs; by default its first way. ``graphs`` says the same.
         graphs: another name of ``cut``.
         weights: a checkpoint, ``hf:OWNER/NAME``, or a :class:`WeightsFrom`; by default the weights

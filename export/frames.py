@@ -14,11 +14,11 @@ from edgematte.export.cut import Cut
 from edgematte.host import Host, Size, SizedHost, padded
 from edgematte.net import Variant
 from edgematte.nets import variants
+from edgematte.ranges import check_options
 from edgematte.runtime.host.sizes import name_at
 from edgematte.targets import FLOATS
 
 PICTURE = "picture"
-PADDINGS = ("minimal", "authors")
 SIZE = 512
 
 
@@ -43,7 +43,7 @@ def frames_for(
     chosen: Variant,
     size: int | Size | str | None,
     sizes: Sequence[Size] | None,
-    padding: str,
+    padding: str | None,
     picture: NDArray[np.uint8] | None,
     precision: str,
 ) -> Frames:
@@ -53,22 +53,21 @@ def frames_for(
         chosen: the model's variant.
         size: side, (width, height), ``picture``, or None for the default, 512.
         sizes: several of (width, height) instead.
-        padding: ``minimal``, or ``authors``: see :func:`edgematte.runtime.host.sizes.padded`.
+        padding: ``minimal``, the default, or ``authors``: see :func:`edgematte.host.padded`.
         picture: uint8 (H, W, 3), whose size ``picture`` stands for.
         precision: of the export.
 
     Raises:
         OptionError: in one sentence, with what there is instead.
     """
-    if padding not in PADDINGS:
-        raise OptionError(f"unknown padding {padding!r}; there are: {', '.join(PADDINGS)}")
+    check_options(padding=padding)
     if size is not None and sizes is not None:
         raise OptionError("size and sizes exclude each other: leave one out")
     if size == PICTURE or sizes is not None:
         _check_pads(chosen, "sizes" if size is None else "size picture")
-    elif padding == "authors":
+    elif padding is not None:
         raise OptionError(
-            "padding authors chooses among sizes, or with size picture the graph's size: "
+            f"padding {padding} chooses among sizes, or with size picture the graph's size: "
             "give either, or leave it out"
         )
     authors = padding == "authors"
@@ -80,8 +79,12 @@ def frames_for(
     if sizes is None:
         if isinstance(size, str):
             raise OptionError(f"unknown size {size!r}: a number, (width, height), or 'picture'")
-        one = SIZE if size is None else size
-        return Frames(((one, one) if isinstance(one, int) else one,))
+        one = (size, size) if isinstance(size, int) else size or (SIZE, SIZE)
+        for side in one:
+            check_options(size=side)
+        return Frames((one,))
+    for side in (side for one in sizes for side in one):
+        check_options(sizes=side)
     found = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
     if not found:
         raise OptionError("sizes names no size: give some, such as 512x512,1024x768")

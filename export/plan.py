@@ -13,7 +13,7 @@ from edgematte.export.cut import Cut
 from edgematte.export.frames import Frames, frames_for
 from edgematte.net import Variant, load_part
 from edgematte.options import declared, read
-from edgematte.ranges import SIDE, check, check_options
+from edgematte.ranges import check_options
 from edgematte.targets import FLOATS, Target, TargetOptions, find_target
 
 SUFFIX = ".edgematte"
@@ -52,7 +52,7 @@ def plan(
     *,
     size: int | tuple[int, int] | str | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
-    padding: str = "minimal",
+    padding: str | None = None,
     cut: str | None = None,
     cascade: Variant | None = None,
     band_px: int | None = None,
@@ -96,8 +96,6 @@ def plan(
     if getattr(options, "dynamic_batch", False):
         _check_batch(variant, options, kind, made.batched)
     sides = [side for one in frames.sizes for side in one]
-    for side in sides:
-        check("size", side, SIDE)
     for side in (*sides, *([own.patch] if hasattr(own, "patch") else [])):
         check_multiple(side, variant.multiple)
     for one in frames.sizes:

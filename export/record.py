@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from edgematte.check.compare import difference
+from edgematte.check.difference import difference
 from edgematte.check.goldens import (
     ROWS,
     Goldens,

@@ -1,4 +1,4 @@
-"""What a caller gives: a picture, and a trimap of its size, checked once at the door."""
+"""What a caller gives: a picture, its own alpha, a trimap of its size, checked at the door."""
 
 from typing import Any
 
@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
-from edgematte.runtime.host.trimap import read_trimap
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, read_trimap
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 def check_trimap(
@@ -30,6 +33,31 @@ def check_image(image: Any) -> NDArray[np.uint8]:
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise PictureError(
-            f"the image should be uint8 (H, W, 3) RGB, not {array.dtype} {list(array.shape)}"
+            "the image should be uint8 (H, W, 4) with its own alpha or uint8 (H, W, 3) RGB, not "
+            f"{array.dtype} {list(array.shape)}"
         )
     return array
+
+
+def split_alpha(image: Any) -> tuple[Any, Bytes | None]:
+    """A uint8 (H, W, 4) picture -> its colours and its own alpha; anything else as it came."""
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 4:
+        return image, None
+    return np.ascontiguousarray(array[..., :3]), np.ascontiguousarray(array[..., 3])
+
+
+def with_own_alpha(alpha: Floats, trimap: Bytes, own: Bytes | None) -> tuple[Floats, Bytes]:
+    """Alpha times the picture's own, and the trimap that says so: what was cleared stays cleared.
+
+    Args:
+        alpha: (H, W) in [0, 1], of the matte.
+        trimap: (H, W).
+        own: (H, W); None: opaque.
+    """
+    if own is None:
+        return alpha, trimap
+    trimap = trimap.copy()
+    trimap[(own < 255) & (trimap == FOREGROUND)] = UNKNOWN
+    trimap[own == 0] = BACKGROUND
+    return alpha * (own.astype(np.float32) / np.float32(255)), trimap

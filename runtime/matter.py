@@ -1,6 +1,7 @@
 """A loaded bundle: matte pictures one by one, several at once, step by step, or as a clip."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
-from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.given import check_image, check_trimap, split_alpha, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
@@ -52,7 +53,8 @@ class Matter:
         """Matte one picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB.
+            image: uint8 (H, W, 3), RGB; or (H, W, 4) with the picture's own alpha, which the
+                matte is multiplied by: what was cleared stays cleared.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
                 estimated.
             journal: of nets whose patches see other patches: a file where finished patches are
@@ -64,13 +66,15 @@ class Matter:
                 one and has no trimap stage; a journal of other work, or for any other net.
             EngineError: the engine failed, or gave values that are not finite.
         """
-        image = check_image(image)
+        colours, own = split_alpha(image)
+        image = check_image(colours)
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
             alpha, known = self._sourced(image, trimap, clock)
         else:
             alpha, known = self._resume(image, trimap, clock, journal)
+        alpha, known = with_own_alpha(alpha, known, own)
         return Matte(alpha, known, clock.seconds, odd, clock.counts)
 
     def many(
@@ -81,14 +85,17 @@ class Matter:
         All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
 
         Args:
-            images: uint8 (H, W, 3), RGB, of any sizes; of none there are no mattes.
+            images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are
+                no mattes.
             trimaps: one a picture, as of the call; by default none.
 
         Raises:
             OptionError: not as many trimaps as pictures; and as the call.
             PictureError, EngineError: as the call.
         """
-        return many(self._sourced, images, trimaps)
+        split = [split_alpha(image) for image in images]
+        mattes = many(self._sourced, [colours for colours, _ in split], trimaps)
+        return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
         self, image: Bytes, trimap: Bytes | None, clock: Clock, journal: Path
@@ -115,7 +122,7 @@ class Matter:
         Raises:
             OptionError: any other net, or a pixel that is not unknown.
         """
-        image = check_image(image)
+        image = check_image(split_alpha(image)[0])
         trimap, _ = check_trimap(trimap, image)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
@@ -129,17 +136,19 @@ class Matter:
         Of nets that work in steps every step's matte, the last being what the call gives; of any
         other, its one matte. Arguments and errors are those of the call.
         """
-        image = check_image(image)
+        colours, own = split_alpha(image)
+        image = check_image(colours)
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
             alpha, known = self._sourced(image, trimap, clock)
-            yield Matte(alpha, known, clock.seconds, odd, clock.counts)
+            yield _with_own(Matte(alpha, known, clock.seconds, odd, clock.counts), own)
             return
         known = self._sourced.trimap(image, trimap, clock)
         for alpha in inner.steps(image, known, clock):
-            yield Matte(alpha, known, dict(clock.seconds), odd, dict(clock.counts))
+            matte = Matte(alpha, known, dict(clock.seconds), odd, dict(clock.counts))
+            yield _with_own(matte, own)
 
     def stream(
         self, frames: Iterable[Bytes], *, reuse: bool = True
@@ -171,3 +180,8 @@ class Matter:
         name = self.bundle.manifest.model
         inner = require(self.pipeline, Limited, name, " and ".join(options) or "a limit")
         inner.limit(read_load_options(self.variant, options))
+
+
+def _with_own(matte: Matte, own: Bytes | None) -> Matte:
+    alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, own)
+    return replace(matte, alpha=alpha, trimap=trimap)

@@ -7,11 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap_source import (
     EstimatedTrimap,
@@ -89,13 +88,3 @@ def pipeline_for(
     if variant.net.needs_trimap:
         source = GivenTrimap(variant.name) if estimate is None else EstimatedTrimap(estimate)
     return Sourced(variant.name, pipeline, source)
-
-
-def need(graphs: Mapping[str, GraphCall], name: str, cut: str) -> None:
-    """Refuse a bundle without a graph that its cut needs.
-
-    Raises:
-        BundleError: naming the graph.
-    """
-    if name not in graphs:
-        raise BundleError(f"the {cut} cut needs a graph {name!r}; the bundle has none")

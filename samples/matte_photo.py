@@ -9,17 +9,17 @@ import sys
 from pathlib import Path
 
 import edgematte
-from edgematte.pictures import cutout, read_picture, write_picture
+from edgematte.pictures import cutout, open_picture, write_picture
 
 HERE = Path(__file__).resolve().parent
 
 
 def main(photo: Path, out: Path) -> None:
     """Read, matte, write; print where the time went."""
-    picture = read_picture(photo)  # uint8 (H, W, 3), RGB, upright
+    picture = open_picture(photo)  # upright; its own alpha and colour profile beside the pixels
     matter = edgematte.load()  # once: it holds the engine
-    matte = matter(picture)  # any number of times, from any thread
-    write_picture(cutout(picture, matte.alpha), out)
+    matte = matter(picture.image)  # any number of times, from any thread
+    write_picture(cutout(picture.pixels, matte.alpha), out, picture.profile)
     for stage, seconds in matte.timings.items():
         print(f"{stage:<16}{1000 * seconds:8.1f} ms")
     print(out)

@@ -294,10 +294,11 @@ def test_after_a_kill_at_any_moment_nothing_is_lost_and_the_next_one_clears_up(
 
 
 def test_sweeping_leaves_who_still_writes_alone(tmp_path: Path) -> None:
-    path, found = tmp_path / "a.png", []
+    path = tmp_path / "a.png"
     with atomic_file(path) as scratch:
-        other = threading.Thread(target=lambda: found.append(scratches.sweep(path)))
+        other = threading.Thread(target=scratches.sweep, args=[path])
         other.start()
         other.join()
+        assert scratch.exists()
         scratch.write_bytes(b"whole")
-    assert found == [None] and path.read_bytes() == b"whole"
+    assert path.read_bytes() == b"whole" and names(tmp_path) == ["a.png"]

@@ -219,11 +219,29 @@ def test_a_folder_of_pictures_with_their_times(
     assert sorted(f.name for f in output.iterdir()) == sorted([*names, "frames.csv"])
     for name, (picture, matte) in zip(names, source_mattes(source, matter), strict=True):
         rgba = np.asarray(Image.open(output / name))
-        np.testing.assert_array_equal(rgba[..., :3], picture)
+        shown = rgba[..., 3] > 0
+        np.testing.assert_array_equal(rgba[shown, :3], picture[shown])
         np.testing.assert_allclose(rgba[..., 3] / 255, matte.alpha, atol=0.51 / 255)
     head, *rows = (output / "frames.csv").read_text().splitlines()
     assert head == "file,seconds" and [row.split(",")[0] for row in rows] == names
     assert_times([float(row.split(",")[1]) for row in rows])
+
+
+@pytest.mark.parametrize("keep_colour", [False, True])
+def test_a_clip_tells_nothing_of_its_background_unless_asked_to(
+    keep_colour: bool, make_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    source, output = make_clip(sound=False), tmp_path / "frames"
+    matte_clip(matter, source, output, ClipOptions(keep_colour=keep_colour))
+    hidden = 0
+    for name, (picture, _) in zip(
+        sorted(output.glob("*.png")), source_mattes(source, matter), strict=True
+    ):
+        rgba = np.asarray(Image.open(name))
+        shown = keep_colour | (rgba[..., 3:] > 0)
+        np.testing.assert_array_equal(rgba[..., :3], picture * shown)
+        hidden += int((rgba[..., 3] == 0).sum())
+    assert hidden
 
 
 # Clips that break off, and what is none
@@ -464,7 +482,7 @@ def test_nothing_stays_open_after_a_clip(
     path, kept = make_clip(), []
 
     def progress(done: int, total: int) -> None:
-        scratch = next(f for f in tmp_path.iterdir() if f.name.startswith(".out"))
+        scratch = next(f for f in tmp_path.iterdir() if f.name.startswith(".edgematte-"))
         kept.append(opened(path) + opened(scratch))
         if fails and done == 8:
             raise EngineError("the engine failed")

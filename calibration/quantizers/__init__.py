@@ -1,7 +1,7 @@
 """One quantizer a target, over the stock tools; each takes a float graph and a `Scheme`.
 
-Which is a target's stands in `edgematte.targets`. A quantizer is made from a target's float model and the
-feeds of its graph (None where only weights are quantized), lists the ``nodes`` it can quantize,
+`edgematte.targets` says which is a target's. A quantizer is made from a target's float model and
+the feeds of its graph (None where only weights are quantized), lists the ``nodes`` it can quantize,
 and gives a model for every scheme: see `edgematte.calibration.ladder.Quantizable`.
 """
 

@@ -41,7 +41,7 @@ class CoreMlQuantizable:
         spec = model.get_spec()
         if feeds is not None and spec.specificationVersion < IOS_17:
             raise OptionError(
-                "Core ML quantizes activations from iOS 17 on: give --min-ios 17, or int8-weights"
+                "Core ML quantizes activations from iOS 17 on: give min_ios 17, or int8-weights"
             )
         model.save(str(self.file))
         kinds = WEIGHTED if feeds is None else QUANTIZED

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte import metrics
 from edgematte.check.choices import Replay, flips
+from edgematte.check.difference import difference
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
@@ -18,26 +19,6 @@ from edgematte.runtime.engines.graph import GraphCall, RunnableGraph
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.steps import HostStep
 from edgematte.runtime.pipeline import Pipeline
-
-
-def difference(
-    equality: str,
-    where: str,
-    engine: str,
-    found: NDArray[Any],
-    expected: NDArray[Any],
-    tolerance: Tolerance | None,
-) -> Difference:
-    """Largest and mean absolute difference; other shapes count as infinitely far (1e9)."""
-    if found.shape != expected.shape:
-        worst, mean = 1e9, 1e9
-    else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity
-            apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-        apart = np.where(np.isfinite(apart), apart, 1e9)
-        worst, mean = (float(apart.max()), float(apart.mean())) if apart.size else (0.0, 0.0)
-    limits = (tolerance.max_abs, tolerance.mean_abs) if tolerance else (None, None)
-    return Difference(equality, where, engine, worst, mean, *limits)
 
 
 def compare_graphs(

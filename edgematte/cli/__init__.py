@@ -3,13 +3,15 @@
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 import edgematte
 from edgematte.cli.arguments import add_plugins
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
-from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.errors import EdgematteError, PictureWarning, ToleranceError
 from edgematte.nets import plug_in
 
 COMMANDS = {
@@ -31,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plug_in(_plugins(argv))
         arguments = build_parser().parse_args(argv)
-        with heeded():
+        with heeded(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
             code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
@@ -77,6 +80,21 @@ def _plugins(argv: Sequence[str] | None) -> list[str]:
     add_plugins(early)
     found: list[str] = early.parse_known_args(argv)[0].plugin
     return found
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One line for what is about a picture; anything else as Python writes it."""
+    if issubclass(category, PictureWarning):
+        say(f"edgematte: {' '.join(str(message).split())}")
+    else:
+        say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"))
 
 
 def _say(message: str, code: int) -> int:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
+from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import say
 from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
-from edgematte.outputs import is_folder
 from edgematte.video import ClipOptions, matte_clip
 
 
@@ -37,7 +37,9 @@ def run_clip(arguments: argparse.Namespace) -> int:
         arguments.background,
         arguments.foreground,
         not arguments.no_reuse,
-        folder=folder,
+        arguments.ignore_alpha,
+        folder,
+        arguments.keep_colour,
     )
     if not folder:
         format_for(output, clear=options.clear)

@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--padding",
-        default="minimal",
         help="of --size picture and --sizes: minimal (the next multiple), or authors (both sides "
         "grow where one is no multiple, as in the published code)",
     )

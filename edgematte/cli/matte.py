@@ -16,16 +16,17 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import LONGEST_NAME, Job, plan
 from edgematte.ranges import ALPHA_BITS, KINDS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.pictures import Picture
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
 
@@ -62,6 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in cut-outs, take the old background's tint out of soft edges",
     )
     parser.add_argument(
+        "--ignore-alpha",
+        action="store_true",
+        help="matte what the own transparency of a picture or clip hides too (default: it stays "
+        "hidden)",
+    )
+    parser.add_argument(
+        "--keep-colour",
+        action="store_true",
+        help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
+    )
+    parser.add_argument(
         "--no-reuse",
         action="store_true",
         help="clips, of nets that gain from the frames before: matte every frame alone",
@@ -76,10 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
     from edgematte.cli.clip import any_clip, run_clip
-    from edgematte.pictures import format_of, read_background
+    from edgematte.pictures.cutouts import open_background
 
     if any_clip(arguments.pictures):
         return run_clip(arguments)
+    _refuse(arguments)
     explained = Path(arguments.explain) if arguments.explain else None
     jobs = plan(
         arguments.pictures,
@@ -88,14 +101,12 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.trimap,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
+        say=_say,
     )
-    for path in (path for job in jobs for path in job.results.values() if path):
-        format_of(path)  # refused before any work, as is a background that is none
-    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
-        raise OptionError("--background and --foreground need a cutout among what --write names")
-    if arguments.background:
-        read_background(arguments.background, (1, 1))
-    _refuse(arguments, jobs)
+    _refuse_jobs(arguments, jobs)
+    behind = open_background(arguments.background) if arguments.background else None
+    for note in behind.notes if behind else ():
+        _say(note)
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
     matter = load_matter(arguments)
@@ -108,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     bad: list[tuple[str, str]] = []
     for job in jobs:
         try:
-            done.append(_one(job, matter, arguments))
+            done.append(_one(job, matter, arguments, behind))
         except (EdgematteError, OSError) as error:
             if len(jobs) == 1:
                 raise
@@ -128,10 +139,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
-def _refuse(arguments: argparse.Namespace, jobs: list[Job]) -> None:
-    """Refuse what has no meaning for pictures, before any work."""
-    from edgematte.pictures import format_of
+def _say(line: str) -> None:
+    say(f"edgematte: {line}")
 
+
+def _refuse(arguments: argparse.Namespace) -> None:
+    """Refuse what has no meaning for pictures, before any work."""
+    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
+        raise OptionError("--background and --foreground need a cutout among what --write names")
+    if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
+        raise OptionError("--keep-colour needs a cutout with transparency among what is written")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
     if arguments.alpha_bits and "alpha" not in arguments.write:
@@ -140,8 +157,18 @@ def _refuse(arguments: argparse.Namespace, jobs: list[Job]) -> None:
         raise OptionError("--explain-at is the pixel of --explain: give --explain FILE with it")
     if arguments.explain_at:
         parse_pixel(arguments.explain_at)
+
+
+def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+    """Refuse results that their files, or the standard streams, cannot hold."""
+    from edgematte.pictures.formats import refuse_unfit, row_of
+
+    for job in jobs:
+        for kind, path in job.results.items():
+            if path:
+                refuse_unfit(row_of(path), _mode(kind, arguments))
     if arguments.explain:
-        format_of(Path(arguments.explain))
+        refuse_unfit(row_of(Path(arguments.explain)), "colour")
         if len(jobs) > 1:
             raise OptionError("--explain draws one picture: give one")
     if arguments.output == "-":
@@ -155,44 +182,65 @@ def _refuse(arguments: argparse.Namespace, jobs: list[Job]) -> None:
             _journal(job)
 
 
-def _one(job: Job, matter: "Matter", arguments: argparse.Namespace) -> dict[str, Any]:
-    from edgematte.pictures import encode, read_grey, read_picture, write_picture
-    from edgematte.runtime.host.explanation_drawing import draw
-    from edgematte.runtime.host.trimap import UNKNOWN
+def _mode(kind: str, arguments: argparse.Namespace) -> str:
+    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
+    if kind == "cutout":
+        return "colour" if arguments.background else "cutout"
+    if kind == "trimap":
+        return "trimap"
+    return "grey16" if arguments.alpha_bits == 16 else "grey"
 
-    picture = read_picture(job.source or input_bytes())
+
+def _one(
+    job: Job, matter: "Matter", arguments: argparse.Namespace, behind: "Picture | None"
+) -> dict[str, Any]:
+    from edgematte.pictures import encode, open_picture, read_trimap_for, write_picture
+    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.runtime.host.explanation_drawing import draw
+    from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
+
+    picture = open_picture(job.source or input_bytes())
+    size = picture.pixels.shape[1], picture.pixels.shape[0]
+    for kind, path in job.results.items():
+        if path:  # some formats have a longest side
+            refuse_unfit(row_of(path), _mode(kind, arguments), size)
+    trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
+    for note in (*picture.notes, *notes):
+        _say(note)
     journal = _journal(job) if arguments.resume else None
-    matte = matter(picture, read_grey(job.trimap) if job.trimap else None, journal=journal)
+    image = picture.pixels if arguments.ignore_alpha else picture.image
+    matte = matter(image, trimap, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         say(
             f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
             "0, 128 or 255; below 85 was read as background, from 170 as foreground"
         )
-    all_known = not (matte.trimap == UNKNOWN).any()
-    if job.trimap and all_known and arguments.keep_known is not False:
+    all_known = trimap is not None and not (read_trimap(trimap, size)[0] == UNKNOWN).any()
+    if all_known and arguments.keep_known is not False:
         say(
             f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
             "the trimap says"
         )
     for kind, path in job.results.items():
-        array = _result(kind, picture, matte, arguments)
+        array = _result(kind, picture, matte, arguments, behind)
         if path is None:
-            output_bytes().write(encode(array, "PNG"))
+            output_bytes().write(encode(array, "PNG", picture.profile))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path)
+        write_picture(array, path, picture.profile)
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
-        explanation = matter.explain(picture, matte.trimap, pixel)
+        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
-        write_picture(draw(explanation, picture), Path(arguments.explain))
+        drawing = draw(explanation, picture.pixels)
+        write_picture(drawing, Path(arguments.explain), picture.profile)
     if journal is not None:
         journal.unlink(missing_ok=True)
     return {
         "picture": job.name,
         "results": {k: str(p) for k, p in job.results.items() if p},
-        "size": [picture.shape[1], picture.shape[0]],
+        "size": list(size),
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
@@ -210,18 +258,25 @@ def _journal(job: Job) -> Path:
 
 
 def _result(
-    kind: str, picture: "NDArray[np.uint8]", matte: "Matte", arguments: argparse.Namespace
+    kind: str,
+    picture: "Picture",
+    matte: "Matte",
+    arguments: argparse.Namespace,
+    behind: "Picture | None",
 ) -> "NDArray[Any]":
-    from edgematte.pictures import alpha_bytes, composite, cutout, read_background
+    from edgematte.pictures import alpha_bytes, composite, cutout
+    from edgematte.pictures.cutouts import fit_background
     from edgematte.runtime.host.foreground import estimate_foreground
 
     if kind == "alpha":
         return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
     if kind == "trimap":
         return matte.trimap
+    colours = picture.pixels
     if arguments.foreground:
-        picture = estimate_foreground(picture, matte.alpha)
-    if arguments.background:
-        size = picture.shape[1], picture.shape[0]
-        return composite(picture, matte.alpha, read_background(arguments.background, size))
-    return cutout(picture, matte.alpha)
+        colours = estimate_foreground(colours, matte.alpha)
+    if behind is not None:
+        size = colours.shape[1], colours.shape[0]
+        fitted = fit_background(behind, size, picture.profile)
+        return composite(colours, matte.alpha, fitted)
+    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

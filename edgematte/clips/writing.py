@@ -72,11 +72,11 @@ def format_for(path: Path, *, clear: bool) -> Format | None:
     if suffix not in FORMATS:
         raise OptionError(
             f"{path.name}: clips are written as .mov (ProRes 4444), .webm (VP9), .mp4 (H.264, with "
-            "--background) or, without an ending, as a folder of PNG files"
+            "a background) or, without an ending, as a folder of PNG files"
         )
     if clear and FORMATS[suffix].clear is None:
         raise OptionError(
-            f"{path.name}: {suffix} holds no transparency; give --background, or write .mov, .webm "
+            f"{path.name}: {suffix} holds no transparency; give a background, or write .mov, .webm "
             "or a folder"
         )
     return FORMATS[suffix]
@@ -185,7 +185,10 @@ class FolderWriter:
     def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
         """See :class:`Writer`."""
         name = f"frame-{len(self._rows) - 1:06d}.png"
-        write_picture(colour if alpha is None else cutout(colour, alpha), self._folder / name)
+        write_picture(
+            colour if alpha is None else cutout(colour, alpha, keep_colour=True),
+            self._folder / name,
+        )
         self._rows.append(f"{name},{float(at.pts * at.time_base):.6f}")
 
     def discard(self) -> None:

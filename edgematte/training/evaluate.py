@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,15 @@ from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
-from edgematte.pictures import format_of
+from edgematte.pictures import read_grey, read_picture
+from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import check_options
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
 from edgematte.training.evaluation.sheet import contact_sheet
 from edgematte.training.pictures.folders import picture_files
 from edgematte.training.pictures.scenes import composite_scene
-from edgematte.training.pictures.sources import Library, load_library
+from edgematte.training.pictures.sources import Folders, Library, Photo, load_library
 
 EDGE_PX = 9  # width of the band around a binary mask's edge that is not scored
 SHOWN, COLUMNS, TILE_PX = 12, 2, 192
@@ -70,10 +71,10 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
     """Mean IoU (alpha > 0.5) and MAD against binary masks, without the band at their edge."""
     ious, mads = [], []
     for file in picture_files(folder / "image"):
-        mask = Image.open(folder / "mask" / f"{file.stem}.png").convert("L")
+        mask = Image.fromarray(read_grey(folder / "mask" / f"{file.stem}.png"))
         blurred = np.asarray(mask.filter(ImageFilter.BoxBlur(EDGE_PX // 2)))
         region = (blurred == 0) | (blurred == 255)
-        image = Image.open(file)
+        image = Image.fromarray(read_picture(file))
         alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
         found, true = (alpha > 0.5)[region], (truth > 0)[region]
@@ -103,9 +104,9 @@ def score_alphamatting(
         if not file.stem.endswith("-image"):
             continue
         name = file.stem.removesuffix("-image")
-        image = Image.open(file)
-        alpha = Image.open(folder / f"{name}-alpha.png").convert("L")
-        trimap = np.asarray(Image.open(folder / f"{name}-trimap.png").convert("L"))
+        image = Image.fromarray(read_picture(file))
+        alpha = Image.fromarray(read_grey(folder / f"{name}-alpha.png"))
+        trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
         free = matte_whole(model, image)
         found = {
@@ -136,6 +137,17 @@ def score_composites(model: Lightweight, library: Library, count: int, gallery: 
     return _means(rows)
 
 
+def score_pairs(model: Lightweight, photos: Iterable[Photo], gallery: Gallery) -> Row:
+    """Real photographs with an alpha, made or measured: means over the whole pictures."""
+    rows = []
+    for photo in photos:
+        alpha = matte_whole(model, photo.image)
+        truth = np.asarray(photo.alpha, dtype=np.float32) / np.float32(255)
+        rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
+        gallery.add(rows[-1]["mad"], photo.image, truth, alpha)
+    return _means(rows)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, score, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -149,7 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_sources(parser)
     options = parser.parse_args(arguments)
     if options.sheet:
-        format_of(options.sheet)  # refused before any work
+        refuse_unfit(row_of(options.sheet), "colour")  # before any work
     print(json.dumps(evaluate(options), indent=2))
 
 
@@ -166,7 +178,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
             "--classical compares on --test DIR with alphamatting in it; there is none"
         )
     given = [options.foregrounds, options.veils, getattr(options, "photos", None)]
-    if not folders.backgrounds and (any(given) or options.composites or options.hold_out):
+    alone = not folders.alphas and (any(given) or options.hold_out)
+    if not folders.backgrounds and (alone or options.composites):
         raise OptionError("composites need something to be put before: give --backgrounds DIR")
     model, _ = load_model(find("lightweight"), options.weights)
     assert isinstance(model, Lightweight)
@@ -179,16 +192,23 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
             report["alphamatting"] = score_alphamatting(
                 model, options.test / "alphamatting", gallery, classical=options.classical
             )
+        share = options.hold_out  # without one the folders are held out as they are
         if folders.backgrounds and options.composites != 0:
-            share = options.hold_out  # without one the folders are held out as they are
-            held_out = load_library(folders, hold_out=share, validation=share > 0)
+            apart = replace(folders, alphas=())  # composites have no use for them
+            held_out = load_library(apart, hold_out=share, validation=share > 0)
             report["composites"] = score_composites(
                 model, held_out, options.composites or 200, gallery
             )
+        for pair in folders.alphas:
+            only = Folders(alphas=[pair])
+            held_out = load_library(only, hold_out=share, validation=share > 0)
+            for photos in held_out.pairs:  # none where no picture of the folder is held out
+                name = f"{pair[0].parent.name}/{pair[0].name}"
+                report.setdefault("pairs", {})[name] = score_pairs(model, photos, gallery)
     if not report:
         raise OptionError(
-            "nothing to score: give --test DIR with people or alphamatting in it, or --foregrounds "
-            "and --backgrounds with --hold-out"
+            "nothing to score: give --test DIR with people or alphamatting in it, --foregrounds "
+            "and --backgrounds, or --images and --alphas, with --hold-out"
         )
     if options.sheet:
         with atomic_file(options.sheet) as scratch:

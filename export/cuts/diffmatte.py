@@ -20,6 +20,7 @@ from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.diffmatte.diffusion import STEPS
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost, WholeHost
 
+CONTEXT = 128
 UNIT = (0.0, 1.0)
 ANY = (-65504.0, 65504.0)
 
@@ -58,7 +59,11 @@ class DiffMatteCut(Cut):
     """Whole, or tiles."""
 
     def refuse(self, kind: str, size: tuple[int, int], sizes: Sizes) -> None:
-        """Refuse tiles larger than the frame."""
+        """Refuse tiles larger than the frame, and a context that frames cannot have."""
+        if (sizes.context or 0) > min(size) // 2:
+            raise OptionError(
+                f"context {sizes.context}: at most half a frame, {min(size) // 2} pixels"
+            )
         if kind == TilesHost.KIND and sizes.patch > min(size):
             raise OptionError(
                 f"patch {sizes.patch} is larger than the frame of {size[0]}x{size[1]}"
@@ -79,13 +84,14 @@ class DiffMatteCut(Cut):
                 f"patch {sizes.patch}: at least {least}, of which {sizes.overlap} pixels at each "
                 "border are margin (overlap)"
             )
+        context = CONTEXT if sizes.context is None else sizes.context
         shared: dict[str, Any] = {
             "size": size,
             "feature_px": model.stride,
             "steps": STEPS,
             "seed": 0,
             "clamp_foreground": False,
-            "context": min(sizes.context, min(size) // 2) or None,
+            "context": min(context, min(size) // 2) or None,
         }
         if kind == WholeHost.KIND:
             return WholeHost(**shared)
@@ -153,8 +159,8 @@ class DiffMatteCut(Cut):
         return [
             "## Steps",
             "",
-            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last is "
-            f"{growth:.2f} times that after the first.",
+            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last "
+            f"is {growth:.2f} times that after the first.",
             "",
             *step_table(errors),
         ]

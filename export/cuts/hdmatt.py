@@ -169,11 +169,11 @@ class HDMattCut(Cut):
     def reference(
         self, model: nn.Module, host: PatchesHost, picture: Bytes, reduced: Bytes, trimap: Bytes
     ) -> Floats:
-        """See :class:`Cut`; by the training-time modules and torch's own padding, one-hot and folding.
+        """See :class:`Cut`; by the training-time modules, torch's padding, one-hot and folding.
 
-        What the training-time forward does of a query and its contexts, but that the encoder runs on a
-        context once and not once a query; the cut's tests compare with the forward itself. Of more
-        patches than candidates, features are rounded to half floats as the host keeps them.
+        What the training-time forward does of a query and its contexts, but that the encoder runs
+        on a context once and not once a query; the cut's tests compare with the forward itself. Of
+        more patches than candidates, features are rounded to half floats as the host keeps them.
         """
         assert isinstance(model, HDMatt)
         height, width = picture.shape[:2]

@@ -33,9 +33,9 @@ class CoreMlWriter(Writer):
     def build(self, capture: Capture, options: CoreMlOptions) -> MLModel:
         """The graph as a Core ML model, not saved.
 
-        With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
-        inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
-        in fp16.
+        With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes,
+        scaled inside the program) and ``alpha`` comes out as a grey picture. All precisions but
+        fp32 compute in fp16.
         """
         assert options.min_ios is not None
         picture = options.io == "image"

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
 from edgematte.runtime.clips.overlap import overlapped
-from edgematte.runtime.given import check_image
+from edgematte.runtime.given import check_image, split_alpha, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
@@ -47,12 +48,18 @@ def stream(
     inner = able(pipeline.pipeline, Streaming)
     steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
 
+    own: SimpleQueue[Bytes | None] = SimpleQueue()  # the frames' alphas wait for their mattes
+
     def prepare(numbered: tuple[int, Any]) -> Any:
-        return steps.prepare(check_frame(*numbered))
+        number, frame = numbered
+        colours, alpha = split_alpha(frame)
+        own.put(alpha)
+        return steps.prepare(check_frame(number, colours))
 
     with closing(overlapped(enumerate(frames), prepare, steps.infer)) as inferred:
         for one in inferred:
             alpha, trimap, clock = steps.finish(one)
+            alpha, trimap = with_own_alpha(alpha, trimap, own.get())
             yield Matte(alpha, trimap, clock.seconds, 0, clock.counts)
 
 

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
-from edgematte.manifest import Graph, Host, Tensor
+from edgematte.errors import BundleError, EngineError
+from edgematte.host import Host
+from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines import Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
 
@@ -76,3 +77,13 @@ def to_file(value: Floats, tensor: Tensor, colours: Colours | None = None) -> ND
     if tensor.range == (0, 255):
         value = np.rint(value * np.float32(255))
     return np.ascontiguousarray(value, np.dtype(tensor.dtype))
+
+
+def need(graphs: Mapping[str, GraphCall], name: str, cut: str) -> None:
+    """Refuse a bundle without a graph that its cut needs.
+
+    Raises:
+        BundleError: naming the graph.
+    """
+    if name not in graphs:
+        raise BundleError(f"the {cut} cut needs a graph {name!r}; the bundle has none")

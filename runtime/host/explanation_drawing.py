@@ -1,4 +1,4 @@
-"""A drawing of what a patch looked at (HDMatt, Fig. 7)."""
+"""A drawing of what a patch looked at."""
 
 import numpy as np
 from numpy.typing import NDArray

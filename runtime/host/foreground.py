@@ -9,11 +9,12 @@ picture.
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.trimap import STRIP
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 RADII_PX = (45, 3)  # half sides of the two box blurs: 91 and 7 pixels wide
-STRIP = 256  # rows worked on at a time: memory stays that of the result
 
 
 def estimate_foreground(picture: Bytes, alpha: Floats) -> Bytes:

@@ -1,4 +1,7 @@
-"""Cutting a picture into overlapping patches and stitching alpha patches: HDMatt, appendix A."""
+"""Cutting a picture into overlapping patches and stitching alpha patches.
+
+Equations are those of High-Resolution Deep Image Matting (AAAI 2021), appendix A.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

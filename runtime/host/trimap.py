@@ -1,7 +1,8 @@
 """Trimaps: estimated from class probabilities, read from a picture, turned into probabilities.
 
 A trimap is uint8 (H, W): 0 background, 128 unknown, 255 foreground. Class order of probabilities:
-background, foreground, unknown (eq. 6 of the lightweight net's paper).
+background, foreground, unknown (eq. 6 of Highly Efficient Natural Image Matting,
+BMVC 2021).
 """
 
 import numpy as np
@@ -67,19 +68,33 @@ def read_trimap(picture: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Byte
     128, 129 and 255 are counted as odd: JPEG noise, or not a trimap at all.
 
     Raises:
-        PictureError: another shape than the image's.
+        PictureError: another shape than the image's, or labels (0, 1, 2) in place of bytes.
     """
-    if picture.ndim != 2 or (picture.shape[1], picture.shape[0]) != tuple(size):
+    if picture.ndim != 2:
+        raise PictureError(
+            f"the trimap should be uint8 (H, W), one channel, not {list(picture.shape)}"
+        )
+    if (picture.shape[1], picture.shape[0]) != tuple(size):
         raise PictureError(
             f"the trimap is {'x'.join(map(str, picture.shape[1::-1]))}, its picture "
             f"{size[0]}x{size[1]}: they must be of one size"
         )
+    if picture.size and 0 < picture.max() <= 2:
+        raise PictureError(
+            f"the trimap holds values of 0 to {picture.max()} alone: a trimap has 0 for "
+            "background, 128 for unknown and 255 for foreground"
+        )
     trimap = np.full(picture.shape, UNKNOWN, np.uint8)
     trimap[picture < 85] = BACKGROUND
     trimap[picture >= 170] = FOREGROUND
+    return trimap, odd_pixels(picture)
+
+
+def odd_pixels(picture: Bytes) -> int:
+    """How many bytes of a grey picture are not those of a trimap: 0, 127, 128, 129, 255."""
     plain = np.zeros(256, np.bool_)
     plain[[0, 127, 128, 129, 255]] = True
-    return trimap, int(picture.size - np.count_nonzero(plain[picture]))
+    return int(picture.size - np.count_nonzero(plain[picture]))
 
 
 def trimap_probabilities(trimap: Bytes) -> Floats:
@@ -88,7 +103,7 @@ def trimap_probabilities(trimap: Bytes) -> Floats:
 
 
 def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
-    """Put exactly 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W), gives it back."""
+    """Put exactly 0 and 1 where the trimap (H, W) knows, in ``alpha`` (H, W) itself."""
     for top in range(0, len(alpha), STRIP):
         rows = slice(top, top + STRIP)
         np.copyto(alpha[rows], 0, where=trimap[rows] == BACKGROUND)

@@ -13,7 +13,7 @@ from edgematte import testcard
 from edgematte.cli import main
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import Clip
-from edgematte.pictures import read_grey
+from edgematte.pictures import alpha_bytes, read_cutout, read_grey
 from edgematte.video import ClipOptions, matte_clip
 
 av = pytest.importorskip("av")
@@ -167,6 +167,29 @@ def test_a_clips_own_transparency_multiplies_the_matte(
                 assert frame.alpha is not None and before.alpha is not None
                 product = matte if ignore else matte * before.alpha
                 np.testing.assert_allclose(frame.alpha, product, atol=1 / 1000)  # ten bits
+
+
+def test_the_command_takes_a_clip_as_opaque_where_it_is_told_to(
+    write_clip: Callable[..., Path], matter: edgematte.Matter, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    source = write_clip("clip.mov", cleared(), codec="qtrle", pixels="argb")
+    with Clip(source) as clip:
+        first = next(iter(clip.frames()))
+    assert first.alpha is not None
+    alpha = matter(first.pixels).alpha
+    command = ["matte", str(source), "--bundle", str(tiny_bundle), "--threads", "1", "-o"]
+    for options, shown in (
+        ((), alpha * first.alpha),
+        (("--ignore-alpha",), alpha),
+        (("--keep-colour",), alpha * first.alpha),
+    ):
+        folder = tmp_path / "-".join(["out", *options])
+        assert main([*command, str(folder), *options]) == 0
+        found = read_cutout(folder / "frame-000000.png")
+        np.testing.assert_array_equal(found[..., 3], alpha_bytes(shown))
+        seen = (found[..., 3:] > 0) | ("--keep-colour" in options)
+        np.testing.assert_array_equal(found[..., :3], first.pixels * seen)
+        assert not seen.all() or options  # there was something to hide
 
 
 def mark_transparent(path: Path) -> None:

@@ -46,6 +46,23 @@ def test_only_pairs_of_unknown_pixels_count() -> None:
     assert seam_score(alpha, patches, unknown) == pytest.approx(0.16 / np.mean([0.01, 0.01, 0, 0]))
 
 
+def test_a_border_is_as_long_as_its_patch() -> None:
+    """The lower patch begins further left; above it, at the same place, there is no border."""
+    alpha = np.array([[0, 0.1, 0.2, 0.3, 0.4]] * 2 + [[0, 0.1, 0.6, 0.7, 0.8]] * 2, np.float32)
+    patches = [Patch(2, 2, 3, 2)]
+    unknown = np.ones(alpha.shape, np.bool_)
+    unknown[1] = False  # no pair from the upper rows to the lower ones
+    inside = [0.1**2] * (4 + 3 + 3) + [0] * 5  # along x by rows, then along y
+    assert seam_score(alpha, patches, unknown) == pytest.approx(0.5**2 / np.mean(inside))
+
+
+def test_a_patch_ends_where_its_height_says() -> None:
+    alpha = np.repeat(np.array([0, 0.1, 0.2, 0.8, 0.9], np.float32)[:, None], 4, axis=1)
+    inside = [0.1**2] * 12 + [0] * 15
+    patches = [Patch(0, 0, 4, 3), Patch(0, 3, 4, 2)]  # side 4: what a square would end at
+    assert seam_score(alpha, patches) == pytest.approx(0.6**2 / np.mean(inside))
+
+
 def test_flat_alphas_and_single_patches_have_none() -> None:
     flat = np.ones((20, 20), np.float32)
     assert seam_score(flat, [Patch(0, 0, 10), Patch(10, 0, 10)]) == 1

@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from edgematte.checkpoint import build  # noqa: E402
+from edgematte.models.diffmatte.diffusion import sample  # noqa: E402
 from edgematte.registry import family  # noqa: E402
-from edgematte.training.losses.diffmatte import sample  # noqa: E402
 
 pytestmark = pytest.mark.export
 

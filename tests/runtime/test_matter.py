@@ -115,7 +115,7 @@ def test_odd_bytes_of_a_given_trimap_are_read_and_counted(matter: edgematte.Matt
     "image",
     [
         np.zeros((4, 5), np.uint8),
-        np.zeros((4, 5, 4), np.uint8),
+        np.zeros((4, 5, 5), np.uint8),
         np.zeros((4, 5, 1), np.uint8),
         np.zeros((3, 4, 5), np.uint8),
         np.zeros((1, 4, 5, 3), np.uint8),
@@ -136,14 +136,42 @@ def test_another_kind_of_image_is_refused_with_what_came(
     assert f"{came.dtype} {list(came.shape)}" in str(caught.value)
 
 
+def test_a_pictures_own_alpha_multiplies_its_matte(matter: edgematte.Matter) -> None:
+    picture = testcard.testcard(80, 60)
+    own = np.full((60, 80), 255, np.uint8)
+    own[:20], own[20:40, :40] = 0, 51  # cleared; a fifth
+    plain = matter(picture)
+    rgba = np.dstack([picture, own])
+    ways = {
+        "call": matter(rgba),
+        "many": matter.many([picture, rgba])[1],
+        "refine": list(matter.refine(rgba))[-1],
+        "stream": list(matter.stream([picture, rgba, picture]))[1],
+    }
+    for way, found in ways.items():
+        # float32: a last bit of the product
+        np.testing.assert_allclose(found.alpha, plain.alpha * (own / 255), atol=1e-7, err_msg=way)
+        assert (found.trimap[:20] == 0).all(), way
+        faint = found.trimap[20:40, :40]
+        assert (
+            not (faint == 255).any() and (faint != 0).sum() == (plain.trimap[20:40, :40] != 0).sum()
+        )
+        np.testing.assert_array_equal(found.trimap[40:], plain.trimap[40:])
+    np.testing.assert_array_equal(matter(rgba[..., :3]).alpha, plain.alpha)
+    after = list(matter.stream([rgba, picture]))[1]  # an alpha is its own frame's alone
+    np.testing.assert_array_equal(after.alpha, plain.alpha)
+
+
 def test_trimaps_that_do_not_fit_are_refused(matter: edgematte.Matter) -> None:
     picture = testcard.testcard(80, 60)
     with pytest.raises(PictureError, match="60x80.*80x60"):
         matter(picture, np.zeros((80, 60), np.uint8))
     with pytest.raises(PictureError, match="uint8.*not float32"):
         matter(picture, np.zeros((60, 80), np.float32))
-    with pytest.raises(PictureError):
+    with pytest.raises(PictureError, match=r"one channel, not \[60, 80, 3\]"):
         matter(picture, np.zeros((60, 80, 3), np.uint8))
+    with pytest.raises(PictureError, match="values of 0 to 2 alone.*128 for unknown"):
+        matter(picture, np.arange(4800, dtype=np.uint8).reshape(60, 80) % 3)
 
 
 @pytest.mark.parametrize("threads", [0, -1])
@@ -167,6 +195,7 @@ def test_nothing_falls_back_silently(tiny_bundle: Path) -> None:
 
 def test_every_error_is_of_one_family() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    kinds = [kind for kind in kinds if not issubclass(kind, Warning)]  # these are no errors
     assert len(kinds) > 8 and all(issubclass(kind, EdgematteError) for kind in kinds)
     for kind in set(kinds) - {EdgematteError}:  # each is also the builtin that it stands for
         assert any(base.__module__ == "builtins" for base in kind.__mro__[2:-3]), kind

@@ -1,9 +1,9 @@
 """The layout of the authors' checkpoints of DiffMatte, renamed to this module's.
 
 Their trainer's files hold ``model.backbone.*`` and ``model.decoder.*``, of which
-:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the
-ResNet-34 are stored with spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and
-``weight_v``: the weight that evaluation uses, weight_bar / (u . W v), is worked out here.
+:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the ResNet-34 are stored with
+spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and ``weight_v``: the weight that
+evaluation uses, weight_bar / (u . W v), is worked out here.
 """
 
 import re

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgematte.models.vitmatte.network import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 AUTHORS, TRANSFORMERS = 1, 2  # columns of the table
 

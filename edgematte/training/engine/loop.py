@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 
 from edgematte.atomic import atomic_file
-from edgematte.training.engine import checkpoint, processes, stopping
+from edgematte.training import stopping
+from edgematte.training.engine import checkpoint, processes
 from edgematte.training.engine.table import Table
 from edgematte.training.evaluation.sheet import sheet_of
 from edgematte.training.recipe.schedule import Stage, learning_rate

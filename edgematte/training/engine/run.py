@@ -56,7 +56,7 @@ class Run(Generic[M]):
             CheckpointError: the output's state is damaged or of another model.
         """
         if settings.steps is None and settings.time_limit_s is None:
-            raise OptionError("give the run an end: --steps or --time-limit")
+            raise OptionError("give the run an end: steps or a time limit")
         self.recipe, self.settings, self.library, self.tune = recipe, settings, library, tune
         self.first = processes.rank() == 0
         teacher = copy.deepcopy(model) if settings.quantize_aware and recipe.imitation else None
@@ -112,7 +112,7 @@ class Run(Generic[M]):
             if state.get(name, own) != own:
                 raise OptionError(
                     f"{self.settings.output} holds a run with {name} {state[name]}, not {own}: "
-                    "give another --output, or the same options to go on"
+                    "give another output, or the same options to go on"
                 )
         try:
             self.learner.restore(state)
@@ -121,7 +121,7 @@ class Run(Generic[M]):
         except (KeyError, RuntimeError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise CheckpointError(
-                f"{file} does not fit this model ({first}): give another --output"
+                f"{file} does not fit this model ({first}): give another output"
             ) from None
         self.tune = state.get("tune", self.tune)
         self.saved_step = self.step
@@ -136,7 +136,7 @@ class Run(Generic[M]):
             raise TrainingError(
                 f"step {self.step}: {self.settings.output} cannot be written to "
                 f"({error.strerror or error}); {self._left()}; make room, or give another "
-                "--output, and the same command again"
+                "output, and the same command again"
             ) from None
 
     def _left(self) -> str:
@@ -157,7 +157,7 @@ class Run(Generic[M]):
         if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
             raise TrainingError(
                 f"step {self.step}: the weights are not finite; {self._left()}; a lower "
-                "--learning-rate may help"
+                "learning rate may help"
             )
         config = {"model": self.recipe.model, **dict(model.config)}  # type: ignore[arg-type]
         state = {
@@ -197,7 +197,7 @@ class Run(Generic[M]):
             losses = self.learner.step(batch, rate, radius_px, keep_norms=self.norms_settled)
         except TrainingError as error:
             raise TrainingError(
-                f"step {self.step + 1}: {error}; {self._left()}; a lower --learning-rate may help"
+                f"step {self.step + 1}: {error}; {self._left()}; a lower learning rate may help"
             ) from None
         self.step += 1
         self.samples_seen += len(batch.image) * processes.count()

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
-from PIL import Image
 from tqdm import tqdm
 
 from edgematte.errors import PictureError
+from edgematte.pictures.folders import sort_files
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,7 @@ def picture_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         why = ", which is a file: unpack archives, and give the folder" if folder.exists() else ""
         raise PictureError(f"no folder at {folder}{why}")
-    known = Image.registered_extensions()
-    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in known and f.is_file()]
-    files = [f for f in files if not f.name.startswith(".")]
+    files, _ = sort_files(folder.iterdir())
     if not files:
         raise PictureError(f"no pictures in {folder}: expected .png, .jpg or another known ending")
     return files

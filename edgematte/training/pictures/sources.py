@@ -50,8 +50,8 @@ class Folders:
 class Library:
     """Pictures by folder: folders are drawn first, so that a large one does not swamp the others.
 
-    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds one line
-    for each file that could not be used.
+    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds
+    one line for each file that could not be used.
     """
 
     people: list[Sequence[Photo]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def read_subject(file: Path) -> Image.Image | None:
     if pixels[..., 3].min() == 255:
         raise UnfitError(
             f"{file} has no transparency: a foreground is a cut-out; for photographs with "
-            "alphas beside them give --images and --alphas"
+            "alphas beside them give images and alphas"
         )
     picture = Image.fromarray(pixels)
     box = picture.getchannel("A").point([0] * 8 + [255] * 248).getbbox()

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.ranges import OPTIONS, check
+from edgematte.ranges import check
+from edgematte.runtime.nets.diffmatte.host import STEPS_RANGE
 
 Floats = NDArray[np.float32]
 
@@ -81,4 +82,4 @@ def check_steps(steps: int) -> None:
     Raises:
         OptionError: not a whole number from 1 to 50.
     """
-    check("steps", steps, OPTIONS["steps"])
+    check("steps", steps, STEPS_RANGE)

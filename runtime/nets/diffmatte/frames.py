@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgematte.runtime.host.frame import Frame, frame_for
 from edgematte.runtime.host.patches import Patch, blend_window, tile_grid, walk, window
+from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.planes import SHARPNESS, known_matte, unknown_tiles
 
@@ -30,6 +31,11 @@ def frames(trimap: Bytes, host: DiffusionHost) -> list[Patch]:
         return [Patch(0, 0, *host.size)]
     size = trimap.shape[1], trimap.shape[0]
     return list(walk(tile_grid(size, host.size, host.context)))
+
+
+def runs(host: DiffusionHost, trimap: Bytes, place: Patch) -> bool:
+    """Whether the graphs run on one of several frames; without ``keep_known`` they do on all."""
+    return host.keep_known is False or bool((window(trimap, place) == UNKNOWN).any())
 
 
 def joined(

@@ -1,12 +1,14 @@
 """What the host side of DiffMatte has to know, by cut, and what it may be told."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
 from edgematte.options import option
-from edgematte.ranges import OPTIONS, SEED, SIDE, Range
+from edgematte.ranges import SEED, SIDE, Range
+
+STEPS_RANGE = Range(1, 50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +33,14 @@ class DiffusionHost(SizedHost):
                 raise BundleError(f"size {list(size)}: multiples of {self.feature_px}")
         if self.context is not None and not 0 <= self.context < min(self.size):
             raise BundleError(f"context {self.context}: less than the frame, {list(self.size)}")
-        if self.steps not in OPTIONS["steps"] or self.seed not in SEED:
+        if self.steps not in STEPS_RANGE or self.seed not in SEED:
             raise BundleError(f"steps {self.steps}, seed {self.seed}: 1 to 50, and 32 bits")
         if self.stop_below is not None and not 0 <= self.stop_below <= 1:
             raise BundleError(f"stop_below {self.stop_below}: between 0 and 1")
 
-    def at(self, size: Size) -> Self:
+    def shared_at(self, size: Size) -> dict[str, Any]:
         """See :class:`SizedHost`; frames of a smaller size share less."""
-        shared = None if self.context is None else min(self.context, min(size) // 2)
-        return replace(super().at(size), context=shared)
+        return {"context": None if self.context is None else min(self.context, min(size) // 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,8 @@ class TilesHost(DiffusionHost):
             raise BundleError(f"patch {side}: a multiple of {self.feature_px}, at most the frame's")
         if margin < 0 or 2 * margin + self.feature_px > side:
             raise BundleError(
-                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels between "
-                "them should fit into a tile"
+                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels "
+                "between them should fit into a tile"
             )
 
 
@@ -76,7 +77,7 @@ class Options:
     """What `load` may be told."""
 
     steps: int | None = option(
-        None, help="of the diffusion (default: the bundle's)", range=Range(1, 50)
+        None, help="of the diffusion (default: the bundle's)", range=STEPS_RANGE
     )
     seed: int | None = option(None, help="of the noise (default: the bundle's)", range=SEED)
     stop_below: float | None = option(
@@ -95,16 +96,17 @@ class Options:
 class Sizes:
     """What an export may be told of the graphs' sizes.
 
-    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what other
-    frames do.
+    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what
+    other frames do.
     """
 
     patch: int = option(128, help="side of a tile", range=SIDE, cuts=("tiles",))
     overlap: int = option(
         16, help="margin of a tile at each of its borders", range=SIDE, cuts=("tiles",)
     )
-    context: int = option(
-        128,
-        help="that frames of pictures larger than the graphs share; 0 reduces such pictures",
+    context: int | None = option(
+        None,
+        help="that frames of pictures larger than the graphs share, at most half a frame; 0 "
+        "reduces such pictures (default: 128)",
         range=Range(0, 16384, "pixels"),
     )

@@ -76,7 +76,7 @@ class Scene:
     picture: Bytes  # (h, w, 3), as the graphs see it
     trimap: Bytes  # (h, w), as the graphs see it
     places: list[Patch]  # of all frames
-    parts: list[Part]  # the frames with unknown pixels
+    parts: list[Part]  # the frames that the graphs run on: those with unknown pixels
 
 
 class Diffusion:
@@ -160,7 +160,7 @@ class Diffusion:
         parts = [
             self._part(framed, small, place, clock, keep=single)
             for place in places
-            if single or not self._is_known(window(small, place))
+            if single or framing.runs(host, small, place)
         ]
         return Scene(frame, framed, small, places, parts)
 

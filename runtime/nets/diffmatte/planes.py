@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from edgematte.runtime.host.frame import Frame, from_frame
 from edgematte.runtime.host.patches import Patch, blend_window
 from edgematte.runtime.host.resize import resize_planes
@@ -16,8 +17,8 @@ from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
-STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+MEAN = np.array(IMAGENET_MEAN, np.float32)[:, None, None]
+STD = np.array(IMAGENET_STD, np.float32)[:, None, None]
 SHARPNESS = 4  # *chosen*: 1 leaves three times the difference to the whole picture's answer
 SURE = 0.999  # of a reduced trimap's pixel; rounding takes a little from 1
 

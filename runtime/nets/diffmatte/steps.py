@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from edgematte.runtime.host.patches import Patch, boxes, window
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
-from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.nets.diffmatte import frames as framing
 from edgematte.runtime.nets.diffmatte import planes
 from edgematte.runtime.nets.diffmatte.diffusion import advance, schedule, standardised
@@ -53,7 +52,7 @@ def draw(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
 def frames(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
     """Where frames lie in a larger picture, and which of them are run."""
     places = framing.frames(framed_trimap, _sized(host, framed_trimap))
-    run = [bool((window(framed_trimap, place) == UNKNOWN).any()) for place in places]
+    run = [framing.runs(host, framed_trimap, place) for place in places]
     return {"frames": boxes(places, tall=True), "run": np.array(run, np.bool_)}
 
 

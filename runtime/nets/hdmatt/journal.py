@@ -42,8 +42,8 @@ class Journal:
         if not header.startswith(found):  # one that is cut short begins anew
             self._file.close()
             raise OptionError(
-                f"{path} is of another picture, trimap, bundle or engine: delete it, or leave out "
-                "--resume"
+                f"{path} is of another picture, trimap, bundle or engine: delete it, or give "
+                "another journal"
             )
         if found != header:
             self._file.seek(0)

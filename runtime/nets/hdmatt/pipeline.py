@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation, patch_of, pixel_to_explain
 from edgematte.runtime.host.patches import (
@@ -27,7 +27,6 @@ from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
 from edgematte.runtime.nets.hdmatt.explanation import explain
 from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
 from edgematte.runtime.nets.hdmatt.journal import Journal
-from edgematte.runtime.pipeline import need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

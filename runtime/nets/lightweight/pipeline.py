@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.host import TrimapHost
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import (
     Patch,
@@ -27,7 +27,6 @@ from edgematte.runtime.host.trimap import (
     trimap_probabilities,
 )
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
-from edgematte.runtime.pipeline import Pipeline, need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -38,7 +37,7 @@ GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
 
 def pipeline(
     host: FusedHost | SplitHost, graphs: Mapping[str, GraphCall], options: object = None
-) -> Pipeline:
+) -> "Fused | Split":
     """The pipeline of a cut; this net has no options.
 
     Raises:

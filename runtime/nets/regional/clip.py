@@ -37,7 +37,7 @@ class Inferred:
 
 
 class RegionClip:
-    """The three steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
+    """The steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
 
     Within the budget of regions, those that were left coarse in an unchanged frame are refined in
     the next ones.

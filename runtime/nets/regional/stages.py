@@ -1,4 +1,4 @@
-"""The stages of matting a frame by regions: frame, coarse net, choice of cells, refining, pasting."""
+"""Matting a frame by regions, in stages: frame, coarse net, choice, refining, pasting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What the host side of ViTMatte has to know, and what it may be told."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
@@ -28,10 +28,9 @@ class TilesHost(SizedHost):
                 f"overlap {self.overlap}: it should be less than the tile, {list(self.size)}"
             )
 
-    def at(self, size: Size) -> Self:
+    def shared_at(self, size: Size) -> dict[str, Any]:
         """See :class:`SizedHost`; tiles of a smaller size share less."""
-        shared = min(self.overlap, min(size) // 2)
-        return replace(super().at(size), overlap=shared)
+        return {"overlap": min(self.overlap, min(size) // 2)}
 
 
 @dataclass(frozen=True)

@@ -249,6 +249,105 @@ def test_only_tiles_with_unknown_pixels_are_run() -> None:
     assert (found[:20] == 1).all() and (found[100:] == 0).all()
 
 
+# frames of larger pictures
+
+
+@pytest.mark.parametrize("cut", ["whole", "tiles"])
+def test_frames_of_a_local_answer_join_to_the_whole_picture(cut: str) -> None:
+    """Nothing is reduced: noise, deviation and every step are those of the whole picture."""
+    picture = testcard.testcard(224, 160)
+    trimap = np.full((160, 224), 128, np.uint8)
+    trimap[:, :40] = 255
+    host: DiffusionHost = replace(HOST, context=32)  # frames of 96x64 at multiples of 64 and 32
+    if cut == "tiles":
+        host = TilesHost(**vars(host), patch=48, overlap=16)
+    graphs = Graphs()
+    found = list(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
+    whole = replace(HOST, size=(224, 160))
+    expected = by_definition(whole, picture, trimap, Graphs())
+    assert len(found) == 4 and len(graphs.encoded) == 3 * 4
+    unknown = trimap == 128
+    if cut == "whole":  # known pixels too are what the graphs say
+        assert all(np.allclose(a, b, atol=5e-6) for a, b in zip(found, expected, strict=True))
+    assert np.allclose(found[0][unknown], expected[0][unknown], atol=5e-6)
+
+
+def test_frames_without_unknown_pixels_are_never_run() -> None:
+    picture = testcard.testcard(224, 160)
+    trimap = np.zeros((160, 224), np.uint8)
+    trimap[:, 100:] = 255
+    trimap[10:20, 10:20] = 128
+    graphs = Graphs()
+    alpha, _ = pipeline(replace(HOST, context=32), graphs.table())(picture, trimap, Clock())
+    assert len(graphs.encoded) == 1 and len(graphs.denoised) == 4
+    assert (alpha[:, 100:] == 1).all() and (alpha[100:, :100] == 0).all()
+
+
+@pytest.mark.parametrize("sizes", [None, ((64, 64), (96, 64))])
+def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
+    sizes: tuple[tuple[int, int], ...] | None, steps_by_name: Any
+) -> None:
+    picture = testcard.testcard(224, 160)
+    trimap = np.full((160, 224), 255, np.uint8)  # no background: the sampler leaves its zeros out
+    trimap[10:20, 10:20] = 128
+    host = replace(HOST, context=32, keep_known=False, sizes=sizes)
+    graphs = Graphs()
+    names = {f"{n}_96x64" if sizes else n: call for n, call in graphs.table().items()}
+    unused = {f"{n}_64x64": call for n, call in Graphs().table().items()} if sizes else {}
+    alpha, _ = pipeline(host, {**names, **unused})(picture, trimap, Clock())
+    assert len(graphs.encoded) == 3 * 4
+    whole = replace(HOST, size=(224, 160))
+    expected = by_definition(whole, picture, trimap, Graphs())[-1]
+    assert np.allclose(alpha, expected, atol=5e-6)
+    assert steps_by_name(STEPS, host)["frames"](framed_trimap=trimap)["run"].all()
+    known = steps_by_name(STEPS, replace(host, keep_known=None))
+    assert known["frames"](framed_trimap=trimap)["run"].sum() == 1
+
+
+def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
+    made = {(64, 64): Graphs(), (96, 64): Graphs()}
+    host = replace(HOST, sizes=tuple(made), context=32)
+    table = {
+        f"{name}_{w}x{h}": call
+        for (w, h), graphs in made.items()
+        for name, call in graphs.table().items()
+    }
+    for size, chosen in (((60, 50), (64, 64)), ((65, 50), (96, 64)), ((128, 64), (96, 64))):
+        for graphs in made.values():
+            graphs.encoded.clear()
+        picture, trimap = scene(*size)
+        assert len(list(pipeline(host, table).steps(picture, trimap, Clock()))) == 4
+        assert {s for s, graphs in made.items() if graphs.encoded} == {chosen}
+
+
+@pytest.mark.parametrize("size", [(70, 50), (150, 90)])
+def test_host_steps_of_frames_are_what_the_pipeline_does(
+    size: tuple[int, int], steps_by_name: Any
+) -> None:
+    """Chained by hand for the first step: a port of the host can follow them."""
+    picture, trimap = scene(*size)
+    host = replace(HOST, steps=1, context=32)
+    steps: dict[str, Any] = steps_by_name(STEPS, host)
+    framed = steps["frame"](picture=picture, trimap=trimap)
+    found = steps["frames"](framed_trimap=framed["framed_trimap"])
+    mattes = []
+    for box in found["frames"]:
+        noisy = np.rint(noise(5, *trimap.shape) * 16 + 128).astype(np.uint8)
+        planes = steps["condition"](**framed, noisy=noisy, frame_box=box)["condition"]
+        part = np.s_[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
+        height, width = trimap[part].shape
+        assert np.array_equal(planes[5, :height, :width] == 1, trimap[part] == 255)
+        assert not planes[:, height:].any() and not planes[:, :, width:].any()
+        mattes.append(np.full((64, 96), 192, np.uint8))  # x_0 = 1
+    joined = steps["join"](
+        frames=found["frames"],
+        run=np.ones(len(mattes), np.bool_),
+        frame_mattes=np.stack(mattes),
+        framed_trimap=framed["framed_trimap"],
+    )
+    np.testing.assert_allclose(joined["joined"], 1, atol=1e-6)
+
+
 # parameters
 
 
@@ -270,6 +369,9 @@ def test_only_tiles_with_unknown_pixels_are_run() -> None:
         ({"kind": "tiles", "patch": 48, "overlap": 20}, "overlap 20"),
         ({"kind": "tiles", "patch": 48, "overlap": -1}, "overlap -1"),
         ({"kind": "tiles", "patch": 48}, "lacks the field 'overlap'"),
+        ({"context": 64}, "context 64: less than the frame"),
+        ({"sizes": ((64, 64), (90, 64), (96, 64))}, "multiples of 16"),
+        ({"sizes": ((64, 64),)}, "from the smallest to the largest"),
     ],
 )
 def test_parameters_no_export_writes_are_refused(

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from edgematte.ranges import check_options
 
 LONGEST_NAME = 255
 """Bytes of a file's name: the limit of today's file systems."""
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+NAMED = 8  # files that are left out of a folder, in one message
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,19 @@ def plan(
     *,
     read: Iterable[Path] = (),
     written: Iterable[Path] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
-    ``read`` and ``written`` name files that the command reads and writes besides.
+    ``read`` and ``written`` name files that the command reads and writes besides. ``say`` is told
+    which files of a folder are left out because they are no pictures.
 
     Raises:
         OptionError: arguments that do not go together, a result that would replace an input, two
             results that would go to one file, or one with a name that no file system takes.
         PictureError: a folder without pictures.
     """
-    files = list(dict.fromkeys(file for source in sources for file in _expand(source)))
+    files = list(dict.fromkeys(file for source in sources for file in _expand(source, say)))
     kinds = list(dict.fromkeys(kinds))
     for kind in kinds:
         check_options(kind=kind)
@@ -115,15 +117,21 @@ def _identities(path: Path) -> set[object]:
     return {path.resolve(), (found.st_dev, found.st_ino)} if found.st_ino else {path.resolve()}
 
 
-def _expand(source: str) -> list[Path | None]:
+def _expand(source: str, say: Callable[[str], None]) -> list[Path | None]:
     if source == "-":
         return [None]
     path = Path(source)
     if not path.is_dir():
         return [path]
-    found = sorted(f for f in path.iterdir() if f.suffix.lower() in ENDINGS and f.is_file())
+    from edgematte.pictures.folders import sort_files
+
+    found, skipped = sort_files(path.iterdir())
     if not found:
-        raise PictureError(f"the folder {path} holds no pictures ({', '.join(sorted(ENDINGS))})")
+        raise PictureError(f"the folder {path} holds no pictures (.png, .jpg, .webp, .avif, ...)")
+    if skipped:
+        names = ", ".join(f.name for f in skipped[:NAMED]) + (", ..." if skipped[NAMED:] else "")
+        files = "file is" if len(skipped) == 1 else "files are"
+        say(f"{path}: {len(skipped)} {files} left out, by name no pictures: {names}")
     return list(found)
 
 

@@ -1,0 +1,116 @@
+"""What a matte makes of a picture: alpha files, cut-outs, composites."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageOps
+
+from edgematte.errors import OptionError, PictureError
+from edgematte.pictures.profiles import convert_colours
+from edgematte.pictures.reading import Picture, open_picture, warn_of
+from edgematte.ranges import ALPHA_BITS, OPTIONS, check
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+def alpha_bytes(alpha: Floats, bits: int = 8) -> NDArray[Any]:
+    """Alpha (H, W) in [0, 1] -> uint8 or, with 16 bits, uint16, rounded to the nearest.
+
+    Raises:
+        OptionError: neither 8 nor 16 bits.
+    """
+    check("alpha_bits", bits, ALPHA_BITS)
+    top, kind = (255, np.uint8) if bits == 8 else (65535, np.uint16)
+    scaled: NDArray[Any] = (alpha * np.float32(top) + np.float32(0.5)).astype(kind)
+    return scaled
+
+
+def cutout(picture: Bytes, alpha: Floats, *, keep_colour: bool = False) -> Bytes:
+    """The picture with alpha as its fourth channel: uint8 (H, W, 4), not premultiplied.
+
+    Args:
+        picture: uint8 (H, W, 3); of (H, W, 4) the fourth channel is not used: a matte of such a
+            picture has it multiplied in already.
+        alpha: (H, W) in [0, 1].
+        keep_colour: leave the background's colours where alpha is 0, for compositors; else they
+            are 0, so that nothing of what was removed can be read from the file.
+
+    Raises:
+        PictureError: picture and alpha are of different sizes.
+    """
+    if picture.shape[:2] != alpha.shape:
+        raise PictureError(
+            f"the picture is {list(picture.shape[:2])}, its alpha {list(alpha.shape)} (H, W): they "
+            "must be of one size"
+        )
+    colours = picture[..., :3] if keep_colour else without_hidden(picture[..., :3], alpha)
+    return np.concatenate([colours, alpha_bytes(alpha)[..., None]], axis=2)
+
+
+def without_hidden(picture: Bytes, alpha: Floats) -> Bytes:
+    """The picture (H, W, 3), black where alpha (H, W), rounded to 8 bits, is 0."""
+    return picture * (alpha_bytes(alpha) > 0)[..., None]
+
+
+def composite(picture: Bytes, alpha: Floats, background: Bytes) -> Bytes:
+    """Eq. 1 of the paper: alpha * picture + (1 - alpha) * background, uint8 (H, W, 3).
+
+    ``background`` is (H, W, 3), or (3,) for one colour.
+    """
+    out = np.empty_like(picture)
+    for top in range(0, len(picture), 256):  # in strips: memory stays that of the result
+        rows = slice(top, top + 256)
+        weight = alpha[rows, :, None]
+        behind = (background[rows] if background.ndim == 3 else background).astype(np.float32)
+        mixed = behind + weight * (picture[rows].astype(np.float32) - behind)
+        out[rows] = (mixed + np.float32(0.5)).astype(np.uint8)
+    return out
+
+
+def read_background(text: str, size: tuple[int, int], profile: bytes | None = None) -> Bytes:
+    """A colour's name or ``#rrggbb`` -> (3,); a file -> (H, W, 3) that covers ``size`` (W, H).
+
+    Args:
+        text: the colour, which is one of sRGB, or the file's name.
+        size: of the picture that goes before it.
+        profile: ICC profile of that picture, to which the background's colours are converted.
+
+    Raises:
+        OptionError: neither a colour nor a file, or a colour with a channel outside of 0 to 255
+            or with a transparency of its own.
+    """
+    found = open_background(text)
+    warn_of(found.notes)
+    return fit_background(found, size, profile)
+
+
+def open_background(text: str) -> Picture:
+    """The file of a background, or a picture of one pixel for a colour; errors as above."""
+    file = Path(text)
+    if file.is_file():
+        return open_picture(file)
+    try:
+        channels = ImageColor.getrgb(text)
+    except ValueError:
+        raise OptionError(
+            f"background {text!r} is neither a colour (white, #00ff00) nor a file"
+        ) from None
+    if len(channels) > 3:
+        raise OptionError(f"background {text!r} is transparent itself: give an opaque colour")
+    for channel in channels:
+        check(f"background {text!r}: channel", channel, OPTIONS["colour"])
+    return Picture(np.array([[channels]], np.uint8))
+
+
+def fit_background(
+    background: Picture, size: tuple[int, int], profile: bytes | None = None
+) -> Bytes:
+    """An opened background as :func:`read_background` gives it; one pixel is one colour."""
+    pixels = convert_colours(background.pixels, background.profile, profile)
+    if pixels.shape[:2] == (1, 1):
+        colour: Bytes = pixels[0, 0]
+        return colour
+    return np.array(ImageOps.fit(Image.fromarray(pixels), size, Image.Resampling.BILINEAR))

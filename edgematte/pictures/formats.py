@@ -1,0 +1,154 @@
+"""What each format of file can carry: one table, asked before any work.
+
+Modes: ``grey`` (uint8, (H, W)), ``grey16`` (uint16, (H, W)), ``trimap`` (as grey, but no value may
+change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgematte.errors import OptionError
+
+GREYS = ("grey", "trimap")
+ALL = (*GREYS, "grey16", "colour", "cutout")
+REASONS = {
+    "grey": "it has one grey channel",
+    "grey16": "it has 16 bits a pixel",
+    "trimap": "the values of a trimap must not change",
+    "colour": "it has colours",
+    "cutout": "it has an alpha channel",
+}
+"""Why a format cannot hold a picture of a mode."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table.
+
+    `name`: Pillow's. `holds`: modes that read back right, alpha always to the bit. `side_px`: the
+    longest side. `profile`: whether it carries an ICC profile. `options`: of Pillow's writer, by
+    mode.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    holds: tuple[str, ...]
+    side_px: int | None = None
+    profile: bool = False
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+_PNG = dict.fromkeys(ALL, {"compress_level": 3})
+_JPEG = dict.fromkeys(("grey", "colour"), {"quality": 95})
+_WEBP = dict.fromkeys(GREYS, {"lossless": True}) | {
+    "colour": {"quality": 95},
+    "cutout": {"quality": 95, "exact": True},  # exact: colours under alpha 0 are the caller's
+}
+_AVIF = dict.fromkeys((*GREYS, "cutout"), {"quality": 100, "subsampling": "4:4:4"}) | {
+    "colour": {"quality": 90, "subsampling": "4:4:4"}
+}
+_JPEG2000 = (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c")
+
+FORMATS = (
+    Format("PNG", (".png", ".apng"), ALL, profile=True, options=_PNG),
+    Format("TIFF", (".tif", ".tiff"), ALL, profile=True),
+    Format("WEBP", (".webp",), (*GREYS, "colour", "cutout"), 16_383, True, _WEBP),
+    # Beyond 32768 pixels a side AVIF is written, but not read again.
+    Format("AVIF", (".avif", ".avifs"), (*GREYS, "colour", "cutout"), 32_768, True, _AVIF),
+    Format("JPEG2000", _JPEG2000, ALL),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("grey", "colour"), 65_500, True, _JPEG),
+    Format("MPO", (".mpo",), ("grey", "colour"), 65_500, True, _JPEG),
+    Format("TGA", (".tga", ".icb", ".vda", ".vst"), (*GREYS, "colour", "cutout"), 65_535),
+    Format("DDS", (".dds",), (*GREYS, "colour", "cutout")),
+    Format("QOI", (".qoi",), ("colour", "cutout")),
+    Format("IM", (".im",), ALL),
+    Format("SGI", (".sgi",), (*GREYS, "colour", "cutout"), 65_535),
+    Format("SGI", (".bw",), GREYS, 65_535),
+    Format("SGI", (".rgb",), ("colour",), 65_535),
+    Format("SGI", (".rgba",), ("cutout",), 65_535),
+    Format("BMP", (".bmp",), (*GREYS, "colour")),
+    Format("DIB", (".dib",), (*GREYS, "colour")),
+    Format("PCX", (".pcx",), (*GREYS, "colour"), 65_534),
+    Format("PPM", (".pnm",), (*GREYS, "grey16", "colour")),
+    Format("PPM", (".pgm",), (*GREYS, "grey16")),
+    Format("PPM", (".ppm",), ("colour",)),
+    Format("GIF", (".gif",), (*GREYS, "colour"), 65_535),  # colours: the 256 nearest
+)
+
+
+def format_of(path: Path) -> str:
+    """Pillow's format name for a file's ending.
+
+    Raises:
+        OptionError: an ending that is not known.
+    """
+    return row_of(path).name
+
+
+def row_of(path: Path) -> Format:
+    """The table's row for a file's ending.
+
+    Raises:
+        OptionError: an ending that is not known, or that this Pillow cannot write.
+    """
+    Image.init()
+    ending = path.suffix.lower()
+    for row in FORMATS:
+        if ending in row.endings and row.name in Image.SAVE:
+            return row
+    raise OptionError(f"{path.name}: unknown kind of picture {path.suffix!r}; use .png")
+
+
+def row_named(kind: str) -> Format:
+    """The table's first row for Pillow's name of a format.
+
+    Raises:
+        OptionError: a format that pictures are not written in.
+    """
+    Image.init()
+    for row in FORMATS:
+        if row.name == kind.upper() and row.name in Image.SAVE:
+            return row
+    raise OptionError(f"pictures are not written as {kind!r}; use PNG")
+
+
+def mode_of(array: NDArray[Any]) -> str:
+    """The mode of a picture's array.
+
+    Raises:
+        OptionError: an array that is no picture.
+    """
+    if array.ndim == 2 and array.dtype in (np.uint8, np.uint16):
+        return "grey" if array.dtype == np.uint8 else "grey16"
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        return "colour" if array.shape[2] == 3 else "cutout"
+    raise OptionError(
+        "a picture to write should be uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W), not "
+        f"{array.dtype} {list(array.shape)}"
+    )
+
+
+def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None:
+    """Nothing, where a format can carry a picture of this mode and size (W, H).
+
+    Raises:
+        OptionError: it cannot; the message names the formats that can.
+    """
+    reason = REASONS[mode]
+    if mode in row.holds:
+        if row.side_px is None or max(size) <= row.side_px:
+            return
+        reason = f"its sides may have {row.side_px} pixels, not {max(size)}"
+    fit = [
+        other.endings[0]
+        for other in FORMATS
+        if mode in other.holds
+        and (other.side_px is None or max(size) <= other.side_px)
+        and other.name in Image.SAVE
+    ]
+    raise OptionError(f"{row.name} cannot hold this picture ({reason}); write {', '.join(fit)}")

@@ -1,0 +1,116 @@
+"""What a file says beside its pixels: which way is up, and files without what cannot be read."""
+
+import struct
+from collections.abc import Iterator
+
+from PIL import Image
+
+ORIENTATION = 0x0112  # the tag, in EXIF and TIFF
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings stored pixels upright, by EXIF orientation; 1 is upright already."""
+
+PNG_SIGNATURE, JPEG_SIGNATURE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+JFIF, ADOBE, EXIF, PROFILE = 0xE0, 0xEE, 0xE1, 0xE2  # markers of JPEG's application segments
+SCAN = 0xDA
+COMMENT = 0xFE
+
+
+def orientation_of(image: Image.Image, name: str) -> tuple[int | None, tuple[str, ...]]:
+    """1 to 8, or None where the file does not say; and a note where that cannot be read.
+
+    Other EXIF tags are not looked at: nothing hangs on whether they can be read.
+    """
+    try:
+        value = image.getexif().get(ORIENTATION)
+        if isinstance(value, tuple):  # a list where one number belongs
+            value = value[0]
+        number = 0 if value is None else int(value)
+        if value is None:
+            _refuse_damaged(image.info.get("exif"))
+    except Exception as error:  # the decoder of EXIF raises anything
+        return None, (f"{name}: its EXIF cannot be read ({error}); it is taken as upright",)
+    if number not in range(9):
+        return None, (f"{name}: its orientation {number} is not 1 to 8; it is taken as upright",)
+    return number or None, ()
+
+
+def _refuse_damaged(exif: bytes | None) -> None:
+    """Raise where a block of EXIF, which is a TIFF file, breaks off in its first table or before.
+
+    Pillow takes such a block for one without tags.
+    """
+    if not exif:
+        return
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        raise ValueError("it does not begin as EXIF does")
+    (place,) = struct.unpack_from(f"{order}I", block, 4)
+    count = block[place : place + 2]
+    if len(count) < 2 or place + 2 + 12 * struct.unpack(f"{order}H", count)[0] > len(block):
+        raise ValueError("it breaks off")
+
+
+def turn_upright(image: Image.Image, orientation: int | None) -> Image.Image:
+    """Stored pixels as they are meant to be seen."""
+    turn = TURNS.get(orientation or 1)
+    return image if turn is None else image.transpose(turn)
+
+
+def thinner(data: bytes) -> Iterator[bytes]:
+    """PNG and JPEG files with less and less of their metadata, the least useful leaving first.
+
+    Of other formats, and where a file has no such metadata, nothing.
+    """
+    length = len(data)
+    for level in range(3):
+        if data.startswith(PNG_SIGNATURE):
+            thin = _thin_png(data, level)
+        elif data.startswith(JPEG_SIGNATURE):
+            thin = _thin_jpeg(data, level)
+        else:
+            return
+        if len(thin) < length:
+            length = len(thin)
+            yield thin
+
+
+def _thin_png(data: bytes, level: int) -> bytes:
+    """Level 0: without texts; 1: pixels and profile; 2: pixels."""
+    kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        kind, end = data[place + 4 : place + 8], place + 12 + size
+        useful = (kind not in PNG_TEXT, kind in (*PNG_PIXELS, b"iCCP"), kind in PNG_PIXELS)[level]
+        if useful or kind[:1].isupper():  # capitals: what no reader may leave out
+            kept.append(data[place:end])
+        place = end
+    return b"".join([*kept, data[place:]])
+
+
+def _thin_jpeg(data: bytes, level: int) -> bytes:
+    """Level 0: without comments and vendors' segments; 1: without EXIF; 2: without profile."""
+    allowed = (JFIF, ADOBE, *((PROFILE, EXIF), (PROFILE,), ())[level])
+    kept, place = [data[:2]], 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker, size = struct.unpack_from(">xBH", data, place)
+        if marker == 0xFF:  # a byte of padding
+            place += 1
+            continue
+        if marker == SCAN:
+            break
+        is_metadata = JFIF <= marker <= JFIF + 15 or marker == COMMENT
+        if not is_metadata or marker in allowed:
+            kept.append(data[place : place + 2 + size])
+        place += 2 + size
+    return b"".join([*kept, data[place:]])

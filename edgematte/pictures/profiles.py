@@ -1,0 +1,69 @@
+"""ICC profiles: which of them belong to RGB pixels, and converting colours between two."""
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from edgematte.errors import PictureError
+
+Bytes = NDArray[np.uint8]
+
+SPACE = slice(16, 20)  # where a profile's header names its colour space (ICC.1, 7.2)
+
+
+def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, ...]]:
+    """The profile of a picture's RGB pixels, and a note where one was left out.
+
+    A profile for other channels (CMYK, grey) does not fit pixels that were converted to RGB. One
+    that colours cannot be converted from and to is of no use to a reader either.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return None, ()
+    space = profile[SPACE].decode("latin-1").strip()
+    if space == "GRAY" and image.mode in ("L", "LA", "1", "I;16"):
+        return None, ()  # three equal channels are grey in sRGB too
+    if space not in ("RGB", ""):
+        return None, (f"{name}: its colour profile is for {space}, not RGB, and was dropped",)
+    if not _converts(bytes(profile)):
+        return None, (f"{name}: its colour profile cannot be read and was dropped",)
+    return bytes(profile), ()
+
+
+@lru_cache(16)
+def _converts(profile: bytes) -> bool:
+    """Whether colours can be converted from a profile and to it; asked of each profile once."""
+    black = np.zeros((1, 1, 3), np.uint8)
+    try:
+        convert_colours(black, profile, None)
+        convert_colours(black, None, profile)
+    except PictureError:
+        return False
+    return True
+
+
+def convert_colours(colours: Bytes, source: bytes | None, target: bytes | None) -> Bytes:
+    """RGB (H, W, 3) in one profile -> in another; None is sRGB.
+
+    Raises:
+        PictureError: a profile is damaged, or Pillow was built without LittleCMS.
+    """
+    if source == target:
+        return colours
+    try:
+        first, second = (
+            ImageCms.createProfile("sRGB") if p is None else ImageCms.getOpenProfile(io.BytesIO(p))
+            for p in (source, target)
+        )
+        picture = Image.fromarray(colours)
+        turned = ImageCms.profileToProfile(picture, first, second, outputMode="RGB")
+    except (ImportError, OSError, ImageCms.PyCMSError) as error:
+        raise PictureError(
+            f"colours cannot be converted between their profiles ({error}); convert the picture "
+            "to sRGB first"
+        ) from None
+    assert turned is not None
+    return np.array(turned)

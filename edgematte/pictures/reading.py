@@ -1,0 +1,219 @@
+"""Decoding pictures: upright RGB bytes, and beside them the file's own alpha and profile."""
+
+import io
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from edgematte.errors import PictureError, PictureWarning
+from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
+from edgematte.pictures.profiles import profile_of
+
+Bytes = NDArray[np.uint8]
+T = TypeVar("T")
+
+MAX_PIXELS = 400_000_000
+"""Pictures with more pixels are refused before they are decoded (20000x20000)."""
+
+_LIMIT = threading.Lock()
+
+
+def _unlock() -> None:
+    """In a forked child: who held the lock is a thread of the parent."""
+    global _LIMIT
+    _LIMIT = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_unlock)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file, upright.
+
+    `pixels`: uint8 (H, W, 3), RGB. `alpha`: the file's own, uint8 (H, W); None where it is opaque
+    everywhere. `profile`: the ICC profile that the pixels are meant in; None: sRGB. `orientation`:
+    1 to 8 as EXIF counts, of the stored pixels; None where the file does not say. `notes`: a line
+    for each thing of the file that could not be read and was left out.
+    """
+
+    pixels: Bytes
+    alpha: Bytes | None = None
+    profile: bytes | None = None
+    orientation: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> Bytes:
+        """What :class:`edgematte.Matter` takes: (H, W, 3), or (H, W, 4) with the own alpha."""
+        if self.alpha is None:
+            return self.pixels
+        return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture in Pillow's hands, loaded and upright, in the mode of its file."""
+
+    name: str
+    image: Image.Image
+    orientation: int | None
+    notes: tuple[str, ...]
+
+
+def open_picture(source: Path | BinaryIO) -> Picture:
+    """A picture with all that :func:`read_picture` leaves out; errors as there."""
+    return decode(source, _picture)
+
+
+def read_picture(source: Path | BinaryIO) -> Bytes:
+    """RGB bytes (H, W, 3), turned upright as its EXIF says.
+
+    Grey, palette, CMYK and 16-bit pictures are converted; an alpha channel is dropped, which
+    :func:`open_picture` gives. Metadata that cannot be read is dropped with a warning.
+
+    Raises:
+        PictureError: missing, not a picture, truncated, or of a kind without a meaning as RGB.
+    """
+    found = open_picture(source)
+    warn_of(found.notes)
+    return found.pixels
+
+
+def read_cutout(source: Path | BinaryIO) -> Bytes:
+    """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
+    found = open_picture(source)
+    warn_of(found.notes)
+    alpha = np.full(found.pixels.shape[:2], 255, np.uint8) if found.alpha is None else found.alpha
+    return np.concatenate([found.pixels, alpha[..., None]], axis=2)
+
+
+def warn_of(notes: tuple[str, ...]) -> None:
+    """Python's warnings, for callers who get the pixels alone."""
+    for note in notes:
+        warnings.warn(note, PictureWarning, stacklevel=2)
+
+
+def _picture(found: Decoded) -> Picture:
+    image = found.image
+    alpha = own_alpha(image)
+    profile, notes = profile_of(image, found.name)
+    pixels = np.array(_rgb(image, found.name))
+    return Picture(pixels, alpha, profile, found.orientation, found.notes + notes)
+
+
+def own_alpha(image: Image.Image) -> Bytes | None:
+    """The transparency of a decoded picture (H, W), as a channel, a palette or one clear colour."""
+    if not image.has_transparency_data:
+        return None
+    if image.mode.startswith("I"):
+        clear = image.info["transparency"]
+        alpha = np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8)
+    else:
+        alpha = np.array(image.convert("RGBA").getchannel("A"))
+    return None if alpha.min() == 255 else alpha
+
+
+def _rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits a pixel, kept as 16 or 32
+        high = (integers(image, name) >> 8).astype(np.uint8)
+        return Image.fromarray(high).convert("RGB")
+    refuse_floats(image, name)
+    if image.mode in ("P", "PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def integers(image: Image.Image, name: str) -> NDArray[np.int64]:
+    """The values (H, W) of a picture of 16 or 32 bits.
+
+    Raises:
+        PictureError: a value below 0 or beyond 16 bits.
+    """
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise PictureError(f"{name} has grey values outside of 16 bits")
+    return values
+
+
+def refuse_floats(image: Image.Image, name: str) -> None:
+    """Floating-point pictures are refused: what is white in them is not stated."""
+    if image.mode == "F":
+        raise PictureError(f"{name} holds floating-point values without a stated range")
+
+
+def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
+    """What ``use`` makes of a decoded picture; metadata that stands in the way is dropped.
+
+    Raises:
+        PictureError: as :func:`read_picture`, and what ``use`` raises.
+    """
+    name = source.name if isinstance(source, Path) else "the picture on standard input"
+    data = _read_bytes(source, name)
+    if not data:
+        raise PictureError(f"{name} is empty (0 bytes)")
+    reason: Exception | None = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for content in (data, *thinner(data)):
+            try:
+                return use(_decoded(content, name, reason))
+            except Image.DecompressionBombError:
+                raise PictureError(
+                    f"{name} has too many pixels; at most {MAX_PIXELS:,} are read"
+                ) from None
+            except (PictureError, MemoryError):
+                raise
+            except Exception as error:  # decoders raise anything: OSError, SyntaxError, ...
+                reason = reason or error
+    if isinstance(reason, UnidentifiedImageError):
+        raise PictureError(f"{name} is not a picture that can be read")
+    raise PictureError(f"{name} is damaged or truncated ({reason})")
+
+
+def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
+    image = _open(content)
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(
+            f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
+        )
+    before = orientation_of(image, name) if image.format == "TIFF" else None
+    image.load()
+    orientation, notes = left, _ = orientation_of(image, name)
+    if before is not None:  # Pillow turns these itself as it loads them, and removes the tag
+        orientation, notes = before
+    if reason is not None:
+        why = "" if isinstance(reason, UnidentifiedImageError) else f" ({reason})"
+        notes += (f"{name} holds metadata that cannot be read{why}; it was dropped",)
+    return Decoded(name, turn_upright(image, left), orientation, notes)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header; Pillow's own limit (179 million pixels, less than a phone's) is moved."""
+    with _LIMIT:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
+
+
+def _read_bytes(source: Any, name: str) -> bytes:
+    if not isinstance(source, Path):
+        data: bytes = source.read()
+        return data
+    try:
+        return source.read_bytes()
+    except FileNotFoundError:
+        raise PictureError(f"no picture at {source}") from None
+    except OSError as error:
+        raise PictureError(f"{name} cannot be read ({error.strerror})") from None
