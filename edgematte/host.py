@@ -115,7 +115,7 @@ class SizedHost(Host):
         return replace(self, size=size, sizes=None, pad_both=None, **self.shared_at(size))
 
     def shared_at(self, size: Size) -> dict[str, Any]:
-        """Fields that are others for the graphs of one size, such as what tiles of it share."""
+        """Fields that a size changes: what its tiles or frames share, by default nothing."""
         return {}
 
     def size_for(self, picture: Size) -> Size:

@@ -84,7 +84,7 @@ def test_no_json_value_is_a_traceback(value: object) -> None:
             Manifest.from_json(json.dumps(damaged))
     with pytest.raises(BundleError):
         damaged = json.loads(MANIFEST.to_json())
-        damaged["host"]["kind"] = value
+        damaged["host"]["kind"] = [value]
         Manifest.from_json(json.dumps(damaged))
 
 

@@ -12,7 +12,6 @@ from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
 from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.steps import HostStep, steps_of
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost, WholeHost
 from edgematte.runtime.nets.diffmatte.noise import noise
@@ -50,10 +49,6 @@ class Graphs:
 
     def table(self) -> dict[str, Any]:
         return {"encode": self.encode, "denoise": self.denoise}
-
-
-def steps_by_name(host: DiffusionHost) -> dict[str, HostStep]:
-    return {step.name: step for step in steps_of(STEPS, host)}
 
 
 def answer(raised: Floats, condition: Floats, time: float) -> Floats:
@@ -263,9 +258,9 @@ def test_frames_of_a_local_answer_join_to_the_whole_picture(cut: str) -> None:
     picture = testcard.testcard(224, 160)
     trimap = np.full((160, 224), 128, np.uint8)
     trimap[:, :40] = 255
-    host = replace(HOST, context=32)  # frames of 96x64 at multiples of 64 and 32
+    host: DiffusionHost = replace(HOST, context=32)  # frames of 96x64 at multiples of 64 and 32
     if cut == "tiles":
-        host = replace(host, cut="tiles", patch=48, overlap=16)
+        host = TilesHost(**vars(host), patch=48, overlap=16)
     graphs = Graphs()
     found = list(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
     whole = replace(HOST, size=(224, 160))
@@ -290,7 +285,7 @@ def test_frames_without_unknown_pixels_are_never_run() -> None:
 
 @pytest.mark.parametrize("sizes", [None, ((64, 64), (96, 64))])
 def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
-    sizes: tuple[tuple[int, int], ...] | None,
+    sizes: tuple[tuple[int, int], ...] | None, steps_by_name: Any
 ) -> None:
     picture = testcard.testcard(224, 160)
     trimap = np.full((160, 224), 255, np.uint8)  # no background: the sampler leaves its zeros out
@@ -304,10 +299,9 @@ def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
     whole = replace(HOST, size=(224, 160))
     expected = by_definition(whole, picture, trimap, Graphs())[-1]
     assert np.allclose(alpha, expected, atol=5e-6)
-    pool = {"framed_trimap": trimap}
-    assert steps_by_name(host)["frames"](host, pool)["run"].all()
-    asked = replace(host, keep_known=None)
-    assert steps_by_name(asked)["frames"](asked, pool)["run"].sum() == 1
+    assert steps_by_name(STEPS, host)["frames"](framed_trimap=trimap)["run"].all()
+    known = steps_by_name(STEPS, replace(host, keep_known=None))
+    assert known["frames"](framed_trimap=trimap)["run"].sum() == 1
 
 
 def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
@@ -327,25 +321,30 @@ def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
 
 
 @pytest.mark.parametrize("size", [(70, 50), (150, 90)])
-def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) -> None:
+def test_host_steps_of_frames_are_what_the_pipeline_does(
+    size: tuple[int, int], steps_by_name: Any
+) -> None:
     """Chained by hand for the first step: a port of the host can follow them."""
     picture, trimap = scene(*size)
     host = replace(HOST, steps=1, context=32)
-    steps = steps_by_name(host)
-    framed = steps["frame"](host, {"picture": picture, "trimap": trimap})
-    found = steps["frames"](host, framed)
+    steps: dict[str, Any] = steps_by_name(STEPS, host)
+    framed = steps["frame"](picture=picture, trimap=trimap)
+    found = steps["frames"](framed_trimap=framed["framed_trimap"])
     mattes = []
     for box in found["frames"]:
         noisy = np.rint(noise(5, *trimap.shape) * 16 + 128).astype(np.uint8)
-        pool = {**framed, "noisy": noisy, "frame_box": box}
-        planes = steps["condition"](host, pool)["condition"]
+        planes = steps["condition"](**framed, noisy=noisy, frame_box=box)["condition"]
         part = np.s_[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
         height, width = trimap[part].shape
         assert np.array_equal(planes[5, :height, :width] == 1, trimap[part] == 255)
         assert not planes[:, height:].any() and not planes[:, :, width:].any()
         mattes.append(np.full((64, 96), 192, np.uint8))  # x_0 = 1
-    run = np.ones(len(mattes), np.bool_)
-    joined = steps["join"](host, {**framed, **found, "run": run, "frame_mattes": np.stack(mattes)})
+    joined = steps["join"](
+        frames=found["frames"],
+        run=np.ones(len(mattes), np.bool_),
+        frame_mattes=np.stack(mattes),
+        framed_trimap=framed["framed_trimap"],
+    )
     np.testing.assert_allclose(joined["joined"], 1, atol=1e-6)
 
 

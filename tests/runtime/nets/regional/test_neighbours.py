@@ -138,12 +138,14 @@ def test_relative_positions_by_their_definition(
 
 def test_training_and_host_look_biases_up_alike() -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models.regional import neighbours
+    from edgematte.models.regional import neighbours as regional_neighbours
 
     cells = cells_of(np.random.default_rng(1).random((40, 60)) < 0.03)
     group = np.concatenate([np.arange(len(cells))[:, None], nearest_cells(cells, 8)], axis=1)
     for aliasing in (False, True):
-        found: Any = neighbours.relative_positions(torch.from_numpy(cells[group]), 4, aliasing)
+        found: Any = regional_neighbours.relative_positions(
+            torch.from_numpy(cells[group]), 4, aliasing
+        )
         np.testing.assert_array_equal(
             relative_positions(cells, group.astype(np.int32), 4, aliasing), found.numpy()
         )

@@ -10,9 +10,8 @@ from edgematte.host import padded
 from edgematte.runtime.nets.diffmatte.host import WholeHost
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 
-GREY = (0.5, 0.5, 0.5)
 SIZES = ((512, 512), (640, 480), (640, 512), (1024, 768))
-HOST = TilesHost(size=(1024, 768), overlap=128, padding=GREY, sizes=SIZES)
+HOST = TilesHost(size=(1024, 768), overlap=128, padding=(0.5, 0.5, 0.5), sizes=SIZES)
 
 
 @pytest.mark.parametrize(
@@ -53,25 +52,27 @@ def test_a_picture_gets_the_smallest_size_that_holds_it(
 
 
 def test_one_size_is_that_size() -> None:
-    single = TilesHost(size=(96, 64), overlap=8, padding=GREY)
+    single = TilesHost(size=(96, 64), overlap=8, padding=(0.5, 0.5, 0.5))
     assert single.size_for((1, 1)) == single.size_for((1000, 1)) == (96, 64)
     assert single.at((96, 64)) == single
 
 
 def test_the_host_of_a_small_size_shares_no_more_than_half_of_it() -> None:
     """Else tiles would have no stride; the whole picture fits, so that nothing is shared."""
-    tiles = HOST.at((160, 96))
-    assert (tiles.size, tiles.sizes, tiles.overlap) == ((160, 96), None, 48)
+    found = HOST.at((160, 96))
+    assert (found.size, found.sizes, found.overlap) == ((160, 96), None, 48)
     frames = WholeHost(
         size=(1024, 768),
-        sizes=((160, 96), (1024, 768)),
-        feature_px=32,
-        steps=1,
-        seed=0,
-        clamp_foreground=False,
+        sizes=SIZES[:1] + SIZES[-1:],
         context=100,
-    ).at((160, 96))
-    assert (frames.size, frames.sizes, frames.context) == ((160, 96), None, 48)
+        steps=4,
+        seed=5,
+        clamp_foreground=False,
+        feature_px=16,
+    )
+    small = frames.at((160, 96))
+    assert (small.size, small.sizes, small.context) == ((160, 96), None, 48)
+    assert frames.for_picture((500, 500)).size == (512, 512)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,13 @@ def test_the_host_of_a_small_size_shares_no_more_than_half_of_it() -> None:
         ({"sizes": ()}, "from the smallest to the largest"),
         ({"sizes": ((512, 512),)}, "from the smallest to the largest"),
         ({"sizes": ((2048, 2048), (1024, 768))}, "from the smallest to the largest"),
+        ({"sizes": ((0, 512), (1024, 768))}, "from the smallest to the largest"),
         ({"pad_both": 0}, "pad_both 0: at least 1"),
     ],
 )
-def test_sizes_no_export_writes_are_refused(change: dict[str, Any], part: str) -> None:
+def test_sizes_no_export_writes_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("vitmatte-s", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        replace(HOST, **change)
+        read_host("vitmatte-s", HOST, change)
