@@ -66,18 +66,18 @@ class Ladder:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             for name, trial in self._rungs(folder, progress):
-                found = self._measure(trial, folder, few=False)
-                self._better(trial, found.mad)
+                measured = self._measure(trial, folder, few=False)
+                self._better(trial, measured.mad)
                 rung = Rung(
                     name=name,
-                    mad=found.mad,
-                    grad=found.grad,
-                    conn=found.conn,
-                    bytes=found.size,
-                    ms=found.ms,
-                    inside=found.mad <= budget,
+                    mad=measured.mad,
+                    grad=measured.grad,
+                    conn=measured.conn,
+                    bytes=measured.size,
+                    ms=measured.ms,
+                    inside=measured.mad <= budget,
                 )
-                progress(f"{name}: mean alpha error {found.mad:.4f} in the unknown band")
+                progress(f"{name}: mean alpha error {measured.mad:.4f} in the unknown band")
                 tried.append((trial, rung))
                 if rung.inside:
                     break
@@ -128,14 +128,14 @@ class Ladder:
             for graph, part in self.parts.items()
             for first in range(0, len(part.nodes), length)
         ]
-        found: list[tuple[float, int, str, frozenset[str]]] = []
+        costs: list[tuple[float, int, str, frozenset[str]]] = []
         for place, (graph, group) in enumerate(groups):
             alone = self.start.without(frozenset(self.parts[graph].nodes) - group)
             trial: Trial = {g.name: alone if g.name == graph else None for g in self.graphs}
-            found.append((self._measure(trial, folder, few=True).mad, place, graph, group))
+            costs.append((self._measure(trial, folder, few=True).mad, place, graph, group))
             progress("sensitivity of groups of nodes", place + 1, len(groups))
-        found.sort(key=lambda row: (-row[0], row[1]))
-        return [(graph, group) for _, _, graph, group in found]
+        costs.sort(key=lambda row: (-row[0], row[1]))
+        return [(graph, group) for _, _, graph, group in costs]
 
     def _measure(self, trial: Trial, folder: Path, *, few: bool) -> Measured:
         files = {}

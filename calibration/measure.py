@@ -57,12 +57,12 @@ def references(
     """Run the pictures through the host steps on PyTorch's graphs."""
     estimate = estimator_for(variant, stage)
     pipeline = pipeline_for(variant, host, torch_calls(graphs), stage=stage, estimate=estimate)
-    found = []
+    judged = []
     for picture in pictures:
         reduced = _reduced(picture)
         alpha, trimap = pipeline(reduced, None, Clock())
-        found.append(Reference(reduced, alpha, trimap))
-    return found
+        judged.append(Reference(reduced, alpha, trimap))
+    return judged
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -78,7 +78,7 @@ def measure(
     host: Host,
     files: Mapping[str, tuple[Graph, Path]],
     engine: CheckEngine,
-    known: Sequence[Reference],
+    judges: Sequence[Reference],
     *,
     timed: bool,
     stage: StageHost | None = None,
@@ -90,7 +90,7 @@ def measure(
         host: parameters of the cut.
         files: declaration and file of each graph, by name.
         engine: what runs them.
-        known: what PyTorch made of the held-out pictures.
+        judges: the held-out pictures, and what PyTorch made of them.
         timed: whether the engine's speed means something.
         stage: parameters of the trimap stage: its errors count too.
     """
@@ -98,7 +98,7 @@ def measure(
     pipeline = pipeline_for(variant, host, calls, stage=stage)
     given = variant.net.needs_trimap and stage is None
     rows = []
-    for one in known:
+    for one in judges:
         alpha, _ = pipeline(one.picture, one.trimap if given else None, Clock())
         rows.append(scores(alpha, one.alpha, one.trimap))
     pixels = sum(row.pixels for row in rows)
@@ -106,7 +106,7 @@ def measure(
     times = []
     for _ in range(TIMED_RUNS if timed else 0):
         clock = Clock()
-        pipeline(known[0].picture, known[0].trimap if given else None, clock)
+        pipeline(judges[0].picture, judges[0].trimap if given else None, clock)
         times.append(sum(s for stage, s in clock.seconds.items() if stage.startswith("graph.")))
     return Measured(
         mad=mad,

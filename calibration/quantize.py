@@ -92,10 +92,10 @@ def write_quantized(
     engine = check_engines(manifest)[0]
 
     def judge(files: Mapping[str, tuple[Graph, Path]], few: bool) -> Measured:
-        known = judges[:FEW] if few else judges
+        chosen = judges[:FEW] if few else judges
         timed = target.evaluator is None and not few
         stage = manifest.trimap_stage
-        return measure(variant, host, files, engine, known, timed=timed, stage=stage)
+        return measure(variant, host, files, engine, chosen, timed=timed, stage=stage)
 
     tools = Tools(
         save=lambda model, graph, place: writer.save(model, graph, place, "", options),

@@ -107,16 +107,16 @@ class Ranges:
     """Ranges of many tensors by name."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Range] = {}
+        self.ranges: dict[str, Range] = {}
 
     def observe(self, name: str, values: Floats) -> None:
         """Add values of a tensor."""
-        self.found.setdefault(name, Range()).observe(values)
+        self.ranges.setdefault(name, Range()).observe(values)
 
     def names(self) -> Iterable[str]:
         """Tensors seen so far."""
-        return self.found.keys()
+        return self.ranges.keys()
 
     def chosen(self, name: str, method: str | None) -> tuple[float, float]:
         """(lowest, highest) of a tensor; see `Range.chosen`."""
-        return self.found[name].chosen(method)
+        return self.ranges[name].chosen(method)

@@ -29,8 +29,8 @@ class Scheme:
         ):
             value = getattr(self, field)
             if value not in able:
-                known = ", ".join(str(a) for a in able)
-                raise OptionError(f"{field} {value!r} cannot be quantized to; there are: {known}")
+                allowed = ", ".join(str(a) for a in able)
+                raise OptionError(f"{field} {value!r} cannot be quantized to; there are: {allowed}")
 
     def without(self, nodes: frozenset[str]) -> "Scheme":
         """The same with more nodes left in float."""

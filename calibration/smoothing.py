@@ -50,7 +50,7 @@ def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> t
         feeds: what the host gives it: float32 arrays by name.
     """
     inputs = [tuple(torch.from_numpy(feed[t.name]) for t in capture.graph.inputs) for feed in feeds]
-    found: list[int] = []
+    counts: list[int] = []
 
     def smooth_norms(module: GraphModule) -> int:
         norms = {n: linears for n in module.graph.nodes if (linears := _takers(n))}
@@ -58,19 +58,19 @@ def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> t
             largest = _largest(module, norms, inputs)
             for norm, linears in norms.items():
                 _move(module, norm, linears, largest[norm])
-        found.append(len(norms))
+        counts.append(len(norms))
         return len(norms)
 
     example = tuple(torch.zeros(t.shape) for t in capture.graph.inputs)
     program, _ = rewrite(capture.program, example, (smooth_norms,))
-    return replace(capture, program=program), found[0]
+    return replace(capture, program=program), counts[0]
 
 
 def _takers(norm: Node) -> list[Node]:
     """The linear layers that alone take what a norm with constant factors gives, else nothing."""
     if norm.target is not aten.layer_norm.default or not all(map(is_constant, norm.args[2:4])):
         return []
-    found = []
+    linears = []
     for user in norm.users:
         while user.target in SHAPING and len(user.users) == 1 and _same_channels(user):
             user = next(iter(user.users))
@@ -78,9 +78,9 @@ def _takers(norm: Node) -> list[Node]:
             layers = list(user.users)
         else:
             layers = [user]
-        found += layers
-    plain = all(u.target is aten.linear.default and is_constant(u.args[1]) for u in found)
-    return found if plain and len(norm.args) > 3 else []
+        linears += layers
+    plain = all(u.target is aten.linear.default and is_constant(u.args[1]) for u in linears)
+    return linears if plain and len(norm.args) > 3 else []
 
 
 def _same_channels(node: Node) -> bool:

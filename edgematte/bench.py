@@ -17,7 +17,7 @@ from edgematte.runtime.matter import Matter
 class Stage:
     """Milliseconds of one stage over all runs; ``whole`` is their sum in each run.
 
-    A run without the stage (a budget may leave no time for one) counts as 0.
+    A run without the stage counts as 0: a limit of time may leave none for it.
     """
 
     name: str

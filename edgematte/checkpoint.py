@@ -16,7 +16,7 @@ from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weigh
 from edgematte.manifest import Weights
 from edgematte.models.shown_options import RULES, shown_options
 from edgematte.net import Variant, load_part
-from edgematte.nets import variants
+from edgematte.nets import usable_variants
 from edgematte.state_dict import load_into, read_state_dict
 from edgematte.testcard import testcard
 
@@ -66,8 +66,8 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
         file = fetch(str(file))
     if file.is_dir():
         file = weights_in(file)
-    found = read_state_dict(file)
-    state, notes = found.tensors, [*found.notes]
+    contents = read_state_dict(file)
+    state, notes = contents.tensors, [*contents.notes]
     stored = "mean" in state
     if variant.net.keys:
         state = load_part(variant.net.keys)(state)
@@ -117,24 +117,24 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
     if not told:
         return model
     try:
-        found = build(variant, {**given, **shown})
+        model = build(variant, {**given, **shown})
     except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError):
         return model  # shapes of no net: what is wrong with them shows when they are compared
     notes.append(f"by its shapes: {_listed(told)}")
     if hidden := {k: variant.config[k] for k in RULES[name].hidden if k not in given}:
         notes.append(f"as in {variant.name}, for no shape shows it: {_listed(hidden)}")
-    return found
+    return model
 
 
 def _listed(options: dict[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items())
+    return ", ".join(f"{name} {int(value)}" for name, value in options.items())
 
 
 def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
     """Put the folder's normalisation into a state, where it has one; says which one holds."""
     origin = "stored with the weights" if stored else "the official one, none is stored"
-    if found := normalisation(folder):
-        state["mean"], state["std"] = (torch.tensor(values) for values in found)
+    if statistics := normalisation(folder):
+        state["mean"], state["std"] = (torch.tensor(values) for values in statistics)
         origin = PREPROCESSOR
     mean, std = (" ".join(f"{v:.4g}" for v in state[name].tolist()) for name in ("mean", "std"))
     return f"normalisation: {origin}, mean {mean}, std {std}"
@@ -142,7 +142,7 @@ def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
 
 def _other_size(variant: Variant, shapes: dict[str, tuple[int, ...]]) -> str:
     """The name of another model of the same class that has these shapes, or ``""``."""
-    for other in variants().values():
+    for other in usable_variants().values():
         if other.network == variant.network and other.name != variant.name:
             with torch.device("meta"):
                 expected = build(other).state_dict()
@@ -199,9 +199,9 @@ def read_config(file: Path, variant: Variant) -> dict[str, int]:
     for beside in (file.with_suffix(".json"), file.with_name("config.json")):
         if beside.is_file():
             try:
-                found = json.loads(beside.read_text())
-                named = found.pop("model", variant.name)
-                config = {k: int(v) for k, v in found.items() if k in variant.config}
+                written = json.loads(beside.read_text())
+                named = written.pop("model", variant.name)
+                config = {k: int(v) for k, v in written.items() if k in variant.config}
             except (ValueError, TypeError, AttributeError) as error:
                 raise CheckpointError(f"{beside} is not a config ({error})") from None
             if named != variant.name:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 from edgematte.codec import decode, encode
@@ -147,7 +149,7 @@ class Manifest:
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: StageHost | None = None  # estimates the trimap, by the graph trimap_stage
-    package: str = ""  # NAME VERSION of the plug-in whose net this is; empty of built-in ones
+    package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; "" if built in
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
@@ -185,34 +187,49 @@ class Manifest:
                 "install the edgematte that wrote it, or export again"
             )
         try:
-            kind = _host_class(value, where)
-            host = decode(kind, value.get("host"), f"{where}.host")
-            read = decode(Manifest, {**value, "host": {"size": [1, 1]}}, where)
-            return dataclasses.replace(read, host=host)
+            section = value.get("host")
+            plain = section if not isinstance(section, dict) else {"size": [1, 1]}
+            read = decode(Manifest, value | ({"host": plain} if "host" in value else {}), where)
+            kind = _host_class(read, section, where)
+            return dataclasses.replace(read, host=decode(kind, section, f"{where}.host"))
         except ValueError as error:
             raise BundleError(str(error)) from None
 
 
-def _host_class(value: dict[str, Any], where: str) -> type[Host]:
-    """The class of the host section, by the manifest's model.
+def _host_class(manifest: Manifest, section: dict[str, Any], where: str) -> type[Host]:
+    """The class of the host section, by the manifest's model and the section's kind.
 
     Raises:
         BundleError: a net that is not here; the message says what to install.
+        ValueError: a kind that is missing, or no text.
     """
-    model, host, package = (value.get(name) for name in ("model", "host", "package"))
-    if not isinstance(model, str) or not isinstance(host, dict):
-        raise BundleError(f"{where} lacks a model's name or a host section")
+    if "kind" not in section:
+        raise ValueError(f"{where}.host lacks the field 'kind'")
+    kind = decode(str, section["kind"], f"{where}.host.kind")
     try:
-        found: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
-        return found
+        section_class: type[Host] = host_class(manifest.model, kind, f"{where}.host")
+        return section_class
     except OptionError:
-        if not isinstance(package, str) or not package:
-            raise BundleError(
-                f"{where} is of the model {model!r}, which this edgematte does not know: install "
-                "the edgematte that wrote it"
-            ) from None
-        name = package.split()[0]
-        raise BundleError(
+        raise BundleError(_unknown(manifest.model, manifest.package, where)) from None
+
+
+def _unknown(model: str, package: str, where: str) -> str:
+    """The sentence for a bundle whose net is not here."""
+    said = re.fullmatch(r"([A-Za-z0-9][\w.-]*)( [\w.+!-]+)?", package, re.ASCII)
+    if said is None:
+        return (
+            f"{where} is of the model {model!r}, which this edgematte does not know: install the "
+            "edgematte that wrote it"
+        )
+    name = said[1]
+    try:
+        here = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return (
             f"{where} is of the model {model!r} of {package}, which is not installed: "
             f"pip install {name}"
-        ) from None
+        )
+    return (
+        f"{where} is of the model {model!r} of {package}, which the installed {name} {here} does "
+        f"not bring: pip install --upgrade {name}"
+    )

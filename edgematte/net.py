@@ -1,6 +1,6 @@
 """What a network is to the SDK: where its parts live, without importing them.
 
-A package of your own describes its net in the same way; see docs/your-own-net.md.
+A package of your own describes its net in the same way; see samples/sixth_net.
 """
 
 import importlib
@@ -89,16 +89,24 @@ def load_part(where: str) -> Any:
     """The object that ``module:name`` names.
 
     Raises:
-        PluginError: the module cannot be imported, or has no such name. A package that is missing
-            inside it is an ImportError, for whoever knows the extra to install.
+        PluginError: the module is not there, has no such name, or is somebody else's and cannot be
+            imported, whatever it raises.
+        ImportError: a module of edgematte's lacks a package, for whoever knows the extra to
+            install.
     """
     module, _, name = where.partition(":")
     try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
+        imported = importlib.import_module(module)
+    except Exception as error:
+        missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+        if missing and (module == missing or module.startswith(f"{missing}.")):
+            raise PluginError(f"{where} names a module that is not there ({error})") from None
+        if module.split(".")[0] == OWN:
             raise
-        raise PluginError(f"{where} names a module that is not there ({error})") from None
-    if not name or not hasattr(found, name):
+        raise PluginError(
+            f"{module}, a part of a net, cannot be imported ({type(error).__name__}: {error}): "
+            "mend it, or install what it lacks"
+        ) from error
+    if not name or not hasattr(imported, name):
         raise PluginError(f"{module} has no {name!r}")
-    return getattr(found, name)
+    return getattr(imported, name)

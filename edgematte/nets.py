@@ -7,6 +7,7 @@ installed as one is added by :func:`plug_in` (``--plugin MODULE`` on every comma
 
 import importlib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 
@@ -25,22 +26,55 @@ def nets() -> dict[str, Net]:
     Raises:
         PluginError: a package cannot be imported, or two nets share a name.
     """
-    found = {net.name: net for net in BUILTIN}
+    by_name = {net.name: net for net in BUILTIN}
     for entry in _entries():
-        _add(found, _load(entry), f"the package {_owner(entry)}")
+        _add(by_name, _load(entry), f"the package {_owner(entry)}")
     for net in _plugged.values():
-        if found.get(net.name) != net:
-            _add(found, net, "a plug-in")
-    return found
+        if by_name.get(net.name) != net:
+            _add(by_name, net, "a plug-in")
+    return by_name
 
 
 def variants() -> dict[str, Variant]:
-    """All variants of all nets by name."""
-    return {name: net.variant(name) for net in nets().values() for name in net.variants}
+    """All variants of all nets by name.
+
+    Raises:
+        PluginError: as :func:`nets`.
+    """
+    return _variants(nets().values())
+
+
+def usable() -> dict[str, Net]:
+    """All nets that can be used, by name: the same but for packages that are broken.
+
+    Such a package must not keep other nets from being used; `find` says what is wrong with it as
+    soon as a model is asked for that may be its own.
+    """
+    found = {net.name: net for net in (*BUILTIN, *_plugged.values())}
+    for entry in _entries():
+        with suppress(PluginError):
+            net = _load(entry)
+            if found.get(net.name) != net:
+                _add(found, net, f"the package {_owner(entry)}")
+    return found
+
+
+def usable_variants() -> dict[str, Variant]:
+    """The variants of all nets that can be used, by name."""
+    return _variants(usable().values())
+
+
+def plugged(net: Net) -> bool:
+    """Whether it was added by :func:`plug_in`, and not found."""
+    return _plugged.get(net.name) == net
+
+
+def _variants(nets: Iterable[Net]) -> dict[str, Variant]:
+    return {name: net.variant(name) for net in nets for name in net.variants}
 
 
 def find(name: str) -> Variant:
-    """The variant of that name; built-in ones are found without asking installed packages.
+    """The variant of that name; installed packages are asked only where it is not built in.
 
     Raises:
         OptionError: no such model; the message lists those there are.
@@ -49,10 +83,11 @@ def find(name: str) -> Variant:
     for net in (*BUILTIN, *_plugged.values()):
         if name in net.variants:
             return net.variant(name)
-    known = variants()
-    if name not in known:
-        raise OptionError(f"unknown model {name!r}; there are: {', '.join(known)}")
-    return known[name]
+    listed = usable_variants()
+    if name not in listed:
+        listed = variants()  # or what is wrong with a package that may have it
+        raise OptionError(f"unknown model {name!r}; there are: {', '.join(listed)}")
+    return listed[name]
 
 
 def plug_in(modules: Iterable[str]) -> None:
@@ -72,14 +107,20 @@ def plug_in(modules: Iterable[str]) -> None:
 
 def _nets_of(module: str) -> tuple[Net, ...]:
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:  # whatever a module of somebody else's raises
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        why = "mend it, or install what it lacks"
+        if missing and (module == missing or module.startswith(f"{missing}.")):
+            why = "put the folder it lies in on PYTHONPATH, or install its package"
         raise PluginError(
-            f"the plug-in {module} cannot be imported ({type(error).__name__}: {error})"
+            f"the plug-in {module} cannot be imported ({type(error).__name__}: {error}): {why}"
         ) from None
-    given = getattr(found, "NETS", None) or (getattr(found, "NET", None),)
-    if not all(isinstance(net, Net) for net in given):
-        raise PluginError(f"the plug-in {module} should hold NET or NETS, descriptors of nets")
+    given = getattr(imported, "NETS", (getattr(imported, "NET", None),))
+    if not isinstance(given, list | tuple) or not all(isinstance(net, Net) for net in given):
+        raise PluginError(
+            f"the plug-in {module} should hold NET, an edgematte.net.Net, or NETS, several of them"
+        )
     return tuple(given)
 
 
@@ -90,18 +131,18 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 
 def _load(entry: metadata.EntryPoint) -> Net:
     try:
-        found = entry.load()
+        net = entry.load()
     except Exception as error:  # whatever a package of somebody else's raises
         raise PluginError(
             f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
             f"({type(error).__name__}: {error}): mend or uninstall it"
         ) from None
-    if not isinstance(found, Net):
+    if not isinstance(net, Net):
         raise PluginError(
             f"the package {_owner(entry)}: {entry.value} should be an edgematte.net.Net, not "
-            f"{type(found).__name__}"
+            f"{type(net).__name__}"
         )
-    return found
+    return net
 
 
 def _owner(entry: metadata.EntryPoint) -> str:
@@ -112,17 +153,8 @@ def _add(found: dict[str, Net], net: Net, origin: str) -> None:
     names = {name: other for other in found.values() for name in other.variants}
     if net.name in found or any(name in names for name in net.variants):
         name = net.name if net.name in found else next(n for n in net.variants if n in names)
-        raise PluginError(f"{origin} brings a net {name!r}, and there is one of that name already")
+        raise PluginError(
+            f"{origin} brings a net {name!r}, and there is one of that name already: rename it, or "
+            "leave one of them out"
+        )
     found[net.name] = net
-
-
-def known() -> tuple[Net, ...]:
-    """The nets whose options a command line lists: all there are, but those that cannot be used.
-
-    A package that is broken must not keep the others from being used; `find` says what is wrong
-    with it as soon as one of its models is asked for.
-    """
-    try:
-        return tuple(nets().values())
-    except PluginError:
-        return (*BUILTIN, *_plugged.values())

@@ -8,6 +8,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from edgematte import ranges
@@ -16,6 +17,12 @@ from edgematte.ranges import Range
 
 T = TypeVar("T")
 KEY = "edgematte"
+KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a string"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +88,18 @@ def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T
     Raises:
         OptionError: a name that is not declared, or a value outside of its range or choices.
     """
-    known = {row.name: row for row in declared(kind)}
+    rows = {row.name: row for row in declared(kind)}
     values = {name: value for name, value in given.items() if value is not None}
     for name, value in values.items():
-        if name not in known:
-            raise OptionError(unknown(name, whose, known))
-        check(known[name], value)
+        if name not in rows:
+            raise OptionError(unknown(name, whose, rows))
+        check(rows[name], value)
     return kind(**fixed, **values)
 
 
-def unknown(name: str, whose: str, known: Iterable[str]) -> str:
+def unknown(name: str, whose: str, names: Iterable[str]) -> str:
     """The sentence for an option that has no meaning where it was given."""
-    there = ", ".join(known)
+    there = ", ".join(names)
     return f"{name} has no meaning for {whose}" + (f"; it has: {there}" if there else "")
 
 
@@ -102,8 +109,10 @@ def check(row: Declared, value: Any) -> None:
     Raises:
         OptionError: in one sentence.
     """
-    if row.kind is bool and not isinstance(value, bool):
-        raise OptionError(f"{row.name} {value!r}: should be True or False")
+    kind, words = KINDS[row.kind]
+    fits = isinstance(value, kind) and isinstance(value, bool) == (row.kind is bool)
+    if row.range is None and not row.choices and not fits:  # those say more than the type
+        raise OptionError(f"{row.name} {value!r}: should be {words}")
     if row.range is not None:
         ranges.check(row.name, value, row.range)
     if row.choices:

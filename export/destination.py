@@ -34,7 +34,7 @@ def refuse_all_but_bundle(path: Path) -> None:
         raise OptionError(f"{path} exists and is no bundle: it stays; give another output")
     try:
         listed = json.loads((path / FILE).read_text(encoding="utf-8"))["files"]
-        known = {FILE, *listed}
+        own = {FILE, *listed}
     except (OSError, ValueError, TypeError, KeyError):
         raise OptionError(
             f"{path} exists and is no bundle (without an {FILE} that lists its files): it stays; "
@@ -44,7 +44,7 @@ def refuse_all_but_bundle(path: Path) -> None:
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in sorted({*files, *links} - STRAY):
             inside = (Path(place) / name).relative_to(path).as_posix()
-            if inside not in known:
+            if inside not in own:
                 raise OptionError(
                     f"{path} holds {inside}, which is not of the bundle and would be lost: move "
                     "it away, or give another output"

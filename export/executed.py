@@ -20,8 +20,8 @@ def executed(target: str, file: Path, graph: Graph) -> Counter[str]:
         graph: its declaration, for inputs to run it with.
     """
     where = find_target(target).executed
-    found: Counter[str] = load_part(where)(file, graph) if where else Counter()
-    return found
+    counts: Counter[str] = load_part(where)(file, graph) if where else Counter()
+    return counts
 
 
 def executed_line(counts: Counter[str]) -> str:

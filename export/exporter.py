@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +275,7 @@ def _written(
         {**writer.tools(), "edgematte": version("edgematte")},
         told,
         trimap_stage=made.stage,
-        package="" if own else f"{net.package} {_version(net.package)}",
+        package="" if own else _distribution(net.package),
     )
     progress(f"writing {asked.target.name} {options.precision}")
     if asked.quantized:
@@ -305,13 +305,12 @@ def _written(
     return replace(manifest, graphs=files)
 
 
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-
+def _distribution(package: str) -> str:
+    """``NAME VERSION`` of an installed package; the name alone of a plug-in that is not one."""
     try:
-        return version(package)
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
-        return "not installed"
+        return package
 
 
 def _recorded(

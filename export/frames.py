@@ -13,7 +13,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut
 from edgematte.host import Host, Size, SizedHost, padded
 from edgematte.net import Variant
-from edgematte.nets import variants
+from edgematte.nets import usable_variants
 from edgematte.ranges import check_options
 from edgematte.runtime.host.sizes import name_at
 from edgematte.targets import FLOATS
@@ -85,19 +85,19 @@ def frames_for(
         return Frames((one,))
     for side in (side for one in sizes for side in one):
         check_options(sizes=side)
-    found = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
-    if not found:
+    ascending = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
+    if not ascending:
         raise OptionError("sizes names no size: give some, such as 512x512,1024x768")
-    if len(found) > 1 and precision not in FLOATS:
+    if len(ascending) > 1 and precision not in FLOATS:
         raise OptionError(
             f"sizes is for {' and '.join(FLOATS)}: a graph that calibration pictures do not "
             "reach has no ranges; for INT8 export a bundle for each size"
         )
-    return Frames(tuple(found), chosen.multiple if authors else None)
+    return Frames(tuple(ascending), chosen.multiple if authors else None)
 
 
 def _check_pads(chosen: Variant, option: str) -> None:
-    able = [v.name for v in variants().values() if v.net.pads]
+    able = [v.name for v in usable_variants().values() if v.net.pads]
     if not chosen.net.pads:
         raise OptionError(
             f"{option} has no meaning for {chosen.name}, which does not pad the whole picture to "
@@ -110,12 +110,12 @@ def sized_graphs(cut: Cut, model: nn.Module, host: Host) -> list[TorchGraph]:
     if not isinstance(host, SizedHost) or host.sizes is None:
         return cut.graphs(model, host)
     by_size = {size: cut.graphs(model, host.at(size)) for size in host.sizes}
-    found: list[TorchGraph] = []
+    merged: list[TorchGraph] = []
     for versions in zip(*by_size.values(), strict=True):
         if all(v.graph == versions[0].graph for v in versions):
-            found.append(versions[0])
+            merged.append(versions[0])
             continue
         for size, version in zip(by_size, versions, strict=True):
             graph = replace(version.graph, name=name_at(version.graph.name, size))
-            found.append(replace(version, graph=graph))
-    return found
+            merged.append(replace(version, graph=graph))
+    return merged

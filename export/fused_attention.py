@@ -38,10 +38,10 @@ def openvino_fused(file: Path) -> int:
     core = openvino.Core()
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(file), "CPU", hint)
-    found = 0
+    kernels = 0
     for node in compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()
         if "originalLayersNames" in info:
             names = info["originalLayersNames"].astype(str)
-            found += "Softmax" in names and "MatMul" in names
-    return found
+            kernels += "Softmax" in names and "MatMul" in names
+    return kernels

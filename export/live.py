@@ -11,7 +11,7 @@ from edgematte.export.record import record
 from edgematte.host import StageHost
 from edgematte.manifest import Difference
 from edgematte.net import load_part
-from edgematte.nets import find, nets
+from edgematte.nets import find, usable
 from edgematte.runtime.bundle import Bundle
 
 
@@ -40,7 +40,7 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
 
 def _stage_graph(stage: StageHost) -> TorchGraph:
     """The trimap stage's graph: of the net whose stage has such a host section."""
-    for net in nets().values():
+    for net in usable().values():
         if net.stage:
             host, graph = load_part(net.stage)(stage.band_px)
             if host == stage:

@@ -37,8 +37,8 @@ class Plan:
     @property
     def cut(self) -> Cut:
         """The torch side of the net."""
-        found: Cut = load_part(self.variant.net.cut)
-        return found
+        cut: Cut = load_part(self.variant.net.cut)
+        return cut
 
     @property
     def quantized(self) -> bool:

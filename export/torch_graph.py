@@ -27,9 +27,9 @@ class TorchCall:
             self.calls.append(inputs)
         given = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])) for t in self.graph.inputs]
         with torch.inference_mode():
-            found = self.source.module(*given)
-        found = found if isinstance(found, tuple) else (found,)
-        return {t.name: f.numpy() for t, f in zip(self.graph.outputs, found, strict=True)}
+            outputs = self.source.module(*given)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return {t.name: f.numpy() for t, f in zip(self.graph.outputs, outputs, strict=True)}
 
     @property
     def graph(self) -> Graph:

@@ -10,7 +10,7 @@ from edgematte.checkpoint import load_model, module_weights, random_model
 from edgematte.errors import OptionError
 from edgematte.manifest import Weights
 from edgematte.net import Variant
-from edgematte.nets import variants
+from edgematte.nets import usable_variants
 from edgematte.ranges import check_options
 
 
@@ -75,9 +75,9 @@ def variant_of(module: nn.Module) -> Variant:
         OptionError: a module of any other class.
     """
     kind = f"{type(module).__module__}:{type(module).__qualname__}"
-    known = variants()
-    able = [variant for variant in known.values() if variant.network == kind]
+    listed = usable_variants()
+    able = [variant for variant in listed.values() if variant.network == kind]
     if able:  # of several sizes of one class the one with its options, else the first
         config = getattr(module, "config", None)
         return next((v for v in able if dict(v.config) == config), able[0])
-    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(known)}")
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(listed)}")

@@ -8,7 +8,7 @@ from edgematte.options import read
 
 
 def read_load_options(variant: Variant, given: dict[str, Any]) -> Any:
-    """An instance of the net's options; None where it declares none.
+    """The given options as an instance of the net's dataclass; None for a net without options.
 
     Raises:
         OptionError: an option that the net does not have, or a value outside of its range.
@@ -18,7 +18,8 @@ def read_load_options(variant: Variant, given: dict[str, Any]) -> Any:
         if given:
             raise OptionError(
                 f"{' and '.join(given)} {'has' if len(given) == 1 else 'have'} no meaning for "
-                f"{variant.name}, which takes no options of its own; leave them out"
+                f"{variant.name}, which takes no options of its own; leave "
+                f"{'it' if len(given) == 1 else 'them'} out"
             )
         return None
     return read(load_part(variant.net.options), given, variant.name)

@@ -31,14 +31,14 @@ class Replay(Clock):
         return self.given.get(name, value)
 
 
-def flips(found: Arrays, given: Arrays, engine: str) -> list[Difference]:
+def flips(answers: Arrays, given: Arrays, engine: str) -> list[Difference]:
     """How many rows only one side chose, and their share of all rows that either chose.
 
     Choices named ``WHAT of PATCH`` count together.
     """
     counts: dict[str, tuple[int, int]] = {}
     for name, expected in given.items():
-        here, there = (set(map(tuple, side.tolist())) for side in (found[name], expected))
+        here, there = (set(map(tuple, side.tolist())) for side in (answers[name], expected))
         kind = name.partition(" of ")[0]
         apart, both = counts.get(kind, (0, 0))
         counts[kind] = apart + len(here ^ there), both + len(here | there)

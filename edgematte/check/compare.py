@@ -25,7 +25,7 @@ def compare_graphs(
     goldens: Goldens, graphs: Mapping[str, GraphCall], engine: str, tolerance: Tolerance | None
 ) -> list[Difference]:
     """The second equality: every graph on its recorded inputs."""
-    found = []
+    differences = []
     for name, record in goldens.graphs.items():
         try:
             outputs = graphs[name](**record.inputs)
@@ -34,8 +34,8 @@ def compare_graphs(
         for output, expected in record.outputs.items():
             where, value = f"{name}.{output}", record.sample(outputs[output])
             limit = None if tolerance is None else output_tolerance(expected, tolerance)
-            found.append(difference("export", where, engine, value, expected, limit))
-    return found
+            differences.append(difference("export", where, engine, value, expected, limit))
+    return differences
 
 
 def compare_batches(
@@ -46,7 +46,7 @@ def compare_batches(
     Those of the record must give what it says wherever they stand, the mirrored ones what they
     give alone.
     """
-    found = []
+    differences = []
     for name, record in goldens.graphs.items():
         if not graphs[name].graph.dynamic_batch:
             continue
@@ -66,8 +66,8 @@ def compare_batches(
             )
             wanted = np.concatenate([expected] * 2 + [record.sample(alone[output])] * 2)
             where = f"{name}.{output}, batch of {len(rows)}"
-            found.append(difference("export", where, engine, value, wanted, limit))
-    return found
+            differences.append(difference("export", where, engine, value, wanted, limit))
+    return differences
 
 
 def compare_host(goldens: Goldens, steps: Sequence[HostStep], host: Host) -> list[Difference]:
@@ -101,10 +101,10 @@ def compare_whole(
     """
     clock = Clock()
     alpha, _ = pipeline(goldens.picture, trimap, clock)
-    found = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
+    differences = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
     if goldens.choices:
         given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
-        found = [
+        differences = [
             difference("end-to-end", "alpha", engine, given, goldens.alpha, tolerance),
             *flips(clock.choices, goldens.choices, engine),
             difference("choices", "alpha, as chosen", engine, alpha, goldens.alpha, None),
@@ -114,14 +114,14 @@ def compare_whole(
     for region, trimap in regions:
         figures = asdict(metrics.scores(alpha, goldens.alpha, trimap))
         rows.append(Quality(**figures, region=region, engine=engine))
-    return found, rows
+    return differences, rows
 
 
 def compare_trimaps(
-    goldens: Goldens, found: NDArray[np.uint8], engine: str, tolerance: Tolerance | None
+    goldens: Goldens, estimated: NDArray[np.uint8], engine: str, tolerance: Tolerance | None
 ) -> Difference:
     """The trimap that a bundle's own stage estimates, against PyTorch's; bytes / 255."""
-    one, other = (trimap.astype(np.float32) / 255 for trimap in (found, goldens.trimap))
+    one, other = (trimap.astype(np.float32) / 255 for trimap in (estimated, goldens.trimap))
     return difference("end-to-end", "estimated trimap", engine, one, other, tolerance)
 
 

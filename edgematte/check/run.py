@@ -62,8 +62,8 @@ def check_bundle(
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)
         differences += whole
         if manifest.trimap_stage is not None:
-            found = pipeline.trimap(goldens.picture, None, Clock())
+            trimap = pipeline.trimap(goldens.picture, None, Clock())
             limit = TRIMAPS[manifest.precision] if engine.decides else None
-            differences.append(compare_trimaps(goldens, found, engine.label, limit))
+            differences.append(compare_trimaps(goldens, trimap, engine.label, limit))
         quality += rows
     return Accuracy(tuple(differences), tuple(quality))

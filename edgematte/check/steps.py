@@ -20,7 +20,7 @@ class StepError:
 
 
 def compare_steps(
-    expected: Iterable[Alpha], found: Iterable[Alpha], trimap: NDArray[np.uint8]
+    expected: Iterable[Alpha], actual: Iterable[Alpha], trimap: NDArray[np.uint8]
 ) -> list[StepError]:
     """Alphas (H, W) of one picture and its trimap (H, W), after each step of two runs.
 
@@ -29,7 +29,7 @@ def compare_steps(
     """
     unknown = trimap == 128
     errors = []
-    for number, (first, second) in enumerate(zip(expected, found, strict=True), 1):
+    for number, (first, second) in enumerate(zip(expected, actual, strict=True), 1):
         apart = np.abs(first.astype(np.float64) - second)
         band = float(apart[unknown].mean()) if unknown.any() else 0.0
         errors.append(StepError(number, float(apart.max()), float(apart.mean()), band))

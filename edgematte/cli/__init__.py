@@ -78,8 +78,8 @@ def _plugins(argv: Sequence[str] | None) -> list[str]:
     """The modules that ``--plugin`` names: their nets add arguments of their own."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add_plugins(early)
-    found: list[str] = early.parse_known_args(argv)[0].plugin
-    return found
+    plugins: list[str] = early.parse_known_args(argv)[0].plugin
+    return plugins
 
 
 def _show_warning(

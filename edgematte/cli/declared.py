@@ -1,19 +1,31 @@
 """Arguments made of declared options: of nets, of their graphs' sizes, of targets.
 
 An option that several declare is one argument, whose help says whose it is. It is given to whatever
-the command is about, which refuses what it does not have.
+the command is about, which refuses what it does not have. What an installed package declares, and
+cannot be an argument, is left out: a package that is broken must not keep other nets from being
+used. What ``--plugin`` names is refused instead.
 """
 
 import argparse
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from edgematte.net import Net, load_part
-from edgematte.nets import known
+from edgematte.errors import PluginError
+from edgematte.net import OWN, Net, load_part
+from edgematte.nets import plugged, usable
 from edgematte.options import Declared, declared
 from edgematte.targets import TARGETS
 
-Row = tuple[str, Declared]  # whose, what
+DEST = "declared "
+"""Before the names of declared options in the arguments: a command has arguments of its own."""
+
+
+class Row(NamedTuple):
+    """One declared option."""
+
+    whose: str  # a net with its cuts, or a target
+    what: Declared
+    must: bool = True  # be an argument: otherwise it is left out where it cannot be one
 
 
 def load_options() -> Iterator[Row]:
@@ -30,13 +42,20 @@ def target_options() -> Iterator[Row]:
     """What each target may be told."""
     for target in TARGETS.values():
         for row in declared(target.options):
-            yield target.name, row
+            yield Row(target.name, row)
 
 
 def _of(part: Any) -> Iterator[Row]:
-    for net in known():
-        for row in declared(load_part(part(net))) if part(net) else ():
-            yield _whose(net, row), row
+    for net in usable().values():
+        must = net.package == OWN or plugged(net)
+        try:
+            rows = declared(load_part(part(net))) if part(net) else ()
+        except PluginError:
+            if must:
+                raise
+            continue
+        for row in rows:
+            yield Row(_whose(net, row), row, must)
 
 
 def _whose(net: Net, row: Declared) -> str:
@@ -44,36 +63,48 @@ def _whose(net: Net, row: Declared) -> str:
 
 
 def add_declared(parser: argparse.ArgumentParser, title: str, rows: Iterable[Row]) -> None:
-    """One group of arguments; what is not given is None."""
+    """One group of arguments; what is not given is None.
+
+    Raises:
+        PluginError: a plug-in's option that the command has already, as something else.
+    """
     group = parser.add_argument_group(title)
-    for name, owners in _by_name(rows).items():
-        row = owners[0][1]
-        keywords: dict[str, Any] = {"dest": name, "default": None, "help": _help(owners)}
-        if row.kind is bool and row.default is None:
-            keywords["action"] = argparse.BooleanOptionalAction
-        elif row.kind is bool:
-            keywords["action"] = "store_true"
-        else:
-            keywords |= {"type": row.kind, "metavar": row.flag.split("-")[0].upper()}
-        group.add_argument(f"--{row.flag}", **keywords)
+    alike: dict[tuple[str, str, type], list[Row]] = {}
+    for row in rows:
+        alike.setdefault((row.what.name, row.what.flag, row.what.kind), []).append(row)
+    for owners in alike.values():
+        try:
+            _add_argument(group, owners)
+        except argparse.ArgumentError:
+            must = [row for row in owners if row.must]
+            if must:
+                raise PluginError(
+                    f"{must[0].whose} declares an option {must[0].what.name}, but the command has "
+                    f"--{must[0].what.flag} already, as something else: give it another flag"
+                ) from None
+
+
+def _add_argument(group: Any, owners: list[Row]) -> None:
+    row = owners[0].what
+    keywords: dict[str, Any] = {"dest": DEST + row.name, "default": None, "help": _help(owners)}
+    if row.kind is bool and row.default is None:
+        keywords["action"] = argparse.BooleanOptionalAction
+    elif row.kind is bool:
+        keywords["action"] = "store_true"
+    else:
+        keywords |= {"type": row.kind, "metavar": row.flag.split("-")[0].upper()}
+    group.add_argument(f"--{row.flag}", **keywords)
 
 
 def given(arguments: argparse.Namespace, rows: Iterable[Row]) -> dict[str, Any]:
     """The declared options that a command was given, by name."""
-    values = {name: getattr(arguments, name) for name in _by_name(rows)}
+    values = {row.what.name: getattr(arguments, DEST + row.what.name, None) for row in rows}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for whose, row in rows:
-        found.setdefault(row.name, []).append((whose, row))
-    return found
 
 
 def _help(owners: list[Row]) -> str:
     parts: dict[str, list[str]] = {}
-    for whose, row in owners:
+    for whose, row, _ in owners:
         default = "" if row.default in (None, False) else f" (default: {row.default})"
         parts.setdefault(f"{row.help}{default}", []).append(whose)
     text = "; ".join(f"{', '.join(names)}: {line}" for line, names in parts.items())

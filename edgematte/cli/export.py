@@ -100,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.export.report import size_of
     from edgematte.pictures import read_picture
 
+    told = given(arguments, target_options())
     bundle = export(
         arguments.model,
         target=arguments.target,
@@ -122,9 +123,9 @@ def run(arguments: argparse.Namespace) -> int:
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         progress=Bars(),
         **given(arguments, size_options()),
-        **given(arguments, target_options()),
+        **told,
     )
-    verdicts = _usability(bundle.path) if arguments.ort else {}
+    verdicts = _usability(bundle.path) if told.get("ort") else {}
     worst = [d for d in bundle.manifest.accuracy.differences if d.equality == "end-to-end"]
     if arguments.json:
         print_json(

@@ -22,7 +22,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(encode(m))
         return 0
-    print(f"{bundle.path}: {m.model}, {m.target}, {m.precision}, format {m.format}; files verified")
+    of = f" of {m.package}" if m.package else ""
+    print(
+        f"{bundle.path}: {m.model}{of}, {m.target}, {m.precision}, format {m.format}; "
+        "files verified"
+    )
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")

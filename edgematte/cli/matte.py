@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.declared import given, load_options
 from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
@@ -217,7 +218,8 @@ def _one(
             "0, 128 or 255; below 85 was read as background, from 170 as foreground"
         )
     all_known = trimap is not None and not (read_trimap(trimap, size)[0] == UNKNOWN).any()
-    if all_known and arguments.keep_known is not False:
+    kept = given(arguments, load_options()).get("keep_known") is not False
+    if all_known and kept:
         say(
             f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
             "the trimap says"

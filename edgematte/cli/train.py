@@ -161,12 +161,12 @@ def _train(
     model = _model(arguments, chosen)
     reading = Reading(bar=not processes.rank())
     library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
-    found = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
-    if not found and not arguments.procedural:
+    counted = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
+    if not counted and not arguments.procedural:
         raise OptionError(f"--hold-out {arguments.hold_out} leaves no picture to train on")
     log = logging.getLogger(__name__)
     precision = str(settings.precision).removeprefix("torch.")
-    log.info("%s, on %s in %s", found or "made subjects only", device, precision)
+    log.info("%s, on %s in %s", counted or "made subjects only", device, precision)
     if library.skipped:
         number = len(library.skipped)
         log.warning("%d %s skipped", number, "file was" if number == 1 else "files were")
@@ -237,8 +237,8 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
         return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
     if arguments.weights is not None:
         shipped = arguments.weights == SHIPPED
-        model, found = load_model(kind, None if shipped else Path(arguments.weights))
-        logging.getLogger(__name__).info("starts from %s", found.source)
+        model, origin = load_model(kind, None if shipped else Path(arguments.weights))
+        logging.getLogger(__name__).info("starts from %s", origin.source)
         return model
     torch.manual_seed(arguments.seed)
     model = build(kind)

@@ -79,12 +79,12 @@ class Clip:
 
     def _pictures(self) -> Any:
         """The stream of moving pictures; covers and thumbnails are none."""
-        found = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
-        if not found:
+        streams = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
+        if not streams:
             raise PictureError(f"{self.path.name} holds no pictures that move")
-        if found[0].codec_context is None:
+        if streams[0].codec_context is None:
             raise PictureError(f"{self.path.name} is in a codec that this FFmpeg does not know")
-        return found[0]
+        return streams[0]
 
     def __enter__(self) -> "Clip":
         """The clip itself."""
@@ -132,8 +132,8 @@ class Clip:
         """The table of samples of an MP4 or QuickTime clip; others have none, or a part of it."""
         if "mp4" not in self._container.format.name:
             return ()
-        found: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
-        return found
+        entries: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
+        return entries
 
     def _because(self) -> str:
         return f" ({self.note})" if self.note else ""
@@ -153,11 +153,11 @@ class Clip:
                     self._measure(packet)
                     if packet.stream.type != "video":
                         continue  # read for its time alone
-                    found = self._decode(packet)
+                    frames = self._decode(packet)
                 except errors as error:
                     self.note = reason(error)
-                    found = self._flushed()
-            yield from found
+                    frames = self._flushed()
+            yield from frames
             if self.note:
                 return
 

@@ -34,11 +34,11 @@ class Sound:
         ways: dict[int, Way] = {}
         format_ = self._output.format.name
         with open_container(source) as container:
-            known = [s for s in container.streams.audio if s.codec_context is not None]
-            packets = self._first(container, known)
+            decodable = [s for s in container.streams.audio if s.codec_context is not None]
+            packets = self._first(container, decodable)
             for number, stream in enumerate(container.streams.audio, 1):
                 where = f"{source.name}: track {number} of its sound"
-                if stream not in known:
+                if stream not in decodable:
                     self.warnings.append(f"{where} is in a codec that is not known: left out")
                     continue
                 if not packets[stream.index]:
@@ -61,19 +61,19 @@ class Sound:
 
     def _first(self, container: Any, streams: list[Any]) -> dict[int, list[Any]]:
         """The first packets of each track."""
-        found: dict[int, list[Any]] = {stream.index: [] for stream in streams}
+        first: dict[int, list[Any]] = {stream.index: [] for stream in streams}
         if not streams:
-            return found
+            return first
         try:
             for packet in container.demux(*streams):
-                kept = found[packet.stream.index]
+                kept = first[packet.stream.index]
                 if packet.pts is not None and not packet.is_corrupt and len(kept) < PROBED:
                     kept.append(packet)
-                if all(len(packets) == PROBED for packets in found.values()):
+                if all(len(packets) == PROBED for packets in first.values()):
                     break
         except (self._av.error.FFmpegError, OSError):
             pass  # a clip that breaks off: the pictures say so
-        return found
+        return first
 
     def _read(self) -> Iterator[Any]:
         streams = [s for s in self._container.streams.audio if s.index in self._tracks]

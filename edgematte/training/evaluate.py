@@ -46,9 +46,9 @@ class Gallery:
     def __init__(self) -> None:
         self.seen: list[tuple[float, list[Image.Image]]] = []
 
-    def add(self, error: float, image: Image.Image, truth: Alpha, found: Alpha) -> None:
+    def add(self, error: float, image: Image.Image, truth: Alpha, alpha: Alpha) -> None:
         """Keep a small copy of a picture (RGB), its true alpha and the alpha found (H, W)."""
-        planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, found)]
+        planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, alpha)]
         pictures = [image.convert("RGB"), *planes]
         for picture in pictures:
             picture.thumbnail((TILE_PX, TILE_PX))
@@ -77,8 +77,8 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
         image = Image.fromarray(read_picture(file))
         alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
-        found, true = (alpha > 0.5)[region], (truth > 0)[region]
-        ious.append((found & true).sum() / max(1, (found | true).sum()))
+        predicted, true = (alpha > 0.5)[region], (truth > 0)[region]
+        ious.append((predicted & true).sum() / max(1, (predicted | true).sum()))
         mads.append(mad(alpha, truth, region))
         gallery.add(mads[-1], image, truth, alpha)
     return {"iou": float(np.mean(ious)), "mad": float(np.mean(mads)), "pictures": len(ious)}
@@ -109,15 +109,15 @@ def score_alphamatting(
         trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
         free = matte_whole(model, image)
-        found = {
+        mattes = {
             "free_unknown": free,
             "given_unknown": matte_given(model, image, trimap),
             "half_unknown": half_matte(trimap),
         }
         for method in METHODS if classical else ():
-            found[f"{method}_unknown"] = classical_matte(method, image, trimap)
+            mattes[f"{method}_unknown"] = classical_matte(method, image, trimap)
         rows.setdefault("free", []).append(asdict(scores(free, truth)))
-        for kind, matte in found.items():
+        for kind, matte in mattes.items():
             rows.setdefault(kind, []).append(asdict(scores(matte, truth, trimap)))
         gallery.add(rows["free"][-1]["mad"], image, truth, free)
     if not rows:

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgematte.errors import OptionError
 from edgematte.net import load_part
-from edgematte.nets import find, variants
+from edgematte.nets import find, usable_variants
 from edgematte.training.recipe.schedule import Recipe
 
 
@@ -17,7 +17,7 @@ def recipe(model: str, part: str = "") -> Recipe[Any]:
     """
     where = find(model).recipes
     if not where:
-        able = ", ".join(name for name, variant in variants().items() if variant.recipes)
+        able = ", ".join(name for name, variant in usable_variants().items() if variant.recipes)
         raise OptionError(f"there is no recipe to train {model!r} yet; what can be trained: {able}")
     recipes: dict[str, Recipe[Any]] = load_part(where)
     if part not in recipes:

@@ -153,8 +153,8 @@ class DiffMatteCut(Cut):
         """See :class:`Cut`: how far the bundle is from PyTorch after every step."""
         assert isinstance(model, DiffMatte)
         expected = reference_steps(model, host, picture, trimap)
-        found = [matte.alpha for matte in matter.refine(picture, trimap)]
-        errors = compare_steps(expected[: len(found)], found, trimap)
+        alphas = [matte.alpha for matte in matter.refine(picture, trimap)]
+        errors = compare_steps(expected[: len(alphas)], alphas, trimap)
         growth = errors[-1].mean_abs / max(errors[0].mean_abs, 1e-12)
         return [
             "## Steps",

@@ -43,13 +43,13 @@ def reference_steps(
         total, weight = torch.zeros(2, *small.shape, dtype=torch.float64)
         for place, (feature, around) in zip(places, parts, strict=True):
             rows, columns = _inside(place, small.shape)
-            known = small[rows, columns]
-            height, width = known.shape
-            if len(places) > 1 and not (known == UNKNOWN).any():
-                matte = torch.from_numpy(known_matte(known))
+            part = small[rows, columns]
+            height, width = part.shape
+            if len(places) > 1 and not (part == UNKNOWN).any():
+                matte = torch.from_numpy(known_matte(part))
             else:
                 padded = F.pad(seen[:, :, rows, columns], around)
-                matte = _denoised(model, host, feature, padded, time, known)[0, 0]
+                matte = _denoised(model, host, feature, padded, time, part)[0, 0]
             sides = (place.top, place.left, host.size[1], host.size[0])
             window = _taper(sides, small.shape, host.context or 1)[:height, :width]
             total[rows, columns] += window * matte[:height, :width]
@@ -57,7 +57,7 @@ def reference_steps(
         joined: Tensor = (total / weight).float()[None, None]
         return joined
 
-    found = []
+    alphas = []
     for matte in sample(denoise, drawn, host.steps):
         alpha = (matte + 1) / 2
         if frame.used != frame.picture:
@@ -67,8 +67,8 @@ def reference_steps(
         result[trimap == BACKGROUND] = 0
         if host.clamp_foreground:
             result[trimap == FOREGROUND] = 1
-        found.append(result)
-    return found
+        alphas.append(result)
+    return alphas
 
 
 def _part(

@@ -178,9 +178,9 @@ class HDMattCut(Cut):
         assert isinstance(model, HDMatt)
         height, width = picture.shape[:2]
         whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
-        known = torch.from_numpy(trimap.astype(np.int64))
+        values = torch.from_numpy(trimap.astype(np.int64))
         order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
-        classes = F.one_hot(order[known], 3).permute(2, 0, 1)[None].float()
+        classes = F.one_hot(order[values], 3).permute(2, 0, 1)[None].float()
         patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
         numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
         half = len(patches) > len(numbers)
@@ -194,12 +194,12 @@ class HDMattCut(Cut):
             columns = slice(patch.left, min(patch.left + patch.side, width))
             window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
             window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-            part = (known[rows, columns] == 255).float()
-            if bool((known[rows, columns] == 128).any()):
+            part = (values[rows, columns] == 255).float()
+            if bool((values[rows, columns] == 128).any()):
                 others = [bank for n, bank in banks.items() if n != number]
                 parts = crop_planes(whole, patch), crop_planes(classes, patch)
-                found = _matte(model, *parts, others, half)[0, 0]
-                part = found[: rows.stop - rows.start, : columns.stop - columns.start]
+                alpha = _matte(model, *parts, others, half)[0, 0]
+                part = alpha[: rows.stop - rows.start, : columns.stop - columns.start]
             total[rows, columns] += window * part
             weights[rows, columns] += window
         return (total / weights).clamp(0, 1).numpy()

@@ -112,12 +112,12 @@ class LightweightCut(Cut):
             columns = slice(patch.left, min(patch.left + patch.side, width))
             window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
             window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-            known = torch.from_numpy(trimap[rows, columns].astype(np.int64))
-            if bool((known == 128).any()):
+            values = torch.from_numpy(trimap[rows, columns].astype(np.int64))
+            if bool((values == 128).any()):
                 part = model.matte(crop_planes(whole, patch), crop_planes(classes, patch))[0, 0]
                 part = part[: rows.stop - rows.start, : columns.stop - columns.start]
             else:
-                part = known / 255
+                part = values / 255
             total[rows, columns] += window * part
             weights[rows, columns] += window
         return (total / weights).clamp(0, 1).numpy()

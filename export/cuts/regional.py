@@ -35,8 +35,8 @@ class Coarse(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(1, 3, H, W) -> (1, 1, H, W), (1, 1, H/8, W/8), (1, 3, H/8, W/8)."""
-        found = self.model.coarse(image)
-        return found.alpha, found.cell_alpha, found.cell_trimap
+        mattes = self.model.coarse(image)
+        return mattes.alpha, mattes.cell_alpha, mattes.cell_trimap
 
 
 class Encode(nn.Module):

@@ -8,11 +8,11 @@ from torch.fx import GraphModule, Node
 def value(module: GraphModule, node: object) -> Tensor:
     """The tensor behind a ``get_attr`` node."""
     assert isinstance(node, Node) and node.op == "get_attr"
-    found: object = module
+    attribute: object = module
     for part in str(node.target).split("."):
-        found = getattr(found, part)
-    assert isinstance(found, Tensor)
-    return found.detach()
+        attribute = getattr(attribute, part)
+    assert isinstance(attribute, Tensor)
+    return attribute.detach()
 
 
 def is_constant(node: object) -> bool:

@@ -43,9 +43,9 @@ def pad_channels(module: GraphModule) -> int:
         sources = [n for n in node.all_input_nodes if n in wide]
         if not sources:
             continue
-        found = _follow(node, wide)
-        if found is not None:
-            wide[node] = found
+        padded = _follow(node, wide)
+        if padded is not None:
+            wide[node] = padded
             continue
         for source in sources:
             _narrow(module, node, source, wide[source])
@@ -106,9 +106,9 @@ def _follow(node: Node, wide: dict[Node, _Wide]) -> _Wide | None:
     return _Wide(tuple(positions), count)
 
 
-def _same(found: list[_Wide | None], wanted: int) -> _Wide | None:
-    same = len(found) == wanted and all(f == found[0] for f in found)
-    return found[0] if same else None
+def _same(layouts: list[_Wide | None], wanted: int) -> _Wide | None:
+    same = len(layouts) == wanted and all(f == layouts[0] for f in layouts)
+    return layouts[0] if same else None
 
 
 def _narrow(module: GraphModule, node: Node, source: Node, given: _Wide) -> None:

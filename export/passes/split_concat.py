@@ -46,13 +46,13 @@ def split_concat(module: GraphModule) -> int:
 def _parts(module: GraphModule, node: Node, maps: list[Node]) -> list[Node]:
     """A convolution of each map; the last one takes the bias."""
     weight = value(module, node.args[1])
-    found, first = [], 0
+    convolutions, first = [], 0
     for part in maps:
         count = int(part.meta["val"].shape[1])
         own = add_constant(module, node, weight[:, first : first + count], "part_weight")
         arguments = [part, own, *node.args[2:]]
         if len(arguments) > 2 and part is not maps[-1]:
             arguments[2] = None
-        found.append(module.graph.call_function(aten.conv2d.default, tuple(arguments)))
+        convolutions.append(module.graph.call_function(aten.conv2d.default, tuple(arguments)))
         first += count
-    return found
+    return convolutions

@@ -20,9 +20,9 @@ def is_convolution(node: object) -> bool:
 
 def groups(node: Node) -> int:
     """Groups of a convolution."""
-    found = node.args[6] if len(node.args) > 6 else 1
-    assert isinstance(found, int)
-    return found
+    count = node.args[6] if len(node.args) > 6 else 1
+    assert isinstance(count, int)
+    return count
 
 
 def widen(

@@ -51,11 +51,11 @@ def writer_of(target: Target) -> Writer:
     """
     sentence = f"target {target.name} needs a package that is not installed"
     with importing(sentence, f'pip install "edgematte[{target.extra}]"', ExportError):
-        found: Writer = load_part(f"{target.writer}:WRITER")
-    return found
+        writer: Writer = load_part(f"{target.writer}:WRITER")
+    return writer
 
 
 def passes_of(target: Target, options: TargetOptions) -> tuple[Pass, ...]:
     """The rewrites of captured graphs that pay on a target."""
-    found: tuple[Pass, ...] = load_part(target.passes)(options)
-    return found
+    passes: tuple[Pass, ...] = load_part(target.passes)(options)
+    return passes

@@ -107,9 +107,9 @@ class _AlphaTo255(nn.Module):
         self.module, self.names = module, names
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        found = self.module(*inputs)
-        found = found if isinstance(found, tuple) else (found,)
-        pairs = zip(self.names, found, strict=True)
+        outputs = self.module(*inputs)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        pairs = zip(self.names, outputs, strict=True)
         return tuple(x * 255 if name == "alpha" else x for name, x in pairs)
 
 
@@ -142,11 +142,11 @@ def _declared(tensor: Spec, picture: bool, top: float) -> Spec:
 def _name_items(package: Path) -> None:
     """Replace the random identifiers in the package's own manifest by ones that do not vary."""
     file = package / "Manifest.json"
-    found = json.loads(file.read_text())
+    listing = json.loads(file.read_text())
     names = {}
-    for old, item in found["itemInfoEntries"].items():
+    for old, item in listing["itemInfoEntries"].items():
         names[old] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"edgematte/{item['path']}")).upper()
-    text = json.dumps(found, indent=4, sort_keys=True)
+    text = json.dumps(listing, indent=4, sort_keys=True)
     for old, new in names.items():
         text = text.replace(old, new)
     file.write_text(text + "\n")

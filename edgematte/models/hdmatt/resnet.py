@@ -100,9 +100,9 @@ class ASPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, out, h, w)."""
-        found = [branch(x) for branch in self.branches]
+        maps = [branch(x) for branch in self.branches]
         mean = self.mean(x.mean(dim=(2, 3), keepdim=True))
-        projected: Tensor = self.project(cat([*found, mean.expand_as(found[0])], dim=1))
+        projected: Tensor = self.project(cat([*maps, mean.expand_as(maps[0])], dim=1))
         return projected
 
 

@@ -44,6 +44,6 @@ def diffmatte_loss(
     shape from a standard normal; later, time (B,) from `draw_times`.
     """
     matte = 2 * alpha - 1
-    found = self_aligned_passes(denoise, matte, noise, later, time)
-    parts = {"mse": F.mse_loss(found, matte), **vitmatte_loss(found, matte, unknown)}
+    predicted = self_aligned_passes(denoise, matte, noise, later, time)
+    parts = {"mse": F.mse_loss(predicted, matte), **vitmatte_loss(predicted, matte, unknown)}
     return {**parts, "total": parts["mse"] + parts["total"]}

@@ -90,12 +90,12 @@ def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
 
 def preview(model: Regional, batch: Batch) -> dict[str, Tensor]:
     """The frames with true alpha, the trimap of cells, the coarse alpha and the refined one."""
-    found = model(batch.image)
-    _, unknown, foreground = found.cell_trimap.float().split(1, dim=1)
+    mattes = model(batch.image)
+    _, unknown, foreground = mattes.cell_trimap.float().split(1, dim=1)
     trimap = F.interpolate(foreground + 0.5 * unknown, scale_factor=float(CELL_PX))
-    coarse = F.interpolate(found.cell_alpha.float(), scale_factor=float(CELL_PX), mode="bilinear")
+    coarse = F.interpolate(mattes.cell_alpha.float(), scale_factor=float(CELL_PX), mode="bilinear")
     shown = {"image": batch.image, "true": batch.alpha, "trimap": trimap}
-    return {**shown, "coarse": coarse, "alpha": found.alpha}
+    return {**shown, "coarse": coarse, "alpha": mattes.alpha}
 
 
 def backbone(model: Regional, state: dict[str, Tensor], source: str) -> None:

@@ -28,8 +28,8 @@ def losses(model: ViTMatte, batch: CropBatch, radius_px: int = 0) -> dict[str, T
 def preview(model: ViTMatte, batch: CropBatch) -> dict[str, Tensor]:
     """The crops with true alpha, the trimap and the alpha found, exact where the trimap is."""
     plane = grey(batch.trimap, UNKNOWN_VALUE)
-    found = model(batch.image, plane).float()
-    alpha = torch.where(batch.trimap[:, 1:2] > 0, found, batch.trimap[:, 2:3])
+    predicted = model(batch.image, plane).float()
+    alpha = torch.where(batch.trimap[:, 1:2] > 0, predicted, batch.trimap[:, 2:3])
     return {"image": batch.image, "true": batch.alpha, "trimap": plane, "alpha": alpha}
 
 

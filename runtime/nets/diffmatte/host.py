@@ -1,4 +1,4 @@
-"""What the host side of DiffMatte has to know, by cut, and what it may be told."""
+"""DiffMatte's host sections, one for each cut, and its options for `load` and `export`."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,11 +17,11 @@ class DiffusionHost(SizedHost):
 
     feature_px: int  # side of a pixel of the encoder's map
     steps: int  # of the diffusion, 1 to 50
-    seed: int  # of the diffusion's noise, unsigned 32 bits
+    seed: int  # of the noise, unsigned 32 bits
     clamp_foreground: bool  # alpha is 1 where the trimap is foreground
-    stop_below: float | None = None  # mean change of alpha in the unknown region that ends it
+    stop_below: float | None = None  # stop when alpha of unknown pixels changes less, on average
     keep_known: bool | None = None  # known pixels are 0 or 1 as the trimap says; None: as exported
-    context: int | None = None  # that frames of a larger picture share, px; None: it is reduced
+    context: int | None = None  # px that frames of larger pictures share; None: they are reduced
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -39,7 +39,7 @@ class DiffusionHost(SizedHost):
             raise BundleError(f"stop_below {self.stop_below}: between 0 and 1")
 
     def shared_at(self, size: Size) -> dict[str, Any]:
-        """See :class:`SizedHost`; frames of a smaller size share less."""
+        """See :class:`SizedHost`; smaller frames share fewer pixels, at most half of their side."""
         return {"context": None if self.context is None else min(self.context, min(size) // 2)}
 
 
@@ -74,7 +74,7 @@ class TilesHost(DiffusionHost):
 
 @dataclass(frozen=True)
 class Options:
-    """What `load` may be told."""
+    """Options of `load`."""
 
     steps: int | None = option(
         None, help="of the diffusion (default: the bundle's)", range=STEPS_RANGE
@@ -94,10 +94,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes.
+    """Options of an export: sizes of the graphs.
 
     *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what
-    other frames do.
+    other frames cost.
     """
 
     patch: int = option(128, help="side of a tile", range=SIDE, cuts=("tiles",))

@@ -33,10 +33,10 @@ def pipeline(
 
 
 class Regions(RegionStages):
-    """Coarse net on the frame, then refinement of its uncertain cells, N at a time."""
+    """Runs the coarse net on the frame, then refines its uncertain cells, N at a time."""
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """See :class:`Pipeline`. A given trimap is refused: the net was made to need none."""
+        """See :class:`Pipeline`. A given trimap is refused: the net takes none."""
         if trimap is not None:
             raise OptionError("the regional net finds its own trimap and takes none")
         framed = self.frame(picture, clock)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgematte.errors import OptionError
-from edgematte.runtime.journal import Journal
+from edgematte.runtime.nets.hdmatt.journal import Journal
 
 NAME = "0" * 64
 

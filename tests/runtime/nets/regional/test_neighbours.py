@@ -8,7 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.neighbours import nearest_cells, offset_table, relative_positions
+from edgematte.runtime.nets.regional.neighbours import (
+    nearest_cells,
+    offset_table,
+    relative_positions,
+)
 
 Cells = NDArray[np.int32]
 
@@ -134,14 +138,12 @@ def test_relative_positions_by_their_definition(
 
 def test_training_and_host_look_biases_up_alike() -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models.regional import neighbours as regional_neighbours
+    from edgematte.models.regional import neighbours
 
     cells = cells_of(np.random.default_rng(1).random((40, 60)) < 0.03)
     group = np.concatenate([np.arange(len(cells))[:, None], nearest_cells(cells, 8)], axis=1)
     for aliasing in (False, True):
-        found: Any = regional_neighbours.relative_positions(
-            torch.from_numpy(cells[group]), 4, aliasing
-        )
+        found: Any = neighbours.relative_positions(torch.from_numpy(cells[group]), 4, aliasing)
         np.testing.assert_array_equal(
             relative_positions(cells, group.astype(np.int32), 4, aliasing), found.numpy()
         )

@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 
 from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.diffmatte import host_steps, pipeline
-from edgematte.runtime.diffmatte_steps import reduced_trimap
+from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.noise import noise
+from edgematte.runtime.host.steps import HostStep, steps_of
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost, WholeHost
+from edgematte.runtime.nets.diffmatte.noise import noise
+from edgematte.runtime.nets.diffmatte.pipeline import pipeline
+from edgematte.runtime.nets.diffmatte.planes import reduced_trimap
+from edgematte.runtime.nets.diffmatte.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-HOST = Host("whole", (96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
+HOST = WholeHost(size=(96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -48,6 +52,10 @@ class Graphs:
         return {"encode": self.encode, "denoise": self.denoise}
 
 
+def steps_by_name(host: DiffusionHost) -> dict[str, HostStep]:
+    return {step.name: step for step in steps_of(STEPS, host)}
+
+
 def answer(raised: Floats, condition: Floats, time: float) -> Floats:
     """More than [-1, 1] in places, so that clamping shows."""
     mixed = 0.2 * condition[:, :3].mean(axis=1, keepdims=True) + 0.8 * condition[:, 5:6]
@@ -55,9 +63,10 @@ def answer(raised: Floats, condition: Floats, time: float) -> Floats:
     return np.asarray(mixed, np.float32)
 
 
-def by_definition(host: Host, picture: Bytes, trimap: Bytes, graphs: Graphs) -> list[Floats]:
+def by_definition(
+    host: DiffusionHost, picture: Bytes, trimap: Bytes, graphs: Graphs
+) -> list[Floats]:
     """Alpha after each step, for a picture that needs no reduction; all in float64."""
-    assert host.steps is not None and host.seed is not None
     height, width = trimap.shape
     image = np.zeros((3, host.size[1], host.size[0]))
     planes = np.zeros_like(image)
@@ -175,7 +184,7 @@ def test_without_unknown_pixels_no_graph_runs(value: int) -> None:
 
 @pytest.mark.parametrize("clamp", [False, True])
 def test_known_pixels_are_the_trimap_s_or_the_net_s_as_asked(clamp: bool) -> None:
-    """The authors put zeros into the background; --keep-known adds ones, --no-keep-known none."""
+    """The authors put zeros into the background; keep_known adds ones, or takes the zeros away."""
     picture, trimap = scene(96, 64)
     hosts = {k: replace(HOST, keep_known=k, clamp_foreground=clamp) for k in (None, True, False)}
     found = {}
@@ -219,7 +228,7 @@ def test_tiles_of_a_local_answer_stitch_to_the_whole() -> None:
     """The answer here sees one pixel only, so that tiles know all it needs."""
     picture, trimap = scene(190, 120)
     whole = replace(HOST, size=(192, 128), steps=3, clamp_foreground=True)
-    tiles = replace(whole, cut="tiles", patch=64, overlap=16)
+    tiles = TilesHost(**vars(whole), patch=64, overlap=16)
     first, second = Graphs(), Graphs()
     expected = list(pipeline(whole, first.table()).steps(picture, trimap, Clock()))
     found = list(pipeline(tiles, second.table()).steps(picture, trimap, Clock()))
@@ -237,7 +246,8 @@ def test_only_tiles_with_unknown_pixels_are_run() -> None:
     trimap = np.zeros((120, 190), np.uint8)
     trimap[:60] = 255
     trimap[70:80, 100:110] = 128
-    host = replace(HOST, size=(192, 128), steps=1, cut="tiles", patch=64, overlap=16)
+    one = replace(HOST, size=(192, 128), steps=1)
+    host = TilesHost(**vars(one), patch=64, overlap=16)
     graphs = Graphs()
     found = next(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
     assert len(graphs.denoised) == 1
@@ -294,8 +304,10 @@ def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
     whole = replace(HOST, size=(224, 160))
     expected = by_definition(whole, picture, trimap, Graphs())[-1]
     assert np.allclose(alpha, expected, atol=5e-6)
-    assert host_steps(host)["frames"](trimap)["run"].all()
-    assert host_steps(replace(host, keep_known=None))["frames"](trimap)["run"].sum() == 1
+    pool = {"framed_trimap": trimap}
+    assert steps_by_name(host)["frames"](host, pool)["run"].all()
+    asked = replace(host, keep_known=None)
+    assert steps_by_name(asked)["frames"](asked, pool)["run"].sum() == 1
 
 
 def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
@@ -319,21 +331,21 @@ def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) 
     """Chained by hand for the first step: a port of the host can follow them."""
     picture, trimap = scene(*size)
     host = replace(HOST, steps=1, context=32)
-    steps: dict[str, Any] = host_steps(host)
-    framed = steps["frame"](picture, trimap)
-    found = steps["frames"](framed["framed_trimap"])
+    steps = steps_by_name(host)
+    framed = steps["frame"](host, {"picture": picture, "trimap": trimap})
+    found = steps["frames"](host, framed)
     mattes = []
     for box in found["frames"]:
         noisy = np.rint(noise(5, *trimap.shape) * 16 + 128).astype(np.uint8)
-        planes = steps["condition"](**framed, noisy=noisy, frame_box=box)["condition"]
+        pool = {**framed, "noisy": noisy, "frame_box": box}
+        planes = steps["condition"](host, pool)["condition"]
         part = np.s_[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
         height, width = trimap[part].shape
         assert np.array_equal(planes[5, :height, :width] == 1, trimap[part] == 255)
         assert not planes[:, height:].any() and not planes[:, :, width:].any()
         mattes.append(np.full((64, 96), 192, np.uint8))  # x_0 = 1
-    joined = steps["join"](
-        found["frames"], np.ones(len(mattes), np.bool_), np.stack(mattes), framed["framed_trimap"]
-    )
+    run = np.ones(len(mattes), np.bool_)
+    joined = steps["join"](host, {**framed, **found, "run": run, "frame_mattes": np.stack(mattes)})
     np.testing.assert_allclose(joined["joined"], 1, atol=1e-6)
 
 
@@ -343,32 +355,64 @@ def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"cut": "split"}, "unknown cut 'split'"),
+        ({"kind": "split"}, "unknown cut 'split'; diffmatte has whole, tiles"),
         ({"size": (90, 64)}, "multiples of 16"),
-        ({"feature_px": None}, "needs feature_px"),
-        ({"steps": None}, "needs steps and seed"),
+        ({"feature_px": None}, "lacks the field 'feature_px'"),
+        ({"feature_px": 8}, "feature_px 8: 16 or 32"),
+        ({"steps": None}, "lacks the field 'steps'"),
+        ({"seed": None}, "lacks the field 'seed'"),
+        ({"steps": 0}, "steps 0"),
+        ({"steps": 51}, "steps 51"),
+        ({"seed": 2**32}, "seed 4294967296"),
         ({"stop_below": -0.1}, "between 0 and 1"),
-        ({"cut": "tiles", "patch": 40, "overlap": 8}, "patch 40"),
-        ({"cut": "tiles", "patch": 128, "overlap": 8}, "patch 128"),
-        ({"cut": "tiles", "patch": 48, "overlap": 20}, "overlap 20"),
-        ({"cut": "tiles", "patch": 48}, "overlap -1"),
+        ({"kind": "tiles", "patch": 40, "overlap": 8}, "patch 40"),
+        ({"kind": "tiles", "patch": 128, "overlap": 8}, "patch 128"),
+        ({"kind": "tiles", "patch": 48, "overlap": 20}, "overlap 20"),
+        ({"kind": "tiles", "patch": 48, "overlap": -1}, "overlap -1"),
+        ({"kind": "tiles", "patch": 48}, "lacks the field 'overlap'"),
         ({"context": 64}, "context 64: less than the frame"),
         ({"sizes": ((64, 64), (90, 64), (96, 64))}, "multiples of 16"),
         ({"sizes": ((64, 64),)}, "from the smallest to the largest"),
     ],
 )
-def test_parameters_no_export_writes_are_refused(change: dict[str, Any], part: str) -> None:
+def test_parameters_no_export_writes_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("diffmatte-vits", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        pipeline(replace(HOST, **change), Graphs().table())
+        read_host("diffmatte-vits", HOST, change)
 
 
 @pytest.mark.parametrize(
     ("change", "part"),
-    [({"steps": 0}, "steps 0"), ({"steps": 51}, "steps 51"), ({"seed": 2**32}, "seed")],
+    [
+        ({"steps": 0}, "steps 0"),
+        ({"steps": 51}, "steps 51"),
+        ({"seed": 2**32}, "seed"),
+        ({"stop_below": -0.1}, "stop_below -0.1"),
+    ],
 )
-def test_steps_and_seeds_out_of_range_are_refused(change: dict[str, Any], part: str) -> None:
+def test_options_out_of_range_are_refused(change: dict[str, Any], part: str) -> None:
     with pytest.raises(OptionError, match=part):
-        pipeline(replace(HOST, **change), Graphs().table())
+        read_load_options(find("diffmatte-vits"), change)
+
+
+def test_options_replace_what_the_bundle_says() -> None:
+    picture, trimap = scene(96, 64)
+    for given in (
+        {"steps": 3},
+        {"seed": 0},  # which is a seed, and no absence of one
+        {"steps": 2, "seed": 7, "keep_known": False},
+    ):
+        changed = replace(HOST, **given)  # type: ignore[arg-type]
+        wanted, _ = pipeline(changed, Graphs().table())(picture, trimap, Clock())
+        options = Options(**given)  # type: ignore[arg-type]
+        found, _ = pipeline(HOST, Graphs().table(), options)(picture, trimap, Clock())
+        np.testing.assert_array_equal(found, wanted)
+    stopping = replace(HOST, stop_below=1.0)
+    assert len(list(pipeline(stopping, Graphs().table()).steps(picture, trimap, Clock()))) == 2
+    never = pipeline(stopping, Graphs().table(), Options(stop_below=0.0))
+    assert len(list(never.steps(picture, trimap, Clock()))) == 4
 
 
 def test_a_bundle_without_a_graph_is_refused() -> None:
@@ -376,14 +420,14 @@ def test_a_bundle_without_a_graph_is_refused() -> None:
         pipeline(HOST, {"encode": Graphs().table()["encode"]})
 
 
-def test_host_steps_are_what_the_pipeline_does() -> None:
+def test_host_steps_are_what_the_pipeline_does(steps_by_name: Any) -> None:
     picture, trimap = scene(70, 50)
-    steps = host_steps(HOST)
-    framed = steps["frame"](picture, trimap)
-    drawn = steps["noise"](framed["framed_trimap"])["noise"]
+    steps = steps_by_name(STEPS, HOST)
+    framed = steps["frame"](picture=picture, trimap=trimap)
+    drawn = steps["noise"](framed_trimap=framed["framed_trimap"])["noise"]
     assert np.array_equal(drawn, noise(5, 50, 70))
     noisy = (np.arange(50 * 70) % 256).astype(np.uint8).reshape(50, 70)
-    planes = steps["condition"](framed["framed"], framed["framed_trimap"], noisy)["condition"]
+    planes = steps["condition"](**framed, noisy=noisy)["condition"]
     graphs = Graphs()
     list(pipeline(HOST, graphs.table()).steps(picture, trimap, Clock()))
     assert np.array_equal(planes[:6], graphs.denoised[0]["condition"][0, :6])
