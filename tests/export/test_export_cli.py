@@ -152,7 +152,7 @@ def test_wrong_keys_name_the_first_five(tmp_path: Path, capsys: Capture) -> None
 def test_weights_that_are_not_finite_are_named(tmp_path: Path, capsys: Capture) -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
     model.get_parameter("sn.head.bias").data[1] = float("nan")
-    save_model(model, LIGHTWEIGHT.config, tmp_path / "nan.safetensors")
+    save_model(model, dict(LIGHTWEIGHT.config), tmp_path / "nan.safetensors")
     assert "sn.head.bias holds values that are not finite" in refused(
         capsys, "--weights", "nan.safetensors"
     )
@@ -212,11 +212,11 @@ def test_live_pytorch_agrees_and_other_weights_do_not(
 ) -> None:
     bundle = str(exported("onnx", precision="fp32", graphs="fused"))
     same, _ = load_model(LIGHTWEIGHT)
-    save_model(same, LIGHTWEIGHT.config, tmp_path / "same.safetensors")
+    save_model(same, dict(LIGHTWEIGHT.config), tmp_path / "same.safetensors")
     assert main(["check", bundle, "--weights", "same.safetensors"]) == 0
     assert "cut" in capsys.readouterr().out
     other, _ = random_model(LIGHTWEIGHT, {}, 1)
-    save_model(other, LIGHTWEIGHT.config, tmp_path / "other.safetensors")
+    save_model(other, dict(LIGHTWEIGHT.config), tmp_path / "other.safetensors")
     assert main(["check", bundle, "--weights", "other.safetensors"]) == 1
 
 

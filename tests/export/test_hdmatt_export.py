@@ -276,7 +276,7 @@ def test_the_check_notices_other_candidates(
     (copied / "edgematte.json").write_text(json.dumps(manifest))
     reseal(copied)
     assert main(["check", str(copied)]) == 1
-    assert "patches.candidates" in capsys.readouterr().out
+    assert "candidates.candidates" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
