@@ -3,9 +3,8 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 from edgematte.errors import OptionError
 
@@ -32,8 +31,11 @@ class Range:
 
     def __contains__(self, value: object) -> bool:
         """Whether it is such a number; booleans and strings are none."""
-        kinds = (int, np.integer) if self.whole else (int, float, np.integer, np.floating)
-        if not isinstance(value, kinds) or isinstance(value, bool) or not math.isfinite(value):
+        if (
+            not isinstance(value, Integral if self.whole else Real)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+        ):
             return False
         low = self.least is None or (value > self.least if self.above else value >= self.least)
         high = self.most is None or (value < self.most if self.below else value <= self.most)

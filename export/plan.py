@@ -115,7 +115,7 @@ def _split(
         OptionError: an option that neither has.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    of_target = {row.name for row in declared(target.options)}
+    of_target = [row.name for row in declared(target.options)]
     sizes = load_part(variant.net.sizes) if variant.net.sizes else None
     rows = declared(sizes) if sizes is not None else ()
     of_net = {row.name: row for row in rows}

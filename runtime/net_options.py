@@ -18,7 +18,8 @@ def read_load_options(variant: Variant, given: dict[str, Any]) -> Any:
         if given:
             raise OptionError(
                 f"{' and '.join(given)} {'has' if len(given) == 1 else 'have'} no meaning for "
-                f"{variant.name}, which takes no options of its own; leave them out"
+                f"{variant.name}, which takes no options of its own; leave "
+                f"{'it' if len(given) == 1 else 'them'} out"
             )
         return None
     return read(load_part(variant.net.options), given, variant.name)

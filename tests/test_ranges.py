@@ -12,6 +12,7 @@ import pytest
 import edgematte
 from edgematte.bench import bench
 from edgematte.cli import build_parser, main
+from edgematte.cli.declared import load_options, size_options, target_options
 from edgematte.errors import OptionError
 from edgematte.outputs import plan
 from edgematte.pictures import alpha_bytes, read_background
@@ -19,8 +20,19 @@ from edgematte.ranges import OPTIONS, Range, check, check_options
 from edgematte.testcard import testcard as card
 from edgematte.video import ClipOptions
 
-SPELT = {"memory": "memory_mb", "band": "band_px"}  # where the shell's name is another
 RANGES = {name: allowed for name, allowed in OPTIONS.items() if isinstance(allowed, Range)}
+EXPORT = ("export", "--model", "lightweight", "--target", "coreml")
+DECLARED = {
+    row.name: row
+    for rows in (load_options(), size_options(), target_options())
+    for _, row in rows
+    if row.range or row.choices
+}
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED.keys() & OPTIONS.keys() - {"regions", "min_ios"}))
+def test_what_a_net_or_target_declares_is_what_the_table_has(name: str) -> None:
+    assert OPTIONS[name] == (DECLARED[name].range or DECLARED[name].choices)
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -74,11 +86,20 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
     if command == "export":
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    dest = SPELT.get(action.dest, action.dest)
+    dest = action.dest
     if dest == "alpha_bits":  # a choice: see below
         assert action.choices is None or tuple(action.choices) == OPTIONS[dest]
         return
-    allowed = RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
+    own = DECLARED.get(dest) if command != "train" else None
+    if own is not None and own.choices:
+        assert main([*EXPORT, f"{action.option_strings[0]}=1"]) == 2
+        listed = ", ".join(map(str, own.choices))
+        assert f"{action.option_strings[0]} 1: there are {listed}" in capsys.readouterr().err
+        return
+    if own is not None and own.range:
+        allowed = own.range
+    else:
+        allowed = RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
     model = {"regions": "regional", "overlap": "vitmatte-s", "lattice": "vitmatte-s"}
     cascade = ["--cascade", "lightweight"] if dest == "band_px" else []
     target = "coreml" if dest == "min_ios" else "onnx"

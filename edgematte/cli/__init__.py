@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import edgematte
 from edgematte.cli.arguments import add_plugins
+from edgematte.cli.flags import flags_of, spelt
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
-from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.errors import EdgematteError, OptionError, ToleranceError
 from edgematte.nets import plug_in
 
 COMMANDS = {
@@ -28,15 +29,19 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     settle()
+    flags: dict[str, str] = {}
     try:
         plug_in(_plugins(argv))
         arguments = build_parser().parse_args(argv)
+        flags = arguments.flags
         with heeded():
             code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except ToleranceError as error:
         return _say(str(error), OUTSIDE)
+    except OptionError as error:
+        return _say(spelt(str(error), flags), FAILED)
     except EdgematteError as error:
         return _say(str(error), FAILED)
     except Stopped as stop:
@@ -67,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         module = importlib.import_module(f"edgematte.cli.{name}")
         module.add_arguments(command)
         add_plugins(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, flags=flags_of(command))
     return parser
 
 

@@ -22,7 +22,7 @@ NUMBERS: tuple[str, ...] = (
     *("steps", "time_limit", "learning_rate", "batch", "threads", "workers", "seed"),
     *("save_every", "log_every", "samples_every", "hold_out"),
 )
-LEAST_PX = 64  # what the five levels of ViTMatte's Laplacian loss need
+LEAST_PX = 64  # what the five levels of a Laplacian loss need
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         type=Path,
         metavar="FILE",
-        help="start from this plain pretrained backbone: a ViT as DINO or MAE saves it (vitmatte, "
-        "diffmatte-vit*), a ResNet-34 (hdmatt), a Swin-T (regional)",
+        help="start from this plain pretrained backbone, of models that have one: a ViT as DINO or "
+        "MAE saves it, a ResNet-34 or a Swin-T; docs/training.md says which",
     )
     parser.add_argument(
         "--part",
         default="",
-        help="train this network of the model alone, the rest stays as it is (lightweight: sn, "
-        "which finds the trimap, or mrn, which refines; regional*: coarse_net); needs --weights",
+        help="train this network of the model alone, the rest stays as it is; needs --weights; "
+        "docs/training.md has the names, and so has the answer to a wrong one",
     )
     parser.add_argument(
         "--quantize-aware",
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse(arguments)
     sentence = "training needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[train]"', EngineError):
-        from edgematte.training import processes
+        from edgematte.training.engine import processes
         from edgematte.training.engine.device import choose_device
         from edgematte.training.recipes import recipe
 
@@ -150,7 +150,7 @@ def _train(
 ) -> dict[str, Any]:
     import torch
 
-    from edgematte.training import checkpoint, processes
+    from edgematte.training.engine import checkpoint, processes
     from edgematte.training.engine.run import Run
     from edgematte.training.pictures.folders import Reading
     from edgematte.training.pictures.sources import count, load_library
@@ -230,7 +230,7 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
     from edgematte.checkpoint import build, load_model, read_config
     from edgematte.nets import find
     from edgematte.state_dict import read_state_dict
-    from edgematte.training import checkpoint
+    from edgematte.training.engine import checkpoint
 
     kind = find(chosen.model)
     if (arguments.output / checkpoint.STATE).is_file():

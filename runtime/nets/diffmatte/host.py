@@ -76,9 +76,9 @@ class Options:
     """What `load` may be told."""
 
     steps: int | None = option(
-        None, help="of the diffusion (default: the bundle's)", range=Range(1, 50)
+        None, help="steps of the diffusion (default: the bundle's)", range=Range(1, 50)
     )
-    seed: int | None = option(None, help="of the noise (default: the bundle's)", range=SEED)
+    seed: int | None = option(None, help="seed of the noise (default: the bundle's)", range=SEED)
     stop_below: float | None = option(
         None,
         help="end when a step changes alpha by less, on average over unknown pixels",
@@ -105,6 +105,6 @@ class Sizes:
     )
     context: int = option(
         128,
-        help="that frames of pictures larger than the graphs share; 0 reduces such pictures",
+        help="pixels that frames share, of a picture larger than the graphs; 0 reduces such pictures",
         range=Range(0, 16384, "pixels"),
     )
