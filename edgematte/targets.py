@@ -53,7 +53,9 @@ class CoreMlOptions(TargetOptions):
     io: str = option(
         "tensor", help="tensors or pictures at the program's borders", choices=("tensor", "image")
     )
-    alpha_bits: int = option(8, help="of alpha as a picture: bytes or half floats", choices=(8, 16))
+    alpha_bits: int = option(
+        8, help="bits of alpha as a picture: bytes or half floats", choices=(8, 16)
+    )
 
     def __post_init__(self) -> None:
         """Fill in the iOS that the precision needs.

@@ -22,7 +22,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
     )
-    parser.add_argument("--threads", type=int, help="worker threads (default: the engine's choice)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="worker threads (default: the engine's choice)",
+    )
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )
@@ -52,7 +57,7 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
     """What the nets declare that a loaded bundle may be told."""
-    add_declared(parser, "what the bundle's net may be told", load_options())
+    add_declared(parser, "options of the bundle's net, by net", load_options())
 
 
 def add_patches(parser: argparse.ArgumentParser) -> None:

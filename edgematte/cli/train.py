@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         type=Path,
         metavar="FILE",
-        help="start from this plain pretrained backbone: a ViT as DINO or MAE saves it, a "
-        "ResNet-34, a Swin-T: docs/training.md says which net takes which",
+        help="start from this plain pretrained backbone, of models that have one: a ViT as DINO or "
+        "MAE saves it, a ResNet-34 or a Swin-T; docs/training.md says which",
     )
     parser.add_argument(
         "--part",
         default="",
-        help="train this network of the model alone, the rest stays as it is (docs/training.md "
-        "has the names); needs --weights",
+        help="train this network of the model alone, the rest stays as it is; needs --weights; "
+        "docs/training.md has the names, and so has the answer to a wrong one",
     )
     parser.add_argument(
         "--quantize-aware",

@@ -77,9 +77,9 @@ class Options:
     """Options of `load`."""
 
     steps: int | None = option(
-        None, help="of the diffusion (default: the bundle's)", range=STEPS_RANGE
+        None, help="steps of the diffusion (default: the bundle's)", range=STEPS_RANGE
     )
-    seed: int | None = option(None, help="of the noise (default: the bundle's)", range=SEED)
+    seed: int | None = option(None, help="seed of the noise (default: the bundle's)", range=SEED)
     stop_below: float | None = option(
         None,
         help="end when a step changes alpha by less, on average over unknown pixels",
@@ -106,7 +106,7 @@ class Sizes:
     )
     context: int | None = option(
         None,
-        help="that frames of pictures larger than the graphs share, at most half a frame; 0 "
-        "reduces such pictures (default: 128)",
+        help="pixels that frames share, of a picture larger than the graphs, at most half a "
+        "frame; 0 reduces such pictures (default: 128)",
         range=Range(0, 16384, "pixels"),
     )

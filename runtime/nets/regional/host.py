@@ -61,11 +61,13 @@ class Options:
     """Options of `load`."""
 
     max_regions: int | None = option(
-        None, help="refine so many of the most uncertain regions of a picture", range=Range(0)
+        None,
+        help="refine at most so many regions of a picture, the most uncertain ones",
+        range=Range(0),
     )
     budget_ms: float | None = option(
         None,
-        help="from picture to alpha: refine as many regions as there is time for",
+        help="time from picture to alpha; refine as many regions as it is enough for",
         range=Range(0, unit="milliseconds", whole=False, above=True),
     )
 

@@ -48,7 +48,7 @@ class Sizes:
     """Options of an export: sizes of the graphs."""
 
     overlap: int | None = option(
-        None, help="that tiles share, at most half a tile (default: 128)", range=SIDE
+        None, help="pixels that tiles share, at most half a tile (default: 128)", range=SIDE
     )
     lattice: int = option(
         1, help="step of grid sampling in global attention, for less memory", range=Range(1, 64)
