@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from edgematte import ranges
-from edgematte.errors import OptionError
+from edgematte.errors import OptionError, PluginError
 from edgematte.ranges import Range
 
 T = TypeVar("T")
@@ -64,7 +64,13 @@ def option(
 
 
 def declared(kind: Any) -> tuple[Declared, ...]:
-    """The options of a dataclass, in the order of its fields."""
+    """The options of a dataclass, in the order of its fields.
+
+    Raises:
+        PluginError: no dataclass, or an option of another type than int, float, str or bool.
+    """
+    if not dataclasses.is_dataclass(kind):
+        raise PluginError(f"{kind!r} should be a dataclass whose fields are options")
     hints = typing.get_type_hints(kind)
     rows = []
     for field in dataclasses.fields(kind):
@@ -72,7 +78,13 @@ def declared(kind: Any) -> tuple[Declared, ...]:
             continue  # no option
         about = field.metadata[KEY]
         about = {**about, "flag": about["flag"] or field.name.replace("_", "-")}
-        rows.append(Declared(field.name, _plain(hints[field.name]), field.default, **about))
+        plain = _plain(hints[field.name])
+        if plain not in KINDS:
+            raise PluginError(
+                f"{field.name} of {kind.__name__} is {plain}: an option is int, float, str or "
+                "bool, or one of them or None"
+            )
+        rows.append(Declared(field.name, plain, field.default, **about))
     return tuple(rows)
 
 
@@ -122,5 +134,6 @@ def check(row: Declared, value: Any) -> None:
 def _plain(hint: Any) -> type:
     """``int | None`` -> int."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        (hint,) = (a for a in typing.get_args(hint) if a is not type(None))
+        kinds = [a for a in typing.get_args(hint) if a is not type(None)]
+        hint = kinds[0] if len(kinds) == 1 else hint
     return typing.cast(type, hint)

@@ -1,6 +1,7 @@
 """Options declared once: what Python refuses, and what the command line makes of them."""
 
 import argparse
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -85,6 +86,29 @@ def test_a_wrong_value_or_name_is_one_sentence(wrong: dict[str, Any], said: str)
 
 def test_where_nothing_is_declared_nothing_is_listed() -> None:
     assert unknown("dogs", "a net", ()) == "dogs has no meaning for a net"
+
+
+@dataclass
+class Listed:
+    sides: tuple[int, ...] = option((), help="several")
+
+
+@dataclass
+class Mixed:
+    side: int | str = option(1, help="one or the other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Listed, "sides of Listed is tuple"),
+        (Mixed, "side of Mixed is int | str"),
+        (5, "5 should be a dataclass"),
+    ],
+)
+def test_what_cannot_be_an_argument_cannot_be_declared(kind: Any, said: str) -> None:
+    with pytest.raises(PluginError, match=re.escape(said)):
+        declared(kind)
 
 
 def parsed(*words: str, rows: list[Row] | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The torch-free side: what a bundle of the net does with a picture."""
 
+import os
 import subprocess
 import sys
 
@@ -80,5 +81,8 @@ def test_the_host_side_imports_no_torch() -> None:
         "import sys, portrait_unet.net, portrait_unet.steps, portrait_unet.pipeline\n"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=found, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
