@@ -1,7 +1,7 @@
 """Arguments made of declared options: of nets, of their graphs' sizes, of targets.
 
-An option that several declare is one argument, whose help says whose it is. It is given to whatever
-the command is about, which refuses what it does not have.
+An option that several of them declare is one argument, and its help names them. It is passed to the
+net or target that the command uses, which refuses options that it does not have.
 """
 
 import argparse
@@ -13,21 +13,21 @@ from edgematte.nets import usable
 from edgematte.options import Declared, declared
 from edgematte.targets import TARGETS
 
-Row = tuple[str, Declared]  # whose, what
+Row = tuple[str, Declared]  # the name of the owner, and the option
 
 
 def load_options() -> Iterator[Row]:
-    """What bundles of each net may be told when they are loaded."""
+    """The options of `load`, of every net."""
     yield from _of(lambda net: net.options)
 
 
 def size_options() -> Iterator[Row]:
-    """What an export of each net may be told of its graphs."""
+    """The options of an export about the sizes of graphs, of every net."""
     yield from _of(lambda net: net.sizes)
 
 
 def target_options() -> Iterator[Row]:
-    """What each target may be told."""
+    """The options of every target."""
     for target in TARGETS.values():
         for row in declared(target.options):
             yield target.name, row
@@ -44,7 +44,7 @@ def _whose(net: Net, row: Declared) -> str:
 
 
 def add_declared(parser: argparse.ArgumentParser, title: str, rows: Iterable[Row]) -> None:
-    """One group of arguments; what is not given is None."""
+    """Add a group of arguments; those that are not given are None."""
     group = parser.add_argument_group(title)
     for name, owners in _by_name(rows).items():
         row = owners[0][1]
