@@ -8,14 +8,14 @@ from edgematte.errors import OptionError
 from edgematte.manifest import FILE
 
 STRAY = {".DS_Store", "Thumbs.db", "desktop.ini"}
-"""What file managers put into any folder."""
+"""Files that file managers put into any folder."""
 
 
 def refuse(path: Path, *, force: bool) -> None:
-    """Refuse an output that holds anything, unless it is a bundle that may be replaced.
+    """Refuse an output that exists, unless it is an empty folder or a bundle that may be replaced.
 
     Raises:
-        OptionError: without ``force``, whatever is there; with it, anything but a bundle.
+        OptionError: without ``force`` something is there; with it, something other than a bundle.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -25,10 +25,10 @@ def refuse(path: Path, *, force: bool) -> None:
 
 
 def refuse_all_but_bundle(path: Path) -> None:
-    """Refuse to replace what is no bundle, or a bundle that others have put files into.
+    """Refuse to replace what is no bundle, or a bundle with files that do not belong to it.
 
     Raises:
-        OptionError: naming a file that would be lost.
+        OptionError: it is no bundle, or a file in it would be lost; the message names it.
     """
     if not path.is_dir():
         raise OptionError(f"{path} exists and is no bundle: it stays; give another output")

@@ -1,9 +1,9 @@
-"""What a host chooses, held fixed while its numbers are compared.
+"""Comparing an engine with PyTorch while the choices of the host are held fixed.
 
-Where a host step decides (which regions are refined), a rounding error of a graph can flip a
-decision. What follows then differs by as much as two answers can, however exact every graph is. So
-the end-to-end comparison runs with the choices that PyTorch's graphs led to; how many an engine
-would have made differently stands beside it, with the difference that they make.
+Where a host step makes a choice, such as which regions are refined, a rounding error of a graph can
+flip it. The results then differ as much as any two results can, however exact every graph is. So
+the end-to-end comparison uses the choices that PyTorch's graphs led to. It also reports how many
+choices the engine would have made differently, and how much difference these make.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Replay(Clock):
-    """A clock that gives the recorded choices, and records what would have been chosen."""
+    """A clock that returns the recorded choices, and records those that would have been made."""
 
     def __init__(self, given: Arrays) -> None:
         """``given``: rows of numbers by the choice's name."""

@@ -1,4 +1,4 @@
-"""Comparing what came with what was recorded."""
+"""Comparing the outputs of engines and host steps with recorded ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -43,8 +43,8 @@ def compare_batches(
 ) -> list[Difference]:
     """Graphs of dynamic batch: recorded inputs first and last in a batch, mirrored ones between.
 
-    Those of the record must give what it says wherever they stand, the mirrored ones what they
-    give alone.
+    Recorded inputs must give their recorded outputs at either place, and mirrored inputs must give
+    what they give when they run alone.
     """
     differences = []
     for name, record in goldens.graphs.items():
@@ -55,7 +55,7 @@ def compare_batches(
         together = {k: np.concatenate([v, mirrored[k], mirrored[k], v]) for k, v in given.items()}
         alone, batch = graphs[name](**mirrored), graphs[name](**together)
         for output, expected in record.outputs.items():
-            rows = batch[output][:, None]  # a batch of one each
+            rows = batch[output][:, None]  # as batches of one
             limit = None if tolerance is None else output_tolerance(expected, tolerance)
             value = np.concatenate(
                 [
@@ -96,8 +96,8 @@ def compare_whole(
 ) -> tuple[list[Difference], list[Quality]]:
     """The third equality: alpha of the picture, and the metrics a person would see.
 
-    Where the host chooses, alpha is compared with PyTorch's choices given; the metrics are those
-    of its own.
+    Where the host makes choices, alpha is compared with PyTorch's choices in use; the metrics are
+    of the alpha with the engine's own choices.
     """
     clock = Clock()
     alpha, _ = pipeline(goldens.picture, trimap, clock)

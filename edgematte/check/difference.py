@@ -17,11 +17,11 @@ def difference(
     expected: NDArray[Any],
     tolerance: Tolerance | None,
 ) -> Difference:
-    """Largest and mean absolute difference; other shapes count as infinitely far (1e9)."""
+    """Largest and mean absolute difference; arrays of other shapes count as 1e9 apart."""
     if found.shape != expected.shape:
         worst, mean = 1e9, 1e9
     else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
             apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
         apart = np.where(np.isfinite(apart), apart, 1e9)
         worst, mean = (float(apart.max()), float(apart.mean())) if apart.size else (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The command line: one file a command, one table of them, one place for errors."""
+"""The command line: a module for each command, the table of commands, and printing errors."""
 
 import argparse
 import importlib
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command; each sets `run`."""
+    """The parser with all commands; each command sets `run`."""
     parser = argparse.ArgumentParser(
         prog="edgematte",
         description="Trained matting networks, from PyTorch to the devices people hold.",
@@ -95,7 +95,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """One line for what is about a picture; anything else as Python writes it."""
+    """Print a warning about a picture on one line, and other warnings as Python does."""
     if issubclass(category, PictureWarning):
         say(f"edgematte: {' '.join(str(message).split())}")
     else:

@@ -34,7 +34,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
-    """``--batch``; ``what`` it counts."""
+    """``--batch``; ``what`` says what it counts."""
     parser.add_argument(
         "--batch",
         type=int,
@@ -45,7 +45,7 @@ def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:
-    """``--plugin``; it is obeyed before the other arguments are read, see `edgematte.cli`."""
+    """``--plugin``; it is read before all other arguments, see `edgematte.cli`."""
     parser.add_argument(
         "--plugin",
         action="append",
@@ -56,7 +56,7 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
-    """What the nets declare that a loaded bundle may be told."""
+    """The load options that nets declare."""
     add_declared(parser, "options of the bundle's net, by net", load_options())
 
 

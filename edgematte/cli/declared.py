@@ -1,9 +1,9 @@
 """Arguments made of declared options: of nets, of their graphs' sizes, of targets.
 
-An option that several declare is one argument, whose help says whose it is. It is given to whatever
-the command is about, which refuses what it does not have. What an installed package declares, and
-cannot be an argument, is left out: a package that is broken must not keep other nets from being
-used. What ``--plugin`` names is refused instead.
+An option that several of them declare is one argument, and its help names them. It is passed to the
+net or target that the command uses, which refuses options that it does not have. An option of an
+installed package that cannot be an argument is left out: a broken package must not keep other nets
+from being used. One of a module that ``--plugin`` names is refused instead.
 """
 
 import argparse
@@ -30,17 +30,17 @@ class Row(NamedTuple):
 
 
 def load_options() -> Iterator[Row]:
-    """What bundles of each net may be told when they are loaded."""
+    """The options of `load`, of every net."""
     yield from _of(lambda net: net.options)
 
 
 def size_options() -> Iterator[Row]:
-    """What an export of each net may be told of its graphs."""
+    """The options of an export about the sizes of graphs, of every net."""
     yield from _of(lambda net: net.sizes)
 
 
 def target_options() -> Iterator[Row]:
-    """What each target may be told."""
+    """The options of every target."""
     for target in TARGETS.values():
         for row in declared(target.options):
             yield Row(target.name, row)
@@ -64,7 +64,7 @@ def _whose(net: Net, row: Declared) -> str:
 
 
 def add_declared(parser: argparse.ArgumentParser, title: str, rows: Iterable[Row]) -> None:
-    """One group of arguments; what is not given is None.
+    """Add a group of arguments; those that are not given are None.
 
     Raises:
         PluginError: a plug-in's option that the command has already, as something else.

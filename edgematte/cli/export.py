@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _precisions() -> str:
-    """Of every target, its default first."""
+    """The precisions of every target, its default first."""
     parts = []
     for target in TARGETS.values():
         others = [p for p in target.precisions if p != target.default]

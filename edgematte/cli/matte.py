@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
+    """Matte every picture; reports bad ones and goes on, and then returns 1."""
     from edgematte.cli.clip import any_clip, run_clip
     from edgematte.pictures.cutouts import open_background
 
@@ -145,7 +145,7 @@ def _say(line: str) -> None:
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
-    """Refuse what has no meaning for pictures, before any work."""
+    """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
@@ -161,7 +161,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
-    """Refuse results that their files, or the standard streams, cannot hold."""
+    """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import refuse_unfit, row_of
 
     for job in jobs:
@@ -203,7 +203,7 @@ def _one(
     picture = open_picture(job.source or input_bytes())
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
-        if path:  # some formats have a longest side
+        if path:  # some formats limit the sides of pictures
             refuse_unfit(row_of(path), _mode(kind, arguments), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):

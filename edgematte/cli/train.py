@@ -22,7 +22,7 @@ NUMBERS: tuple[str, ...] = (
     *("steps", "time_limit", "learning_rate", "batch", "threads", "workers", "seed"),
     *("save_every", "log_every", "samples_every", "hold_out"),
 )
-LEAST_PX = 64  # what the five levels of a Laplacian loss need
+LEAST_PX = 64  # the five levels of a Laplacian loss need at least this
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +201,7 @@ def _settings(
             f"--size {arguments.size}: a multiple of {multiple}, {least_px} pixels or more, "
             f"at most {SIDE.most:g}"
         )
-    # bfloat16's rounding is as coarse as what int8 training is to learn to bear.
+    # bfloat16 rounds as coarsely as int8, which quantization-aware training is about.
     automatic = arguments.precision == "auto" and not arguments.quantize_aware
     workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1
     return Settings(
@@ -224,7 +224,7 @@ def _settings(
 
 
 def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
-    """New, from a backbone or weights, or as the output folder's run has it."""
+    """A new model, from a backbone or weights if given, or as the output folder's run has it."""
     import torch
 
     from edgematte.checkpoint import build, load_model, read_config

@@ -21,13 +21,14 @@ from edgematte.runtime.nets.hdmatt.contexts import MISSING, candidates
 from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes
 
 CANDIDATES = 30
-"""Section 4.2, for pictures of ultra-high resolution; it is all patches of smaller ones."""
+"""How many patches may be contexts in pictures of ultra-high resolution (section 4.2). Smaller
+pictures have fewer patches, and all of them may be."""
 UNIT = (0.0, 1.0)
-ANY = (-65504.0, 65504.0)  # features: whatever float16 holds
+ANY = (-65504.0, 65504.0)  # range of features: that of float16
 
 
 class BankGraph(nn.Module):
-    """A patch -> what others need of it, and it of itself."""
+    """Graph of a patch -> the features that its own query and other patches' queries need."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -35,13 +36,13 @@ class BankGraph(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor, trimap: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, P, P) twice -> key, value, own, query, context; with TGNL also mask."""
+        """Image and trimap (1, 3, P, P) -> key, value, own, query, context; with TGNL also mask."""
         bank = self.model.bank(image, trimap)
         return tuple(bank) if self.model.config["cpc"] == TGNL else tuple(bank)[:-1]
 
 
 class QueryGraph(nn.Module):
-    """A patch, its features and those of K contexts -> its alpha."""
+    """Graph of a patch, its features and those of K contexts -> alpha of the patch."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -59,7 +60,7 @@ class QueryGraph(nn.Module):
         masks: Tensor,
         pad: Tensor,
     ) -> Tensor:
-        """(1, 3, P, P) twice, (1, C, h, w), (1, V, h, w), K of each, pad (1, K) -> (1, 1, P, P)."""
+        """Patch (1, 3, P, P), key (1, C, h, w), own (1, V, h, w), those of K contexts -> alpha."""
         _, skips = self.model.encoder.shallow(image, trimap)
         mask = reduced_trimap(trimap, STRIDE)
         contexts = Contexts(keys[None], values[None], masks[None], pad)
@@ -67,7 +68,7 @@ class QueryGraph(nn.Module):
 
 
 class PlainQueryGraph(QueryGraph):
-    """The same without trimap guidance."""
+    """A :class:`QueryGraph` of a net without trimap guidance, which has no masks."""
 
     def forward(  # type: ignore[override]
         self,
@@ -84,7 +85,7 @@ class PlainQueryGraph(QueryGraph):
 
 
 class AloneGraph(nn.Module):
-    """Without contexts: a patch -> its alpha."""
+    """Graph of a patch -> its alpha, for a net without contexts."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -92,20 +93,20 @@ class AloneGraph(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
-        """(1, 3, P, P) twice -> (1, 1, P, P)."""
+        """Image and trimap (1, 3, P, P) -> alpha (1, 1, P, P)."""
         alpha: Tensor = self.model(image, trimap)
         return alpha
 
 
 class HDMattCut(Cut):
-    """Patches."""
+    """HDMatt in its one cut, patches."""
 
-    sized = False  # a patch is what the graphs see
+    sized = False  # the graphs see patches, never the whole picture
 
     def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> PatchesHost:
-        """See :class:`Cut`; ``size`` means nothing to this net.
+        """See :class:`Cut`; ``size`` is not used by this net.
 
-        The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
+        The overlap is in the paper's proportion; `benchmarks/highres.py` measures others.
         """
         assert isinstance(model, HDMatt)
         side = sizes.patch
@@ -171,15 +172,16 @@ class HDMattCut(Cut):
     ) -> Floats:
         """See :class:`Cut`; by the training-time modules, torch's padding, one-hot and folding.
 
-        What the training-time forward does of a query and its contexts, but that the encoder runs
-        on a context once and not once a query; the cut's tests compare with the forward itself. Of
-        more patches than candidates, features are rounded to half floats as the host keeps them.
+        It computes what the training-time forward computes for a query and its contexts, except
+        that the encoder runs once on a context and not once for each query; the cut's tests compare
+        with the forward itself. With more patches than candidates, features are rounded to half
+        floats, because the host keeps them so.
         """
         assert isinstance(model, HDMatt)
         height, width = picture.shape[:2]
         whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
         values = torch.from_numpy(trimap.astype(np.int64))
-        order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
+        order = torch.tensor([0] * 128 + [2] * 127 + [1])  # byte of a trimap -> class
         classes = F.one_hot(order[values], 3).permute(2, 0, 1)[None].float()
         patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
         numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
@@ -205,7 +207,7 @@ class HDMattCut(Cut):
         return (total / weights).clamp(0, 1).numpy()
 
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
-        """See :class:`Cut`; with made-up vectors to choose contexts by."""
+        """See :class:`Cut`; contexts are chosen by made-up vectors."""
         ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
         vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
         return {"picture": picture, "query_vector": vectors[0], "context_vectors": vectors}

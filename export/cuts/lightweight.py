@@ -30,11 +30,11 @@ their area; 0.35 would hold 77 % at 20 %, 0.05 97 % at 49 %. Printed by `benchma
 
 
 STAGE_SIZE = (512, 512)
-"""Of the reduced picture that the trimap stage sees."""
+"""Size of the reduced picture that the trimap stage sees."""
 
 
 class Segment(nn.Module):
-    """SN: image -> class probabilities."""
+    """Graph of SN: image -> class probabilities."""
 
     def __init__(self, model: Lightweight) -> None:
         """Shares the model's weights."""
@@ -47,7 +47,7 @@ class Segment(nn.Module):
 
 
 class Refine(nn.Module):
-    """MRN and eq. 5: image and class probabilities -> alpha."""
+    """Graph of MRN and eq. 5: image and class probabilities -> alpha."""
 
     def __init__(self, model: Lightweight) -> None:
         """Shares the model's weights."""
@@ -60,7 +60,7 @@ class Refine(nn.Module):
 
 
 class LightweightCut(Cut):
-    """Fused or split."""
+    """The lightweight net in two cuts, fused and split."""
 
     def host(
         self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
@@ -96,7 +96,7 @@ class LightweightCut(Cut):
         reduced: Bytes,
         trimap: Bytes,
     ) -> Floats:
-        """See :class:`Cut`; by torch's own resizing, padding and folding. Sides are at least 2."""
+        """See :class:`Cut`; torch resizes, pads and folds. Sides are at least 2 pixels."""
         assert isinstance(model, Lightweight)
         height, width = picture.shape[:2]
         whole, small = (
@@ -145,8 +145,8 @@ def trimap_stage(band_px: int | None) -> tuple[StageHost, TorchGraph]:
     """SN with the weights that ship with edgematte, as the trimap stage of another net's bundle.
 
     Args:
-        band_px: how far the unknown region grows, pixels of the full picture; by default as far as
-            in the net's own cuts.
+        band_px: how far the unknown region grows, in pixels of the full picture; by default as in
+            the net's own cuts.
     """
     model, _ = load_model(find("lightweight"))
     assert isinstance(model, Lightweight)
