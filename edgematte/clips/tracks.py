@@ -166,7 +166,7 @@ class Track:
         return rest + list(self._resampler.resample(frame))
 
     def _put(self, packets: list[Any]) -> None:
-        """Write packets. Containers need rising times: one that does not rise is raised by a unit."""
+        """Write packets; a time that does not rise, which containers need, is raised by a unit."""
         for packet in packets:
             if packet.dts is None:
                 continue
