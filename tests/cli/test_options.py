@@ -8,7 +8,7 @@ import pytest
 
 from edgematte import cli
 from edgematte.cli import build_parser, main
-from edgematte.cli.declared import Row, load_options, size_options, target_options
+from edgematte.cli.declared import DEST, Row, load_options, size_options, target_options
 from edgematte.cli.flags import spelt
 from edgematte.nets import nets
 
@@ -31,12 +31,12 @@ ROWS = [
 
 
 @pytest.mark.parametrize(
-    ("command", "row"), ROWS, ids=[f"{c}-{whose}-{row.name}" for c, (whose, row) in ROWS]
+    ("command", "row"), ROWS, ids=[f"{c}-{whose}-{row.name}" for c, (whose, row, _) in ROWS]
 )
 def test_the_help_says_every_option_and_whose_it_is(
     command: str, row: Row, capsys: Capture
 ) -> None:
-    whose, option = row
+    whose, option, _ = row
     text = helped(command, capsys)
     group = text[text.index("options of the bundle's net" if command != "export" else "sizes of") :]
     (entry,) = re.findall(rf" --{option.flag}(?=[ ,])(?! has).*?(?= --\w|$)", group)[:1]
@@ -61,7 +61,7 @@ def test_no_option_is_listed_twice_with_another_meaning() -> None:
     """One flag of a command is one argument: what several declare has one type."""
     for rows in (load_options(), size_options(), target_options()):
         kinds: dict[str, set[tuple[type, str]]] = {}
-        for _, row in rows:
+        for _, row, _ in rows:
             kinds.setdefault(row.flag, set()).add((row.kind, row.name))
         assert [flag for flag, found in kinds.items() if len(found) > 1] == []
 
@@ -130,7 +130,7 @@ def test_no_file_of_the_command_line_knows_a_net() -> None:
 def test_every_flag_of_a_declared_option_is_taken_by_its_command() -> None:
     (commands,) = (a for a in build_parser()._actions if isinstance(a.choices, dict))
     assert isinstance(commands.choices, dict)
-    for command, (_, row) in ROWS:
+    for command, (_, row, _) in ROWS:
         parser: argparse.ArgumentParser = commands.choices[command]
-        (action,) = (a for a in parser._actions if a.dest == row.name)
+        (action,) = (a for a in parser._actions if a.dest == DEST + row.name)
         assert action.option_strings[0] == f"--{row.flag}" and action.default is None
