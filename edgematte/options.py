@@ -81,8 +81,8 @@ def declared(kind: Any) -> tuple[Declared, ...]:
         plain = _plain(hints[field.name])
         if plain not in KINDS:
             raise PluginError(
-                f"{field.name} of {getattr(kind, '__name__', kind)} is {plain}: an option is int, float, str or "
-                "bool, or one of them or None"
+                f"{field.name} of {getattr(kind, '__name__', kind)} is {plain}: an option is int, "
+                "float, str or bool, or one of them or None"
             )
         rows.append(Declared(field.name, plain, field.default, **about))
     return tuple(rows)
