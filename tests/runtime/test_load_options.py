@@ -227,7 +227,8 @@ def test_what_can_be_resumed_and_explained_is_asked_for_in_one_way(
     net = loaded("hdmatt", {}).pipeline
     assert isinstance(net, Patches)
     assert require(net, Resumable, "hdmatt", "a journal") is net
-    assert able(net, Explains) is net and able(net, Batched) is able(net, Limited) is None
+    assert able(net, Explains) is net
+    assert able(net, Batched) is None and able(net, Limited) is None
     for model in ("regional", "vitmatte-s", "diffmatte-vits"):
         matter = loaded(model, {})
         trimap = None if model == "regional" else np.full((64, 64), 128, np.uint8)
