@@ -71,7 +71,7 @@ def test_vitmatte_from_hub(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     from edgematte.checkpoint import random_model
-    from edgematte.models.vitmatte.keys import to_official
+    from edgematte.models.vitmatte.network.keys import to_official
     from edgematte.registry import VITMATTE_TINY
 
     model, _ = random_model(VITMATTE_TINY, {}, 0)

@@ -21,7 +21,7 @@ from edgematte.export.cuts import diffmatte  # noqa: E402
 from edgematte.export.cuts.diffmatte_reference import reference_steps  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.diffmatte.network import DiffMatte  # noqa: E402
+from edgematte.models.diffmatte.network.network import DiffMatte  # noqa: E402
 from edgematte.registry import FAMILIES  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.diffmatte import pipeline  # noqa: E402

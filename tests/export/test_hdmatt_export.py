@@ -30,7 +30,7 @@ from edgematte.export.cuts import hdmatt  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
 from edgematte.metrics.seams import VISIBLE, seam_score  # noqa: E402
-from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
+from edgematte.models.hdmatt.network.network import HDMatt  # noqa: E402
 from edgematte.registry import HDMATT_TINY  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402

@@ -21,7 +21,7 @@ from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import regional  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.regional.network import Regional  # noqa: E402
+from edgematte.models.regional.network.network import Regional  # noqa: E402
 from edgematte.registry import REGIONAL_TINY  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402

@@ -20,7 +20,7 @@ from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import vitmatte  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
+from edgematte.models.vitmatte.network.network import ViTMatte  # noqa: E402
 from edgematte.registry import VITMATTE_TINY  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402

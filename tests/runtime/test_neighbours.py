@@ -94,7 +94,7 @@ def test_distances_are_those_of_a_k_d_tree(seed: int, density: float) -> None:
 @given(masks(), st.sampled_from([1, 8]))
 def test_training_finds_the_same_neighbours(mask: NDArray[np.bool_], k: int) -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models.regional.neighbours import nearest
+    from edgematte.models.regional.network.neighbours import nearest
 
     cells = cells_of(mask)
     frames = [np.full((len(cells), 1), frame) for frame in (0, 3)]

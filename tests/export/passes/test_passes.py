@@ -27,7 +27,7 @@ from edgematte.export.passes.phase_resize import phase_resize  # noqa: E402
 from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
 from edgematte.export.passes.pool_conv import pool_conv  # noqa: E402
 from edgematte.export.passes.slice_softmax import slice_softmax  # noqa: E402
-from edgematte.models.lightweight.octave import OCBlock  # noqa: E402
+from edgematte.models.lightweight.network.octave import OCBlock  # noqa: E402
 from edgematte.registry import LIGHTWEIGHT  # noqa: E402
 
 pytestmark = pytest.mark.export
