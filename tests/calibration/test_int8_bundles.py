@@ -18,12 +18,16 @@ from edgematte.calibration import feeds
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cuts import lightweight
+from edgematte.export.cuts.lightweight import CUT
 from edgematte.export.torch_graph import TorchCall
-from edgematte.manifest import Graph, Host
+from edgematte.host import StageHost
+from edgematte.manifest import Graph
 from edgematte.models.lightweight.network import Lightweight
-from edgematte.registry import LIGHTWEIGHT, VITMATTE_S, Family
+from edgematte.net import Variant
+from edgematte.nets import find
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.nets.lightweight.host import Sizes
+from edgematte.runtime.nets.vitmatte.host import TilesHost
 
 pytestmark = pytest.mark.export
 
@@ -75,10 +79,10 @@ def test_outside_the_budget_nothing_is_written_unless_forced(
 def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, weights = load_model(LIGHTWEIGHT, None)
+    model, weights = load_model(find("lightweight"), None)
     assert isinstance(model, Lightweight)
-    host = lightweight.host("split", (64, 64), patch=64)
-    graphs = lightweight.graphs(model, host)
+    host = CUT.host("split", (64, 64), Sizes(patch=64), model)
+    graphs = CUT.graphs(model, host)
     pictures = [testcard.testcard(200, 150), testcard.testcard(90, 90)]
     key = {"weights": weights.sha256}
     seen: dict[str, list[dict[str, np.ndarray]]] = {"segment": [], "refine": []}
@@ -89,7 +93,7 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
         return real(self, **inputs)
 
     monkeypatch.setattr(TorchCall, "__call__", watch)
-    found = feeds.record_feeds(LIGHTWEIGHT, host, graphs, pictures, key)
+    found = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
     assert len(found["segment"]) == 2 and 0 < len(found["refine"]) <= 2 * feeds.CALLS
     for name in seen:
         for feed in found[name]:
@@ -98,7 +102,7 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
                 all(np.allclose(feed[k], call[k], atol=6e-4) for k in call) for call in seen[name]
             )
     count = len(seen["segment"])
-    again = feeds.record_feeds(LIGHTWEIGHT, host, graphs, pictures, key)
+    again = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
     assert len(seen["segment"]) == count and again["refine"].files == found["refine"].files
 
 
@@ -108,23 +112,25 @@ def test_other_trimaps_or_another_version_are_recorded_anew(
     """Trimaps of a net without its own come from the default bundle, whose weights change."""
     recorded: list[Path] = []
     monkeypatch.setattr(feeds, "_record", lambda *given: recorded.append(given[4]))
-    host = Host("tiles", (64, 64), overlap=8)
+    host = TilesHost(size=(64, 64), overlap=8, padding=(0.0, 0.0, 0.0))
+    stage = StageHost(size=(64, 64), unknown_threshold=0.35, band_px=2)
+    vitmatte, lightweight = find("vitmatte-s"), find("lightweight")
 
-    def ask(net: Family, stage: Host | None = None, weight: float = 1.0) -> int:
+    def ask(net: Variant, stage: StageHost | None = None, weight: float = 1.0) -> int:
         module = torch.nn.Conv2d(1, 1, 1, bias=False)
         torch.nn.init.constant_(module.weight, weight)
         graphs = [TorchGraph(Graph("matte", (), ()), module)]
         feeds.record_feeds(net, host, graphs, [], {"pictures": "p"}, stage=stage)
         return len(recorded)
 
-    first = [ask(VITMATTE_S), ask(VITMATTE_S), ask(LIGHTWEIGHT), ask(VITMATTE_S, host)]
+    first = [ask(vitmatte), ask(vitmatte), ask(lightweight), ask(vitmatte, stage)]
     assert first == [1, 1, 2, 3]
-    assert [ask(VITMATTE_S, weight=2.0), ask(VITMATTE_S, host, weight=2.0)] == [4, 5]
+    assert [ask(vitmatte, weight=2.0), ask(vitmatte, stage, weight=2.0)] == [4, 5]
     monkeypatch.setattr(feeds, "DEFAULT", tiny_bundle)
-    again = [ask(VITMATTE_S), ask(VITMATTE_S), ask(LIGHTWEIGHT), ask(VITMATTE_S, host)]
+    again = [ask(vitmatte), ask(vitmatte), ask(lightweight), ask(vitmatte, stage)]
     assert again == [6, 6, 6, 6]
     monkeypatch.setattr(feeds, "version", lambda name: "99.0")
-    assert [ask(LIGHTWEIGHT), ask(VITMATTE_S, host)] == [7, 8]
+    assert [ask(lightweight), ask(vitmatte, stage)] == [7, 8]
 
 
 def test_the_cache_forgets_what_is_old_and_keeps_what_is_in_use(cache: Path) -> None:
@@ -146,15 +152,15 @@ def test_the_cache_forgets_what_is_old_and_keeps_what_is_in_use(cache: Path) -> 
 def test_a_failure_while_recording_leaves_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, weights = load_model(LIGHTWEIGHT, None)
+    model, weights = load_model(find("lightweight"), None)
     assert isinstance(model, Lightweight)
-    host = lightweight.host("fused", (64, 64), patch=64)
+    host = CUT.host("fused", (64, 64), Sizes(), model)
 
     def fail(self: TorchCall, **inputs: np.ndarray) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(TorchCall, "__call__", fail)
-    graphs = lightweight.graphs(model, host)
+    graphs = CUT.graphs(model, host)
     with pytest.raises(OSError, match="disk full"):
-        feeds.record_feeds(LIGHTWEIGHT, host, graphs, [testcard.testcard(80, 80)], {})
+        feeds.record_feeds(find("lightweight"), host, graphs, [testcard.testcard(80, 80)], {})
     assert not list((cache / "calibration").iterdir())

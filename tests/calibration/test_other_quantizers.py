@@ -18,12 +18,13 @@ from edgematte.calibration.scheme import Scheme  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export.capture import Capture, TorchGraph, capture  # noqa: E402
 from edgematte.export.mil.program import MilProgram  # noqa: E402
-from edgematte.export.targets import Options, coreml  # noqa: E402
-from edgematte.export.targets import openvino as target  # noqa: E402
+from edgematte.export.targets import writer_of  # noqa: E402
 from edgematte.manifest import Graph, Tensor  # noqa: E402
+from edgematte.targets import TARGETS, CoreMlOptions, OpenVinoOptions  # noqa: E402
 
 pytestmark = pytest.mark.export
 SHAPE = (1, 3, 16, 16)
+OPENVINO, CORE_ML = TARGETS["openvino"], TARGETS["coreml"]
 WEIGHTS = Scheme(activations=None)
 ALLOWED = 0.03  # of the output's spread: see test_onnx_qdq.py; Core ML computes in half floats
 
@@ -60,12 +61,12 @@ def run_mil(model: Any, folder: Path) -> Any:
 
 
 def test_openvino_w8a8_and_weights_alone(captured: Capture) -> None:
-    model = target.build(captured, Options("int8"))
-    made = quantizable("openvino", model, feeds())
+    model = writer_of(OPENVINO).build(captured, OpenVinoOptions("int8"))
+    made = quantizable(OPENVINO, model, feeds())
     exact = run_openvino(made.quantize(None))
     # nncf corrects biases by what it sees: four maps of 16x16 leave an offset of their own.
     assert 0 < apart(exact, run_openvino(made.quantize(Scheme()))) < 4 * ALLOWED
-    small = quantizable("openvino", model, None)
+    small = quantizable(OPENVINO, model, None)
     assert 0 < apart(exact, run_openvino(small.quantize(WEIGHTS))) < ALLOWED
     kept = small.quantize(Scheme(activations=None, skip=frozenset(small.nodes)))
     np.testing.assert_array_equal(exact, run_openvino(kept))
@@ -75,7 +76,9 @@ def test_openvino_w8a8_and_weights_alone(captured: Capture) -> None:
 
 @pytest.mark.parametrize("method", ["minmax", "percentile"])
 def test_openvino_takes_a_method_for_its_ranges(captured: Capture, method: str) -> None:
-    made = quantizable("openvino", target.build(captured, Options("int8")), feeds())
+    made = quantizable(
+        OPENVINO, writer_of(OPENVINO).build(captured, OpenVinoOptions("int8")), feeds()
+    )
     exact = run_openvino(made.quantize(None))
     chosen = run_openvino(made.quantize(Scheme(method=method)))
     assert 0 < apart(exact, chosen) < 4 * ALLOWED
@@ -94,7 +97,9 @@ def test_openvino_scales_matrix_products_by_their_outputs() -> None:
     given = Tensor("x", (5, 64), "float32", "NC", (0.0, 1.0), "")
     made = Tensor("y", (5, 8), "float32", "NC", (-9.0, 9.0), "")
     captured = capture(TorchGraph(Graph("net", (given,), (made,)), net))
-    part = quantizable("openvino", target.build(captured, Options("int8-weights")), None)
+    part = quantizable(
+        OPENVINO, writer_of(OPENVINO).build(captured, OpenVinoOptions("int8-weights")), None
+    )
     x = np.random.default_rng(0).standard_normal((5, 64), np.float32)
     config = {"INFERENCE_PRECISION_HINT": "f32"}
     exact, small = (
@@ -106,8 +111,8 @@ def test_openvino_scales_matrix_products_by_their_outputs() -> None:
 
 
 def test_core_ml_w8a8_is_calibrated_and_evaluated_here(captured: Capture, tmp_path: Path) -> None:
-    model = coreml.build(captured, Options("int8", min_ios=17))
-    made = quantizable("coreml", model, feeds())
+    model = writer_of(CORE_ML).build(captured, CoreMlOptions("int8", min_ios=17))
+    made = quantizable(CORE_ML, model, feeds())
     exact = run_mil(made.quantize(None), tmp_path)
     whole = made.quantize(Scheme(method="minmax"))
     kinds = [op.type for op in _operations(whole)]
@@ -116,8 +121,8 @@ def test_core_ml_w8a8_is_calibrated_and_evaluated_here(captured: Capture, tmp_pa
 
 
 def test_a_core_ml_scale_twice_too_small_is_far_outside(captured: Capture, tmp_path: Path) -> None:
-    model = coreml.build(captured, Options("int8", min_ios=17))
-    made: Any = quantizable("coreml", model, feeds())
+    model = writer_of(CORE_ML).build(captured, CoreMlOptions("int8", min_ios=17))
+    made: Any = quantizable(CORE_ML, model, feeds())
     exact = run_mil(made.quantize(None), tmp_path)
     for seen in made.ranges.ranges.values():
         seen.lowest, seen.highest = seen.lowest / 4, seen.highest / 4
@@ -126,7 +131,9 @@ def test_a_core_ml_scale_twice_too_small_is_far_outside(captured: Capture, tmp_p
 
 
 def test_core_ml_weights_alone_and_palettes(captured: Capture, tmp_path: Path) -> None:
-    made = quantizable("coreml", coreml.build(captured, Options("int8-weights")), None)
+    made = quantizable(
+        CORE_ML, writer_of(CORE_ML).build(captured, CoreMlOptions("int8-weights")), None
+    )
     exact = run_mil(made.quantize(None), tmp_path)
     assert 0 < apart(exact, run_mil(made.quantize(WEIGHTS), tmp_path)) < ALLOWED
     palette = made.quantize(Scheme(weights="palette4", activations=None))
@@ -136,7 +143,9 @@ def test_core_ml_weights_alone_and_palettes(captured: Capture, tmp_path: Path) -
 
 def test_core_ml_has_no_8_bit_activations_before_ios_17(captured: Capture) -> None:
     with pytest.raises(OptionError, match="iOS 17"):
-        quantizable("coreml", coreml.build(captured, Options("int8", min_ios=16)), feeds())
+        quantizable(
+            CORE_ML, writer_of(CORE_ML).build(captured, CoreMlOptions("int8", min_ios=16)), feeds()
+        )
 
 
 def _operations(model: Any) -> list[Any]:

@@ -18,7 +18,8 @@ from edgematte.models.diffmatte.network import DiffMatte  # noqa: E402
 from edgematte.models.diffmatte.res34 import Block, Res34  # noqa: E402
 from edgematte.models.diffmatte.swin import PriorBlock, area_means  # noqa: E402
 from edgematte.models.lightweight.network import Lightweight  # noqa: E402
-from edgematte.registry import FAMILIES  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.published import COUNTS  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -45,7 +46,7 @@ def parameters(model: nn.Module) -> int:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_counts(name: str) -> None:
     with torch.device("meta"):
-        model = build(FAMILIES[name])
+        model = build(find(name))
         assert isinstance(model, DiffMatte)
         folded = 0
         if isinstance(model.encoder, Res34):  # a checkpoint holds u and v of each convolution too
@@ -58,20 +59,20 @@ def test_published_counts(name: str) -> None:
             model.denoise(*given, torch.rand(1))
     found = counter.get_total_flops() / 2e9
     assert found == pytest.approx(PUBLISHED[name][1], abs=0.05)
-    assert [c.macs_g for c in FAMILIES[name].counts] == [round(found, 1)]
+    assert [c.macs_g for c in COUNTS[name]] == [round(found, 1)]
 
 
 def test_the_lightweight_variant_is_small() -> None:
     with torch.device("meta"):
-        model = build(FAMILIES["diffmatte-lightweight"])
-        encoder = parameters(build(FAMILIES["lightweight"]))
+        model = build(find("diffmatte-lightweight"))
+        encoder = parameters(build(find("lightweight")))
     assert isinstance(model, DiffMatte)
     assert parameters(model) == 1_125_521 < 6_000_000
     assert parameters(model.encoder) < encoder
 
 
 def test_its_encoder_takes_the_weights_of_the_lightweight_net() -> None:
-    model = build(FAMILIES["diffmatte-lightweight"])
+    model = build(find("diffmatte-lightweight"))
     assert isinstance(model, DiffMatte)
     own = {f"mrn.{name}": value.shape for name, value in model.encoder.state_dict().items()}
     theirs = {name: value.shape for name, value in Lightweight().state_dict().items()}
@@ -81,7 +82,7 @@ def test_its_encoder_takes_the_weights_of_the_lightweight_net() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_one_step_of_every_variant(name: str) -> None:
     """Shapes; and that picture, trimap, noisy matte and time all matter."""
-    model, _ = random_model(FAMILIES[name], SMALL[name], 0)
+    model, _ = random_model(find(name), SMALL[name], 0)
     torch.manual_seed(1)
     image, noisy = torch.rand(2, 3, 128, 192), torch.randn(2, 1, 128, 192)
     classes = torch.randint(0, 3, (2, 128, 192))

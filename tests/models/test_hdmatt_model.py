@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
-from edgematte.export.cuts.hdmatt import graphs, host  # noqa: E402
+from edgematte.export.cuts.hdmatt import CUT  # noqa: E402
 from edgematte.models.hdmatt.context import (  # noqa: E402
     CrossPatchContext,
     best_contexts,
@@ -26,7 +26,9 @@ from edgematte.models.hdmatt.resnet import (  # noqa: E402
     pool,
     unpool,
 )
-from edgematte.registry import HDMATT, HDMATT_TINY  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.published import COUNTS  # noqa: E402
+from edgematte.runtime.nets.hdmatt.host import Sizes  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -46,7 +48,7 @@ def blocks(seed: int, *lead: int, side: int = 64) -> Any:
 
 
 def tiny(**options: int) -> HDMatt:
-    model, _ = random_model(HDMATT_TINY, options, 3)
+    model, _ = random_model(find("hdmatt-tiny"), options, 3)
     assert isinstance(model, HDMatt)
     return model
 
@@ -59,22 +61,18 @@ def test_parameters(cpc: int, parameters: int) -> None:
 
 def test_the_tiny_variant_is_one() -> None:
     with torch.device("meta"):
-        assert sum(p.numel() for p in build(HDMATT_TINY).parameters()) < 1_000_000
+        assert sum(p.numel() for p in build(find("hdmatt-tiny")).parameters()) < 1_000_000
 
 
 def test_multiply_adds_of_both_graphs_at_320() -> None:
     model = HDMatt().to("meta").eval()
     found = []
-    for source in graphs(model, replaced_host(320)):
+    for source in CUT.graphs(model, CUT.host("patches", (320, 320), Sizes(patch=320), model)):
         given = [torch.zeros(t.shape, device="meta") for t in source.graph.inputs]
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             source.module.to("meta")(*given)
         found.append(round(counter.get_total_flops() / 2e9, 1))
-    assert found == [c.macs_g for c in HDMATT.counts] == [44.6, 12.7]
-
-
-def replaced_host(side: int) -> Any:
-    return host("patches", (side, side), side)
+    assert found == [c.macs_g for c in COUNTS["hdmatt"]] == [44.6, 12.7]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -16,7 +16,8 @@ from edgematte.models.regional.keys import from_official  # noqa: E402
 from edgematte.models.regional.neighbours import relative_positions  # noqa: E402
 from edgematte.models.regional.network import UNKNOWN, Regional, crop_cells, paste_cells  # noqa: E402
 from edgematte.models.regional.refine import RegionAttention  # noqa: E402
-from edgematte.registry import REGIONAL, REGIONAL_TINY  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.published import COUNTS  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -43,7 +44,7 @@ def per_region(model: Regional) -> tuple[float, float]:
 
 def test_parameters_are_those_of_the_authors_code() -> None:
     assert sum(p.numel() for p in Regional().parameters()) == 31_257_579
-    assert sum(p.numel() for p in build(REGIONAL_TINY).parameters()) <= 1_000_000
+    assert sum(p.numel() for p in build(find("regional-tiny")).parameters()) <= 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_multiply_adds_of_regions_and_of_frames() -> None:
     assert (round(convolutions * 1e3, 3), round(attention * 1e3, 3)) == (2.393, 1.285)
     # Table 4; it gives the mean over frames, whose regions are known to about 4 %.
     for size, regions, row, published, published_without in (
-        ((1152, 1792), 1401, REGIONAL.counts[0], 21.2, 19.4),
-        ((2304, 3456), 3036, REGIONAL.counts[1], 74.6, 70.7),
+        ((1152, 1792), 1401, COUNTS["regional"][0], 21.2, 19.4),
+        ((2304, 3456), 3036, COUNTS["regional"][1], 74.6, 70.7),
     ):
         coarse = macs(model.coarse, torch.zeros(1, 3, *size, device="meta"))
         whole = coarse + regions * (convolutions + attention)
@@ -75,7 +76,7 @@ def test_multiply_adds_of_regions_and_of_frames() -> None:
 
 
 def tiny(**options: int) -> Regional:
-    model, _ = random_model(REGIONAL_TINY, options, 3)
+    model, _ = random_model(find("regional-tiny"), options, 3)
     assert isinstance(model, Regional)
     return model
 
@@ -87,7 +88,7 @@ def frames(count: int, height: int, width: int) -> Any:
 
 def test_a_frame_of_1024_is_the_authors_only_without_the_last_shift() -> None:
     """Their last stage never shifts, and the trimap shows it from 1024x1024 on, not below."""
-    assert REGIONAL.config["last_shift"] == 0 == Regional().config["last_shift"]
+    assert find("regional").config["last_shift"] == 0 == Regional().config["last_shift"]
     models = [tiny(depth4=2, last_shift=shifted) for shifted in (0, 1)]
     models[1].load_state_dict(models[0].state_dict())
     for side, apart in ((896, False), (1024, True)):
@@ -306,7 +307,7 @@ def test_the_authors_checkpoints_load(wrapped: bool, tmp_path: Path) -> None:
     if wrapped:  # as saved from several devices
         layout["mat_model"] = {f"module.{k}": v for k, v in layout["mat_model"].items()}
     torch.save(layout, tmp_path / "model.pth")
-    loaded, _ = load_model(REGIONAL_TINY, tmp_path / "model.pth")
+    loaded, _ = load_model(find("regional-tiny"), tmp_path / "model.pth")
     for (name, a), (_, b) in zip(
         model.state_dict().items(), loaded.state_dict().items(), strict=True
     ):
@@ -318,7 +319,7 @@ def test_keys_of_neither_layout_are_named(tmp_path: Path) -> None:
     layout["mat_model"]["roi_head.surprise"] = torch.zeros(1)
     torch.save(layout, tmp_path / "model.pth")
     with pytest.raises(CheckpointError, match="roi_head.surprise"):
-        load_model(REGIONAL_TINY, tmp_path / "model.pth")
+        load_model(find("regional-tiny"), tmp_path / "model.pth")
 
 
 def test_our_own_layout_passes_unchanged() -> None:
@@ -330,12 +331,12 @@ def test_random_weights_answer_all_three_classes() -> None:
     """A tool chain tried with random weights has regions to refine, known cells, and a matte."""
     from edgematte.testcard import testcard
 
-    for family, side in ((REGIONAL_TINY, 256), (REGIONAL, 256)):
+    for name, side in (("regional-tiny", 256), ("regional", 256)):
         for seed in (0, 1):
-            model, _ = random_model(family, {}, seed)
+            model, _ = random_model(find(name), {}, seed)
             picture = torch.from_numpy(testcard(side, side)).permute(2, 0, 1)[None] / 255
             with torch.no_grad():
                 found = model(picture)
             won = found.cell_trimap.argmax(dim=1).flatten().bincount(minlength=3) / 32**2
-            assert np.all(won.numpy() > 0.03), (family.name, seed, won)
+            assert np.all(won.numpy() > 0.03), (name, seed, won)
             assert float(found.alpha.std()) > 0.1

@@ -21,13 +21,14 @@ from edgematte.models.vit.attention import Attention  # noqa: E402
 from edgematte.models.vit.network import Neck, ViT  # noqa: E402
 from edgematte.models.vitmatte.keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
 from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
-from edgematte.registry import VITMATTE_B, VITMATTE_S, VITMATTE_TINY  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.published import COUNTS  # noqa: E402
 
 pytestmark = pytest.mark.export
 
 
 def tiny(**options: int) -> ViTMatte:
-    model, _ = random_model(VITMATTE_TINY, options, 3)
+    model, _ = random_model(find("vitmatte-tiny"), options, 3)
     assert isinstance(model, ViTMatte)
     return model
 
@@ -41,28 +42,28 @@ def pictures(count: int, height: int, width: int) -> tuple[Any, Any]:
 
 
 def test_parameters_are_those_of_the_authors_code() -> None:
-    for family, count in ((VITMATTE_S, 25_814_753), (VITMATTE_B, 96_686_561)):
+    for name, count in (("vitmatte-s", 25_814_753), ("vitmatte-b", 96_686_561)):
         with torch.device("meta"):
-            assert sum(p.numel() for p in build(family).parameters()) == count
-    assert sum(p.numel() for p in build(VITMATTE_TINY).parameters()) <= 1_000_000
+            assert sum(p.numel() for p in build(find(name)).parameters()) == count
+    assert sum(p.numel() for p in build(find("vitmatte-tiny")).parameters()) <= 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("family", "ours", "published"), [(VITMATTE_S, 58.3, 59.740), (VITMATTE_B, 141.1, 150.958)]
+    ("name", "ours", "published"), [("vitmatte-s", 58.3, 59.740), ("vitmatte-b", 141.1, 150.958)]
 )
-def test_multiply_adds_at_512(family: Any, ours: float, published: float) -> None:
+def test_multiply_adds_at_512(name: str, ours: float, published: float) -> None:
     """The published code projects padded tokens too; here relative positions are in q . k."""
     with torch.device("meta"):
-        model = build(family)
+        model = build(find(name))
         inputs = torch.zeros(1, 3, 512, 512), torch.zeros(1, 1, 512, 512)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(*inputs)
     found = counter.get_total_flops() / 2e9
-    dim, heads = family.config["dim"], family.config["heads"]
+    dim, heads = model.config["dim"], model.config["heads"]
     padding = 8 * (42 * 42 - 32 * 32) * 4 * dim**2
     relative = heads * (4 * 1024**2 * (32 + 32) + 8 * 9 * 196**2 * (14 + 14))
-    assert round(found, 1) == ours == family.counts[0].macs_g
-    assert family.counts[0].published_macs_g == f"{published:.1f}"
+    assert round(found, 1) == ours == COUNTS[name][0].macs_g
+    assert COUNTS[name][0].published_macs_g == f"{published:.1f}"
     assert found + (padding - relative) / 1e9 == pytest.approx(published, abs=1e-3)
 
 
@@ -111,7 +112,7 @@ def test_attention_is_its_definition(height: int, width: int, window: int) -> No
 @pytest.mark.parametrize("name", ["tiny", "vitmatte-s"])
 def test_equal_to_transformers(name: str) -> None:
     transformers = pytest.importorskip("transformers")
-    model, _ = random_model(VITMATTE_TINY if name == "tiny" else VITMATTE_S, {}, 0)
+    model, _ = random_model(find("vitmatte-tiny") if name == "tiny" else find("vitmatte-s"), {}, 0)
     assert isinstance(model, ViTMatte)
     c = model.config
     blocks = range(c["depth"])
@@ -248,7 +249,7 @@ def test_both_published_layouts_load(layout: str, tmp_path: Path) -> None:
         file = tmp_path
         save_file({k: v.contiguous() for k, v in published.items()}, file / "model.safetensors")
         (file / "config.json").write_text('{"model_type": "vitmatte", "hidden_size": 96}')
-    loaded, weights = load_model(VITMATTE_TINY, file)
+    loaded, weights = load_model(find("vitmatte-tiny"), file)
     assert weights.source == (
         f"{file.name} (normalisation: the official one, none is stored, mean 0.485 0.456 0.406, "
         "std 0.229 0.224 0.225)"
@@ -267,7 +268,7 @@ def test_a_state_goes_back_to_the_layout_it_came_from(layout: str) -> None:
 
 def test_the_layout_of_s_has_258_entries() -> None:
     with torch.device("meta"):
-        state = build(VITMATTE_S).state_dict()
+        state = build(find("vitmatte-s")).state_dict()
     assert len(to_official(state)) == 258
     assert from_official(state) is state
 
@@ -285,7 +286,7 @@ def folder(path: Path, model: ViTMatte, preprocessor: Any = None) -> Path:
 def test_normalisation_is_the_preprocessors(tmp_path: Path) -> None:
     model = tiny()
     half = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.5, 0.5], "do_normalize": True}
-    loaded, weights = load_model(VITMATTE_TINY, folder(tmp_path / "net", model, half))
+    loaded, weights = load_model(find("vitmatte-tiny"), folder(tmp_path / "net", model, half))
     assert isinstance(loaded, ViTMatte)
     assert "net (normalisation: preprocessor_config.json, mean 0.5 0.5 0.5, std 0.25" in (
         weights.source
@@ -296,7 +297,9 @@ def test_normalisation_is_the_preprocessors(tmp_path: Path) -> None:
     assert torch.equal(normalised[:, 3:], trimap)
     with torch.no_grad():
         assert (loaded(image, trimap) - model(image, trimap)).abs().max() > 1e-3
-    loaded, _ = load_model(VITMATTE_TINY, folder(tmp_path / "net", model, {"do_normalize": False}))
+    loaded, _ = load_model(
+        find("vitmatte-tiny"), folder(tmp_path / "net", model, {"do_normalize": False})
+    )
     assert isinstance(loaded, ViTMatte)
     assert torch.equal(loaded.normalise(image, trimap)[:, :3], image)
 
@@ -305,13 +308,13 @@ def test_normalisation_is_the_preprocessors(tmp_path: Path) -> None:
 def test_a_preprocessor_that_makes_no_sense_is_named(mean: Any, tmp_path: Path) -> None:
     folder(tmp_path, tiny(), {"image_mean": mean, "image_std": [0.5, 0.5, 0.5]})
     with pytest.raises(CheckpointError, match="preprocessor_config.json"):
-        load_model(VITMATTE_TINY, tmp_path)
+        load_model(find("vitmatte-tiny"), tmp_path)
 
 
 def test_a_checkpoint_of_another_size_says_which(tmp_path: Path) -> None:
     save_file(to_official(tiny().state_dict()), tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give model"):
-        load_model(VITMATTE_S, tmp_path)
+    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give --model"):
+        load_model(find("vitmatte-s"), tmp_path)
 
 
 def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:
@@ -320,7 +323,7 @@ def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:
     state["backbone.pos_embed"] = state.pop("decoder.convstream.convs.0.bn.weight")
     torch.save(state, tmp_path / "model.pth")
     with pytest.raises(CheckpointError, match=r"decoder.stream.0.1.weight.*blocks.9.surprise"):
-        load_model(VITMATTE_TINY, tmp_path / "model.pth")
+        load_model(find("vitmatte-tiny"), tmp_path / "model.pth")
 
 
 def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +336,7 @@ def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     hub = types.ModuleType("huggingface_hub")
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    loaded, weights = load_model(VITMATTE_TINY, Path("hf:someone/vitmatte-tiny@main"))
+    loaded, weights = load_model(find("vitmatte-tiny"), Path("hf:someone/vitmatte-tiny@main"))
     assert asked == [("someone/vitmatte-tiny", "main")]
     assert weights.source.startswith("hf:someone/vitmatte-tiny@main (normalisation")
     assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
@@ -371,7 +374,7 @@ def test_of_the_same_weights_in_two_files_one_is_fetched(
     hub = types.ModuleType("huggingface_hub")
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    loaded, _ = load_model(VITMATTE_TINY, Path("hf:someone/net"))
+    loaded, _ = load_model(find("vitmatte-tiny"), Path("hf:someone/net"))
     assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
     assert sorted(f.name for f in cache.iterdir()) == ["config.json", *fetched]
 
@@ -379,7 +382,7 @@ def test_of_the_same_weights_in_two_files_one_is_fetched(
 def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(CheckpointError, match=r"pip install \"edgematte\[hub\]\""):
-        load_model(VITMATTE_TINY, Path("hf:someone/net"))
+        load_model(find("vitmatte-tiny"), Path("hf:someone/net"))
     hub = types.ModuleType("huggingface_hub")
 
     def snapshot_download(repository: str, **options: Any) -> str:
@@ -388,4 +391,4 @@ def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     with pytest.raises(CheckpointError, match=r"hf:someone/net could not be .*no route to host\)"):
-        load_model(VITMATTE_TINY, Path("hf:someone/net"))
+        load_model(find("vitmatte-tiny"), Path("hf:someone/net"))

@@ -20,9 +20,9 @@ from edgematte.models.regional.network import Regional
 from edgematte.models.swin.network import Swin
 from edgematte.models.vit.network import NORM_EPS, ViT
 from edgematte.models.vitmatte.network import ViTMatte
-from edgematte.registry import HDMATT_TINY, REGIONAL_TINY, VITMATTE_TINY
-from edgematte.training import diffmatte, hdmatt, regional, vitmatte
+from edgematte.nets import find
 from edgematte.training.engine.optimizer import layer_decay, make_optimizer
+from edgematte.training.nets import diffmatte, hdmatt, regional, vitmatte
 from edgematte.training.recipes import recipe
 
 DIM, DEPTH, HEADS, GRID = 32, 3, 2, 4
@@ -158,9 +158,9 @@ FAULTS = {
 def test_what_does_not_fit_is_named(fault: str) -> None:
     tiny = {"dim": DIM, "depth": 3, "heads": HEADS, "pretrained": GRID}
     cases: tuple[tuple[Callable[..., None], nn.Module, dict[str, Tensor]], ...] = (
-        (vitmatte.backbone, build(VITMATTE_TINY, tiny), plain_vit()),
-        (hdmatt.backbone, build(HDMATT_TINY), resnet34(8)),
-        (regional.backbone, build(REGIONAL_TINY), swin_t(16, (2, 2, 4, 1), 16)),
+        (vitmatte.backbone, build(find("vitmatte-tiny"), tiny), plain_vit()),
+        (hdmatt.backbone, build(find("hdmatt-tiny")), resnet34(8)),
+        (regional.backbone, build(find("regional-tiny")), swin_t(16, (2, 2, 4, 1), 16)),
     )
     for take, net, state in cases:
         before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -203,7 +203,7 @@ def test_a_resnet_starts_hdmatt_s_encoder(counts: bool) -> None:
     if counts:  # as newer files have them
         norms = [k.removesuffix("running_var") for k in state if k.endswith("running_var")]
         state |= {f"{name}num_batches_tracked": torch.tensor(7) for name in norms}
-    net = build(HDMATT_TINY)
+    net = build(find("hdmatt-tiny"))
     assert isinstance(net, HDMatt) and isinstance(net.encoder, Encoder)
     hdmatt.backbone(net, state, "resnet34.pth")
     own = net.encoder.state_dict()
@@ -270,7 +270,7 @@ def test_a_swin_of_smaller_patches_sees_the_picture_reduced() -> None:
 def test_both_layouts_of_swin_start_the_same_net() -> None:
     nets = []
     for timm in (False, True):
-        net = build(REGIONAL_TINY)
+        net = build(find("regional-tiny"))
         assert isinstance(net, Regional)
         regional.backbone(net, swin_t(16, (2, 2, 4, 1), 16, timm=timm), "swin.pth")
         nets.append(net.coarse_net.encoder)
@@ -301,7 +301,7 @@ def test_layers_near_the_picture_learn_slower() -> None:
 
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_groups_hold_each_parameter_once_with_its_rate_and_decay(pretrained: bool) -> None:
-    net, known = build(VITMATTE_TINY), recipe("vitmatte-tiny")
+    net, known = build(find("vitmatte-tiny")), recipe("vitmatte-tiny")
     groups = make_optimizer(known, net, pretrained=pretrained).param_groups
     names = {id(parameter): name for name, parameter in net.named_parameters()}
     found = {names[id(p)]: group for group in groups for p in group["params"]}

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgematte.training import vitmatte
+from edgematte.training.nets import vitmatte
 from edgematte.training.pictures.augment import frame_any
 from edgematte.training.pictures.crops import (
     Crops,

@@ -7,11 +7,11 @@ import torch
 from edgematte.checkpoint import random_model
 from edgematte.models.diffmatte.diffusion import sample
 from edgematte.models.diffmatte.network import DiffMatte
-from edgematte.registry import FAMILIES
-from edgematte.runtime.diffusion import Step, advance, standardised
-from edgematte.runtime.noise import noise
-from edgematte.training import diffmatte
+from edgematte.nets import find, variants
+from edgematte.runtime.nets.diffmatte.diffusion import Step, advance, standardised
+from edgematte.runtime.nets.diffmatte.noise import noise
 from edgematte.training.losses.diffmatte import self_aligned_passes
+from edgematte.training.nets import diffmatte
 from edgematte.training.pictures.crops import CropBatch, Crops, collate_crops
 from edgematte.training.pictures.sources import Library
 from edgematte.training.recipes import recipe
@@ -27,7 +27,7 @@ def batch(library: Library) -> CropBatch:
 
 @pytest.fixture(scope="module")
 def model() -> DiffMatte:
-    made, _ = random_model(FAMILIES["diffmatte-lightweight"], SMALL, 0)
+    made, _ = random_model(find("diffmatte-lightweight"), SMALL, 0)
     assert isinstance(made, DiffMatte)
     return made
 
@@ -131,7 +131,7 @@ def test_features_are_made_once_and_learn_from_the_second_pass(
 
 def test_it_learns_a_batch_by_heart(batch: CropBatch) -> None:
     torch.manual_seed(0)
-    made, _ = random_model(FAMILIES["diffmatte-lightweight"], SMALL, 0)
+    made, _ = random_model(find("diffmatte-lightweight"), SMALL, 0)
     assert isinstance(made, DiffMatte)
     made.train()
     optimizer = torch.optim.Adam(made.parameters(), 3e-3)
@@ -146,7 +146,7 @@ def test_it_learns_a_batch_by_heart(batch: CropBatch) -> None:
 
 
 def test_every_variant_has_a_recipe(model: DiffMatte, batch: CropBatch) -> None:
-    for name in FAMILIES:
+    for name in variants():
         if name.startswith("diffmatte"):
             assert recipe(name).losses is diffmatte.losses
     with torch.no_grad():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from edgematte.models.diffmatte.network import diffusion
+from edgematte.models.diffmatte import diffusion
 from edgematte.training.losses import diffmatte, hdmatt, regional, vitmatte
 
 Plane = NDArray[np.float64]

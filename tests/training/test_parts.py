@@ -8,7 +8,7 @@ import torch
 
 from edgematte.checkpoint import load_model, random_model
 from edgematte.errors import OptionError
-from edgematte.registry import LIGHTWEIGHT, REGIONAL_TINY, Family
+from edgematte.nets import find
 from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.training.engine.checkpoint import save_weights
 from edgematte.training.engine.run import Run
@@ -26,23 +26,24 @@ SN = ["lightweight", "sn"]
 
 
 def run(
-    part: str, output: Path, steps: int = 6, family: Family = LIGHTWEIGHT
+    part: str, output: Path, steps: int = 6, model: str = "lightweight"
 ) -> Run[torch.nn.Module]:
-    model, _ = random_model(family, {"ena": 0} if family is LIGHTWEIGHT else {}, 0)
+    options = {"ena": 0} if model == "lightweight" else {}
+    made, _ = random_model(find(model), options, 0)
     settings = Settings(output, steps, stages=STAGES, workers=0)
-    return Run(recipe(family.name, part), settings, Library(), model, tune=True)
+    return Run(recipe(model, part), settings, Library(), made, tune=True)
 
 
 @pytest.mark.parametrize(
-    ("family", "part"),
-    [(LIGHTWEIGHT, "sn"), (LIGHTWEIGHT, "mrn"), (REGIONAL_TINY, "coarse_net")],
+    ("name", "part"),
+    [("lightweight", "sn"), ("lightweight", "mrn"), ("regional-tiny", "coarse_net")],
     ids=["sn", "mrn", "coarse_net"],
 )
 def test_one_network_learns_and_the_rest_stays_to_the_bit(
-    family: Family, part: str, tmp_path: Path
+    name: str, part: str, tmp_path: Path
 ) -> None:
     """Weights and BatchNorm's statistics alike, in the model and in what is saved."""
-    learning = run(part, tmp_path, family=family)
+    learning = run(part, tmp_path, model=name)
     state = learning.learner.model.state_dict()
     before = {name: value.clone() for name, value in state.items()}
     learning.train()
@@ -74,19 +75,19 @@ def test_networks_trained_apart_are_joined(
 ) -> None:
     ones, states = [], []
     for seed in (1, 2):
-        model, _ = random_model(LIGHTWEIGHT, {}, seed)
+        model, _ = random_model(find("lightweight"), {}, seed)
         (tmp_path / f"{seed}").mkdir()
         save_weights(model, {"model": "lightweight"}, tmp_path / f"{seed}")
         ones.append(str(tmp_path / f"{seed}"))
         states.append(model.state_dict())
     assert main([*SN, *ones, str(tmp_path / "both")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "both" / "model.safetensors")
-    both, _ = load_model(LIGHTWEIGHT, tmp_path / "both")
+    both, _ = load_model(find("lightweight"), tmp_path / "both")
     for name, value in both.state_dict().items():
         assert torch.equal(value, states[name.startswith("mrn.")][name]), name
     back = ["--towards", ones[1], "0.25"]
     assert main([*SN, *ones, str(tmp_path / "between"), *back]) == 0
-    between, _ = load_model(LIGHTWEIGHT, tmp_path / "between")
+    between, _ = load_model(find("lightweight"), tmp_path / "between")
     for name, value in between.state_dict().items():
         if name.startswith("sn.") and value.is_floating_point():
             wanted = 0.75 * states[0][name] + 0.25 * states[1][name]
@@ -95,7 +96,7 @@ def test_networks_trained_apart_are_joined(
     assert "no such part" in capsys.readouterr().err
     assert main([*SN, *ones, str(tmp_path / "bad"), "--towards", ones[1], "2"]) == 2
     assert "share 2: a number from 0 to 1" in capsys.readouterr().err
-    other, _ = random_model(LIGHTWEIGHT, {"ena": 0}, 0)
+    other, _ = random_model(find("lightweight"), {"ena": 0}, 0)
     save_weights(other, {"model": "lightweight", "ena": 0}, tmp_path / "both")
     assert main([*SN, ones[0], str(tmp_path / "both"), str(tmp_path / "bad")]) == 2
     assert "has other options" in capsys.readouterr().err

@@ -11,8 +11,8 @@ from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.errors import CheckpointError
 from edgematte.models.hdmatt.network import HDMatt
-from edgematte.registry import HDMATT_TINY
-from edgematte.training.hdmatt import backbone, losses
+from edgematte.nets import find
+from edgematte.training.nets.hdmatt import backbone, losses
 from edgematte.training.pictures.patches import PatchSamples, collate_patches, make_patches
 from edgematte.training.pictures.sources import Library
 
@@ -73,7 +73,7 @@ def test_the_train_command_trains_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*command, *small, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["steps"] == 2 and set(report["losses"]) == {"alpha", "composition", "total"}
-    model, _ = load_model(HDMATT_TINY, tmp_path)
+    model, _ = load_model(find("hdmatt-tiny"), tmp_path)
     assert model.config == {"cpc": 2, "k": 3, "width": 8}
 
 

@@ -16,7 +16,7 @@ from edgematte.cli import main
 from edgematte.errors import OptionError
 from edgematte.models.lightweight.network import Lightweight
 from edgematte.models.lightweight.octave import OctSep
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.nets import find
 from edgematte.training.engine import norms
 from edgematte.training.engine.fake_quantize import (
     FakeQuantConv2d,
@@ -27,7 +27,7 @@ from edgematte.training.engine.fake_quantize import (
     ranges,
 )
 from edgematte.training.engine.run import Run
-from edgematte.training.lightweight import imitation
+from edgematte.training.nets.lightweight import imitation
 from edgematte.training.pictures.data import Batch, Samples, collate
 from edgematte.training.pictures.sources import Library
 from edgematte.training.recipe.schedule import Settings, learning_rate
@@ -106,7 +106,7 @@ def test_a_model_becomes_one_that_rounds_and_back() -> None:
 
 
 def net(seed: int = 0) -> nn.Module:
-    return random_model(LIGHTWEIGHT, SMALL, seed)[0]
+    return random_model(find("lightweight"), SMALL, seed)[0]
 
 
 def run(output: Path, steps: int, model: nn.Module, **changes: Any) -> Run[Any]:
@@ -213,7 +213,7 @@ def test_its_checkpoint_is_an_ordinary_one_and_a_stopped_run_goes_on(tmp_path: P
     for name, value in ranges(one).items():
         torch.testing.assert_close(value, ranges(other)[name], atol=1e-5, rtol=1e-5)
         assert value[2] >= 4  # batches; the segmentation head is used three times in each
-    stored, _ = load_model(LIGHTWEIGHT, tmp_path / "part")
+    stored, _ = load_model(find("lightweight"), tmp_path / "part")
     assert not any(isinstance(module, FakeQuantConv2d) for module in stored.modules())
     for name, value in one.state_dict().items():
         torch.testing.assert_close(value, stored.state_dict()[name], atol=1e-5, rtol=1e-5)
@@ -228,4 +228,4 @@ def test_the_command_fine_tunes_for_int8(
     command += ["--procedural", "--size", "64", "--batch", "1", "--workers", "0", "--steps", "1"]
     assert main([*command, "--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'model.safetensors'}\n"
-    load_model(LIGHTWEIGHT, tmp_path / "model.safetensors")
+    load_model(find("lightweight"), tmp_path / "model.safetensors")

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from edgematte.checkpoint import random_model
 from edgematte.models.regional.network import BACKGROUND, UNKNOWN, Regional
-from edgematte.registry import REGIONAL_TINY
-from edgematte.training import regional
+from edgematte.nets import find
+from edgematte.training.nets import regional
+from edgematte.training.nets.regional import chosen_cells
 from edgematte.training.pictures.data import Batch, Samples, collate
 from edgematte.training.pictures.sources import Library
-from edgematte.training.regional import chosen_cells
 
 
 def generator() -> torch.Generator:
@@ -64,7 +64,7 @@ def batch(library: Library) -> Batch:
 
 def test_alpha_that_is_not_known_does_not_count(batch: Batch) -> None:
     """Another alpha there leaves the regional net's losses as they are."""
-    model, _ = random_model(REGIONAL_TINY, {}, 0)
+    model, _ = random_model(find("regional-tiny"), {}, 0)
     assert isinstance(model, Regional)
     model.train()
     other = torch.where(batch.known > 0, batch.alpha, 1 - batch.alpha)

@@ -111,7 +111,10 @@ def test_skipped_files_are_named_on_standard_error(
             ["--procedural", "--steps", "1", "--hold-out", "1"],
             "--hold-out 1: a number from 0 to below 1",
         ),
-        (["--model", "nothing", "--procedural", "--steps", "1"], "no recipe to train 'nothing'"),
+        (
+            ["--model", "nothing", "--procedural", "--steps", "1"],
+            "unknown model 'nothing'; there are: lightweight, regional",
+        ),
         (
             ["--procedural", "--steps", "1", "--backbone", "x.pth"],
             "--backbone: lightweight has none",
