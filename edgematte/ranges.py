@@ -37,8 +37,9 @@ class Range:
             or not math.isfinite(value)
         ):
             return False
-        low = self.least is None or (value > self.least if self.above else value >= self.least)
-        high = self.most is None or (value < self.most if self.below else value <= self.most)
+        number: Any = value
+        low = self.least is None or (number > self.least if self.above else number >= self.least)
+        high = self.most is None or (number < self.most if self.below else number <= self.most)
         return bool(low and high)
 
     def __str__(self) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
 
