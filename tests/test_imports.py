@@ -1,9 +1,11 @@
 """What an app developer's machine needs: every claim is made in a process where importing what it
 must not need raises, so that it holds on machines where torch is installed too."""
 
+import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,45 @@ def test_what_needs_more_says_what_to_install(arguments: list[str], line: str) -
     done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout
     assert len(done.stderr.splitlines()) == 1 and line in done.stderr
+
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("edgematte", "export", "runtime", "calibration", "samples", "benchmarks")
+SOURCES = [file for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+
+
+def module_file(name: str) -> Path | None:
+    place = ROOT.joinpath(*name.split("."))
+    files = (place / "__init__.py", place.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+@cache
+def names_in(file: Path) -> set[str]:
+    """What a module binds anywhere, roughly; enough to tell a name that is nowhere."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return found
+
+
+def test_every_import_of_edgematte_is_of_something_in_this_checkout() -> None:
+    """Also those inside functions, which no other test may run; an older install hides them."""
+    missing = []
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            if node.module.split(".")[0] != "edgematte" or node.module == "edgematte":
+                continue
+            where = module_file(node.module)
+            for name in (alias.name for alias in node.names):
+                there = where is not None and name in names_in(where)
+                if not there and module_file(f"{node.module}.{name}") is None:
+                    missing.append(f"{file.relative_to(ROOT)}: {node.module}.{name}")
+    assert len(SOURCES) > 200 and not missing
