@@ -58,7 +58,7 @@ def option(
         cuts: kinds of cut that have it; by default all of the net.
         flag: on the command line; by default the name.
     """
-    declared = {"help": help, "range": range}
+    declared: dict[str, Any] = {"help": help, "range": range}
     declared |= {"choices": choices, "cuts": cuts, "flag": flag}
     return dataclasses.field(default=default, metadata={KEY: declared})
 
@@ -69,7 +69,7 @@ def declared(kind: Any) -> tuple[Declared, ...]:
     Raises:
         PluginError: no dataclass, or an option of another type than int, float, str or bool.
     """
-    if not dataclasses.is_dataclass(kind):
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
         raise PluginError(f"{kind!r} should be a dataclass whose fields are options")
     hints = typing.get_type_hints(kind)
     rows = []
