@@ -69,7 +69,7 @@ def declared(kind: Any) -> tuple[Declared, ...]:
     Raises:
         PluginError: no dataclass, or an option of another type than int, float, str or bool.
     """
-    if not dataclasses.is_dataclass(kind):
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
         raise PluginError(f"{kind!r} should be a dataclass whose fields are options")
     hints = typing.get_type_hints(kind)
     rows = []

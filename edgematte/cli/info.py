@@ -23,10 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(encode(m))
         return 0
     of = f" of {m.package}" if m.package else ""
-    print(
-        f"{bundle.path}: {m.model}{of}, {m.target}, {m.precision}, format {m.format}; "
-        "files verified"
-    )
+    kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
+    print(f"{bundle.path}: {kind}; files verified")
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
