@@ -1,8 +1,8 @@
-"""Every net there is: the built-in ones, those of installed packages, and plug-ins.
+"""All nets: the built-in ones, those of installed packages, and plug-ins.
 
-An installed package adds its nets by the entry-point group ``edgematte.nets``: the entry's name is
-the net's, its value the place of the descriptor (``package.net:NET``). A module that is not
-installed as one is added by :func:`plug_in` (``--plugin MODULE`` on every command).
+An installed package adds nets by the entry-point group ``edgematte.nets``: the name of an entry is
+that of the net, its value the place of the descriptor (``package.net:NET``). A module that is not
+installed is added by :func:`plug_in` (``--plugin MODULE`` on every command).
 """
 
 import importlib
@@ -16,7 +16,7 @@ from edgematte.net import Net, Variant
 
 GROUP = "edgematte.nets"
 
-_plugged: dict[str, Net] = {}  # by `plug_in`, in this process
+_plugged: dict[str, Net] = {}  # added by `plug_in` in this process
 
 
 def nets() -> dict[str, Net]:
@@ -40,7 +40,7 @@ def variants() -> dict[str, Variant]:
 
 
 def find(name: str) -> Variant:
-    """The variant of that name; built-in ones are found without asking installed packages.
+    """The variant of that name; for a built-in one installed packages are not looked at.
 
     Raises:
         OptionError: no such model; the message lists those there are.
@@ -56,10 +56,10 @@ def find(name: str) -> Variant:
 
 
 def plug_in(modules: Iterable[str]) -> None:
-    """Add the nets of modules that are not installed as plug-ins: their ``NET`` or ``NETS``.
+    """Add the ``NET`` or ``NETS`` of modules that are not installed as packages.
 
     Raises:
-        PluginError: a module cannot be imported, has neither, or brings a name that is taken.
+        PluginError: a module cannot be imported, has neither, or has a name that is taken.
     """
     for name in modules:
         for net in _nets_of(name):
@@ -73,7 +73,7 @@ def plug_in(modules: Iterable[str]) -> None:
 def _nets_of(module: str) -> tuple[Net, ...]:
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # whatever a module of somebody else's raises
+    except Exception as error:  # a foreign module may raise anything
         raise PluginError(
             f"the plug-in {module} cannot be imported ({type(error).__name__}: {error})"
         ) from None
@@ -91,7 +91,7 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 def _load(entry: metadata.EntryPoint) -> Net:
     try:
         net = entry.load()
-    except Exception as error:  # whatever a package of somebody else's raises
+    except Exception as error:  # a foreign package may raise anything
         raise PluginError(
             f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
             f"({type(error).__name__}: {error}): mend or uninstall it"
@@ -117,10 +117,10 @@ def _add(by_name: dict[str, Net], net: Net, origin: str) -> None:
 
 
 def usable() -> tuple[Net, ...]:
-    """The nets whose options a command line lists: all there are, but those that cannot be used.
+    """The nets whose options the command line lists: all that can be used.
 
-    A package that is broken must not keep the others from being used; `find` says what is wrong
-    with it as soon as one of its models is asked for.
+    A broken package must not keep the others from being used; `find` says what is wrong with it
+    when one of its models is asked for.
     """
     try:
         return tuple(nets().values())
