@@ -82,7 +82,7 @@ class DiffMatte(nn.Module):
         return self.denoise(self.encode(image, trimap), condition, time)
 
     def examples(self, image: Tensor) -> tuple[Tensor, ...]:
-        """The other arguments of `forward` for an image (B, 3, H, W); its thirds are the classes."""
+        """The other arguments of `forward` for an image (B, 3, H, W); classes are its thirds."""
         thirds = torch.arange(image.shape[3], device=image.device) * 3 // image.shape[3]
         planes = F.one_hot(thirds, 3).T[:, None].to(image)  # (3, 1, W)
         trimap = planes.expand(len(image), -1, image.shape[2], -1)
