@@ -1,4 +1,4 @@
-"""A training run in progress: how far it is, its batches and steps, saving, going on."""
+"""A training run: its progress, batches and steps, saving and resuming."""
 
 import copy
 import logging
@@ -29,7 +29,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Run(Generic[M]):
-    """A run and how far it is; saves and resumes.
+    """A run with its progress, which saves and resumes.
 
     Where the settings' output holds a run's state, it goes on from there. In several processes
     (see `edgematte.training.engine.processes`) each takes its share of every batch, gradients are
@@ -51,8 +51,8 @@ class Run(Generic[M]):
         `pretrained`: its backbone does.
 
         Raises:
-            OptionError: the settings give no end, or the output holds another run, or files of
-                no run.
+            OptionError: the settings give no end, or the output holds another run or files that are
+                not of a run.
             CheckpointError: the output's state is damaged or of another model.
         """
         if settings.steps is None and settings.time_limit_s is None:
@@ -92,7 +92,7 @@ class Run(Generic[M]):
 
     @property
     def progress(self) -> float:
-        """The share of the run that is done, 0 to 1."""
+        """The share of the run that is done, from 0 to 1."""
         by_step = self.step / self.settings.steps if self.settings.steps else 0.0
         limit_s = self.settings.time_limit_s
         return min(1.0, max(by_step, self.elapsed_s / limit_s if limit_s else 0.0))
@@ -101,7 +101,7 @@ class Run(Generic[M]):
         file = self.settings.output / checkpoint.STATE
         state = checkpoint.read_run(self.settings.output, self.settings.device)
         settings = self.settings
-        state = {"part": "", "quantize_aware": False, **state}  # older states lack them
+        state = {"part": "", "quantize_aware": False, **state}  # older states lack these
         kind = {
             "recipe": self.recipe.model,
             "part": self.recipe.part,
@@ -178,7 +178,7 @@ class Run(Generic[M]):
         self.saved_step = self.step
 
     def batches(self, stage: Stage) -> Iterator[Any]:
-        """Endless batches of a stage, going on after the samples already seen."""
+        """Endless batches of a stage, beginning after the samples already seen."""
         recipe = self.recipe
         samples = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
         share = range(self.samples_seen + processes.rank(), loop.FIRST_SHOWN, processes.count())
@@ -187,7 +187,7 @@ class Run(Generic[M]):
         return (batch.to(self.settings.device) for batch in loader)
 
     def train_step(self, batch: Any, rate: float) -> dict[str, float]:
-        """One step at this learning rate; gives the losses.
+        """Take one step at this learning rate; returns the losses.
 
         Raises:
             TrainingError: loss or gradient is not finite; what was saved stays.
@@ -206,8 +206,8 @@ class Run(Generic[M]):
     def settle_norms(self, stage: Stage) -> None:
         """Measure BatchNorm's statistics over many batches and keep them from now on.
 
-        The statistics of a few pictures are far from those the model is used with; what is left
-        of the run trains with exactly those it ships.
+        Statistics of a few pictures are far from those of real use. The rest of the run trains with
+        exactly the statistics that the saved model has.
         """
         learning = self.recipe.learning(self.learner.model)
         norms.forget(learning)
