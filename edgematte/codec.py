@@ -11,7 +11,7 @@ T = TypeVar("T")
 def encode(value: Any) -> Any:
     """JSON value of a dataclass tree; fields that are None are left out.
 
-    A class with a ``KIND`` says it first, as ``kind``.
+    For a class with a ``KIND`` the first field is ``kind``.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))

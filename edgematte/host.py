@@ -1,7 +1,7 @@
-"""Host sections of a manifest: what the host side has to know, by cut.
+"""Host sections of a manifest: the parameters of the host side, with a class for each cut.
 
-Every cut has a class of its own, declared beside the pipeline that reads it; here is what they
-share, and the section of the trimap stage.
+The class of a cut is declared beside the pipeline that reads it. Here are the base classes, and the
+section of the trimap stage.
 """
 
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ class Host:
     """What all cuts share; lengths in pixels.
 
     Raises:
-        BundleError: a value that the runtime does not know; the message names it.
+        BundleError: the runtime does not know a value; the message names it.
     """
 
     KIND: ClassVar[str] = ""
 
     size: tuple[int, int]  # (width, height) of the picture that the first graph sees
-    channel_order: str = "RGB"  # of the pictures that graphs see
+    channel_order: str = "RGB"  # of colours in the graphs' inputs
     scale: float = 1 / 255  # picture bytes -> graph input
     resize: str = RESIZE
 
@@ -51,16 +51,16 @@ class Host:
 
     @property
     def cut(self) -> str:
-        """The kind of cut this is the section of."""
+        """The kind of cut that this section is of."""
         return self.KIND
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrimapHost(Host):
-    """What estimating a trimap from class probabilities needs."""
+    """The parameters for estimating a trimap from class probabilities."""
 
     unknown_threshold: float  # P(unknown) from which a pixel is unknown
-    band_px: int  # dilation of the unknown region, pixels of the full picture
+    band_px: int  # how far the unknown region grows, pixels of the full picture
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -73,11 +73,11 @@ class TrimapHost(Host):
 
 @dataclass(frozen=True, kw_only=True)
 class StageHost(TrimapHost):
-    """Of a bundle's trimap stage, which finds the trimap for a net that needs one."""
+    """The section of a bundle's trimap stage, which estimates trimaps for a net that needs them."""
 
     KIND: ClassVar[str] = "trimap-stage"
 
-    speck_share: float = 0.0  # of the picture: smaller islands and holes are noise
+    speck_share: float = 0.0  # islands and holes below this share of the picture are removed
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -88,10 +88,10 @@ class StageHost(TrimapHost):
 
 @dataclass(frozen=True, kw_only=True)
 class SizedHost(Host):
-    """Of nets that pad whole pictures: their graphs may come in several sizes."""
+    """The section of nets that pad whole pictures; a bundle may have graphs of several sizes."""
 
-    sizes: tuple[Size, ...] | None = None  # of the graphs, where there are several
-    pad_both: int | None = None  # both sides grow to its next multiple unless both are multiples
+    sizes: tuple[Size, ...] | None = None  # of the graphs, if there are several
+    pad_both: int | None = None  # pad both sides to multiples of it, unless both already are
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -107,11 +107,11 @@ class SizedHost(Host):
 
     @property
     def all_sizes(self) -> tuple[Size, ...]:
-        """The sizes that a bundle has graphs of, the smallest first."""
+        """All sizes of graphs in the bundle, the smallest first."""
         return self.sizes or (self.size,)
 
     def at(self, size: Size) -> Self:
-        """The section of the graphs of one size, as if the bundle had no others."""
+        """The section for the graphs of one size, as if the bundle had no other sizes."""
         return replace(self, size=size, sizes=None, pad_both=None, **self.shared_at(size))
 
     def shared_at(self, size: Size) -> dict[str, Any]:
@@ -119,21 +119,21 @@ class SizedHost(Host):
         return {}
 
     def size_for(self, picture: Size) -> Size:
-        """The smallest that holds a picture of this size as it is padded; else the largest."""
+        """The smallest size that holds a picture of this size when padded; else the largest."""
         needed = padded(picture, self.pad_both, authors=True) if self.pad_both else picture
         able = (s for s in self.all_sizes if s[0] >= needed[0] and s[1] >= needed[1])
         return next(able, self.size)
 
     def for_picture(self, picture: Size) -> Self:
-        """The section of the graphs that a picture of this size gets."""
+        """The section for the graphs that a picture of this size is run on."""
         return self.at(self.size_for(picture))
 
 
 def padded(picture: Size, multiple: int, *, authors: bool = False) -> Size:
     """A picture's size with both sides raised to multiples.
 
-    ``authors``: as the published code of such nets has it. Where one side is no
-    multiple both grow to the next larger one, so that a side that is one already gains a whole
+    ``authors`` pads as the published code of such nets does: if either side is no multiple, both
+    grow to the next larger one, so that a side that is a multiple already grows by a whole
     ``multiple``.
     """
     width, height = picture
@@ -146,8 +146,8 @@ def host_class(model: str, kind: Any, where: str) -> Any:
     """The class of the host section of a model's cut.
 
     Raises:
-        BundleError: a cut that this edgematte's version of the net does not have.
-        OptionError: no such model.
+        BundleError: the net has no such cut in this version of edgematte.
+        OptionError: there is no such model.
     """
     from edgematte.nets import find
 

@@ -19,17 +19,17 @@ Triple = tuple[float, float, float]
 
 
 def is_hub_name(name: Path | str) -> bool:
-    """Whether it is written ``hf:OWNER/NAME``, or ``hf:OWNER/NAME@REVISION``."""
+    """Whether a name has the form ``hf:OWNER/NAME`` or ``hf:OWNER/NAME@REVISION``."""
     return str(name).startswith(SCHEME)
 
 
 def fetch(name: str) -> Path:
     """The folder of ``hf:OWNER/NAME`` in the hub's cache, fetched if it is not there.
 
-    One file of weights is fetched, the first of :data:`WEIGHTS` that the repository has.
+    Only one file of weights is fetched: the first of :data:`WEIGHTS` that the repository has.
 
     Raises:
-        CheckpointError: huggingface-hub is not installed, or the hub did not give it.
+        CheckpointError: huggingface-hub is not installed, or the hub did not give the file.
     """
     repository, _, revision = name.removeprefix(SCHEME).partition("@")
     sentence = f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed"
@@ -44,7 +44,7 @@ def fetch(name: str) -> Path:
             )
             if (folder / weights).is_file():
                 break
-    except Exception as error:  # of many libraries: network, names, rights
+    except Exception as error:  # from many libraries: no network, no such name, no access
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise CheckpointError(
             f"{name} could not be fetched ({first}); give the folder of a copy on disk instead"
@@ -53,15 +53,15 @@ def fetch(name: str) -> Path:
 
 
 def weights_in(folder: Path) -> Path:
-    """The weights' file in a folder; the first of :data:`WEIGHTS` that is there."""
+    """The file of weights in a folder: the first of :data:`WEIGHTS` that is there."""
     return next((folder / n for n in WEIGHTS if (folder / n).is_file()), folder / WEIGHTS[0])
 
 
 def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
-    """Mean and deviation of RGB in [0, 1] by the folder's preprocessor file; None without one.
+    """Mean and deviation of RGB in [0, 1] in the folder's preprocessor file; None without one.
 
     Raises:
-        CheckpointError: a file with other values than three finite numbers, deviations above 0.
+        CheckpointError: the values are not three finite numbers each, with deviations above 0.
     """
     file = folder / PREPROCESSOR
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""What a bundle says of itself: one tree of frozen dataclasses, written as ``edgematte.json``."""
+"""The manifest of a bundle: a tree of frozen dataclasses, written as ``edgematte.json``."""
 
 import dataclasses
 import json
@@ -19,8 +19,8 @@ STAGE = "trimap_stage"
 """Name of the graph in a bundle that turns a reduced picture into class probabilities."""
 VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
 """The only parts that differ between two exports of the same weights: measured figures
-(``accuracy``, ``ladder``, the report with its timings) and, on another machine, the tools'
-versions."""
+(``accuracy``, ``ladder``, and the report with its timings) and, on another machine, the versions of
+the tools."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """A pure tensor function with static shapes, but for the batch where it is dynamic."""
+    """A pure function of tensors with static shapes; only the batch may be dynamic."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -45,11 +45,11 @@ class Graph:
     file: str = ""
     macs: int = 0  # multiply-adds of convolutions and matrix products
     image_io: bool = False  # Core ML: takes and gives pictures
-    expand_weights: bool = False  # small weights that an engine should expand once, at load
+    expand_weights: bool = False  # weights are stored small; an engine should expand them at load
     dynamic_batch: bool | None = None  # the first axis of every tensor, 1 here, may be any length
 
     def of_batch(self, count: int) -> "Graph":
-        """The declaration for a batch of so many; as it is where the batch is not dynamic."""
+        """The declaration for a batch of ``count``; unchanged if the batch is not dynamic."""
         if not self.dynamic_batch or count == 1:
             return self
         sized = (
@@ -60,7 +60,7 @@ class Graph:
         return dataclasses.replace(self, inputs=inputs, outputs=outputs)
 
     def shape_of(self, tensor: Tensor) -> str:
-        """For people: ``[1, 3, 512, 512]``, or ``[N, 3, 512, 512]``."""
+        """The shape in words: ``[1, 3, 512, 512]``, or ``[N, 3, 512, 512]``."""
         axes = [str(n) for n in tensor.shape]
         return f"[{', '.join(['N', *axes[1:]] if self.dynamic_batch else axes)}]"
 
@@ -70,14 +70,14 @@ class Weights:
     """Where the weights come from."""
 
     source: str
-    sha256: str  # over names, dtypes, shapes and bytes, in the order of names
+    sha256: str  # of names, dtypes, shapes and bytes, in the order of names
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One comparison of the check; ``where`` is a graph's output, a host step's, or the picture.
+    """One comparison of the check; ``where`` names an output of a graph or host step, or alpha.
 
-    Without tolerances it is a figure for the reader: it cannot fail.
+    Without tolerances it is for information only and cannot fail.
     """
 
     equality: str  # cut, export, host, end-to-end
@@ -90,7 +90,7 @@ class Difference:
 
     @property
     def ok(self) -> bool:
-        """Whether it is inside its tolerances; a figure that is not finite never is."""
+        """Whether the difference is inside its tolerances; one that is not finite never is."""
         pairs = ((self.max_abs, self.tolerance_max), (self.mean_abs, self.tolerance_mean))
         return all(limit is None or figure <= limit for figure, limit in pairs)
 
@@ -125,8 +125,8 @@ class Rung:
     grad: float
     conn: float
     bytes: int  # of the graphs
-    ms: float  # median of the graphs' time where it was exported; 0: not measured
-    inside: bool  # of the budget
+    ms: float  # median time of the graphs on the exporting machine; 0: not measured
+    inside: bool  # whether it is inside the budget
     chosen: bool = False
 
 
@@ -143,20 +143,20 @@ class Manifest:
     graphs: tuple[Graph, ...]
     weights: Weights
     tools: dict[str, str]
-    options: dict[str, str] = field(default_factory=dict)  # of the target: opset, min_ios, io
+    options: dict[str, str] = field(default_factory=dict)  # the target's: opset, min_ios, io
     accuracy: Accuracy = field(default_factory=Accuracy)
     files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
-    trimap_stage: StageHost | None = None  # estimates the trimap, by the graph trimap_stage
-    package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; "" if built in
+    trimap_stage: StageHost | None = None  # host section of the graph that estimates trimaps
+    package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; empty if built in
 
     def graph(self, name: str) -> Graph:
         """The graph of that name."""
         return next(g for g in self.graphs if g.name == name)
 
     def host_of(self, graph: Graph) -> Host:
-        """The host parameters that a graph was cut with: the trimap stage has its own."""
+        """The host section of a graph: the trimap stage has its own."""
         if graph.name == STAGE and self.trimap_stage is not None:
             return self.trimap_stage
         return self.host
@@ -166,7 +166,7 @@ class Manifest:
         return json.dumps(encode(self), indent=2) + "\n"
 
     def embedded(self) -> str:
-        """The part known before the files exist; it travels inside every graph."""
+        """The part of the manifest that is known before the files exist; graphs embed it."""
         return json.dumps(encode(dataclasses.replace(self, accuracy=Accuracy(), files={})))
 
     @staticmethod
@@ -174,7 +174,8 @@ class Manifest:
         """Parse and check.
 
         Raises:
-            BundleError: not JSON, an unknown format version, or a field that does not fit.
+            BundleError: the text is no JSON, has an unknown format version, or a field does not
+                fit.
         """
         try:
             value = json.loads(text)

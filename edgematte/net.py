@@ -1,4 +1,4 @@
-"""What a network is to the SDK: where its parts live, without importing them.
+"""Descriptors of networks, which say where a net's parts are without importing them.
 
 A package of your own describes its net in the same way; see samples/sixth_net.
 """
@@ -16,30 +16,30 @@ OWN = "edgematte"
 
 @dataclass(frozen=True)
 class Variant:
-    """A named configuration of a net; what is left empty is the net's."""
+    """A named configuration of a net; fields that are left empty are filled with the net's."""
 
     config: Mapping[str, int]  # constructor options of the network
     paper: str = ""
     network: str = ""  # module:class
-    multiple: int = 0  # sides of the graph's picture are multiples of this
+    multiple: int = 0  # sides of a graph's picture must be multiples of this
     weights: str = ""  # name under edgematte/weights, empty where none are shipped
     recipes: str = ""  # module:mapping
-    name: str = ""  # filled in by `Net.variant`, as is the next
+    name: str = ""  # filled in by `Net.variant`, like the next field
     of: "Net | None" = None
 
     @property
     def net(self) -> "Net":
-        """The net it is a variant of."""
+        """The net that this is a variant of."""
         assert self.of is not None, "variants are taken from a net: net.variant(name)"
         return self.of
 
 
 @dataclass(frozen=True)
 class Net:
-    """One network and everything the SDK needs to know of it.
+    """A network and everything that the SDK needs to know about it.
 
-    Parts are written ``module:name`` and imported when they are used: `network`, `cut`, `keys`,
-    `recipes` and `stage` may import torch, the others must not.
+    Parts are given as ``module:name`` and imported when they are used. `network`, `cut`, `keys`,
+    `recipes` and `stage` may import torch; the others must not.
     """
 
     name: str
@@ -47,23 +47,23 @@ class Net:
     network: str  # the class; it keeps its constructor's options in `config`
     cut: str  # an `edgematte.export.cut.Cut`
     hosts: Mapping[str, str]  # kind of cut -> class of its host section; the first is the default
-    pipeline: str  # host section, graphs, load options -> what mattes a picture
+    pipeline: str  # host section, graphs, load options -> the pipeline that mattes a picture
     steps: str  # kind of cut -> its host steps
     variants: Mapping[str, Variant]
     multiple: int = 1
-    options: str = ""  # a dataclass of what `load` may be told
-    sizes: str = ""  # a dataclass of what `export` may be told of the graphs' sizes
+    options: str = ""  # the dataclass of options of `load`
+    sizes: str = ""  # the dataclass of options of `export`, for sizes of graphs
     keys: str = ""  # a checkpoint in the authors' layout -> in ours
     recipes: str = ""  # part of the network ("" is all of it) -> how it is trained
     patches: str = ""  # host section, trimap -> patches that alpha is stitched from
     stage: str = ""  # band_px -> a trimap stage for bundles of other nets: host section and graph
-    pads: bool = False  # whole pictures, so that graphs may come in several sizes
-    needs_trimap: bool = False  # the net finds none of its own
-    unpools: bool = False  # copies values back to where maxima stood: see check/tolerances.py
+    pads: bool = False  # it pads whole pictures, so that graphs may have several sizes
+    needs_trimap: bool = False  # it does not find a trimap itself
+    unpools: bool = False  # it puts values back at the pixels of maxima: see check/tolerances.py
     package: str = OWN  # the distribution that reads this net's bundles
 
     def variant(self, name: str) -> Variant:
-        """A variant with everything it shares with the net filled in."""
+        """The variant of a name, with empty fields filled with the net's."""
         own = self.variants[name]
         return replace(
             own,
@@ -79,8 +79,8 @@ class Net:
         """The class of a cut's host section.
 
         Raises:
-            PluginError: it cannot be imported.
-            KeyError: no such cut.
+            PluginError: the class cannot be imported.
+            KeyError: the net has no such cut.
         """
         return load_part(self.hosts[kind])
 
@@ -89,10 +89,10 @@ def load_part(where: str) -> Any:
     """The object that ``module:name`` names.
 
     Raises:
-        PluginError: the module is not there, has no such name, or is somebody else's and cannot be
-            imported, whatever it raises.
-        ImportError: a module of edgematte's lacks a package, for whoever knows the extra to
-            install.
+        PluginError: there is no such module, it has no such name, or it is a foreign one and
+            importing it fails.
+        ImportError: a module of edgematte's needs a package that is missing; callers know which
+            extra has it.
     """
     module, _, name = where.partition(":")
     try:

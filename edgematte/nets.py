@@ -1,8 +1,8 @@
-"""Every net there is: the built-in ones, those of installed packages, and plug-ins.
+"""All nets: the built-in ones, those of installed packages, and plug-ins.
 
-An installed package adds its nets by the entry-point group ``edgematte.nets``: the entry's name is
-the net's, its value the place of the descriptor (``package.net:NET``). A module that is not
-installed as one is added by :func:`plug_in` (``--plugin MODULE`` on every command).
+An installed package adds nets by the entry-point group ``edgematte.nets``: the name of an entry is
+that of the net, its value the place of the descriptor (``package.net:NET``). A module that is not
+installed is added by :func:`plug_in` (``--plugin MODULE`` on every command).
 """
 
 import importlib
@@ -17,7 +17,7 @@ from edgematte.net import Net, Variant
 
 GROUP = "edgematte.nets"
 
-_plugged: dict[str, Net] = {}  # by `plug_in`, in this process
+_plugged: dict[str, Net] = {}  # added by `plug_in` in this process
 
 
 def nets() -> dict[str, Net]:
@@ -74,7 +74,7 @@ def _variants(nets: Iterable[Net]) -> dict[str, Variant]:
 
 
 def find(name: str) -> Variant:
-    """The variant of that name; installed packages are asked only where it is not built in.
+    """The variant of that name; for a built-in one installed packages are not looked at.
 
     Raises:
         OptionError: no such model; the message lists those there are.
@@ -91,10 +91,10 @@ def find(name: str) -> Variant:
 
 
 def plug_in(modules: Iterable[str]) -> None:
-    """Add the nets of modules that are not installed as plug-ins: their ``NET`` or ``NETS``.
+    """Add the ``NET`` or ``NETS`` of modules that are not installed as packages.
 
     Raises:
-        PluginError: a module cannot be imported, has neither, or brings a name that is taken.
+        PluginError: a module cannot be imported, has neither, or has a name that is taken.
     """
     for name in modules:
         for net in _nets_of(name):
@@ -108,7 +108,7 @@ def plug_in(modules: Iterable[str]) -> None:
 def _nets_of(module: str) -> tuple[Net, ...]:
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # whatever a module of somebody else's raises
+    except Exception as error:  # a foreign module may raise anything
         missing = isinstance(error, ModuleNotFoundError) and error.name
         why = "mend it, or install what it lacks"
         if missing and (module == missing or module.startswith(f"{missing}.")):
@@ -132,7 +132,7 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 def _load(entry: metadata.EntryPoint) -> Net:
     try:
         net = entry.load()
-    except Exception as error:  # whatever a package of somebody else's raises
+    except Exception as error:  # a foreign package may raise anything
         raise PluginError(
             f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
             f"({type(error).__name__}: {error}): mend or uninstall it"

@@ -1,7 +1,7 @@
 """Options as fields of a frozen dataclass: default, help and range, declared once.
 
-A net declares what `load` and `export` may be told of it; the command line makes its arguments of
-the same declarations.
+A net declares its options of `load` and `export`; the command line makes its arguments from the
+same declarations.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ KINDS: dict[type, tuple[type, str]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
-    """What is known of one option."""
+    """The declaration of one option."""
 
     name: str
     kind: type  # int, float or str
@@ -51,12 +51,12 @@ def option(
     """A field of an options dataclass.
 
     Args:
-        default: where it is not given; None where the bundle or the engine decides.
-        help: one line for people, without the default and the unit.
-        range: of a number, with its unit.
-        choices: all values there are.
-        cuts: kinds of cut that have it; by default all of the net.
-        flag: on the command line; by default the name.
+        default: the value if it is not given; None where the bundle or the engine decides.
+        help: a line of help, without default and unit.
+        range: the range of a number, with its unit.
+        choices: all values that it can have.
+        cuts: the kinds of cut that have it; by default all of the net.
+        flag: its name on the command line; by default the field's name.
     """
     declared: dict[str, Any] = {"help": help, "range": range}
     declared |= {"choices": choices, "cuts": cuts, "flag": flag}
@@ -89,13 +89,13 @@ def declared(kind: Any) -> tuple[Declared, ...]:
 
 
 def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T:
-    """An instance from what was given; None is as not given.
+    """An instance with the given values; None counts as not given.
 
     Args:
         kind: the dataclass.
         given: values by name.
-        whose: for errors: a model's name, ``target onnx``.
-        **fixed: fields that are no options.
+        whose: the owner in error messages: a model's name, or ``target onnx``.
+        **fixed: values of fields that are no options.
 
     Raises:
         OptionError: a name that is not declared, or a value outside of its range or choices.
@@ -119,7 +119,7 @@ def check(row: Declared, value: Any) -> None:
     """Refuse a value of another type, or outside of the range or choices.
 
     Raises:
-        OptionError: in one sentence.
+        OptionError: the option cannot have this value; the message says which it can have.
     """
     kind, words = KINDS[row.kind]
     fits = isinstance(value, kind) and isinstance(value, bool) == (row.kind is bool)

@@ -1,15 +1,17 @@
-"""How long work tells where it is: a line at each stage, and how much of it is done."""
+"""How long work reports its progress: a line for each stage, and how much of it is done."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """What the caller of long work may give to follow it."""
+    """A function that the caller of long work gives, to follow it."""
 
     def __call__(self, message: str, done: int = 0, total: int = 0) -> None:
-        """Called as a stage starts, with ``message`` alone; or, as it goes on, with how many of
-        how many steps are ``done``, counted from 1 to ``total``."""
+        """Called when a stage starts, with ``message`` alone, and after each step of a long stage.
+
+        ``done`` of ``total`` steps are done; both are 0 when a stage starts.
+        """
 
 
 def silent(message: str, done: int = 0, total: int = 0) -> None:
-    """Tell nobody."""
+    """Report nothing."""

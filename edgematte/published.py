@@ -39,7 +39,7 @@ COUNTS: dict[str, tuple[Count, ...]] = {
     ),
     "diffmatte-vits": (Count({}, 29_014_273, 50.8, "29014.27K", "50.8", ONE_STEP),),
     "diffmatte-vitb": (Count({}, 101_458_945, 56.0, "101458.95K", "56.0", ONE_STEP),),
-    # 53,110 of them are vectors of the spectral norm, which is folded as a checkpoint is loaded.
+    # 53,110 of them are vectors of the spectral norm, which loading a checkpoint folds.
     "diffmatte-res34": (Count({}, 23_867_575, 53.6, "23867.58K", "53.6", ONE_STEP),),
     "diffmatte-swint": (Count({}, 38_753_560, 54.5, "48800K", "54.5", ONE_STEP, apart=SWIN_TOLD),),
 }

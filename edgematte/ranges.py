@@ -1,4 +1,4 @@
-"""What numeric and enumerated options may be; nets and targets declare theirs, see options.py."""
+"""The allowed values of options in one table; nets and targets declare theirs, see options.py."""
 
 import math
 from collections.abc import Collection
@@ -11,15 +11,15 @@ from edgematte.errors import OptionError
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option may be. NaN and infinity are in no range.
+    """The numbers that an option may have. NaN and infinity are in no range.
 
     Args:
-        least: the smallest of them; None for no bound.
-        most: the largest; None for no bound.
+        least: the smallest number; None for no bound.
+        most: the largest number; None for no bound.
         unit: what they count, in the plural; empty for plain numbers.
         whole: integers only.
-        above: ``least`` itself is not among them.
-        below: ``most`` itself is not among them.
+        above: ``least`` itself is not allowed.
+        below: ``most`` itself is not allowed.
     """
 
     least: float | None = None
@@ -30,7 +30,7 @@ class Range:
     below: bool = False
 
     def __contains__(self, value: object) -> bool:
-        """Whether it is such a number; booleans and strings are none."""
+        """Whether a value is a number in the range; booleans and strings are not."""
         if not isinstance(value, Real) or isinstance(value, bool):
             return False
         if not isinstance(value, Integral) and (self.whole or not math.isfinite(value)):
@@ -50,7 +50,7 @@ class Range:
             bounds.append(f"{'above' if self.above else 'at least'} {self.least:.12g}")
         if self.most is not None:
             bounds.append(f"{'below' if self.below else 'at most'} {self.most:.12g}")
-        if self.whole and bounds:  # a count: its bounds say enough
+        if self.whole and bounds:  # for a count the bounds say enough
             return f"{' and '.join(bounds)}{f' {self.unit}' if self.unit else ''}"
         return f"{noun} {' and '.join(bounds)}".strip()
 
@@ -59,12 +59,12 @@ def check(name: str, value: object, allowed: Range | Collection[Any]) -> None:
     """Refuse a value that an option cannot be.
 
     Args:
-        name: of the option, as the message should show it.
-        value: what was given.
-        allowed: a range, or the values there are.
+        name: the name of the option in the message.
+        value: the given value.
+        allowed: a range, or all allowed values.
 
     Raises:
-        OptionError: it is outside of the range, or none of the values.
+        OptionError: the value is outside of the range, or is none of the values.
     """
     if value in allowed and not isinstance(value, bool):
         return
@@ -78,7 +78,7 @@ def check_options(**options: object) -> None:
     """Refuse values outside of :data:`OPTIONS`; None stands for an option that was not given.
 
     Raises:
-        OptionError: naming the first of them, and what it may be.
+        OptionError: a value is outside; the message names the option and what it may be.
     """
     for name, value in options.items():
         if value is not None:
@@ -94,26 +94,26 @@ COUNT = Range(1)
 MINUTES = Range(0, 1e6, "minutes", whole=False)
 
 OPTIONS: dict[str, Range | tuple[Any, ...]] = {
-    # of a loaded bundle
-    "threads": Range(1, 256),  # more take longer to start than they could ever save
+    # options of a loaded bundle
+    "threads": Range(1, 256),  # starting more threads takes longer than they save
     "batch": COUNT,
     "seed": SEED,
-    # of what is written
+    # options of results
     "alpha_bits": ALPHA_BITS,
     "kind": KINDS,
-    "colour": Range(0, 255),  # of a background, a channel
-    # of an export
+    "colour": Range(0, 255),  # one channel of a background colour
+    # options of an export
     "size": SIDE,
-    "sizes": SIDE,  # every side of each
+    "sizes": SIDE,  # each side of each size
     "padding": ("minimal", "authors"),
     "band_px": Range(0, unit="pixels"),
     "calibration_limit": Range(2, unit="pictures"),
     "range_method": RANGE_METHODS,
     "budget": Range(0, 1, whole=False),
-    # of a benchmark
+    # options of a benchmark
     "runs": COUNT,
     "warmups": Range(0),
-    # of training and evaluation
+    # options of training and evaluation
     "training_steps": COUNT,
     "time_limit": Range(0, 1e6, "minutes", whole=False, above=True),
     "learning_rate": Range(0, 1, whole=False, above=True),
@@ -125,4 +125,4 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "composites": Range(0),
     "share": Range(0, 1, whole=False),
 }
-"""By the option's name in Python; the shell's has dashes."""
+"""Name of the option in Python -> its range; on the command line names have dashes."""

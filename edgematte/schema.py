@@ -1,4 +1,4 @@
-"""JSON Schema of a manifest, from the dataclasses that define it: `docs/bundle.schema.json`.
+"""Makes the JSON Schema of a manifest, `docs/bundle.schema.json`, from its dataclasses.
 
     python -m edgematte.schema > docs/bundle.schema.json
 
@@ -59,11 +59,11 @@ def _dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one type, as `edgematte.codec` reads it."""
+    """The schema of a type, in the form that `edgematte.codec` reads it."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         (inner,) = (a for a in arguments if a is not type(None))
-        return _of(inner, definitions)  # None is left out
+        return _of(inner, definitions)  # fields that are None are left out
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return {"type": "array", "items": _of(arguments[0], definitions)}
@@ -81,14 +81,14 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if dataclasses.is_dataclass(kind):
         name = typing.cast(type, kind).__name__
         if name not in definitions:
-            definitions[name] = {}  # a type that holds itself
+            definitions[name] = {}  # ends the recursion for a type that contains itself
             definitions[name] = _dataclass(kind, definitions)
         return {"$ref": f"#/$defs/{name}"}
     return {"type": PLAIN[kind]}
 
 
 def text() -> str:
-    """The file's text."""
+    """The text of the schema's file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 

@@ -1,7 +1,8 @@
-"""Hidden scratch beside what is being written: one name a destination, locked by who writes it.
+"""Hidden scratch files and folders beside what is written, locked by the process that writes.
 
-The lock goes with the process, however it ends. Who comes next to the same destination therefore
-knows the scratch of a run that was killed, which is cleared, from that of one that still writes.
+Each destination has one name for its scratch. The lock ends with the process, however it ends. So
+the next run with the same destination can tell the scratch of a killed run, which it removes, from
+that of a run that is still writing.
 """
 
 import contextlib
@@ -17,20 +18,20 @@ from edgematte.errors import OptionError
 
 try:
     import fcntl
-except ImportError:  # Windows, which has no locks of folders: there, each scratch has its own name
+except ImportError:  # Windows cannot lock folders: there every scratch has a name of its own
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = ".edgematte-"
-FORMER = "former"  # in a scratch folder: what stood at the destination, while it is being replaced
-LONGEST_SUFFIX = 16  # bytes of an ending that is kept: names have 255 at most
+FORMER = "former"  # the name, in a scratch folder, of the old destination while it is replaced
+LONGEST_SUFFIX = 16  # longer endings are dropped, because names have at most 255 bytes
 
 
 @contextmanager
 def scratch_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """An empty file beside ``path``, with its ending and the permissions of any new file.
 
-    Removed at the end unless it has been renamed. ``shared``: others may write to the same path
-    at the same time; the name is one of its own.
+    It is removed at the end unless it has been renamed. With ``shared`` its name is unique, because
+    others may write to the same path at the same time.
 
     Raises:
         OptionError: another run is writing to ``path``.
@@ -41,13 +42,13 @@ def scratch_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """An empty folder beside ``path``; else as :func:`scratch_file`."""
+    """An empty folder beside ``path``; otherwise as :func:`scratch_file`."""
     with _claimed(path, _new_folder, shared) as place:
         yield place
 
 
 def sweep(path: Path) -> None:
-    """Clear what runs that are dead left of writing to ``path``; never raises."""
+    """Remove what killed runs left when they were writing to ``path``; raises no error."""
     for place in path.parent.glob(f"{_stem(path)}*"):
         with contextlib.suppress(OSError):
             _clear_if_dead(place)
@@ -58,11 +59,12 @@ def lock(handle: int, *, process: bool = False) -> bool | None:
 
     Args:
         handle: its file descriptor.
-        process: the lock is of this process alone: its forks have no part in it, and it ends with
-            the process though they live on. Closing any other descriptor of the file ends it too.
+        process: the lock belongs to this process alone: forked children do not share it, and it
+            ends with this process even if they live on. Closing any other descriptor of the file
+            ends it, too.
 
     Returns:
-        Whether it could be had; None where the file system has no locks.
+        Whether the lock was taken; None if the file system has no locks.
     """
     if fcntl is None:
         return None
@@ -76,7 +78,7 @@ def lock(handle: int, *, process: bool = False) -> bool | None:
 
 
 def busy(path: Path) -> OptionError:
-    """The error of who comes second."""
+    """The error for a run that finds the destination locked by another run."""
     return OptionError(
         f"{path} is being written by another run: wait for that one, or choose another output"
     )
@@ -110,7 +112,7 @@ def _claim(path: Path, make: Callable[[Path], int | None], shared: bool) -> tupl
             try:
                 if not own_name and _clear_if_dead(place) is False:
                     raise busy(path) from None
-            except PermissionError:  # another user's
+            except PermissionError:  # it belongs to another user
                 own_name = True
             continue
         locked = lock(handle) if handle is not None else None
@@ -124,10 +126,10 @@ def _claim(path: Path, make: Callable[[Path], int | None], shared: bool) -> tupl
 
 
 def _clear_if_dead(place: Path) -> bool:
-    """Clear a scratch that nobody holds; False: somebody does.
+    """Remove a scratch that no process has locked; False if one has.
 
     Raises:
-        PermissionError: that cannot be known.
+        PermissionError: the lock cannot be tested.
     """
     try:
         handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -155,7 +157,7 @@ def _is(place: Path, handle: int | None) -> bool:
 
 
 def _clear(place: Path) -> None:
-    """Remove a scratch; what it holds of the destination goes back if nothing has come there."""
+    """Remove a scratch; an old destination in it is moved back if nothing is at its place."""
     if not place.is_dir():
         place.unlink(missing_ok=True)
         return
@@ -166,7 +168,7 @@ def _clear(place: Path) -> None:
 
 
 def _new_file(place: Path) -> int | None:
-    return _kept(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))  # less the umask
+    return _kept(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))  # minus the umask
 
 
 def _new_folder(place: Path) -> int | None:
@@ -175,7 +177,7 @@ def _new_folder(place: Path) -> int | None:
 
 
 def _kept(handle: int) -> int | None:
-    """Windows renames no file that is open."""
+    """Close the file on Windows, which cannot rename open files."""
     if fcntl is not None:
         return handle
     os.close(handle)

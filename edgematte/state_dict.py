@@ -1,4 +1,4 @@
-"""Tensors by name from a file: what training programs wrap them in, and the names' prefixes."""
+"""Reading tensors by name from a file, out of what training programs wrap them in."""
 
 import argparse
 import warnings
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from edgematte.errors import CheckpointError
 
 WRAPPERS = (
-    # averages of the weights, which training programs evaluate, before the weights themselves
+    # averaged weights, which training programs evaluate, come before the weights themselves
     "state_dict_ema",
     "model_ema",
     "ema_state_dict",
@@ -29,28 +29,28 @@ WRAPPERS = (
     "student",
     "module",
 )
-"""What weights lie in, the first one wins: a key of a dictionary, or what their names start with
-(``model.`` of Lightning, ``module.`` of DataParallel and of torch's averages)."""
+"""Wrappers of weights, of which the first one counts: keys of a dictionary, or prefixes of names
+(``model.`` from Lightning, ``module.`` from DataParallel and torch's averages)."""
 COMPILED = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-"""Parts that torch puts into names, at any place."""
-SHARE = 0.5  # of the names must start with a wrapper, or it is none
+"""Parts that torch inserts into names, at any place."""
+SHARE = 0.5  # a prefix counts as a wrapper if at least this share of the names has it
 
 
 @dataclass(frozen=True)
 class StateDict:
-    """What a file holds."""
+    """The contents of a file of weights."""
 
     tensors: dict[str, Tensor]  # floating ones are float32
-    notes: tuple[str, ...] = ()  # what was taken out of what, and what was converted
+    notes: tuple[str, ...] = ()  # which wrappers were removed, and what was converted
 
 
 def read_state_dict(file: Path) -> StateDict:
-    """Tensors by name, out of whatever they are wrapped in; never executes what the file holds.
+    """The tensors of a file by name, without wrappers; never executes what the file holds.
 
     float16, bfloat16 and float64 are converted to float32; other types stay as they are.
 
     Raises:
-        CheckpointError: unreadable, or no tensors by name.
+        CheckpointError: the file is unreadable, or holds no tensors by name.
     """
     if not file.is_file():
         raise CheckpointError(f"no checkpoint at {file}")
@@ -70,7 +70,7 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
 def _pickled(file: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that it then refuses
+            warnings.simplefilter("ignore")  # that warns of pickles, which it then refuses
             # Training programs keep their options beside the weights; they hold no code.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 return torch.load(file, map_location="cpu", weights_only=True)
@@ -107,14 +107,14 @@ def _is_state(value: Any) -> bool:
 
 
 def _holds_tensors(value: Any) -> bool:
-    """Whether it is a state, or wraps one."""
+    """Whether a value is a state, or wraps one."""
     if not isinstance(value, dict) or not value:
         return False
     return _is_state(value) or any(_holds_tensors(value.get(name)) for name in WRAPPERS)
 
 
 def _groups(state: dict[str, Tensor]) -> list[str]:
-    """The wrappers that most names start with, the one to take first."""
+    """The wrappers that most names start with, in the order of preference."""
     sizes = {name: len(_under(state, name)) for name in WRAPPERS}
     most = max(sizes.values())
     if sum(sizes.values()) <= SHARE * len(state):
@@ -161,7 +161,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], file: Path) -> None:
     """Give a model the tensors of ``file``.
 
     Raises:
-        CheckpointError: other names, shapes or kinds than the model's, or values not finite.
+        CheckpointError: names, shapes or types are not the model's, or a value is not finite.
     """
     own = model.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())

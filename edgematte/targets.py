@@ -1,4 +1,4 @@
-"""Every target of an export, in one literal table: what it can be told, and where its parts live.
+"""All targets of an export in one literal table: their options, and where their parts are.
 
 Nothing heavy is imported: writers, quantizers and evaluators are named ``module:name`` and come
 with extras. To add a target, see CONTRIBUTING.md.
@@ -18,14 +18,14 @@ OPSETS = Range(18, 26)
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """What every target is asked for."""
+    """Options that every target has."""
 
     precision: str
 
 
 @dataclass(frozen=True)
 class OnnxOptions(TargetOptions):
-    """What ONNX is asked for."""
+    """Options of ONNX."""
 
     opset: int = option(18, help="operator set", range=OPSETS)
     ort: bool = option(False, help="also write .ort files, for ONNX Runtime on phones")
@@ -36,14 +36,14 @@ class OnnxOptions(TargetOptions):
 
 @dataclass(frozen=True)
 class OpenVinoOptions(TargetOptions):
-    """What OpenVINO is asked for."""
+    """Options of OpenVINO."""
 
     opset: int = option(18, help="operator set of the ONNX graph it is made from", range=OPSETS)
 
 
 @dataclass(frozen=True)
 class CoreMlOptions(TargetOptions):
-    """What Core ML is asked for."""
+    """Options of Core ML."""
 
     min_ios: int | None = option(
         None,
@@ -58,10 +58,11 @@ class CoreMlOptions(TargetOptions):
     )
 
     def __post_init__(self) -> None:
-        """Fill in the iOS that the precision needs.
+        """Fill in the iOS version that the precision needs.
 
         Raises:
-            OptionError: bits of a picture where alpha is a tensor, or that are too new.
+            OptionError: alpha is a tensor and not a picture of so many bits, or the bits need a
+                newer iOS.
         """
         if self.min_ios is None:
             object.__setattr__(self, "min_ios", 17 if self.precision == "int8" else 16)
@@ -73,18 +74,18 @@ class CoreMlOptions(TargetOptions):
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of INT8's measuring a target's tools have time for."""
+    """How much is measured for INT8, which depends on the speed of the target's tools."""
 
-    groups: int  # of nodes whose sensitivity is measured
-    feeds: int  # calls of a graph that calibrate it, at the most
-    judges: int  # held-out pictures that judge a rung, at the most
+    groups: int  # into how many groups nodes are divided to measure their sensitivity
+    feeds: int  # at most so many calls of a graph calibrate it
+    judges: int  # at most so many held-out pictures judge a rung
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """What runs a target's graphs in a check where its own engine is not to be had."""
+    """What runs a target's graphs in a check on systems without the target's engine."""
 
-    name: str  # for --engine
+    name: str  # given to --engine
     where: str  # module:function, manifest -> check engines
     native: str  # the platform (sys.platform) that has the engine
     extra: str
@@ -92,19 +93,19 @@ class Evaluator:
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of file that graphs are written to."""
+    """A format that graphs are written in."""
 
     name: str
-    extra: str  # of pip, what the writer needs
+    extra: str  # pip extra with the packages that the writer needs
     precisions: tuple[str, ...]
-    default: str  # precision
+    default: str  # precision, if none is given
     options: type[TargetOptions]
     writer: str  # module with build, save, tools
     passes: str  # module:function, options -> rewrites of captured graphs
     quantizer: str  # module:class
     effort: Effort
     executed: str = ""  # module:function, file and graph -> operators that its engine runs
-    no_methods: tuple[str, ...] = ()  # ways to choose ranges of activations that it lacks
+    no_methods: tuple[str, ...] = ()  # methods of choosing ranges that its quantizer lacks
     wide: bool = False  # whether INT8 may fall back to 16-bit activations
     evaluator: Evaluator | None = None
 

@@ -1,4 +1,4 @@
-"""A picture made of formulas: a soft-edged subject with strands, for checks that need no files."""
+"""A picture made of formulas, a soft-edged subject with strands, for checks without files."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ def testcard(width: int, height: int) -> NDArray[np.uint8]:
     """Head and shoulders with loose strands before a smooth background; uint8 (H, W, 3) RGB."""
     colour, _ = _scene(width, height)
     picture: NDArray[np.uint8] = np.rint(np.clip(colour, 0, 1) * 63).astype(np.uint8)
-    return picture * np.uint8(4)  # fewer colours: records of it compress well
+    return picture * np.uint8(4)  # with fewer colours records compress better
 
 
 def testcard_trimap(width: int, height: int) -> NDArray[np.uint8]:
-    """The trimap of :func:`testcard`: soft pixels and those beside them; uint8 (H, W)."""
+    """The trimap of :func:`testcard`: unknown are soft pixels and neighbours; uint8 (H, W)."""
     _, alpha = _scene(width, height)
     trimap = np.where(alpha > 0.5, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
     trimap[dilate((alpha > 0.02) & (alpha < 0.98), 2)] = UNKNOWN

@@ -1,4 +1,4 @@
-"""Matting a clip from file to file: frame count, timing and sound stay."""
+"""Matting a clip from file to file; the number of frames, their times and the sound are kept."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -32,17 +32,17 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What a clip's frames become.
+    """Options of the clip that is written.
 
     Args:
         kind: cutout, alpha or trimap.
         background: a colour or a picture behind the cut-out, instead of transparency.
-        foreground: take the old background's tint out of soft edges.
+        foreground: remove the old background's tint from soft edges.
         reuse: see :meth:`edgematte.Matter.stream`.
-        ignore_alpha: take a clip that has transparency of its own as opaque; else that multiplies
-            the matte.
+        ignore_alpha: treat a clip with transparency of its own as opaque; otherwise the matte is
+            multiplied by it.
         folder: write a folder of pictures, whatever the ending of its name.
-        keep_colour: leave the background's colours where alpha is 0; else they are black.
+        keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
     """
 
     kind: str = "cutout"
@@ -54,7 +54,7 @@ class ClipOptions:
     keep_colour: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a kind that there is not, and options of cut-outs for any other."""
+        """Refuse an unknown kind, and options of cut-outs for another kind."""
         check_options(kind=self.kind)
         if (self.background or self.foreground) and self.kind != "cutout":
             raise OptionError("background and foreground need a cutout")
@@ -69,13 +69,13 @@ class ClipOptions:
 
 @dataclass(frozen=True)
 class ClipReport:
-    """What was written, and what was wrong with the source (empty where nothing was)."""
+    """What was written, and what was wrong with the source (empty if nothing was)."""
 
     frames: int
     size: tuple[int, int]  # (width, height)
-    seconds: float  # it took
+    seconds: float  # that the work took
     note: str
-    warnings: tuple[str, ...] = ()  # what of the source the result does not hold
+    warnings: tuple[str, ...] = ()  # parts of the source that the result lacks
 
     @property
     def rate(self) -> float:
@@ -97,12 +97,12 @@ def matte_clip(
         source: any clip FFmpeg reads.
         output: ``.mov`` (ProRes 4444), ``.webm`` (VP9), ``.mp4`` (H.264; with a background), or a
             folder, for PNG files.
-        options: what frames become.
-        progress: called with frames done and promised (0: unknown), after each.
+        options: options of the result.
+        progress: called after each frame with the number of frames done and expected (0: unknown).
 
     Raises:
-        OptionError: an output that cannot hold what was asked for, or that another run writes.
-        PictureError: a source that cannot be read.
+        OptionError: the output cannot hold what was asked for, or another run is writing it.
+        PictureError: the source cannot be read.
         EngineError: PyAV is not installed, the engine failed, or FFmpeg could not write.
     """
     options = options or ClipOptions()
@@ -112,7 +112,7 @@ def matte_clip(
     ):
         raise OptionError(f"{output} would be replaced; choose another -o")
     if options.background:
-        read_background(options.background, (1, 1))  # refused before any work
+        read_background(options.background, (1, 1))  # refuse a bad background before any work
     started = time.perf_counter()
     with Clip(source) as clip:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def _full(folder: Path) -> bool:
 
 
 class _Job:
-    """One clip on its way."""
+    """The work on one clip."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class _Job:
         self._writer: Writer | None = None
 
     def run(self, scratch: Path, kind: Format | None) -> tuple[int, int]:
-        """Write all frames to ``scratch``; gives their size."""
+        """Write all frames to ``scratch``; returns their size."""
         size = (0, 0)
         with closing(self.matter.stream(self._pixels(), reuse=self.options.reuse)) as mattes:
             try:
@@ -168,7 +168,7 @@ class _Job:
         return size
 
     def warnings(self) -> Iterator[str]:
-        """What of the source the result does not hold."""
+        """A line for each part of the source that the result lacks."""
         yield from self.clip.warnings
         folder = not isinstance(self._writer, VideoWriter)
         if self.options.kind == "cutout":
@@ -179,7 +179,7 @@ class _Job:
             yield from self._writer.warnings
 
     def _pixels(self) -> Iterator[Bytes]:
-        """The frames' pixels; their times wait for the mattes."""
+        """The pixels of the frames; their times are queued until the mattes come."""
         for frame in self.clip.frames():
             self._read.put(frame)
             yield frame.pixels
@@ -192,7 +192,7 @@ class _Job:
         if kind is None:
             return FolderWriter(scratch)
         sound = self.clip.path, self.clip.start_s
-        # Alpha and trimaps are levels without a colour.
+        # Alpha and trimaps are not colours.
         colour = self.clip.colour if self.options.kind == "cutout" else Colour()
         return VideoWriter(
             scratch,

@@ -10,13 +10,13 @@ from edgematte.errors import OptionError, PictureError
 from edgematte.ranges import check_options
 
 LONGEST_NAME = 255
-"""Bytes of a file's name: the limit of today's file systems."""
-NAMED = 8  # files that are left out of a folder, in one message
+"""Longest name of a file in bytes, the limit of today's file systems."""
+NAMED = 8  # how many left-out files of a folder a message names
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture (None: standard input), its trimap if any, and a file (None: stdout) a kind."""
+    """A picture (None: standard input), its trimap, and a file (None: stdout) for each kind."""
 
     source: Path | None
     trimap: Path | None
@@ -24,7 +24,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name of the picture in messages."""
         return str(self.source) if self.source else "standard input"
 
 
@@ -40,8 +40,8 @@ def plan(
 ) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
-    ``read`` and ``written`` name files that the command reads and writes besides. ``say`` is told
-    which files of a folder are left out because they are no pictures.
+    ``read`` and ``written`` are other files that the command reads and writes. ``say`` is called
+    with a line about files of a folder that are left out because they are no pictures.
 
     Raises:
         OptionError: arguments that do not go together, a result that would replace an input, two
@@ -109,7 +109,7 @@ def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[
 
 
 def _identities(path: Path) -> set[object]:
-    """What tells that two names are of one file: also where case does not matter, and links."""
+    """Values that two names of the same file share, also by links or where case does not matter."""
     try:
         status = path.stat()
     except OSError:

@@ -112,9 +112,7 @@ class Track:
         channels = self._av.AudioLayout(way.layout).nb_channels
         bits = 0 if way.codec.startswith("pcm") else BITS * channels
         self.stream = output.add_stream(way.codec, rate=way.rate, layout=way.layout, bit_rate=bits)
-        self._kind: tuple[str, str, int] | None = (
-            None  # format, layout and rate of the source's samples
-        )
+        self._kind: tuple[str, str, int] | None = None  # of the source's samples
         self._resampler = self._fresh()
 
     def _fresh(self) -> Any:
@@ -131,9 +129,7 @@ class Track:
             packet.dts = (packet.pts if packet.dts is None else packet.dts) - shift
             packet.pts -= shift
             self._put([packet])
-            packet.pts, packet.dts, packet.stream = (
-                kept  # the packets of a trial are written again later
-            )
+            packet.pts, packet.dts, packet.stream = kept  # a trial's packets are written again
             return
         try:
             frames = packet.decode()
@@ -166,7 +162,7 @@ class Track:
         return rest + list(self._resampler.resample(frame))
 
     def _put(self, packets: list[Any]) -> None:
-        """Write packets; a time that does not rise, which containers need, is raised by a unit."""
+        """Write packets with rising times; a time that does not rise becomes the next unit."""
         for packet in packets:
             if packet.dts is None:
                 continue

@@ -12,7 +12,7 @@ Alpha = npt.NDArray[np.floating[Any]]
 Region = npt.NDArray[np.bool_]
 
 BAND_PIXELS = 1 << 16
-"""Pixels worked on at once in float64, so that temporaries stay in the processor's cache."""
+"""Pixels worked on at a time in float64, so that temporaries stay in the processor's cache."""
 
 
 def check_pair(alpha: Alpha, reference: Alpha, region: Region | None) -> None:

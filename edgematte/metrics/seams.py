@@ -9,7 +9,7 @@ from edgematte.runtime.host.patches import Patch
 
 Floats = NDArray[np.float32]
 VISIBLE = 2.0
-"""*Chosen*: from this score on, borders change alpha twice as much as its own edges do."""
+"""*Chosen*: from this score on alpha changes twice as much across borders as elsewhere."""
 
 
 def seam_score(

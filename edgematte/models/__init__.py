@@ -1,1 +1,1 @@
-"""The networks as their papers draw them, in PyTorch; one file a model."""
+"""The networks as their papers describe them, in PyTorch; a folder for each net."""

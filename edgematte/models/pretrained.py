@@ -1,8 +1,8 @@
-"""Starting a part of a model from a plain pretrained backbone: what all key maps share.
+"""Starting a part of a model from a pretrained backbone, by a map of names.
 
-A key map says how a published layout names what a module of ours holds. Everything the module needs
-must be there and fit, and nothing else may be there but what is known to be of no use here, such as
-a classifier's last layer.
+The map says how a published layout names the parameters of a module of ours. All parameters that
+the module needs must be in the file and fit. Other parameters are refused, except those that are
+listed as useless here, such as a classifier's last layer.
 """
 
 import re
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from edgematte.errors import CheckpointError
 
-NAMED = 5  # keys of each kind that an error spells out
+NAMED = 5  # how many keys of each kind an error lists
 
 
 def _as_it_is(name: str, value: Tensor, own: Tensor) -> Tensor:
@@ -25,20 +25,20 @@ def _as_it_is(name: str, value: Tensor, own: Tensor) -> Tensor:
 class Layout:
     """How files of a published layout name the parameters and buffers of a module.
 
-    `rules` turn our names into theirs: pattern and replacement, one after the other. `stays` are
-    names of ours that no such file holds and that stay as built; `ignored` names of theirs that are
-    of no use. `adapt(our name, their value, our value)` gives a value the module's shape; what it
-    does not know it gives back.
+    `rules` (pattern, replacement), applied in order, turn our names into theirs. `stays` matches
+    our names that no such file has, whose values are not changed; `ignored` matches their names
+    that are not used. `adapt(our name, their value, our value)` changes the shape of a value to the
+    module's, or returns it unchanged.
     """
 
-    name: str  # as errors call it
+    name: str  # its name in errors
     rules: Sequence[tuple[str, str]]
     stays: str = r"(?!)"
     ignored: str = r"(?!)"
     adapt: Callable[[str, Tensor, Tensor], Tensor] = _as_it_is
 
     def theirs(self, name: str) -> str:
-        """What such a file calls a name of ours."""
+        """The name that such a file has for a name of ours."""
         for pattern, replacement in self.rules:
             name = re.sub(pattern, replacement, name)
         return name
@@ -46,10 +46,10 @@ class Layout:
 
 @torch.no_grad()
 def start(module: nn.Module, state: dict[str, Tensor], layout: Layout, source: str) -> None:
-    """Give a module the values of a pretrained backbone's state; `source` names it in errors.
+    """Copy the values of a pretrained backbone's state to a module; errors name it as `source`.
 
     Raises:
-        CheckpointError: keys are missing or not known, a size differs, or a value is not finite.
+        CheckpointError: keys are missing or unexpected, a size differs, or a value is not finite.
     """
     own = {k: v for k, v in module.state_dict().items() if not re.search(layout.stays, k)}
     expected = {layout.theirs(name): name for name in own}
@@ -72,7 +72,7 @@ def start(module: nn.Module, state: dict[str, Tensor], layout: Layout, source: s
 
 
 def widened(weight: Tensor, channels: int) -> Tensor:
-    """A first convolution (out, c, h, w) that sees further channels, which count for nothing."""
+    """The weight (out, c, h, w) of a first convolution with more input channels, of zeros."""
     more = channels - weight.shape[1]
     if more <= 0:
         return weight
@@ -80,7 +80,7 @@ def widened(weight: Tensor, channels: int) -> Tensor:
 
 
 def without_prefixes(state: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
-    """The state with any of these prefixes taken from the names, in their order."""
+    """The state with these prefixes removed from its names, in their order."""
     tensors = {}
     for name, value in state.items():
         for prefix in prefixes:

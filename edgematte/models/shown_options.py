@@ -1,7 +1,7 @@
-"""Constructor options that a checkpoint's shapes show, for every net; and those they do not show.
+"""Which constructor options of a net follow from the shapes in a checkpoint, and which do not.
 
-A rule reads shapes by names of this project's layout. What a checkpoint lacks shows nothing: its
-rule is left out, and loading then names the missing tensors.
+A rule reads shapes by names of this project's layout. If a tensor is missing, its rule gives no
+option; loading then reports the missing tensor.
 """
 
 import re
@@ -14,7 +14,7 @@ Options = dict[str, int | None]
 
 
 class Rules(NamedTuple):
-    """Of one class of nets."""
+    """The rules of one class of nets."""
 
     shown: Callable[[Shapes], Options]
     hidden: tuple[str, ...]  # options that change no shape
@@ -36,7 +36,7 @@ def _share(whole: int | None, part: int | None) -> int | None:
 
 
 def _count(shapes: Shapes, start: str) -> int | None:
-    """Blocks that are numbered after ``start``, each of which begins with a norm."""
+    """How many numbered blocks follow ``start``; each of them begins with a norm."""
     pattern = re.compile(re.escape(start) + r"\d+\.norm1\.weight")
     return sum(pattern.fullmatch(name) is not None for name in shapes) or None
 
@@ -81,13 +81,13 @@ def _plain_vit(shapes: Shapes, start: str) -> Options:
     first = sides[:group]
     if sides and min(sides) > 1:
         options |= {"window": first[0], "grid": first[-1]}
-    if len(set(first)) > 1:  # else all blocks may be local, or global, or both of one side
+    if len(set(first)) > 1:  # else all may be local or global, or windows as large as the grid
         options["local"] = first.count(first[0])
     return {**options, "conv_neck": int(bool(necks)), "group": group or None}
 
 
 def _period(sides: list[int]) -> int:
-    """After how many blocks the windows of the first one come back; all of them where never."""
+    """The period after which the sides of windows repeat; the number of blocks if they do not."""
     ends = [i for i in range(1, len(sides)) if sides[i] == sides[0] != sides[i - 1]]
     return ends[0] if ends else len(sides)
 
@@ -143,4 +143,4 @@ RULES = {
     "DiffMatteSwin": Rules(_diffmatte_swin, ()),
     "DiffMatteLightweight": Rules(_diffmatte_lightweight, ("k",)),
 }
-"""By class. ViTMatte's ``local`` is hidden too where windows and grid have one side."""
+"""Class -> its rules. ViTMatte's ``local`` is also hidden if windows are as large as the grid."""

@@ -1,4 +1,4 @@
-"""What a matte makes of a picture: alpha files, cut-outs, composites."""
+"""Making alpha files, cut-outs and composites from a picture and its alpha."""
 
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ def cutout(picture: Bytes, alpha: Floats, *, keep_colour: bool = False) -> Bytes
     """The picture with alpha as its fourth channel: uint8 (H, W, 4), not premultiplied.
 
     Args:
-        picture: uint8 (H, W, 3); of (H, W, 4) the fourth channel is not used: a matte of such a
-            picture has it multiplied in already.
+        picture: uint8 (H, W, 3); a fourth channel is not used, because the matte of such a picture
+            is multiplied by it already.
         alpha: (H, W) in [0, 1].
-        keep_colour: leave the background's colours where alpha is 0, for compositors; else they
-            are 0, so that nothing of what was removed can be read from the file.
+        keep_colour: keep the picture's colours where alpha is 0, for compositors; otherwise they
+            are 0 there, so that the file does not contain what was removed.
 
     Raises:
         PictureError: picture and alpha are of different sizes.
@@ -61,7 +61,7 @@ def composite(picture: Bytes, alpha: Floats, background: Bytes) -> Bytes:
     ``background`` is (H, W, 3), or (3,) for one colour.
     """
     out = np.empty_like(picture)
-    for top in range(0, len(picture), 256):  # in strips: memory stays that of the result
+    for top in range(0, len(picture), 256):  # in strips, which need little memory
         rows = slice(top, top + 256)
         weight = alpha[rows, :, None]
         behind = (background[rows] if background.ndim == 3 else background).astype(np.float32)
@@ -74,8 +74,8 @@ def read_background(text: str, size: tuple[int, int], profile: bytes | None = No
     """A colour's name or ``#rrggbb`` -> (3,); a file -> (H, W, 3) that covers ``size`` (W, H).
 
     Args:
-        text: the colour, which is one of sRGB, or the file's name.
-        size: of the picture that goes before it.
+        text: a colour in sRGB, or the name of a file.
+        size: size of the picture in front of it.
         profile: ICC profile of that picture, to which the background's colours are converted.
 
     Raises:
@@ -88,7 +88,7 @@ def read_background(text: str, size: tuple[int, int], profile: bytes | None = No
 
 
 def open_background(text: str) -> Picture:
-    """The file of a background, or a picture of one pixel for a colour; errors as above."""
+    """The picture of a background file, or one pixel of a colour; errors as `read_background`."""
     file = Path(text)
     if file.is_file():
         return open_picture(file)

@@ -6,23 +6,23 @@ from pathlib import Path
 from PIL import Image
 
 NOT_PICTURES = {".mpg", ".mpeg", ".eps", ".ps", ".wmf", ".emf", ".iim"}
-"""Endings that Pillow knows but reads with other programs' help, on one system, or not as one."""
+"""Endings that Pillow reads only with other programs, on one system, or not as a picture."""
 
 STUBS = {"BUFR", "GRIB", "HDF5"}  # formats that Pillow recognises and cannot decode
 
 
 def picture_endings() -> frozenset[str]:
-    """Endings of pictures that this Pillow reads, in lower case with their dot."""
+    """The endings of pictures that this Pillow reads, in lower case, with the dot."""
     formats = Image.registered_extensions()
     readable = (set(Image.OPEN) | {"MPO"}) - STUBS
     return frozenset(e for e, kind in formats.items() if kind in readable) - NOT_PICTURES
 
 
 def sort_files(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Pictures, and the files that are left out; both sorted.
+    """The pictures, and the files that are left out; both sorted.
 
-    Hidden files are never pictures: other systems leave ``._x.jpg`` beside x.jpg. They are among
-    those left out only where their ending is a picture's.
+    Hidden files never count as pictures, because some systems leave ``._x.jpg`` beside x.jpg. They
+    are listed as left out only if they have the ending of a picture.
     """
     endings = picture_endings()
     pictures, skipped = [], []

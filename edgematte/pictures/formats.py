@@ -1,4 +1,4 @@
-"""What each format of file can carry: one table, asked before any work.
+"""What each file format can hold, in one table that is asked before any work.
 
 Modes: ``grey`` (uint8, (H, W)), ``grey16`` (uint16, (H, W)), ``trimap`` (as grey, but no value may
 change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)).
@@ -30,9 +30,9 @@ REASONS = {
 class Format:
     """A row of the table.
 
-    `name`: Pillow's. `holds`: modes that read back right, alpha always to the bit. `side_px`: the
-    longest side. `profile`: whether it carries an ICC profile. `options`: of Pillow's writer, by
-    mode.
+    `name`: Pillow's name. `holds`: modes that are read back right, alpha always exactly. `side_px`:
+    the longest side. `profile`: whether it can hold an ICC profile. `options`: those of Pillow's
+    writer, by mode.
     """
 
     name: str
@@ -47,7 +47,7 @@ _PNG = dict.fromkeys(ALL, {"compress_level": 3})
 _JPEG = dict.fromkeys(("grey", "colour"), {"quality": 95})
 _WEBP = dict.fromkeys(GREYS, {"lossless": True}) | {
     "colour": {"quality": 95},
-    "cutout": {"quality": 95, "exact": True},  # exact: colours under alpha 0 are the caller's
+    "cutout": {"quality": 95, "exact": True},  # exact keeps colours where alpha is 0
 }
 _AVIF = dict.fromkeys((*GREYS, "cutout"), {"quality": 100, "subsampling": "4:4:4"}) | {
     "colour": {"quality": 90, "subsampling": "4:4:4"}
@@ -58,7 +58,7 @@ FORMATS = (
     Format("PNG", (".png", ".apng"), ALL, profile=True, options=_PNG),
     Format("TIFF", (".tif", ".tiff"), ALL, profile=True),
     Format("WEBP", (".webp",), (*GREYS, "colour", "cutout"), 16_383, True, _WEBP),
-    # Beyond 32768 pixels a side AVIF is written, but not read again.
+    # Pillow writes AVIF with sides above 32768 pixels, but cannot read it.
     Format("AVIF", (".avif", ".avifs"), (*GREYS, "colour", "cutout"), 32_768, True, _AVIF),
     Format("JPEG2000", _JPEG2000, ALL),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("grey", "colour"), 65_500, True, _JPEG),
@@ -77,7 +77,7 @@ FORMATS = (
     Format("PPM", (".pnm",), (*GREYS, "grey16", "colour")),
     Format("PPM", (".pgm",), (*GREYS, "grey16")),
     Format("PPM", (".ppm",), ("colour",)),
-    Format("GIF", (".gif",), (*GREYS, "colour"), 65_535),  # colours: the 256 nearest
+    Format("GIF", (".gif",), (*GREYS, "colour"), 65_535),  # colours are reduced to 256
 )
 
 
@@ -134,10 +134,10 @@ def mode_of(array: NDArray[Any]) -> str:
 
 
 def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None:
-    """Nothing, where a format can carry a picture of this mode and size (W, H).
+    """Refuse a picture of a mode and size (W, H) that a format cannot hold.
 
     Raises:
-        OptionError: it cannot; the message names the formats that can.
+        OptionError: the format cannot hold it; the message names formats that can.
     """
     reason = REASONS[mode]
     if mode in row.holds:

@@ -1,4 +1,4 @@
-"""What a file says beside its pixels: which way is up, and files without what cannot be read."""
+"""Metadata of picture files: their orientation, and removing what cannot be read."""
 
 import struct
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings stored pixels upright, by EXIF orientation; 1 is upright already."""
+"""EXIF orientation -> how to turn stored pixels upright; 1 is upright already."""
 
 PNG_SIGNATURE, JPEG_SIGNATURE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -26,18 +26,18 @@ COMMENT = 0xFE
 
 
 def orientation_of(image: Image.Image, name: str) -> tuple[int | None, tuple[str, ...]]:
-    """1 to 8, or None where the file does not say; and a note where that cannot be read.
+    """The orientation, 1 to 8 (None if the file has none), and a note if it cannot be read.
 
-    Other EXIF tags are not looked at: nothing hangs on whether they can be read.
+    Other EXIF tags are not used, so that it does not matter whether they can be read.
     """
     try:
         value = image.getexif().get(ORIENTATION)
-        if isinstance(value, tuple):  # a list where one number belongs
+        if isinstance(value, tuple):  # a list instead of one number
             value = value[0]
         number = 0 if value is None else int(value)
         if value is None:
             _refuse_damaged(image.info.get("exif"))
-    except Exception as error:  # the decoder of EXIF raises anything
+    except Exception as error:  # the decoder of EXIF may raise any error
         return None, (f"{name}: its EXIF cannot be read ({error}); it is taken as upright",)
     if number not in range(9):
         return None, (f"{name}: its orientation {number} is not 1 to 8; it is taken as upright",)
@@ -45,9 +45,9 @@ def orientation_of(image: Image.Image, name: str) -> tuple[int | None, tuple[str
 
 
 def _refuse_damaged(exif: bytes | None) -> None:
-    """Raise where a block of EXIF, which is a TIFF file, breaks off in its first table or before.
+    """Raise an error if EXIF, which is a TIFF file, breaks off in its first table or before.
 
-    Pillow takes such a block for one without tags.
+    Pillow treats such EXIF as if it had no tags.
     """
     if not exif:
         return
@@ -62,15 +62,15 @@ def _refuse_damaged(exif: bytes | None) -> None:
 
 
 def turn_upright(image: Image.Image, orientation: int | None) -> Image.Image:
-    """Stored pixels as they are meant to be seen."""
+    """Turn stored pixels upright."""
     turn = TURNS.get(orientation or 1)
     return image if turn is None else image.transpose(turn)
 
 
 def thinner(data: bytes) -> Iterator[bytes]:
-    """PNG and JPEG files with less and less of their metadata, the least useful leaving first.
+    """Copies of a PNG or JPEG file with less and less metadata; the least useful is removed first.
 
-    Of other formats, and where a file has no such metadata, nothing.
+    There are none for other formats, and none if the file has no such metadata.
     """
     length = len(data)
     for level in range(3):
@@ -92,7 +92,7 @@ def _thin_png(data: bytes, level: int) -> bytes:
         (size,) = struct.unpack_from(">I", data, place)
         kind, end = data[place + 4 : place + 8], place + 12 + size
         useful = (kind not in PNG_TEXT, kind in (*PNG_PIXELS, b"iCCP"), kind in PNG_PIXELS)[level]
-        if useful or kind[:1].isupper():  # capitals: what no reader may leave out
+        if useful or kind[:1].isupper():  # capitals mark chunks that readers must not ignore
             kept.append(data[place:end])
         place = end
     return b"".join([*kept, data[place:]])

@@ -1,4 +1,4 @@
-"""ICC profiles: which of them belong to RGB pixels, and converting colours between two."""
+"""ICC profiles: which of them fit RGB pixels, and converting colours between two profiles."""
 
 import io
 from functools import lru_cache
@@ -11,21 +11,21 @@ from edgematte.errors import PictureError
 
 Bytes = NDArray[np.uint8]
 
-SPACE = slice(16, 20)  # where a profile's header names its colour space (ICC.1, 7.2)
+SPACE = slice(16, 20)  # bytes of a profile that name its colour space (ICC.1, 7.2)
 
 
 def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, ...]]:
     """The profile of a picture's RGB pixels, and a note where one was left out.
 
-    A profile for other channels (CMYK, grey) does not fit pixels that were converted to RGB. One
-    that colours cannot be converted from and to is of no use to a reader either.
+    A profile for other channels (CMYK, grey) does not fit pixels that were converted to RGB. A
+    profile from which and to which colours cannot be converted is left out, too.
     """
     profile = image.info.get("icc_profile")
     if not profile:
         return None, ()
     space = profile[SPACE].decode("latin-1").strip()
     if space == "GRAY" and image.mode in ("L", "LA", "1", "I;16"):
-        return None, ()  # three equal channels are grey in sRGB too
+        return None, ()  # three equal channels are grey in sRGB, too
     if space not in ("RGB", ""):
         return None, (f"{name}: its colour profile is for {space}, not RGB, and was dropped",)
     if not _converts(bytes(profile)):
@@ -35,7 +35,7 @@ def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, 
 
 @lru_cache(16)
 def _converts(profile: bytes) -> bool:
-    """Whether colours can be converted from a profile and to it; asked of each profile once."""
+    """Whether colours can be converted from a profile and to it; tested once for each profile."""
     black = np.zeros((1, 1, 3), np.uint8)
     try:
         convert_colours(black, profile, None)

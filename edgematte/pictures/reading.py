@@ -1,4 +1,4 @@
-"""Decoding pictures: upright RGB bytes, and beside them the file's own alpha and profile."""
+"""Decoding pictures: upright RGB bytes, with the file's own alpha and profile."""
 
 import io
 import os
@@ -27,7 +27,7 @@ _LIMIT = threading.Lock()
 
 
 def _unlock() -> None:
-    """In a forked child: who held the lock is a thread of the parent."""
+    """Free the lock in a forked child: the thread that may hold it is in the parent."""
     global _LIMIT
     _LIMIT = threading.Lock()
 
@@ -41,9 +41,9 @@ class Picture:
     """A picture file, upright.
 
     `pixels`: uint8 (H, W, 3), RGB. `alpha`: the file's own, uint8 (H, W); None where it is opaque
-    everywhere. `profile`: the ICC profile that the pixels are meant in; None: sRGB. `orientation`:
-    1 to 8 as EXIF counts, of the stored pixels; None where the file does not say. `notes`: a line
-    for each thing of the file that could not be read and was left out.
+    everywhere. `profile`: the ICC profile of the pixels; None: sRGB. `orientation`: that of the
+    stored pixels, 1 to 8 as in EXIF; None if the file has none. `notes`: a line for each part of
+    the file that could not be read and was left out.
     """
 
     pixels: Bytes
@@ -54,7 +54,7 @@ class Picture:
 
     @property
     def image(self) -> Bytes:
-        """What :class:`edgematte.Matter` takes: (H, W, 3), or (H, W, 4) with the own alpha."""
+        """The input of :class:`edgematte.Matter`: (H, W, 3), or (H, W, 4) with the file's alpha."""
         if self.alpha is None:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
@@ -62,7 +62,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture in Pillow's hands, loaded and upright, in the mode of its file."""
+    """A picture as Pillow has it: loaded, upright, in the mode of its file."""
 
     name: str
     image: Image.Image
@@ -71,7 +71,7 @@ class Decoded:
 
 
 def open_picture(source: Path | BinaryIO) -> Picture:
-    """A picture with all that :func:`read_picture` leaves out; errors as there."""
+    """A picture with its alpha, profile and notes; errors as :func:`read_picture`."""
     return decode(source, _picture)
 
 
@@ -100,7 +100,7 @@ def read_cutout(source: Path | BinaryIO) -> Bytes:
 
 
 def warn_of(notes: tuple[str, ...]) -> None:
-    """Python's warnings, for callers who get the pixels alone."""
+    """Give the notes as Python's warnings, for callers who get only the pixels."""
     for note in notes:
         warnings.warn(note, PictureWarning, stacklevel=2)
 
@@ -148,13 +148,13 @@ def integers(image: Image.Image, name: str) -> NDArray[np.int64]:
 
 
 def refuse_floats(image: Image.Image, name: str) -> None:
-    """Floating-point pictures are refused: what is white in them is not stated."""
+    """Refuse floating-point pictures: nothing in them says which value is white."""
     if image.mode == "F":
         raise PictureError(f"{name} holds floating-point values without a stated range")
 
 
 def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
-    """What ``use`` makes of a decoded picture; metadata that stands in the way is dropped.
+    """Decode a picture and pass it to ``use``; metadata that prevents decoding is dropped.
 
     Raises:
         PictureError: as :func:`read_picture`, and what ``use`` raises.
@@ -175,7 +175,7 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
                 ) from None
             except (PictureError, MemoryError):
                 raise
-            except Exception as error:  # decoders raise anything: OSError, SyntaxError, ...
+            except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, ...
                 reason = reason or error
     if isinstance(reason, UnidentifiedImageError):
         raise PictureError(f"{name} is not a picture that can be read")
@@ -200,7 +200,7 @@ def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
 
 
 def _open(data: bytes) -> Image.Image:
-    """Read the header; Pillow's own limit (179 million pixels, less than a phone's) is moved."""
+    """Read the header; raises Pillow's limit of 179 million pixels, which phones exceed."""
     with _LIMIT:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:

@@ -1,4 +1,4 @@
-"""Files that hold one channel: trimaps, alphas, masks, however their programs stored them."""
+"""Reading files with one channel, such as trimaps, alphas and masks, in any form of storage."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,9 @@ class _Channel:
 def read_grey(source: Path | BinaryIO) -> Bytes:
     """Grey bytes (H, W) of a trimap, an alpha or a mask.
 
-    Of 16 bits the high byte is taken, unless no value is above 255: then the file holds 8-bit
-    values. Where the colours of a file with transparency are one colour, or no grey, the alpha
-    channel is what it holds. Errors as :func:`edgematte.pictures.read_picture`.
+    From 16 bits the high byte is taken, unless no value is above 255: then the file holds 8-bit
+    values. If a file has transparency, and its colours are a single colour or not grey, its alpha
+    channel is read. Errors as :func:`edgematte.pictures.read_picture`.
     """
     channel = decode(source, _channel)
     warn_of(channel.notes)
@@ -45,11 +45,11 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
 
 
 def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
-    """The trimap of a picture as grey bytes (H, W), and what its reader should be told.
+    """The trimap of a picture as grey bytes (H, W), and notes for the user.
 
     Raises:
-        PictureError: as :func:`read_grey`; a trimap drawn on the stored pixels of a picture that
-            was turned upright.
+        PictureError: as :func:`read_grey`; or the picture was turned upright, and the trimap was
+            drawn on its stored pixels.
     """
     channel = decode(file, _channel)
     turned = picture.orientation not in (None, 1)
@@ -63,7 +63,7 @@ def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...
                 f"{file}: the trimap is {height}x{width}, as its picture is stored; the picture is "
                 f"turned upright as its EXIF says and then {width}x{height}: turn the trimap too"
             )
-        return channel.values, channel.notes  # of the upright picture's size: drawn on that
+        return channel.values, channel.notes  # it has the size of the upright picture
     note = (
         f"{file}: its picture was turned upright as its EXIF says, the trimap was not: it does not "
         "say how it lies; if it was drawn on the stored pixels, turn it"

@@ -1,4 +1,4 @@
-"""Writing pictures: whole or not at all, in a format that carries all of them."""
+"""Writing pictures, whole or not at all, in formats that can hold them exactly."""
 
 import io
 from pathlib import Path

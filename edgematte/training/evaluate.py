@@ -34,20 +34,20 @@ from edgematte.training.pictures.folders import picture_files
 from edgematte.training.pictures.scenes import composite_scene
 from edgematte.training.pictures.sources import Folders, Library, Photo, load_library
 
-EDGE_PX = 9  # width of the band around a binary mask's edge that is not scored
+EDGE_PX = 9  # width of the band around the edge of a binary mask that is not scored
 SHOWN, COLUMNS, TILE_PX = 12, 2, 192
 
 Row = dict[str, float]
 
 
 class Gallery:
-    """Mattes seen on the way, by how far they are off: a dozen of them make a contact sheet."""
+    """Collects mattes with their errors, and makes a contact sheet of a dozen of them."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[float, list[Image.Image]]] = []
 
     def add(self, error: float, image: Image.Image, truth: Alpha, alpha: Alpha) -> None:
-        """Keep a small copy of a picture (RGB), its true alpha and the alpha found (H, W)."""
+        """Keep small copies of a picture (RGB), its true alpha and the net's alpha (H, W)."""
         planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, alpha)]
         pictures = [image.convert("RGB"), *planes]
         for picture in pictures:
@@ -57,7 +57,7 @@ class Gallery:
     def sheet(self) -> Image.Image:
         """Up to twelve pictures at even steps from the best to the worst, two a row.
 
-        Each is three tiles: picture, true alpha, alpha found.
+        Each has three tiles: the picture, its true alpha and the net's alpha.
         """
         self.seen.sort(key=lambda pair: pair[0])
         last = len(self.seen) - 1
@@ -68,7 +68,7 @@ class Gallery:
 
 
 def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
-    """Mean IoU (alpha > 0.5) and MAD against binary masks, without the band at their edge."""
+    """Mean IoU (alpha > 0.5) and MAD against binary masks, without a band at their edges."""
     ious, mads = [], []
     for file in picture_files(folder / "image"):
         mask = Image.fromarray(read_grey(folder / "mask" / f"{file.stem}.png"))
@@ -93,11 +93,11 @@ def _means(rows: Iterable[Row]) -> Row:
 def score_alphamatting(
     model: Lightweight, folder: Path, gallery: Gallery, *, classical: bool = False
 ) -> dict[str, Row]:
-    """Pictures `X-image`, `X-alpha`, `X-trimap`: without a trimap, and with it given to MRN.
+    """Score pictures `X-image`, `X-alpha`, `X-trimap` without a trimap, and with it given to MRN.
 
-    `free` scores the whole picture; `free_unknown` and `given_unknown` the trimap's unknown pixels,
-    where `half_unknown` stands for knowing nothing there; with `classical`, `closed_form_unknown`
-    and `knn_unknown` are pymatting's with the same trimap.
+    `free` scores the whole picture without a trimap. Scores of the trimap's unknown pixels:
+    `free_unknown` without and `given_unknown` with the trimap; `half_unknown` of an alpha of 0.5;
+    with `classical` also `closed_form_unknown` and `knn_unknown` of pymatting with the trimap.
     """
     rows: dict[str, list[Row]] = {}
     for file in picture_files(folder):
@@ -126,7 +126,7 @@ def score_alphamatting(
 
 
 def score_composites(model: Lightweight, library: Library, count: int, gallery: Gallery) -> Row:
-    """Seeded composites of held-out subjects over held-out backgrounds, at `SIDE_PX`."""
+    """Score seeded composites of held-out subjects over held-out backgrounds, at `SIDE_PX`."""
     rows = []
     for index in range(count):
         scene = composite_scene(np.random.default_rng((2**20, index)), library, SIDE_PX)
@@ -169,7 +169,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """The scores that a command line asks for.
 
     Raises:
-        OptionError: nothing to score, or an option that nothing here has a use for.
+        OptionError: there is nothing to score, or an option has no use here.
     """
     folders = parse_sources(options)
     if options.composites is not None:

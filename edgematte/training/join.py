@@ -1,11 +1,11 @@
-"""Put networks that were trained apart together.
+"""Joining networks of a model that were trained separately.
 
     python -m edgematte.training.join MODEL PART FROM REST DIR [--towards FILE SHARE]
 
 writes the model with network PART of one checkpoint and everything else of another. `--towards`
-draws that network back towards the weights it was tuned from: on a straight line between the two,
-what was learnt anew and what was known before are both kept in part (Wortsman et al., "Robust
-fine-tuning of zero-shot models", CVPR 2022).
+moves that network back towards the weights it was tuned from. Weights on the straight line between
+the two keep part of both, of what was learnt before and of what was learnt in tuning (Wortsman et
+al., "Robust fine-tuning of zero-shot models", CVPR 2022).
 """
 
 import argparse
@@ -36,7 +36,8 @@ def join(
     """Write a model with network `part` of `source` and everything else of `rest` into a folder.
 
     Args:
-        towards: the network becomes (1 - `share`) times itself plus `share` times that of this.
+        towards: a checkpoint; the network becomes (1 - `share`) times itself plus `share` times the
+            network of this checkpoint.
 
     Raises:
         CheckpointError: a checkpoint cannot be read or is of another model or other options.

@@ -10,10 +10,10 @@ from edgematte.training.recipe.schedule import Recipe
 
 
 def recipe(model: str, part: str = "") -> Recipe[Any]:
-    """The recipe of a model, or of a part of it that is to learn alone.
+    """The recipe of a model, or of a part of it that is trained separately.
 
     Raises:
-        OptionError: there is none.
+        OptionError: there is no such recipe.
     """
     where = find(model).recipes
     if not where:

@@ -1,4 +1,4 @@
-"""Ending a run between two steps when somebody asks for it."""
+"""Ending a run between two steps when a signal asks for it."""
 
 import signal
 import threading
@@ -11,10 +11,10 @@ ASKING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr
 
 @contextmanager
 def on_signal() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether Ctrl-C, a polite kill or a hangup has come since.
+    """Gives a function that says whether Ctrl-C, SIGTERM or SIGHUP has come since.
 
-    The second time either acts as it did before, at once. What ignores Ctrl-C, such as a shell's
-    background job, goes on ignoring it; and only the main thread can listen at all.
+    A second signal acts at once, as it did before. A signal that is ignored, such as Ctrl-C in a
+    shell's background job, stays ignored. Only the main thread can handle signals.
     """
     before: dict[int, Any] = {}
     asked = False
@@ -27,7 +27,7 @@ def on_signal() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is threading.main_thread():
         for number in ASKING:
             handler = signal.getsignal(number)
-            if handler not in (signal.SIG_IGN, None):  # None: not of Python, cannot be put back
+            if handler not in (signal.SIG_IGN, None):  # None: not set by Python, so not restorable
                 before[number] = handler
                 signal.signal(number, ask)
     try:
@@ -38,7 +38,6 @@ def on_signal() -> Iterator[Callable[[], bool]]:
 
 
 def as_ever() -> None:
-    """For workers, which inherit handlers: end when told to, leave what a terminal sends to all
-    to the parent."""
+    """Set the signals of workers, which inherit handlers: SIGTERM ends them, Ctrl-C is ignored."""
     for number in ASKING:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)

@@ -1,8 +1,9 @@
 """The texture decoder of DiffMatte: features, a noisy matte and its time -> the matte.
 
 "Diffusion for Natural Image Matting" (ECCV 2024). Three or four blocks go down from the picture to
-1/8 or 1/16; as many and one more come up from the encoder's map, each fed what the way down saw at
-its size. Every block adds to its middle what the time says.
+1/8 or 1/16; one more than that come up from the encoder's map, and each also takes the map of its
+size from the way down. Every block adds a projection of the time embedding between its
+convolutions.
 """
 
 import torch
@@ -14,7 +15,7 @@ LONGEST_PERIOD = 10_000.0
 
 
 class TimeEmbedding(nn.Module):
-    """A time in [0, 1] -> 32 numbers: cosines and sines of 16 frequencies, and two layers.
+    """A time in [0, 1] -> 32 numbers: cosines and sines of 16 frequencies, then two linear layers.
 
     Frequencies are 10000^(-i / 16), i = 0..15; the time is not scaled.
     """
@@ -37,9 +38,9 @@ class TimeEmbedding(nn.Module):
 
 
 class TimedBlock(nn.Module):
-    """Resize and normalise, add what the time says, convolve; a second way around is added.
+    """Resize and normalise, add a projection of the time, convolve; then add a shortcut.
 
-    The parts that resize, ``enter`` and ``around``, are the subclass's.
+    Subclasses define the parts that resize: ``enter``, and ``around`` for the shortcut.
     """
 
     enter: nn.Module
@@ -59,13 +60,13 @@ class TimedBlock(nn.Module):
         return F.relu(self.norm2(self.conv(y)) + self.skip(x))
 
     def skip(self, x: Tensor) -> Tensor:
-        """The second way around."""
+        """The shortcut."""
         out: Tensor = self.around(x)
         return out
 
 
 class Down(TimedBlock):
-    """To half the size by convolutions of stride 2, on both ways."""
+    """To half the size, by convolutions of stride 2 in the block and in its shortcut."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(out)
@@ -74,7 +75,7 @@ class Down(TimedBlock):
 
 
 class Up(TimedBlock):
-    """To twice the size: a transposed convolution, and around it a bilinear enlarging."""
+    """To twice the size: a transposed convolution, and bilinear enlarging in the shortcut."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(out)
@@ -82,7 +83,7 @@ class Up(TimedBlock):
         self.around = nn.Conv2d(channels, out, 3, padding=1, bias=False)
 
     def skip(self, x: Tensor) -> Tensor:
-        """Enlarged, then convolved."""
+        """The shortcut: enlarged, then convolved."""
         large = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         out: Tensor = self.around(large)
         return out
@@ -93,7 +94,7 @@ class TextureDecoder(nn.Module):
 
     Args:
         features: channels of the encoder's map.
-        stride: of the encoder's map, 16 or 32; with 32 there is one more block each way.
+        stride: of the encoder's map, 16 or 32; with 32 there is one more block down and up.
         base: channels at the picture's size; the published decoders have 32.
         condition: channels of the condition: RGB, trimap and noisy matte.
     """

@@ -1,8 +1,8 @@
-"""DiffMatte's diffusion: how noise is added to a matte, and the sampler that takes it away.
+"""DiffMatte's diffusion: adding noise to a matte, and the sampler that removes it.
 
 "Diffusion for Natural Image Matting" (ECCV 2024). Mattes are x = 2 alpha - 1 in
-[-1, 1]; times are in [0, 1], 1 is noise alone. Nothing here knows the network: a denoiser is any
-function of (standardised x_t (B, 1, H, W), t (B,)) that gives x_0 in [-1, 1].
+[-1, 1]; times are in [0, 1], and at 1 all is noise. Nothing here depends on the network: a denoiser
+is any function of (standardised x_t (B, 1, H, W), t (B,)) that gives x_0 in [-1, 1].
 """
 
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ def add_noise(matte: Tensor, time: Tensor, noise: Tensor) -> Tensor:
 
 
 def standardise(noisy: Tensor) -> Tensor:
-    """x_t / max(std(x_t), 1e-5), the population's deviation of each picture: what a denoiser sees.
+    """x_t / max(std(x_t), 1e-5), with the population deviation of each picture, for a denoiser.
 
-    The mean stays.
+    The mean is not subtracted.
     """
     deviation = noisy.std(dim=(1, 2, 3), keepdim=True, unbiased=False)
     return noisy / deviation.clamp_min(LEAST_DEVIATION)

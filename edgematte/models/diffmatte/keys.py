@@ -1,7 +1,7 @@
-"""The layout of the authors' checkpoints of DiffMatte, renamed to this module's.
+"""Renaming the keys of the authors' checkpoints of DiffMatte to those of this module.
 
 Their trainer's files hold ``model.backbone.*`` and ``model.decoder.*``, of which
-:mod:`edgematte.state_dict` takes ``model.`` off. Convolutions of the ResNet-34 are stored with
+:mod:`edgematte.state_dict` removes ``model.``. Convolutions of the ResNet-34 are stored with
 spectral norm, as ``weight_bar`` and the vectors ``weight_u`` and ``weight_v``: the weight that
 evaluation uses, weight_bar / (u . W v), is worked out here.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from edgematte.models.swin.keys import swin_rules
 from edgematte.models.vitmatte.keys import AUTHORS, BACKBONE, POINTWISE, rename
 
-MARK = "decoder.mid_blk."  # every file of theirs has keys that start so
+MARK = "decoder.mid_blk."  # every file of the authors has keys with this prefix
 SKIPPED = re.compile(r"\.relative_position_index$|^pixel_(mean|std)$")
 SPECTRAL = re.compile(r"(.*)\.module\.weight_(bar|u|v)")
 
@@ -42,9 +42,9 @@ SWIN = swin_rules("backbone.", "encoder.")
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state in the authors' layout -> in ours; any other state comes back as it is.
+    """A state in the authors' layout -> in ours; any other state is returned unchanged.
 
-    Keys that neither layout knows keep their names, so that loading names them.
+    Keys that are in neither layout keep their names, so that loading reports them.
     """
     if not any(name.startswith(MARK) for name in state):
         return state
@@ -65,7 +65,7 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def fold_spectral_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """``X.module.weight_bar``, ``_u`` and ``_v`` -> ``X.weight``; the rest stays.
 
-    Where a part is missing the others keep their names, so that loading names them.
+    If one part is missing the others keep their names, so that loading reports them.
     """
     parts: dict[str, dict[str, Tensor]] = {}
     plain: dict[str, Tensor] = {}

@@ -1,6 +1,6 @@
-"""The lightweight net's encoder as one of DiffMatte's: any matting net can be.
+"""The lightweight net's encoder as an encoder of DiffMatte, which takes that of any matting net.
 
-It is the way down of MRN, "Highly Efficient Natural Image Matting" (BMVC 2021), section 2.4.
+It is the encoder of MRN, "Highly Efficient Natural Image Matting" (BMVC 2021), section 2.4.
 """
 
 from torch import Tensor, nn
@@ -11,13 +11,13 @@ from edgematte.models.lightweight.octave import OCBlock, Stem, level, merge
 
 
 class LightweightEncoder(nn.Module):
-    """The way down of the lightweight net's MRN, to one map of 96 channels at 1/16.
+    """The encoder of the lightweight net's MRN, which ends in one map of 96 channels at 1/16.
 
-    Its parts are named as there, so that a checkpoint's ``mrn.*`` fit.
+    Its parts have the same names as in MRN, so that ``mrn.*`` of a checkpoint fit.
 
     Args:
-        ena: with the efficient non-local attention.
-        k: see :class:`edgematte.models.lightweight.Lightweight`.
+        ena: whether it has the efficient non-local attention.
+        k: see :class:`edgematte.models.lightweight.network.Lightweight`.
     """
 
     def __init__(self, *, ena: bool = True, k: int = 16) -> None:

@@ -1,9 +1,9 @@
-"""DiffMatte: any matting encoder once, a light decoder in every step of a diffusion.
+"""DiffMatte runs any matting encoder once, and a light decoder in every step of a diffusion.
 
 "Diffusion for Natural Image Matting" (ECCV 2024). The encoder turns picture and trimap into one
-map. The decoder is given that map, the picture, the trimap and a noisy matte, and answers with the
-matte it sees behind the noise; a sampler (:mod:`edgematte.runtime.diffusion`) asks it again with
-less and less noise. Mattes are 2 alpha - 1 here, in [-1, 1]; trimaps are three planes, background,
+map. The decoder takes that map, the picture, the trimap and a noisy matte, and predicts the matte
+without noise; a sampler (:mod:`edgematte.models.diffmatte.diffusion`) calls it again with less and
+less noise. Mattes are 2 alpha - 1 here, in [-1, 1]; trimaps are three planes, background,
 unknown and foreground, of which one is 1 in each pixel, and none in padding.
 """
 
@@ -44,25 +44,25 @@ class DiffMatte(nn.Module):
             self.register_buffer(name, torch.tensor(values).reshape(1, 3, 1, 1), persistent=False)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1] -> by ImageNet's mean and deviation."""
+        """RGB in [0, 1] -> normalised by ImageNet's mean and deviation."""
         return (image - self.mean) / self.std
 
     def picture(self, image: Tensor, trimap: Tensor) -> Tensor:
-        """What the encoder sees: normalised RGB and the three planes of the trimap."""
+        """The encoder's input: normalised RGB and the three planes of the trimap."""
         return cat([self.normalise(image), trimap], dim=1)
 
     def encode(self, image: Tensor, trimap: Tensor) -> Tensor:
-        """RGB in [0, 1] and trimap, both (B, 3, H, W) -> one map, once a picture.
+        """RGB in [0, 1] and trimap, both (B, 3, H, W) -> the map; runs once for a picture.
 
-        Padding is zero after the normalisation: ``mean`` in ``image``, zero in ``trimap``.
+        Padding must be zero after the normalisation: ``mean`` in ``image``, zero in ``trimap``.
         """
         feature: Tensor = self.encoder(self.picture(image, trimap))
         return feature
 
     def condition(self, image: Tensor, trimap: Tensor, noisy: Tensor) -> Tensor:
-        """What the decoder sees: 2 normalised RGB - 1, 2 trimap - 1, and the noisy matte, 7 planes.
+        """The decoder's input, 7 planes: 2 normalised RGB - 1, 2 trimap - 1, and the noisy matte.
 
-        ``noisy`` (B, 1, H, W) is divided by its deviation. Padding goes around this, with zeros.
+        ``noisy`` (B, 1, H, W) is divided by its deviation. Padding with zeros is added afterwards.
         """
         return cat([2 * self.normalise(image) - 1, 2 * trimap - 1, noisy], dim=1)
 
@@ -74,13 +74,13 @@ class DiffMatte(nn.Module):
     def forward(self, image: Tensor, trimap: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
         """One step: RGB in [0, 1], trimap, noisy matte, time (B,) -> matte (B, 1, H, W).
 
-        Sides are multiples of the stride of the encoder, and of what else it asks for.
+        Sides must be multiples of the encoder's stride, and of what else the encoder needs.
         """
         condition = self.condition(image, trimap, noisy)
         return self.denoise(self.encode(image, trimap), condition, time)
 
     def examples(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What else `forward` takes, for an image (B, 3, H, W): its three classes by columns."""
+        """The other arguments of `forward` for an image (B, 3, H, W); classes are its thirds."""
         thirds = torch.arange(image.shape[3], device=image.device) * 3 // image.shape[3]
         planes = F.one_hot(thirds, 3).T[:, None].to(image)  # (3, 1, W)
         trimap = planes.expand(len(image), -1, image.shape[2], -1)
@@ -89,10 +89,10 @@ class DiffMatte(nn.Module):
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> None:
-        """Give random weights what zeros and small numbers would hide, for tests and trials.
+        """Change random weights so that every part has an effect, for tests and trials.
 
         Positions and priors then matter, and mattes over ``image`` (B, 3, H, W) use the whole
-        range. For models in training mode, once.
+        range. Call it once, on a model in training mode.
         """
         for name, parameter in self.encoder.named_parameters():
             if "relative_" in name or name.endswith(("bias_table", "position")):
@@ -112,15 +112,15 @@ class DiffMatte(nn.Module):
 
 
 class DiffMatteViT(DiffMatte):
-    """With ViTMatte's transformer, which sees the trimap as one plane of 0, 1/2 and 1.
+    """DiffMatte with ViTMatte's transformer, which takes the trimap as one plane of 0, 1/2 and 1.
 
     Args:
         dim: channels of the transformer.
-        depth: its blocks.
-        heads: of attention.
+        depth: number of its blocks.
+        heads: number of attention heads.
         window: side of an attention window, in patches.
         pretrained: rows and columns of the stored position embedding.
-        grid: rows and columns that the relative tables of global blocks are stored for.
+        grid: rows and columns for which the relative tables of global blocks are stored.
         base: see :class:`DiffMatte`.
     """
 
@@ -149,7 +149,7 @@ class DiffMatteViT(DiffMatte):
 
 
 class DiffMatteRes34(DiffMatte):
-    """With a ResNet-34.
+    """DiffMatte with a ResNet-34.
 
     Args:
         width: see :class:`Res34`.
@@ -161,7 +161,7 @@ class DiffMatteRes34(DiffMatte):
 
 
 class DiffMatteSwin(DiffMatte):
-    """With MatteFormer's Swin.
+    """DiffMatte with MatteFormer's Swin.
 
     Args:
         width: see :class:`PriorSwin`.
@@ -178,7 +178,7 @@ class DiffMatteSwin(DiffMatte):
 
 
 class DiffMatteLightweight(DiffMatte):
-    """With the lightweight net's encoder, and a narrower decoder, for small devices.
+    """DiffMatte with the lightweight net's encoder and a narrower decoder, for small devices.
 
     Args:
         ena: see :class:`LightweightEncoder`.
@@ -191,5 +191,5 @@ class DiffMatteLightweight(DiffMatte):
         super().__init__(LightweightEncoder(ena=ena, k=k), 96, 16, base, options)
 
     def picture(self, image: Tensor, trimap: Tensor) -> Tensor:
-        """RGB as it is and the trimap in the order of the lightweight net."""
+        """The encoder's input: RGB unchanged, and the trimap in the lightweight net's order."""
         return cat([image, trimap[:, :1], trimap[:, 2:], trimap[:, 1:2]], dim=1)

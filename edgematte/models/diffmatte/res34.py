@@ -1,7 +1,7 @@
 """DiffMatte's ResNet-34 with a deep stem and average-pooled shortcuts, to 1/32.
 
-The authors train it with spectral norm; a checkpoint's is folded into the weights as it is loaded
-(:mod:`edgematte.models.diffmatte.keys`), so that nothing of it is left here.
+The authors train it with spectral norm. Loading a checkpoint folds that into the weights
+(:mod:`edgematte.models.diffmatte.keys`), so that there is none here.
 """
 
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ DEPTHS = (3, 4, 4, 2)
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions around which the input goes, pooled and projected where it must."""
+    """Two 3x3 convolutions and a shortcut, pooled and projected where sizes differ."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()

@@ -3,8 +3,8 @@
 "MatteFormer: Transformer-Based Image Matting via Prior-Tokens" (CVPR 2022), section 3.3. Before
 each block the mean of the map over the unknown, the background and the foreground pixels joins the
 stage's prior tokens. Every window attends to them; they go through the block's own layers, and see
-nothing but themselves. Unlike in :mod:`edgematte.models.swin.network`, padding goes to the right
-and the bottom and takes part in the attention.
+nothing but themselves. Unlike in :mod:`edgematte.models.swin.network`, padding is added on the
+right and at the bottom, and takes part in the attention.
 """
 
 import torch
@@ -21,16 +21,16 @@ from edgematte.models.swin.network import (
 )
 
 PATCH_PX = 4
-PRIORS = 3  # that a block adds: unknown, background, foreground
+PRIORS = 3  # tokens that each block adds: unknown, background, foreground
 
 
 class PriorAttention(nn.Module):
     """Window attention with some prior tokens among the keys of every window.
 
     Args:
-        channels: of the map.
-        heads: of attention.
-        priors: tokens; each has one bias a head, the same for all pixels.
+        channels: channels of the map.
+        heads: number of attention heads.
+        priors: number of prior tokens; each has a bias for each head, the same for all pixels.
     """
 
     index: Tensor
@@ -52,7 +52,7 @@ class PriorAttention(nn.Module):
         values = cat([value, _of_each_window(prior_value, len(x))], dim=1)
         logits = (self._split(q) * self.scale) @ self._split(keys).transpose(-2, -1) + self._bias()
         if mask is not None:
-            wide = F.pad(mask, (0, int(priors.shape[1])))  # no window is hidden from a prior
+            wide = F.pad(mask, (0, int(priors.shape[1])))  # no prior is masked for any window
             logits = logits + wide.repeat(len(x) // len(mask), 1, 1)[:, None]
         out = softmax(logits, dim=-1) @ self._split(values)
         return self.proj(out.permute(0, 2, 1, 3).reshape(x.shape)), self.proj(prior_value)
@@ -69,13 +69,13 @@ class PriorAttention(nn.Module):
 
 
 class PriorBlock(nn.Module):
-    """A Swin block that the prior tokens pass too.
+    """A Swin block that prior tokens pass, too.
 
     Args:
-        channels: of the map.
-        heads: of attention.
-        shift: of the windows.
-        number: of the block in its stage, from 0: it is given so many sets of priors.
+        channels: channels of the map.
+        heads: number of attention heads.
+        shift: shift of the windows.
+        number: number of the block in its stage, from 0; it gets so many sets of priors.
     """
 
     def __init__(self, channels: int, heads: int, shift: int, number: int) -> None:
@@ -108,7 +108,7 @@ class PriorBlock(nn.Module):
 
 
 class Stage(nn.ModuleList):
-    """Blocks that hand their priors on."""
+    """A stage of blocks, each of which passes its priors on to the next."""
 
     def forward(self, x: Tensor, areas: Tensor) -> Tensor:
         """Map (B, H, W, C) and areas (B, 3, H, W) -> the map."""
@@ -170,7 +170,7 @@ def area_means(x: Tensor, areas: Tensor) -> Tensor:
 
 
 def _of_each_window(priors: Tensor, windows: int) -> Tensor:
-    """(B, P, C) -> (windows, P, C): every window of a map sees its map's priors."""
+    """(B, P, C) -> (windows, P, C): the priors of its map for every window."""
     batch, count, channels = (int(n) for n in priors.shape)
     each = priors[:, None].expand(batch, windows // batch, count, channels)
     return each.reshape(windows, count, channels)

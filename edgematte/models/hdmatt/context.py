@@ -9,11 +9,11 @@ from torch.nn import functional as F
 BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2  # channels of a one-hot trimap
 REGIONS = (UNKNOWN, FOREGROUND, BACKGROUND)  # order of the parts: U-U, U-F, U-B
 NONE, PLAIN, TGNL = 0, 1, 2  # Table 3: models A, B and C
-MISSING = -1e4  # added to the logits of a context that is not there
+MISSING = -1e4  # added to the logits of a missing context, so that it gets no weight
 
 
 class Bank(NamedTuple):
-    """What a patch is to others and to itself; C is the net's width, at 1/8."""
+    """Features of a patch, for its own query and as a context of others; C is the net's width."""
 
     key: Tensor  # (B, C, h, w), by theta
     value: Tensor  # (B, 2C, h, w), by phi: as a context
@@ -26,8 +26,8 @@ class Bank(NamedTuple):
 def reduced_trimap(trimap: Tensor, stride: int) -> Tensor:
     """One-hot (B, 3, H, W) -> one-hot (B, 3, H/stride, W/stride).
 
-    *Chosen*: a cell is unknown where any pixel of it is, so that no thin strand is lost; else
-    foreground where any pixel is.
+    *Chosen*: a cell is unknown if any of its pixels is, so that no thin strand is lost; otherwise
+    it is foreground if any of its pixels is.
     """
     largest = F.max_pool2d(trimap, stride, stride)
     unknown = largest[:, UNKNOWN : UNKNOWN + 1]
@@ -38,12 +38,13 @@ def reduced_trimap(trimap: Tensor, stride: int) -> Tensor:
 def best_contexts(query: Tensor, contexts: Tensor, k: int) -> Tensor:
     """The k contexts of the highest score by eq. 1 and 2, best first; earlier ones win ties.
 
-    The double sum of dot products is the dot product of two sums, and the softmax keeps the order.
+    The double sum of dot products equals the dot product of two sums, and a softmax does not change
+    the order.
 
     Args:
         query: (B, C), pooled keys of the queries' unknown regions.
         contexts: (B, N, C), pooled keys of their contexts.
-        k: how many; all of them where there are fewer.
+        k: how many to choose; all of them if there are fewer.
 
     Returns:
         int64 (B, min(k, N)).
@@ -92,7 +93,7 @@ class CrossPatchContext(nn.Module):
         masks: Tensor,
         pad: Tensor,
     ) -> Tensor:
-        """What the query's pixels gather from K contexts, added to their own values.
+        """Add what the query's pixels gather from K contexts to their own values.
 
         Args:
             key: (B, C, h, w) of the query.
@@ -122,7 +123,7 @@ class CrossPatchContext(nn.Module):
         parts = []
         for region in REGIONS:
             inside = masks[:, :, region].reshape(batch, 1, count * places)
-            # Keys outside of the region are zero: their logits are 0 and stay in the denominator.
+            # Keys outside of the region are zero: their logits, 0, count in the denominator.
             weights = softmax(logits * inside + absent, dim=-1)
             parts.append(_as_map(weights @ (v * inside.transpose(1, 2)), height, width))
         mine = own * unknown

@@ -1,4 +1,4 @@
-"""HDMatt's decoder: three unpoolings with the encoder's maxima, pooled maps as skips."""
+"""HDMatt's decoder: three unpoolings at the encoder's maxima, with pooled maps as skips."""
 
 from torch import Tensor, cat, nn
 

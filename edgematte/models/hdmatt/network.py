@@ -1,8 +1,8 @@
 """HDMatt, "High-Resolution Deep Image Matting" (AAAI 2021): patches that look at other patches.
 
-A patch with its trimap goes through an encoder; the cross-patch context module adds what is alike
-in the K other patches of the picture that suit its unknown region best; a decoder gives its alpha.
-Where the paper is silent the choice is marked *chosen*.
+A patch with its trimap passes an encoder. The cross-patch context module adds similar features from
+the K other patches of the picture that match its unknown region best. A decoder gives its alpha.
+What the paper does not say is marked *chosen*.
 """
 
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Contexts(NamedTuple):
 
 
 class HDMatt(nn.Module):
-    """Encoder, cross-patch context, decoder.
+    """The net: encoder, cross-patch context, decoder.
 
     Trimaps are one-hot: background, foreground, unknown. Sides of patches are multiples of 8.
 
@@ -64,7 +64,8 @@ class HDMatt(nn.Module):
     def matte(self, context: Tensor, skips: Skips, trimap: Tensor) -> Tensor:
         """Context features, skips and trimap -> alpha (B, 1, P, P); known pixels are exact.
 
-        Clamped to [0, 1], but in training, where a clamp would stop the gradient (*chosen*).
+        Alpha is clamped to [0, 1], except in training, where clamping would stop the gradient
+        (*chosen*).
         """
         alpha = self.decoder(context, skips)
         if not self.training:
@@ -74,7 +75,7 @@ class HDMatt(nn.Module):
         return whole
 
     def attend(self, key: Tensor, own: Tensor, mask: Tensor, contexts: Contexts) -> Tensor:
-        """The query's own values and what it gathers from its contexts."""
+        """The query's own values with what it gathers from its contexts."""
         assert self.context is not None
         gathered: Tensor = self.context(key, own, mask, *contexts)
         return gathered
@@ -94,7 +95,7 @@ class HDMatt(nn.Module):
         context_images: Tensor | None = None,
         context_trimaps: Tensor | None = None,
     ) -> Tensor:
-        """Query patches and patches of the same pictures to choose contexts from -> alpha.
+        """Query patches, and patches of the same pictures from which contexts are chosen -> alpha.
 
         Args:
             image: RGB (B, 3, P, P) in [0, 1].
@@ -136,10 +137,10 @@ class HDMatt(nn.Module):
 
     @torch.no_grad()
     def balance(self, pictures: Tensor) -> None:
-        """Scale keys and the last convolution so that random weights show what they see.
+        """Scale keys and the last convolution so that random weights give varied results.
 
         Attention then prefers some places to others, and alpha uses all of [0, 1] without being
-        clamped to a constant. For models in training mode, once.
+        clamped to a constant. Call it once, on a model in training mode.
         """
         given = self.examples(pictures)
         if self.context is not None:

@@ -20,10 +20,10 @@ LAYOUT = Layout(
 
 
 def from_resnet34(encoder: Encoder, state: dict[str, Tensor], source: str) -> None:
-    """Start from a classifier: all layers before its last one (section 4.2).
+    """Take all layers of a classifier but its last one (section 4.2).
 
-    The first convolution sees RGB there; the trimap's three channels start at zero. ASPP stays as
-    built.
+    The classifier's first convolution takes RGB only; weights for the trimap's three channels start
+    at zero. ASPP is not changed.
 
     Raises:
         CheckpointError: see :func:`edgematte.models.pretrained.start`.

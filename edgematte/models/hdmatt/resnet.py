@@ -1,9 +1,9 @@
-"""ResNet-34 for HDMatt: 2x2 max pools that remember their maxima, dilated layers, stride 8, ASPP.
+"""ResNet-34 for HDMatt: 2x2 max pools with remembered maxima, dilated layers, stride 8, ASPP.
 
-Strides of the usual net become pools (*chosen*: the paper says only that pooled maps are skipped to
-the decoder and that the last two layers are dilated): one after the first convolution, one in
-place of the 3x3 pool, one before the second layer, so that every pooled map has the same width.
-Names of parameters are torchvision's.
+The strides of the usual net are replaced by pools: one after the first convolution, one instead of
+the 3x3 pool, one before the second layer, so that every pooled map has the same width. (*Chosen*:
+the paper says only that pooled maps are skipped to the decoder and that the last two layers are
+dilated.) Names of parameters are torchvision's.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ STRIDE = 8
 
 
 class Skips(NamedTuple):
-    """What the shallow layers leave for the decoder; C is the net's width."""
+    """Maps of the shallow layers for the decoder; C is the net's width."""
 
     half: Tensor  # (B, C, H/2, W/2), pooled
     quarter: Tensor  # (B, C, H/4, W/4), pooled
@@ -31,9 +31,10 @@ class Skips(NamedTuple):
 
 
 def pool(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest of each 2x2 window (B, C, H/2, W/2), and a mask (B, C, H, W) of where it stood.
+    """The maximum of each 2x2 window (B, C, H/2, W/2), and a mask (B, C, H, W) of its place.
 
-    The mask is 1 at one pixel a window: the first of equal ones, row by row, as max_pool2d's index.
+    The mask is 1 at one pixel of each window: as in max_pool2d, the first of equal ones, row by
+    row.
     """
     corners = [x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]
     largest = torch.maximum(

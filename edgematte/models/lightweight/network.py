@@ -1,9 +1,9 @@
 """The 344K-parameter trimap-free net of "Highly Efficient Natural Image Matting" (BMVC 2021).
 
 Two stages: the segmentation network (SN) sorts pixels into background, foreground and unknown;
-the matting refine network (MRN) regresses alpha where the pixel is unknown. Reconstructed so that
-it reproduces the published parameter and multiply-add counts; where the paper is silent the choice
-is marked *chosen*.
+the matting refine network (MRN) regresses alpha where the pixel is unknown. It is
+reconstructed so that it has the published numbers of parameters and multiply-adds; what the paper
+does not say is marked *chosen*.
 """
 
 from torch import Tensor, cat, nn, softmax

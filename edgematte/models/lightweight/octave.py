@@ -1,4 +1,4 @@
-"""Octave features and the OCBlock, the light convolution block both stages are stacked from.
+"""Octave features and the OCBlock, the light convolution block that both stages are made of.
 
 An octave feature is a pair ``(high, low)`` of maps (B, C/2, H, W) and (B, C/2, H/2, W/2).
 "Highly Efficient Natural Image Matting", section 2.2; octave convolution after Chen et al. 2019.
@@ -77,7 +77,7 @@ class OctSep(nn.Module):
 
 
 class OCBlock(nn.Module):
-    """OctSep, ReLU, OctSep, the identity where the shape is kept, ReLU (Fig. 2b)."""
+    """OctSep, ReLU, OctSep, adding the input if the shape is the same, ReLU (Fig. 2b)."""
 
     def __init__(self, cin: int, cout: int, stride: int = 1, *, octave_in: bool = True) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ PATCH_PX = 16
 
 
 class Level(NamedTuple):
-    """What one decoder level says, at twice its resolution."""
+    """The trimap and alpha of one decoder level, at twice its resolution."""
 
     trimap: Tensor  # (B, 3, h, w) logits: background, unknown, foreground
     alpha: Tensor  # (B, 1, h, w) logit
@@ -62,7 +62,8 @@ class CoarseNet(nn.Module):
     def forward(self, image: Tensor) -> list[Level]:
         """RGB (B, 3, H, W) in [0, 1], sides multiples of 128 -> levels, the finest first.
 
-        The finest is at 1/8, one pixel a cell. Those at 1/16 and 1/32 are given in training only.
+        The finest is at 1/8, with a pixel for each cell. Levels at 1/16 and 1/32 are returned only
+        in training.
         """
         *skips, x = self.encoder((image - self.mean) / self.std)
         levels = []

@@ -1,8 +1,8 @@
-"""The layout of the authors' checkpoints of the regional net, renamed to this module's.
+"""Renaming the keys of the authors' checkpoints of the regional net to those of this module.
 
 Their files hold ``{"mat_model": {...}, "discriminator": {...}}``. Swin's query, key and value
-projections and its merging norms are stored in parts there; masks, indices and grids that follow
-from sizes are stored too, and skipped.
+projections and its merging norms are stored in parts there. Masks, indices and grids that follow
+from sizes are stored, too, and are skipped.
 """
 
 import re
@@ -11,7 +11,7 @@ from torch import Tensor, cat
 
 from edgematte.models.swin.keys import swin_rules
 
-MARK = "lowres_model."  # every file of theirs has keys that start so
+MARK = "lowres_model."  # every file of the authors has keys with this prefix
 
 SKIPPED = re.compile(
     r"\.attn_mask$|\.relative_position_index$|^lowres_model\.encoder\.(mean|std)$|^upsample_grid_"
@@ -56,14 +56,14 @@ RENAMES = tuple(
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state in the authors' layout -> in ours; any other state comes back as it is.
+    """A state in the authors' layout -> in ours; any other state is returned unchanged.
 
-    Keys that neither layout knows keep their names, so that loading names them.
+    Keys that are in neither layout keep their names, so that loading reports them.
     """
     if not any(name.startswith(MARK) for name in state):
         return state
     joined: dict[str, list[Tensor]] = {}
-    for name in sorted(state):  # k, q and v apart, parts of a norm by number
+    for name in sorted(state):  # puts k, q, v and the numbered parts of norms in order
         if not SKIPPED.search(name):
             joined.setdefault(_whole(name), []).append(state[name])
     tensors: dict[str, Tensor] = {}

@@ -7,10 +7,10 @@ PAIRS = 1 << 24  # compared at a time
 
 
 def nearest(where: Tensor, k: int) -> Tensor:
-    """The k nearest regions of each, among those of the same frame: (N, k) indices.
+    """For each region the k nearest regions of the same frame: (N, k) indices.
 
-    Nearer first; of two as near, the upper row first, then the left column. A frame with at most
-    k regions has the region itself after the others, and repeats the whole list.
+    Nearer regions come first; of equally near ones that in the upper row, then in the left column.
+    In a frame with at most k regions, the list is all others and then the region itself, repeated.
 
     Args:
         where: int64 (N, 3): frame, row, column, in ascending order.
@@ -30,7 +30,7 @@ def _nearest(cells: Tensor, k: int) -> Tensor:
     parts = []
     for chunk in torch.split(order, max(1, PAIRS // count)):
         apart = (cells[chunk, None] - cells[None]).square().sum(dim=-1)
-        apart[torch.arange(len(chunk), device=cells.device), chunk] = 1 << 40  # itself: last
+        apart[torch.arange(len(chunk), device=cells.device), chunk] = 1 << 40  # itself comes last
         parts.append((apart * count + order).topk(kept, dim=1, largest=False).indices)
     return torch.cat(parts)[:, torch.arange(k, device=cells.device) % kept]
 
@@ -41,7 +41,7 @@ def relative_positions(cells: Tensor, search_range: int, aliasing: bool) -> Tens
     Args:
         cells: row and column of the n regions of each group.
         search_range: s; offsets of less than s along both axes have an entry each.
-        aliasing: only refuse a flat index outside of the table; otherwise each axis is tested.
+        aliasing: test only whether the flat index is in the table; False tests each axis.
     """
     side = 2 * search_range - 1
     down, across = ((cells[:, None] - cells[:, :, None]) + search_range - 1).unbind(dim=-1)

@@ -1,9 +1,9 @@
 """The two-stage portrait net of "Lightweight Portrait Matting via Regional Attention and
 Refinement" (WACV 2024).
 
-A coarse net says of every 8x8 cell of a frame whether it is background, unknown or foreground, and
-guesses its alpha. Unknown cells, with what their nearest neighbours among the unknown cells say,
-are refined one by one and pasted on the coarse alpha.
+A coarse net classifies every 8x8 cell of a frame as background, unknown or foreground, and
+estimates its alpha. Each unknown cell is refined with the help of its nearest unknown cells, and
+pasted over the coarse alpha.
 """
 
 from typing import NamedTuple
@@ -26,15 +26,15 @@ CELL_PX = 8
 
 
 class Coarse(NamedTuple):
-    """What the coarse net says of a frame; values in [0, 1]."""
+    """The coarse net's outputs for a frame; values in [0, 1]."""
 
-    alpha: Tensor  # (B, 1, H, W), bilinear
+    alpha: Tensor  # (B, 1, H, W), cell_alpha enlarged bilinearly
     cell_alpha: Tensor  # (B, 1, H/8, W/8)
     cell_trimap: Tensor  # (B, 3, H/8, W/8): P(background), P(unknown), P(foreground)
 
 
 class Mattes(NamedTuple):
-    """The answer for a batch of frames; values in [0, 1]."""
+    """The net's outputs for a batch of frames; values in [0, 1]."""
 
     alpha: Tensor  # (B, 1, H, W)
     cell_alpha: Tensor  # (B, 1, H/8, W/8)
@@ -46,10 +46,10 @@ class Regional(nn.Module):
 
     Args:
         cra: with cross-region attention (Table 5, F and G).
-        search_range: cells further than this, less one, along an axis share one bias (section 3.3).
+        search_range: cells at least this far apart along an axis share one bias (section 3.3).
         k: neighbours of a region.
         aliasing: test the range on the flat index, as the authors' released code and checkpoints
-            do, so that some cells out of range share the bias of one in range; False is the
+            do, so that some cells out of range have the bias of one in range; False is the
             paper's rule.
         last_shift: shift windows in Swin's last stage too. The authors' constructor leaves that out
             at its default resolution, where the stage's map is one window, and for frames of 1024
@@ -158,10 +158,11 @@ class Regional(nn.Module):
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> None:
-        """Shift and scale the heads so that random weights answer everything there is to answer.
+        """Shift and scale the heads so that random weights give varied results.
 
-        On ``image`` (B, 3, H, W) each class then wins somewhere, coarse and refined alpha use the
-        whole range, and biases differ by position. For models in training mode, once.
+        On ``image`` (B, 3, H, W) each class is then the likeliest somewhere, coarse and refined
+        alpha use the whole range, and biases differ by position. Call it once, on a model in
+        training mode.
         """
         if self.cra is not None:
             nn.init.normal_(self.bias_table)
@@ -197,7 +198,7 @@ def _cells(planes: Tensor) -> Tensor:
 
 
 def _normalise(head: nn.Module, answers: Tensor, spread: float, centre: float = 0.0) -> None:
-    """Rescale a 1x1 convolution with these answers, all of a channel together."""
+    """Rescale a 1x1 convolution so that its outputs, now ``answers``, get a spread and centre."""
     assert isinstance(head, nn.Conv2d) and head.bias is not None
     channels = answers.shape[1]
     mean = answers.mean(dim=(0, 2, 3)).repeat_interleave(head.out_channels // channels)

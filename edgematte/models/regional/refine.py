@@ -47,7 +47,7 @@ class RegionEncoder(nn.Module):
 class RegionDecoder(nn.Module):
     """The encoder mirrored, with transposed convolutions.
 
-    Alpha is clamped to [0, 1], but in training, where a clamp would stop the gradient.
+    Alpha is clamped to [0, 1], except in training, where clamping would stop the gradient.
     """
 
     def __init__(self, base: int) -> None:
@@ -76,8 +76,8 @@ class RegionDecoder(nn.Module):
 class RegionAttention(nn.Module):
     """One pre-norm attention block over a region and its neighbours.
 
-    Eq. 2, then an MLP as wide as the token. With ``central`` the region's own token, the first,
-    is the only query, and the only one that comes out.
+    Eq. 2, then an MLP as wide as the token. With ``central`` the region's own token, which is the
+    first, is the only query and the only output.
     """
 
     def __init__(self, width: int, heads: int, *, central: bool) -> None:
@@ -110,7 +110,7 @@ class RegionAttention(nn.Module):
 
 
 class CrossRegionAttention(nn.Module):
-    """CRA: a region's token sees its k nearest neighbours, twice; the second time it alone asks.
+    """CRA: two attention blocks over a region and its k nearest; in the last it alone is a query.
 
     Args:
         features: channels of the 2x2 map.

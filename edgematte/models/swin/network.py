@@ -1,6 +1,6 @@
-"""Swin stages (Liu et al. 2021) for maps of any even size: windows are padded and padding masked.
+"""Swin stages (Liu et al. 2021) for maps of any even size, with masked padding of windows.
 
-Zero padding goes to both sides of a map up to multiples of the window, and no pixel attends to it
+A map is padded with zeros on both sides to multiples of the window, and no pixel attends to padding
 ("Lightweight Portrait Matting via Regional Attention and Refinement", section 3.4). Feature maps
 are (B, H, W, C) here; every reshape keeps the rank at 5 or below.
 """
@@ -15,8 +15,8 @@ from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
 WINDOW = 7
-MASKED = -60.0  # added to a logit: exp(-60) counts for nothing, and is no denormal number, which
-# processors multiply forty times slower (exp(-100), as the authors have it, is one)
+MASKED = -60.0  # added to a logit: exp(-60) is negligible, and it is no denormal number, which
+# processors multiply forty times slower (the authors' exp(-100) is one)
 
 
 class WindowAttention(nn.Module):
@@ -102,7 +102,7 @@ class PatchMerging(nn.Module):
 
 
 class Swin(nn.Module):
-    """Patch embedding and four stages; gives every stage's map as it is, without a norm.
+    """Patch embedding and four stages; returns the map of every stage, without a norm.
 
     Args:
         width: channels of the first stage; every later one has twice as many.
@@ -150,10 +150,10 @@ def padding(length: int, window: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def window_mask(height: int, width: int, window: int, shift: int) -> NDArray[np.float32] | None:
-    """What is added to the logits, (windows, window^2, window^2), or None where that is nothing.
+    """The mask to add to logits, (windows, window^2, window^2); None if nothing is masked.
 
-    A pair counts only when the key is a pixel of the map and, in a shifted grid, when both come
-    from the same side of the wrapped border.
+    A pair of pixels is masked if the key is padding or, in a shifted grid, if the two are on
+    different sides of the wrapped border.
     """
     labels, real = [], []
     for length in (height, width):
@@ -207,6 +207,6 @@ def relative_index(window: int) -> Tensor:
 
 
 def _roll(x: Tensor, start: int, dim: int) -> Tensor:
-    """The map from ``start`` on, then what came before it."""
+    """The map from ``start`` on, followed by what was before ``start``."""
     length = int(x.shape[dim])
     return cat([x.narrow(dim, start, length - start), x.narrow(dim, 0, start)], dim=dim)

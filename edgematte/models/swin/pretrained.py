@@ -1,6 +1,7 @@
 """Swin classifiers in the authors' and in timm's layout, for :class:`Swin`.
 
-timm counts a merging as the start of the stage after it, the authors as the end of the one before.
+timm has a merging at the start of the stage after it, the authors at the end of the stage before
+it.
 """
 
 import re
@@ -21,15 +22,15 @@ RULES = (
     (r"\.mlp\.2\.", ".mlp.fc2."),
 )
 IGNORED = r"^norm\.|^head\.|\.attn_mask$|\.relative_position_index$"
-LATE = re.compile(r"^layers\.3\.downsample\.")  # timm's: the authors' last stage ends in none
+LATE = re.compile(r"^layers\.3\.downsample\.")  # in timm's: the authors' last stage has no merging
 MERGE = re.compile(r"^layers\.(\d)\.(?=downsample\.)")
 
 
 def _adapt(name: str, value: Tensor, own: Tensor) -> Tensor:
-    """A patch embedding for smaller patches, as it sees the picture reduced to fit.
+    """Enlarge the patch embedding of smaller patches to ours.
 
-    Every weight is spread over a square: a patch of 16 pixels gives what a patch of 4 does of a
-    picture reduced to a quarter, each pixel the mean of 16.
+    Every weight is spread evenly over a square. So a patch of 16 pixels gives what a patch of 4
+    pixels gives for a picture reduced to a quarter, in which each pixel is the mean of 16.
     """
     if name == "embed.weight" and value.ndim == 4 and own.shape[2] % value.shape[2] == 0:
         times = own.shape[2] // value.shape[2]
@@ -41,7 +42,7 @@ LAYOUT = Layout("Swin in its authors' or timm's layout", RULES, ignored=IGNORED,
 
 
 def from_swin(swin: Swin, state: dict[str, Tensor], source: str) -> None:
-    """Start from a Swin of the same widths, depths and window; patches may be smaller there.
+    """Start from a Swin of the same widths, depths and window; its patches may be smaller.
 
     Raises:
         CheckpointError: see :func:`edgematte.models.pretrained.start`.

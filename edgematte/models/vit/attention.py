@@ -10,13 +10,13 @@ from edgematte.models.vit.windows import join, sample, split, spread
 
 
 class Constants(NamedTuple):
-    """What one block's attention makes of its weights for a size of map, or of windows."""
+    """What a block's attention computes from its weights alone, for a size of map or window."""
 
     rows: Tensor  # relative positions: (query row, key row, d)
     columns: Tensor  # (query column, key column, d)
-    places: Tensor  # (rows * columns, rows + columns): a one in a pixel's row and column
+    places: Tensor  # (rows * columns, rows + columns): ones at a pixel's row and column
     qkv_bias: Tensor  # (3 C), zeros for keys and values
-    proj_bias: Tensor  # (C), with what the bias of the values adds
+    proj_bias: Tensor  # (C), with the effect of the bias of the values
 
 
 class Attention(nn.Module):
@@ -41,9 +41,10 @@ class Attention(nn.Module):
     def constants(self, height: int, width: int, lattice: int = 1) -> Constants:
         """For a map of that size; ``lattice`` is the step of grid sampling, see :class:`ViT`.
 
-        The bias of the keys adds the same to all logits of a query, which softmax does not see;
-        that of the values is added whatever the weights. Without them a padded token, zeros that
-        take part in the softmax, has keys and values of zeros: padding can come after projecting.
+        The bias of the keys adds the same to all logits of a query, which does not change a
+        softmax; that of the values adds the same to every result, whatever the weights. So both are
+        left out of the projection. Padded tokens, zeros that take part in the softmax, then have
+        keys and values of zeros, and padding can be added after the projection.
         """
         step = 1 if self.window else lattice
         rows, columns = (self.window or side for side in (height, width))
@@ -87,9 +88,9 @@ class Attention(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, constants: Constants) -> Tensor:
     """Attention with the bias q . R_row[y, y'] + q . R_column[x, x'], of the unscaled query.
 
-    Both terms depend on a key by its row or its column only, so that they are further products of
-    the same matrix product: queries are extended by what they give for every row and every column,
-    keys by a one in their own row and column. No bias as large as the logits is ever made.
+    Each term depends only on the row or the column of a key. So both can be part of the same matrix
+    product: queries are extended by their terms for every row and every column, keys by ones at
+    their own row and column. No bias as large as the logits is made.
 
     Args:
         q: (N, rows * columns, d), a window and head each.

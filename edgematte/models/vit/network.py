@@ -1,7 +1,7 @@
 """The plain vision transformer of ViTMatte (arXiv 2305.15272).
 
-Blocks come in groups: the first of a group attend inside windows, the others over the whole map
-(hybrid attention), and a residual bottleneck of convolutions ends the group (convolution neck).
+Blocks form groups. The first blocks of a group attend inside windows, the others over the whole map
+(hybrid attention); a residual bottleneck of convolutions ends the group (convolution neck).
 Positions are learned, and attention adds a decomposed relative position bias (Li et al. 2022,
 "Exploring plain vision transformer backbones for object detection").
 
@@ -21,7 +21,7 @@ NORM_EPS = 1e-6
 
 
 class Tables(NamedTuple):
-    """All that follows from a map's size and the weights alone; constants of a static graph."""
+    """All that depends only on a map's size and the weights: constants of a static graph."""
 
     position: Tensor  # (1, h, w, D)
     blocks: tuple[Constants, ...]
@@ -30,7 +30,7 @@ class Tables(NamedTuple):
 class Neck(nn.Module):
     """Residual bottleneck: 1x1, 3x3, 1x1 without biases, a norm after each.
 
-    The last norm starts at zero, so that a pretrained transformer starts as it was.
+    The last norm starts at zero, so that at first a pretrained transformer computes what it did.
     """
 
     def __init__(self, dim: int) -> None:
@@ -77,8 +77,8 @@ class ViT(nn.Module):
     any size. For graphs with static shapes give the constants of the size, ``tables(h, w)``.
 
     Grid sampling, the paper's low-memory option, is ``tables(h, w, lattice)``: in global blocks a
-    patch attends to those alone that lie a multiple of ``lattice`` rows and columns away; h and w
-    are multiples of it. The logits of a block shrink by its square.
+    patch attends only to those that are a multiple of ``lattice`` rows and columns away; h and w
+    must be multiples of it. The logits of a block shrink by its square.
 
     Args:
         dim: channels.
@@ -86,8 +86,8 @@ class ViT(nn.Module):
         heads: of attention.
         window: side of a window, in patches.
         group: blocks of a group.
-        local: of them attend inside windows, the first ones; 0: none (global attention only),
-            ``group``: all (window attention only).
+        local: how many of them, the first ones, attend inside windows; 0 is global attention only,
+            ``group`` is window attention only.
         conv_neck: with a residual bottleneck at the end of each group.
         in_channels: of the picture.
         patch: side of a patch in pixels.

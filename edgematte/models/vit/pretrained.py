@@ -2,7 +2,7 @@
 
 Both name parameters as timm does. DINO's full files hold ``student`` and ``teacher`` with
 ``backbone.`` before each name, MAE's hold ``model``, maybe with a decoder; see
-:func:`edgematte.state_dict.read_state_dict`. Final norm, class token and heads have no place here.
+:func:`edgematte.state_dict.read_state_dict`. Final norm, class token and heads are not used.
 """
 
 from torch import Tensor, cat

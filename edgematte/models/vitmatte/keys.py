@@ -1,7 +1,7 @@
-"""The two published layouts of ViTMatte's checkpoints, renamed to this module's and back.
+"""Renaming the keys of ViTMatte's two published layouts to those of this module, and back.
 
-One table: our names, the authors' and those of transformers' ``VitMatteForImageMatting``; ``#``
-stands for a number. Neither layout holds the normalisation: ImageNet's is added.
+A table has our names, the authors' names and those of transformers' ``VitMatteForImageMatting``;
+``#`` stands for a number. Neither layout has the normalisation, so that ImageNet's is added.
 """
 
 import re
@@ -52,13 +52,13 @@ DECODER = (
     ("decoder.head.", "decoder.matting_head.matting_convs.", "decoder.matting_head.matting_convs."),
 )
 TABLE = BACKBONE + DECODER
-POINTWISE = re.compile(r"\.neck\.conv[13]\.weight$")  # 1x1 convolutions there, linear here
+POINTWISE = re.compile(r"\.neck\.conv[13]\.weight$")  # 1x1 convolutions there, linear layers here
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state in either published layout -> in ours; any other state comes back as it is.
+    """A state in either published layout -> in ours; any other state is returned unchanged.
 
-    Keys that no layout knows keep their names, so that loading names them.
+    Keys that are in no layout keep their names, so that loading reports them.
     """
     layout = _layout(state)
     if not layout:

@@ -75,8 +75,8 @@ class ViTMatte(nn.Module):
         heads: of attention.
         window: side of an attention window, in patches of 16 pixels.
         group: blocks of a group.
-        local: blocks of a group that attend inside windows: of 3, 2 are the paper's hybrid
-            attention, 0 global attention only and 3 window attention only.
+        local: how many blocks of a group attend inside windows: of 3 blocks, 2 is the paper's
+            hybrid attention, 0 global attention only, and 3 window attention only.
         conv_neck: with a residual bottleneck after each group.
         pretrained: rows and columns of the stored position embedding.
         grid: rows and columns that the relative tables of global blocks are stored for.
@@ -154,10 +154,10 @@ class ViTMatte(nn.Module):
 
     @torch.no_grad()
     def balance(self, image: Tensor) -> None:
-        """Give random weights what zeros and small numbers would hide, for tests and trials.
+        """Change random weights so that every part has an effect, for tests and trials.
 
         Relative positions, necks and position embeddings then matter, and alpha over ``image``
-        (B, 3, H, W) uses the whole range. For models in training mode, once.
+        (B, 3, H, W) uses the whole range. Call it once, on a model in training mode.
         """
         for module in self.backbone.modules():
             if isinstance(module, nn.LayerNorm):

@@ -1,4 +1,4 @@
-"""What a run leaves on disk and the running average of the weights."""
+"""The files that a run writes, and the running average of the weights."""
 
 import copy
 import io
@@ -21,15 +21,15 @@ TABLE = "training.csv"
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Replace a file whole; raises OSError and leaves the old one where the disk is full."""
+    """Replace a file whole; if the disk is full, raises OSError and leaves the old file."""
     with atomic_file(file) as scratch, scratch.open("wb") as stream:
         stream.write(data)
         stream.flush()
-        os.fsync(stream.fileno())  # or a machine that dies may keep the name without the bytes
+        os.fsync(stream.fileno())  # else a machine that crashes may keep the name without the bytes
 
 
 def save_weights(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
-    """Write fp32 weights and the JSON that rebuilds the model; readers never see half a file."""
+    """Write fp32 weights and the JSON that rebuilds the model, each file whole."""
     tensors = {
         name: value.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
         for name, value in model.state_dict().items()
@@ -39,8 +39,8 @@ def save_weights(model: nn.Module, config: dict[str, Any], folder: Path) -> None
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
-    """Write what a run needs to go on."""
-    # Into memory first: torch turns a full disk into an error of another kind.
+    """Write the state from which a run goes on."""
+    # First into memory: torch would raise another kind of error for a full disk.
     stream = io.BytesIO()
     torch.save(state, stream)
     _write(folder / STATE, stream.getvalue())
@@ -64,7 +64,7 @@ def read_run(folder: Path, device: torch.device) -> dict[str, Any]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed run was writing."""
+    """Remove files that a killed run was writing."""
     for name in (WEIGHTS, CONFIG, STATE, TABLE):
         sweep_scratch(folder / name)
         stem, suffix = os.path.splitext(name)
@@ -73,9 +73,9 @@ def sweep(folder: Path) -> None:
 
 
 class Average(Generic[M]):
-    """Exponential moving average of the weights; BatchNorm statistics are averaged alike.
+    """Exponential moving average of the weights and of BatchNorm statistics.
 
-    The decay grows with the number of updates, so that early averages forget the start.
+    The decay grows with the number of updates, so that early averages forget the initial weights.
     """
 
     def __init__(self, model: M, decay: float = 0.999) -> None:
@@ -84,7 +84,7 @@ class Average(Generic[M]):
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Move towards the weights of `model`."""
+        """Move the average towards the weights of `model`."""
         self.updates += 1
         keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
         own, other = self.model.state_dict(), model.state_dict()

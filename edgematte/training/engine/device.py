@@ -8,7 +8,7 @@ BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The device of this name, cpu or cuda; without one, cuda where there is one, else cpu.
+    """The device of this name, cpu or cuda; by default cuda if there is one, else cpu.
 
     Raises:
         EngineError: cuda was asked for and PyTorch finds none.
@@ -24,14 +24,14 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def choose_precision(device: torch.device) -> torch.dtype:
-    """What to compute convolutions in: bfloat16 where the device has it.
+    """The precision of convolutions: bfloat16 if the device has it.
 
-    Else float16 on CUDA, whose loss is scaled, and float32 on processors.
+    Otherwise it is float16 on CUDA, where the loss is then scaled, and float32 on processors.
     """
     if device.type == "cuda":
         has = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has else torch.float16
-    # Not there before torch 2.10: float32 then.
+    # torch before 2.10 lacks this function; float32 is used then.
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     has = any(capabilities.get(name) for name in BFLOAT16)
     return torch.bfloat16 if has else torch.float32

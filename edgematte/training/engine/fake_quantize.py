@@ -1,9 +1,9 @@
-"""Quantization-aware training: convolutions that compute with what int8 leaves of numbers.
+"""Quantization-aware training: convolutions that round weights and inputs to int8 steps.
 
-As the exporters quantize: weights symmetric, a scale per output channel, int8 without -128;
-activations affine, one scale a tensor, uint8. Gradients pass the rounding as if it were not there,
-where nothing was cut off (straight-through). BatchNorm need not be folded first: it scales whole
-output channels, and each has a scale of its own.
+They round as the exporters quantize: weights symmetric, with a scale per output channel, in int8
+without -128; activations affine, with one scale per tensor, in uint8. Gradients pass the rounding
+unchanged, except where values were cut off (straight-through). BatchNorm need not be folded first:
+it scales whole output channels, and each has a scale of its own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ LEAST_SCALE = 1e-12
 class FakeQuantConv2d(nn.Conv2d):
     """A convolution whose weight and input are rounded to 8 bits first.
 
-    `low` and `high` are the input's range, `seen` how many batches it was measured on. They are no
-    part of the weights: a checkpoint is that of the plain convolution.
+    `low` and `high` are the input's range, `seen` counts the batches it was measured on. They are
+    not part of the weights, so that checkpoints are those of plain convolutions.
     """
 
     low: Tensor
@@ -28,7 +28,7 @@ class FakeQuantConv2d(nn.Conv2d):
     seen: Tensor
 
     def add_range(self) -> None:
-        """Give a convolution that became one an empty range."""
+        """Add an empty range to a convolution that was turned into this class."""
         for name in RANGE:
             zero = torch.zeros((), device=self.weight.device)
             self.register_buffer(name, zero, persistent=False)
@@ -44,7 +44,7 @@ class FakeQuantConv2d(nn.Conv2d):
     @torch.no_grad()
     def _measure(self, values: Tensor) -> None:
         low, high = torch.aminmax(values.float())
-        share = (1 / (self.seen + 1)).clamp_min(MOMENTUM)  # at first the mean of what was seen
+        share = (1 / (self.seen + 1)).clamp_min(MOMENTUM)  # at first gives the mean of all batches
         self.low.lerp_(low, share)
         self.high.lerp_(high, share)
         self.seen.add_(1)
@@ -54,7 +54,7 @@ RANGE = ("low", "high", "seen")
 
 
 def fake_weight(weight: Tensor) -> Tensor:
-    """What int8 leaves of a weight (out, ...): steps of the largest value of a channel / 127."""
+    """A weight (out, ...) rounded to int8, in steps of each channel's largest value / 127."""
     largest = weight.detach().float().flatten(1).abs().amax(dim=1)
     scale = (largest / WEIGHT_STEPS).clamp_min(LEAST_SCALE)
     zero = torch.zeros_like(scale, dtype=torch.int32)
@@ -64,7 +64,7 @@ def fake_weight(weight: Tensor) -> Tensor:
 
 
 def fake_activation(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """What uint8 leaves of values: 255 steps from `low` to `high`, which hold zero."""
+    """Values rounded to uint8: 255 steps from `low` to `high`, a range that contains zero."""
     low, high = low.clamp_max(0), high.clamp_min(0)
     scale = ((high - low) / ACTIVATION_STEPS).clamp_min(LEAST_SCALE)
     zero = (-low / scale).round().clamp(0, ACTIVATION_STEPS).to(torch.int32)
@@ -72,9 +72,9 @@ def fake_activation(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def quantize_aware(model: nn.Module) -> int:
-    """Turn every plain convolution of a model into a fake-quantized one; gives how many.
+    """Turn every plain convolution of a model into a fake-quantized one; returns how many.
 
-    Parameters, their names and the state stay what they were.
+    Parameters, their names and the state do not change.
     """
     convs = [module for module in model.modules() if type(module) is nn.Conv2d]
     for conv in convs:
@@ -85,7 +85,7 @@ def quantize_aware(model: nn.Module) -> int:
 
 
 def plain(model: nn.Module) -> None:
-    """Turn them back into plain convolutions, which forget their ranges."""
+    """Turn fake-quantized convolutions back into plain ones, without their ranges."""
     for _, conv in _quantized(model):
         for name in RANGE:
             delattr(conv, name)
@@ -93,7 +93,7 @@ def plain(model: nn.Module) -> None:
 
 
 def ranges(model: nn.Module) -> dict[str, Tensor]:
-    """The ranges (3): low, high, batches of all inputs, by the name of the convolution."""
+    """Name of a convolution -> its input's range (3): low, high, number of batches."""
     return {
         name: torch.stack([getattr(conv, part) for part in RANGE])
         for name, conv in _quantized(model)

@@ -1,4 +1,4 @@
-"""What learns: a model, its optimizer and the running average of its weights."""
+"""A model in training, with its optimizer and the running average of its weights."""
 
 import math
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Learner(Generic[M]):
-    """Takes steps on a recipe's loss; `average` holds the weights to use."""
+    """Takes training steps on a recipe's loss; `average` has the weights to use."""
 
     def __init__(
         self,
@@ -30,8 +30,9 @@ class Learner(Generic[M]):
     ) -> None:
         """`precision` is what autocast computes in; float32 turns it off.
 
-        `pretrained`: the model's backbone is, and parts of it learn as slowly as the recipe says.
-        `teacher`: imitate this one, by the recipe's `imitation` in place of its losses.
+        `pretrained`: the model has a pretrained backbone, parts of which learn more slowly, as the
+        recipe says. `teacher`: a model to imitate, by the recipe's `imitation` instead of its
+        losses.
         """
         self.recipe, self.model, self.device, self.precision = recipe, model, device, precision
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -43,7 +44,7 @@ class Learner(Generic[M]):
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
 
     def losses(self, batch: Any, radius_px: int) -> dict[str, Tensor]:
-        """The recipe's losses of a batch, `radius_px` as it takes it."""
+        """The recipe's losses of a batch; `radius_px` is passed on to the recipe."""
         enabled = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision, enabled=enabled):
             if self.teacher is not None and self.recipe.imitation is not None:
@@ -51,7 +52,7 @@ class Learner(Generic[M]):
             return self.recipe.losses(self.model, batch, radius_px)
 
     def ready(self, *, keep_norms: bool) -> None:
-        """Turn to training what learns; BatchNorm may keep its running statistics."""
+        """Put what learns into training mode; BatchNorm may keep its running statistics."""
         self.model.eval()
         learning = self.recipe.learning(self.model).train()
         if keep_norms:
@@ -74,7 +75,7 @@ class Learner(Generic[M]):
         parts = self.losses(batch, radius_px)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(parts["total"]).backward()  # type: ignore[no-untyped-call]
-        # Averaged first: a gradient that overflows in one process makes all of them skip the step.
+        # Average first, so that a gradient that overflows in one process makes all skip the step.
         processes.average(p.grad for p in self.model.parameters() if p.grad is not None)
         self.scaler.unscale_(self.optimizer)
         size = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -92,7 +93,7 @@ class Learner(Generic[M]):
         return losses
 
     def state(self) -> dict[str, Any]:
-        """All of it, for `restore`."""
+        """The whole state, for `restore`."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),

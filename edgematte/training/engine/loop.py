@@ -23,10 +23,10 @@ SHOWN, SHOWN_PX = 4, 192
 
 
 def train(run: RunState[Any]) -> None:
-    """Take a run to its end and save it.
+    """Train a run to its end and save it.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP came; the step was finished first, and saved.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP came; the current step was finished and saved.
     """
     with run.writing():
         table = Table(run.settings.output / checkpoint.TABLE, run.step)
@@ -50,7 +50,7 @@ def train(run: RunState[Any]) -> None:
 def train_stage(
     run: RunState[Any], stage: Stage, table: Table, bar: "tqdm[Any]", asked: Callable[[], bool]
 ) -> None:
-    """Steps until the stage's share of the run is done, or somebody asks to stop."""
+    """Train until the stage's share of the run is done, or ``asked`` says to stop."""
     settings = run.settings
     started, before_s, saved = time.monotonic(), run.elapsed_s, time.monotonic()
     if stage.keep_norms and not run.norms_settled:
@@ -88,7 +88,7 @@ def train_stage(
 
 @torch.inference_mode()
 def show(run: RunState[Any], stage: Stage) -> None:
-    """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
+    """Write `samples-STEP.png`: the results of the averaged weights on the same few pictures."""
     recipe, settings = run.recipe, run.settings
     seen = recipe.samples(run.library, stage.side_px, stage.crop_px, settings.seed)
     batch = recipe.collate([seen[FIRST_SHOWN + i] for i in range(SHOWN)]).to(settings.device)

@@ -1,7 +1,7 @@
 """Muon for the matrices of a net of convolutions, Adam for the rest of it.
 
-A 1x1 convolution is a matrix, and most weights of the light nets are such. Muon (Jordan et al.
-2024) takes steps in which all directions of a matrix weigh alike.
+A 1x1 convolution is a matrix, and most weights of the light nets are in such convolutions. Muon
+(Jordan et al. 2024) takes steps of the same size in all directions of a matrix.
 """
 
 from typing import Any
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-# Of the rate of the matrices. *Chosen*: Muon's steps are scaled to the size of Adam's, and bear a
-# higher rate than the few weights of a norm or of a depthwise convolution.
+# Adam's learning rate over that of the matrices. *Chosen*: Muon's steps are scaled to the size of
+# Adam's, and allow a higher rate than the few weights of a norm or of a depthwise convolution.
 ADAM_SCALE = 0.25
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """A linear layer or a 1x1 convolution, neither of one row nor of one column."""
+    """Whether it is of a linear layer or 1x1 convolution with several rows and columns."""
     shape = parameter.shape
     return len(shape) > 1 and min(shape[:2]) > 1 and parameter.numel() == shape[0] * shape[1]
 
@@ -39,7 +39,7 @@ class Muon(Optimizer):
             of_group = {key: value for key, value in group.items() if key != "params"}
             views = []
             for weight in filter(is_matrix, group["params"]):
-                view = nn.Parameter(weight.detach().view(len(weight), -1))  # of the same memory
+                view = nn.Parameter(weight.detach().view(len(weight), -1))  # shares its memory
                 self._views.append((weight, view))
                 views.append(view)
             matrices.append({**of_group, "params": views})
@@ -50,7 +50,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step, at each group's `lr`; for other weights than matrices at `ADAM_SCALE` of it."""
+        """One step at each group's `lr` for matrices, and at `ADAM_SCALE` times it for the rest."""
         for weight, view in self._views:
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
         inner = zip(self._muon.param_groups, self._adam.param_groups, strict=True)
@@ -60,7 +60,7 @@ class Muon(Optimizer):
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Both optimizers'."""
+        """The states of both optimizers."""
         return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""BatchNorm's running statistics: measured anew, kept, copied."""
+"""Measuring, freezing and copying BatchNorm's running statistics."""
 
 from torch import Tensor, nn
 
@@ -8,14 +8,14 @@ def _norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 def forget(model: nn.Module) -> None:
-    """Let the next forwards in training mode give a plain mean over their batches."""
+    """Reset the statistics; they become the plain mean over the batches that follow in training."""
     for norm in _norms(model):
         norm.reset_running_stats()
         norm.momentum = None
 
 
 def freeze(model: nn.Module) -> None:
-    """Use the running statistics, and leave them as they are, though the model trains."""
+    """Make BatchNorm use its running statistics without changing them, while the model trains."""
     for norm in _norms(model):
         norm.eval()
 

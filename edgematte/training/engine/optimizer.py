@@ -1,4 +1,4 @@
-"""Which optimizer a recipe asks for, and how fast which parameters learn."""
+"""Making a recipe's optimizer, with a learning rate for each kind of parameter."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,11 +19,11 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def make_optimizer(recipe: Recipe[M], model: M, *, pretrained: bool) -> Optimizer:
-    """The recipe's, with a group of parameters for each pair of rate and weight decay.
+    """The recipe's optimizer, with a group of parameters for each pair of rate and weight decay.
 
-    A group's `scale` is the factor of its learning rate. It is the recipe's where the model is
-    `pretrained`, else 1: what starts from nothing must learn at full speed. The groups are the same
-    in both cases, so that a run's state fits whichever it was.
+    A group's `scale` is the factor of its learning rate. If the model is `pretrained` it is the
+    recipe's, else 1, because what starts from nothing must learn at full speed. The groups are the
+    same in both cases, so that the state of either run fits.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -39,7 +39,7 @@ def make_optimizer(recipe: Recipe[M], model: M, *, pretrained: bool) -> Optimize
 
 
 def layer_decay(name: str, prefix: str, depth: int, decay: float) -> float:
-    """The factor of a plain transformer's parameter: decay ^ (blocks after it, and one).
+    """The factor of a plain transformer's parameter: decay ^ (1 + number of later blocks).
 
     Block i of `depth` has decay ^ (depth - i), the patch embedding and the positions before it
     decay ^ (depth + 1); necks and all that is not under `prefix` have 1.

@@ -1,4 +1,4 @@
-"""The folder of a run: that of one run at a time, and never one with files of another origin."""
+"""The folder of a run: refused if it has other files, and locked against other runs."""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from edgematte.training.engine.checkpoint import CONFIG, STATE, TABLE, WEIGHTS
 from edgematte.training.engine.table import HEAD
 
 HELD = ".edgematte-run"
-"""An empty file that is locked while a run writes to its folder; one that was killed leaves it."""
+"""An empty file that is locked while a run writes to the folder; a killed run leaves it."""
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder whose weights, config or log no run that could go on has written.
+    """Refuse a folder with weights, config or log that are not of a run that can go on.
 
     Raises:
-        OptionError: a run would replace them.
+        OptionError: a run would replace these files.
     """
     if (folder / STATE).is_file() or (folder / HELD).is_file():
         return
@@ -31,17 +31,17 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def _is_log(file: Path) -> bool:
-    """Whether a table is one of a run; one that was killed before it saved left no more."""
+    """Whether a file is the log of a run: a run that was killed before it saved has only that."""
     with file.open("rb") as stream:
         return stream.readline().startswith(HEAD[0].encode() + b",")
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder.
+    """Lock a folder against other runs.
 
     Raises:
-        OptionError: another run writes to it.
+        OptionError: another run is writing to it.
     """
     file = folder / HELD
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
@@ -52,7 +52,7 @@ def held(folder: Path) -> Iterator[None]:
             yield
         finally:
             half = not (folder / STATE).is_file() and (folder / CONFIG).is_file()
-            if not half and os.name != "nt":  # Windows removes no file that is open
+            if not half and os.name != "nt":  # Windows cannot remove open files
                 file.unlink(missing_ok=True)
     finally:
         os.close(handle)

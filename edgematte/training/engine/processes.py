@@ -1,6 +1,7 @@
 """A run in several processes, as torchrun starts them; with one process nothing happens here.
 
-On a processor one single-threaded process a core is faster than threads and bears other load.
+On a processor, a single-threaded process for each core is faster than threads, and suffers less
+from other load.
 """
 
 import os
@@ -14,7 +15,7 @@ from torch import Tensor
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[torch.device]:
-    """Join the processes torchrun started, if it did; gives the device of this one."""
+    """Join the processes that torchrun started, if it did; gives the device of this process."""
     if "WORLD_SIZE" not in os.environ:
         yield device
         return
@@ -50,7 +51,7 @@ def average(tensors: Iterable[Tensor]) -> None:
 
 
 def agreed(value: float, device: torch.device) -> float:
-    """The first process's value, so that all have the same rate and end together."""
+    """The first process's value, so that all processes have the same rate and end together."""
     if count() == 1:
         return value
     shared = torch.tensor(value, dtype=torch.float64, device=device)

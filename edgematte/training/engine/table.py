@@ -1,4 +1,4 @@
-"""The log of a run: a CSV that a resumed run goes on with as if it had not stopped."""
+"""The log of a run, a CSV file that a resumed run continues as if it had not stopped."""
 
 import csv
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ class Table:
     """Rows of a CSV file, one every few steps; each is in the file as soon as it is written."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Rows later than `step`, which a killed run had logged but not saved, are dropped."""
+        """Drop rows later than `step`, which a killed run logged after it last saved."""
         self.path = path
         if path.is_file():
             with path.open(newline="") as file:
@@ -26,7 +26,7 @@ class Table:
                     csv.writer(file).writerows(kept)
 
     def write(self, numbers: Sequence[object], losses: dict[str, float]) -> None:
-        """Add the values of `HEAD` and the losses, whose names head a new file."""
+        """Add a row of the values of `HEAD` and the losses; a new file gets their names first."""
         is_new = not self.path.is_file()
         with self.path.open("a", newline="") as file:
             writer = csv.writer(file)

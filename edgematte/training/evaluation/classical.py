@@ -1,4 +1,4 @@
-"""Mattes that need no network, to compare with: pymatting's two methods, and half."""
+"""Mattes without a network, to compare with: two methods of pymatting, and one half."""
 
 import importlib
 import os
@@ -26,12 +26,12 @@ def classical_matte(method: str, image: Image.Image, trimap: NDArray[np.uint8]) 
     """Alpha (H, W) of pymatting's method for a trimap (0, unknown between, 255) of the same size.
 
     `method` is closed_form (Levin et al. 2008) or knn (Chen et al. 2013), with pymatting's
-    defaults. Slow: a minute or more for a megapixel, and compiling when first used.
+    defaults. It takes a minute or more for a megapixel, and longer at first, when it compiles.
 
     Raises:
         EngineError: pymatting is not installed.
     """
-    # Numba's OpenMP threads and PyTorch's would stand in each other's way from here on.
+    # Otherwise Numba's OpenMP threads and PyTorch's would slow each other down from here on.
     os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
     sentence = "comparing with classical matting needs pymatting"
     with importing(sentence, "pip install pymatting", EngineError):

@@ -1,4 +1,4 @@
-"""Mattes by the lightweight net in PyTorch, as training and evaluation look at it."""
+"""Mattes by the lightweight net in PyTorch, for training and evaluation."""
 
 import numpy as np
 import torch

@@ -1,1 +1,1 @@
-"""The losses of the papers, one file a model, as functions of plain tensors."""
+"""The losses of the papers as functions of plain tensors, a module for each net."""

@@ -14,7 +14,7 @@ from edgematte.training.losses.vitmatte import vitmatte_loss
 def draw_times(batch: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """A later time t + d and the time t to train at, both (B,): d ~ U(0, 1), t ~ U(0, 1) (1 - d).
 
-    Uniform intervals: sampling steps of any length have been trained for.
+    With uniform intervals the net is trained for sampling steps of any length.
     """
     interval = torch.rand(batch, generator=generator)
     time = torch.rand(batch, generator=generator) * (1 - interval)
@@ -24,11 +24,11 @@ def draw_times(batch: int, generator: Generator) -> tuple[Tensor, Tensor]:
 def self_aligned_passes(
     denoise: Denoiser, matte: Tensor, noise: Tensor, later: Tensor, time: Tensor
 ) -> Tensor:
-    """x_0 as the second pass finds it, with a gradient for that pass alone; (B, 1, H, W).
+    """x_0 (B, 1, H, W) of the second pass, with a gradient through that pass alone.
 
     First pass, at the later time: x_0' = denoise(x_(t+d)), from the truth, as in plain training.
-    Second pass, at t: denoise(x_t) where x_t is formed from x_0' in the truth's place with the
-    same noise, as a sampler does, which never has the truth.
+    Second pass, at t: denoise(x_t), where x_t is formed with the same noise from x_0' instead of
+    the truth, as in sampling, where the truth is not known.
     """
     with torch.no_grad():
         guess = denoise(standardise(add_noise(matte, later, noise)), later)
@@ -40,8 +40,8 @@ def diffmatte_loss(
 ) -> dict[str, Tensor]:
     """Mean squared error and ViTMatte's terms, in [-1, 1] as in the authors' code, and `total`.
 
-    Args: alpha (B, 1, H, W) in [0, 1]; unknown 1 where the trimap is, else 0; noise of alpha's
-    shape from a standard normal; later, time (B,) from `draw_times`.
+    Args: alpha (B, 1, H, W) in [0, 1]; unknown is 1 where the trimap is unknown, else 0; noise of
+    alpha's shape from a standard normal; later, time (B,) from `draw_times`.
     """
     matte = 2 * alpha - 1
     predicted = self_aligned_passes(denoise, matte, noise, later, time)

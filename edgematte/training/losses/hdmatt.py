@@ -13,7 +13,7 @@ def window_weights(side_px: int, overlap_px: int) -> Tensor:
 
     w = min(1, distance to the patch's border / margin), counted from pixel centres.
     """
-    inside = Patch(1, 1, side_px)  # away from the borders of a picture two pixels larger
+    inside = Patch(1, 1, side_px)  # touches no border of a picture two pixels larger
     return torch.from_numpy(blend_window(inside, (side_px + 2, side_px + 2), overlap_px))
 
 

@@ -23,9 +23,9 @@ def _grow(mask: Tensor, radius_px: int) -> Tensor:
 def trimap_target(alpha: Tensor, known: Tensor, radius_px: int = 0) -> Tensor:
     """Eq. 6: classes 0 background, 1 foreground, 2 unknown, int64 (B, H, W).
 
-    Unknown is what has, within `radius_px`, both something that is not background and something
-    that is not foreground; with radius 0 exactly eq. 6. Args: alpha (B, 1, H, W) in [0, 1]; known
-    (B, 1, H, W), 0 where alpha is not to be believed and hence the class unknown.
+    A pixel is unknown if there are, within `radius_px`, both pixels that are not background and
+    pixels that are not foreground; with radius 0 this is eq. 6. Args: alpha (B, 1, H, W) in [0, 1];
+    known (B, 1, H, W), 0 where alpha is not reliable, so that the class is unknown.
     """
     doubt = 1 - known
     some_foreground = _grow(torch.maximum((alpha > TOLERANCE).float(), doubt), radius_px)
@@ -37,8 +37,8 @@ def trimap_target(alpha: Tensor, known: Tensor, radius_px: int = 0) -> Tensor:
 def segmentation_loss(logits: Sequence[Tensor], target: Tensor) -> Tensor:
     """Eq. 7: the cross-entropies of the three levels, summed.
 
-    Each level is raised eight-fold, as the finest one is in use, and compared with the target at
-    that size. Args: logits (B, 3, H/8, W/8), (B, 3, H/16, W/16), ...; target int64 (B, H, W).
+    Each level is enlarged eight times, as the finest level is in use, and compared with the target
+    at that size. Args: logits (B, 3, H/8, W/8), (B, 3, H/16, W/16), ...; target int64 (B, H, W).
     """
     total = target.new_zeros((), dtype=torch.float32)
     for level in logits:
@@ -74,7 +74,7 @@ def matting_losses(
 ) -> dict[str, Tensor]:
     """Eq. 8 and 9 and, as `total`, 5 L_1 + 0.5 L_g; all (B, 1, H, W) in [0, 1].
 
-    Known pixels weigh at least what `unknown` says, the probability that MRN decides on them.
+    A known pixel weighs at least `unknown`, the probability that MRN decides its alpha.
     """
     weights = matting_weights(alpha, known)
     if unknown is not None:
@@ -89,7 +89,7 @@ def lightweight_loss(
 ) -> dict[str, Tensor]:
     """Eq. 10 with section 3.1's weights: L_SN + 5 L_1 + 0.5 L_g as `total`, and its parts.
 
-    Args: as the terms take them.
+    Args: as the functions of the terms take them.
     """
     parts = {"sn": segmentation_loss(logits, target), **matting_losses(predicted, alpha, known)}
     return {**parts, "total": WEIGHT_SN * parts["sn"] + parts["total"]}

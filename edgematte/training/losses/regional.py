@@ -16,8 +16,8 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 def cell_classes(trimap: Tensor, cell_px: int) -> Tensor:
     """A trimap's class of every cell: int64 (B, H / cell, W / cell).
 
-    A cell is foreground or background where all its pixels are, else unknown: section 3.2 refines
-    it. Args: trimap (B, 1, H, W) of 0 background, 0.5 unknown, 1 foreground.
+    A cell is foreground or background if all its pixels are; otherwise it is unknown, and section
+    3.2 refines it. Args: trimap (B, 1, H, W) of 0 background, 0.5 unknown, 1 foreground.
     """
     some_foreground = F.max_pool2d((trimap > 0).float(), cell_px)
     some_background = F.max_pool2d((trimap < 1).float(), cell_px)
@@ -28,11 +28,11 @@ def cell_classes(trimap: Tensor, cell_px: int) -> Tensor:
 def coarse_alpha_loss(
     levels: Sequence[Tensor], alpha: Tensor, known: Tensor | None = None
 ) -> Tensor:
-    """sum_l mean |sigmoid(a_l) - mean of alpha over a cell of level l|, of cells that are known.
+    """sum_l mean |sigmoid(a_l) - mean of alpha over a cell of level l|, over known cells.
 
     Args: levels, alpha logits (B, 1, H/8, W/8), (B, 1, H/16, W/16), ...; alpha (B, 1, H, W) in
-    [0, 1]; known (B, 1, H, W), 0 where alpha is not to be believed and hence a cell left out; None:
-    believe all of it.
+    [0, 1]; known (B, 1, H, W), 0 where alpha is not reliable, so that a cell is left out; None:
+    alpha is reliable everywhere.
     """
     known = torch.ones_like(alpha) if known is None else known
     total = alpha.new_zeros(())
@@ -63,7 +63,8 @@ def trimap_loss(levels: Sequence[Tensor], trimap: Tensor) -> Tensor:
 def refined_alpha_loss(refined: Tensor, alpha: Tensor, known: Tensor | None = None) -> Tensor:
     """mean |a - alpha| over the known pixels of the refined regions; 0 where there are none.
 
-    Args: refined, alpha (N, 1, 8, 8) in [0, 1], N >= 0; known like them, or None: all are.
+    Args: refined, alpha (N, 1, 8, 8) in [0, 1], N >= 0; known like them; None: all pixels are
+    known.
     """
     known = torch.ones_like(alpha) if known is None else known
     return _mean((refined.float() - alpha).abs(), known)
@@ -76,7 +77,7 @@ def coarse_loss(
     trimap: Tensor,
     known: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The coarse net's two terms and their sum `total`; args as the terms say."""
+    """The coarse net's two terms and their sum `total`; args as those functions take them."""
     parts = {
         "alpha": coarse_alpha_loss(alphas, alpha, known),
         "trimap": trimap_loss(trimaps, trimap),
@@ -96,8 +97,8 @@ def regional_loss(
 ) -> dict[str, Tensor]:
     """The three terms, equally weighted, and their sum `total`.
 
-    `regions` (N, 1, 8, 8) is the true alpha of the refined cells, `known_regions` where it is to
-    be believed; the rest as the terms say.
+    `regions` (N, 1, 8, 8) is the true alpha of the refined cells, `known_regions` is 1 where it is
+    reliable; other arguments as the functions of the terms take them.
     """
     coarse = coarse_loss(alphas, trimaps, alpha, trimap, known)
     off = refined_alpha_loss(refined, regions, known_regions)

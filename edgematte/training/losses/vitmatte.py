@@ -1,7 +1,7 @@
 """The loss of ViTMatte: separate L1 on known and unknown, Laplacian pyramid, gradient penalty.
 
 L = L_known + L_unknown + L_lap + L_gp. The weights inside the terms are those of the
-authors' public code. Every plane is (B, 1, H, W); `unknown` is 1 where the trimap is, else 0.
+authors' public code. Every plane is (B, 1, H, W); `unknown` is 1 in unknown pixels, else 0.
 """
 
 import torch
@@ -26,7 +26,7 @@ def _blur(plane: Tensor, gain: float) -> Tensor:
 
 
 def laplacian_pyramid(plane: Tensor, levels: int = LEVELS) -> list[Tensor]:
-    """Burt and Adelson's pyramid: each level minus its blurred, halved and enlarged self.
+    """Burt and Adelson's pyramid: each level minus its blurred, halved and enlarged copy.
 
     A level of odd side loses its last row or column. The sides must be at least 4 * 2^(levels - 1)
     pixels: reflecting needs more than two.

@@ -1,1 +1,1 @@
-"""How each built-in net is trained: its losses, what it is shown, its recipes. One file a net."""
+"""How each built-in net is trained: losses, samples, previews and recipes, a module a net."""

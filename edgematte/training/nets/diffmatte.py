@@ -1,4 +1,4 @@
-"""What DiffMatte is trained on and shown by: crops with random trimaps, noise, two passes."""
+"""Training DiffMatte: crops with random trimaps, and two self-aligned passes with noise."""
 
 from dataclasses import replace
 
@@ -17,11 +17,11 @@ from edgematte.training.recipe.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
 from edgematte.training.recipe.schedule import Recipe
 
 SHOWN_STEPS = 5
-LAYER_DECAY = 0.65  # of ViTMatte, whose transformer it is
+LAYER_DECAY = 0.65  # ViTMatte's, which has the same transformer
 
 
 def denoiser(model: DiffMatte, batch: CropBatch) -> Denoiser:
-    """The model with a batch's pictures and trimaps, whose features are made once."""
+    """The model as a denoiser for a batch; the features are computed once."""
     feature = model.encode(batch.image, batch.trimap)
 
     def denoise(noisy: Tensor, time: Tensor) -> Tensor:
@@ -32,9 +32,9 @@ def denoiser(model: DiffMatte, batch: CropBatch) -> Denoiser:
 
 
 def losses(model: DiffMatte, batch: CropBatch, radius_px: int = 0) -> dict[str, Tensor]:
-    """The self-aligned passes of one batch: features once, the decoder at two times.
+    """The losses of one batch: features are computed once, the decoder runs at two times.
 
-    ``radius_px`` has no say: samples come with trimaps of many widths.
+    ``radius_px`` is not used: samples have trimaps of many widths.
     """
     generator = chance(batch.image, batch.alpha)
     later, time = (t.to(batch.alpha) for t in draw_times(len(batch.alpha), generator))
@@ -44,7 +44,7 @@ def losses(model: DiffMatte, batch: CropBatch, radius_px: int = 0) -> dict[str, 
 
 
 def preview(model: DiffMatte, batch: CropBatch) -> dict[str, Tensor]:
-    """Pictures with true alpha, the trimap, and alpha after the first and the last of 5 steps."""
+    """Pictures, true alpha, the trimap, and alpha after the first and the last of 5 steps."""
     generator = chance(batch.image, batch.alpha)
     noise = torch.randn(batch.alpha.shape, generator=generator).to(batch.alpha)
     mattes = list(sample(denoiser(model, batch), noise, SHOWN_STEPS))
@@ -58,12 +58,12 @@ def preview(model: DiffMatte, batch: CropBatch) -> dict[str, Tensor]:
 
 
 def rate_scale(model: DiffMatte, name: str) -> float:
-    """Layer by layer, as ViTMatte's; for the variants with a transformer."""
+    """The factor of a parameter's rate by layer, as in ViTMatte; for variants with a ViT."""
     return layer_decay(name, "encoder.", model.config["depth"], LAYER_DECAY)
 
 
 def backbone(model: DiffMatte, state: dict[str, Tensor], source: str) -> None:
-    """Start from a plain transformer; for the variants with one."""
+    """Start the encoder from a plain transformer; for variants with a transformer."""
     assert isinstance(model.encoder, ViT)
     from_plain_vit(model.encoder, state, source)
 
@@ -87,4 +87,4 @@ DIFFMATTE_VIT = replace(DIFFMATTE, rate_scale=rate_scale, backbone=backbone)
 
 RECIPES = {"": DIFFMATTE}
 VIT_RECIPES = {"": DIFFMATTE_VIT}
-"""With a ViT, whose layers have rates of their own and whose backbone may be a plain one."""
+"""For a ViT, whose layers have rates of their own, and which may start from a plain backbone."""

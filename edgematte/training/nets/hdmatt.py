@@ -1,4 +1,4 @@
-"""What HDMatt is trained on and shown by: queries with their contexts, eq. 4."""
+"""Training HDMatt: query patches with their contexts, and the loss of eq. 4."""
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ def samples(library: Library, side_px: int, crop_px: int, seed: int) -> PatchSam
 def losses(model: HDMatt, batch: PatchBatch, radius_px: int = 0) -> dict[str, Tensor]:
     """Eq. 4, weighted by the blending window of patches that share a tenth of their side.
 
-    ``radius_px`` has no say: samples come with trimaps of many widths.
+    ``radius_px`` is not used: samples have trimaps of many widths.
     """
     alpha = model(batch.image, batch.trimap, batch.context_images, batch.context_trimaps)
     return hdmatt_loss(
@@ -34,7 +34,7 @@ def losses(model: HDMatt, batch: PatchBatch, radius_px: int = 0) -> dict[str, Te
 
 
 def preview(model: HDMatt, batch: PatchBatch) -> dict[str, Tensor]:
-    """The queries with true alpha, trimap and the net's alpha."""
+    """The queries, their true alpha, trimap and the net's alpha."""
     alpha = model(batch.image, batch.trimap, batch.context_images, batch.context_trimaps)
     foreground, unknown = (batch.trimap[:, c : c + 1] for c in (FOREGROUND, UNKNOWN))
     return {

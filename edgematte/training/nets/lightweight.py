@@ -1,4 +1,4 @@
-"""What the lightweight net is trained on and shown by, in both ways it is used."""
+"""Training the lightweight net, for both ways it is used: fused and split."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from edgematte.training.recipe.schedule import Recipe, Stage
 
 
 def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tensor:
-    """Cut boxes (B, 4: left, top, right, bottom in [0, 1]) out, bilinearly, at `side_px`."""
+    """Cut out boxes (B, 4: left, top, right, bottom in [0, 1]), resized bilinearly to `side_px`."""
     left, top, right, bottom = box.to(probabilities).unbind(dim=1)
     theta = probabilities.new_zeros(len(box), 2, 3)
     theta[:, 0, 0], theta[:, 0, 2] = right - left, right + left - 1
@@ -29,10 +29,10 @@ def crop_probabilities(probabilities: Tensor, box: Tensor, side_px: int) -> Tens
 
 
 def crop_classes(batch: Batch, logits: Tensor, rows: list[int]) -> Tensor:
-    """What MRN is told of each crop, (B, 3, C, C).
+    """MRN's input of classes for each crop, (B, 3, C, C).
 
-    That is the trimap given, or else the probabilities SN found for that part of the whole scene;
-    `logits` are its finest, of the scenes `rows` alone: all without a trimap are among them.
+    It is the given trimap or, without one, SN's probabilities for that part of the whole scene.
+    `logits` are SN's finest, of the scenes `rows` only, which include all scenes without a trimap.
     """
     raised = F.interpolate(logits, scale_factor=8.0, mode="bilinear", align_corners=False)
     classes = dict(zip(rows, raised.float().softmax(dim=1).unbind(), strict=True))
@@ -56,7 +56,7 @@ def refine(model: Lightweight, image: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def answers(model: Lightweight, batch: Batch) -> tuple[list[Tensor], Tensor]:
-    """SN's logits of the whole scenes, finest first, and alpha (B, 1, C, C) of the crops."""
+    """SN's logits for the whole scenes, finest first, and alpha (B, 1, C, C) of the crops."""
     logits = model.sn(batch.image)
     probabilities = crop_classes(batch, logits[0], list(range(len(batch.image))))
     return logits, refine(model, batch.crop_image, probabilities)
@@ -77,12 +77,12 @@ def sn_losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Ten
 
 
 def mrn_losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Tensor]:
-    """The matting terms of eq. 10, of crops with trimaps or with what SN, as it is, finds.
+    """The matting terms of eq. 10, for crops with a trimap or with the probabilities of a fixed SN.
 
-    Where MRN's answer is in use, in the unknown region, each pixel weighs as much as a fractional
-    one (*chosen*): most of a drawn trimap's unknown pixels are not fractional.
+    In the unknown region, where MRN's alpha is used, each pixel weighs as much as a fractional one
+    (*chosen*), because most unknown pixels of a drawn trimap are not fractional.
     """
-    free = [i for i, trimap in enumerate(batch.trimap) if trimap is None] or [0]  # never none
+    free = [i for i, trimap in enumerate(batch.trimap) if trimap is None] or [0]  # at least one row
     with torch.no_grad():
         probabilities = crop_classes(batch, model.sn(batch.image[free])[0], free)
     alpha = refine(model, batch.crop_image, probabilities)
@@ -91,9 +91,9 @@ def mrn_losses(model: Lightweight, batch: Batch, radius_px: int) -> dict[str, Te
 
 
 def imitation(model: Lightweight, teacher: Lightweight, batch: Batch) -> dict[str, Tensor]:
-    """How far the answers in use are from the teacher's: trimap and alpha; 0 where they are equal.
+    """How far trimap and alpha are from the teacher's; 0 if they are equal.
 
-    The divergence of SN's probabilities from the teacher's, and 5 L1 of alpha, as eq. 10 weighs it.
+    It is the divergence of SN's probabilities from the teacher's, plus 5 L1 of alpha, as in eq. 10.
     """
     with torch.no_grad():
         (true, *_), true_alpha = answers(teacher, batch)
@@ -105,7 +105,7 @@ def imitation(model: Lightweight, teacher: Lightweight, batch: Batch) -> dict[st
 
 
 def preview(model: Lightweight, batch: Batch) -> dict[str, Tensor]:
-    """The whole pictures with true alpha, the trimap SN finds and the alpha of the fused net."""
+    """The whole pictures, their true alpha, SN's trimap and the alpha of the fused net."""
     alpha, probabilities = model(batch.image)
     trimap = (
         probabilities[:, FOREGROUND : FOREGROUND + 1]
@@ -119,8 +119,8 @@ LIGHTWEIGHT = Recipe(
     losses=losses,
     preview=preview,
     imitation=imitation,
-    # *Chosen*: growing pictures. MRN costs three times what SN does for the same pixels, so it is
-    # given smaller crops; the last stage is the shape of use. The paper: batches of 12 at 512.
+    # *Chosen*: growing pictures. For the same pixels MRN costs three times what SN does, so its
+    # crops are smaller; the last stage has the sizes of use. The paper has batches of 12 at 512.
     stages=(
         Stage(0.45, 256, 128, 8),
         Stage(0.65, 384, 192, 6),
@@ -134,9 +134,10 @@ LIGHTWEIGHT = Recipe(
     betas=(0.5, 0.999),
 )
 
-# Networks trained apart, from weights: *chosen*, all of it. A step costs a third or less, and each
-# network gets the pictures it learns most from. Over 250 steps of 16 scenes at 256 pixels Muon took
-# SN's loss to 1.28, Adam to 1.34 and, at the rate above, to 1.40; for MRN they were alike.
+# Networks trained separately, from weights; all of this is *chosen*. A step costs a third or less,
+# and each network gets the pictures that it learns most from. Over 250 steps of 16 scenes at 256
+# pixels Muon took SN's loss to 1.28, Adam to 1.34 and, at the rate above, to 1.40; for MRN they
+# were alike.
 SN = replace(
     LIGHTWEIGHT,
     part="sn",
@@ -163,4 +164,4 @@ MRN = replace(
 )
 
 RECIPES = {"": LIGHTWEIGHT, SN.part: SN, MRN.part: MRN}
-"""By the part of the network that learns; "" is all of it."""
+"""Part of the network that learns -> its recipe; "" is the whole network."""

@@ -1,4 +1,4 @@
-"""What the regional net is trained on and shown by: whole frames, and their unknown cells."""
+"""Training the regional net: on whole frames and their unknown cells."""
 
 from dataclasses import replace
 
@@ -17,20 +17,20 @@ from edgematte.training.pictures.trimaps import chance
 from edgematte.training.recipe import parts
 from edgematte.training.recipe.schedule import Recipe, Stage
 
-MOST_CELLS = 1024  # refined in one batch; *chosen*
+MOST_CELLS = 1024  # refined in one batch at most; *chosen*
 
 
 def chosen_cells(classes: Tensor, most: int, generator: Generator) -> Tensor:
     """Unknown cells to refine: int64 (N, 3), 1 <= N <= most: frame, row, column, ascending.
 
-    All of them, where there are no more than ``most``; else each frame has an equal share, those
-    nearest to a random one, so that regions keep their neighbours. Where no cell is unknown it is
-    the first, so that the refining net has gradients in every process of a run.
+    If there are at most ``most``, all of them. Otherwise each frame gets an equal share: the cells
+    nearest to a random one, so that regions keep their neighbours. If no cell is unknown, the first
+    cell, so that the refining net has gradients in every process of a run.
 
     Args:
-        classes: of the cells, (B, h, w).
+        classes: classes of the cells, (B, h, w).
         most: at least B.
-        generator: what the random cells are drawn with.
+        generator: draws the random cells.
     """
     where = (classes == UNKNOWN).nonzero()
     if not len(where):
@@ -56,7 +56,7 @@ def true_trimap(batch: Batch, radius_px: int) -> Tensor:
 
 
 def coarse_losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
-    """The coarse net's levels alone."""
+    """The losses of the coarse net alone."""
     levels = model.coarse_net(batch.image)
     trimap = true_trimap(batch, radius_px)
     alphas, trimaps = [level.alpha for level in levels], [level.trimap for level in levels]
@@ -64,9 +64,10 @@ def coarse_losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Te
 
 
 def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
-    """The coarse net's levels and the refined cells of one batch, end to end (section 3.4).
+    """The losses of the coarse net and of the refined cells of one batch (section 3.4).
 
-    Cells to refine are the true trimap's: what the coarse net calls unknown changes as it learns.
+    The true trimap says which cells are refined, because the coarse net's unknown cells change as
+    it learns.
     """
     levels = model.coarse_net(batch.image)
     trimap = true_trimap(batch, radius_px)
@@ -89,7 +90,7 @@ def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
 
 
 def preview(model: Regional, batch: Batch) -> dict[str, Tensor]:
-    """The frames with true alpha, the trimap of cells, the coarse alpha and the refined one."""
+    """The frames, true alpha, the trimap of the cells, coarse alpha and refined alpha."""
     mattes = model(batch.image)
     _, unknown, foreground = mattes.cell_trimap.float().split(1, dim=1)
     trimap = F.interpolate(foreground + 0.5 * unknown, scale_factor=float(CELL_PX))
@@ -107,8 +108,8 @@ REGIONAL = Recipe(
     model="regional",
     losses=losses,
     preview=preview,
-    # The paper gives no figures of its training: all of these are *chosen*. Whole frames, as large
-    # as a small machine allows; BatchNorm is in the refining net alone, over hundreds of cells.
+    # All *chosen*, for the paper gives no figures of its training. Frames are whole, as large as a
+    # small machine allows; only the refining net has BatchNorm, over hundreds of cells.
     stages=(
         Stage(0.60, 512, 512, 4),
         Stage(0.90, 896, 896, 2),
@@ -133,4 +134,4 @@ COARSE_NET = replace(
 )
 
 RECIPES = {"": REGIONAL, COARSE_NET.part: COARSE_NET}
-"""By the part of the network that learns; "" is all of it."""
+"""Part of the network that learns -> its recipe; "" is the whole network."""

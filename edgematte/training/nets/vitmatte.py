@@ -1,4 +1,4 @@
-"""What ViTMatte is trained on and shown by: crops around unknown pixels, with random trimaps."""
+"""Training ViTMatte: on crops around unknown pixels, with random trimaps."""
 
 import torch
 from torch import Tensor
@@ -19,14 +19,14 @@ LAYER_DECAY = 0.65  # the paper's, per block
 def losses(model: ViTMatte, batch: CropBatch, radius_px: int = 0) -> dict[str, Tensor]:
     """The paper's loss of one batch.
 
-    ``radius_px`` has no say: samples come with trimaps of many widths.
+    ``radius_px`` is not used: samples have trimaps of many widths.
     """
     alpha = model(batch.image, grey(batch.trimap, UNKNOWN_VALUE)).float()
     return vitmatte_loss(alpha, batch.alpha, batch.trimap[:, 1:2])
 
 
 def preview(model: ViTMatte, batch: CropBatch) -> dict[str, Tensor]:
-    """The crops with true alpha, the trimap and the alpha found, exact where the trimap is."""
+    """The crops, true alpha, the trimap, and the net's alpha with known pixels from the trimap."""
     plane = grey(batch.trimap, UNKNOWN_VALUE)
     predicted = model(batch.image, plane).float()
     alpha = torch.where(batch.trimap[:, 1:2] > 0, predicted, batch.trimap[:, 2:3])
@@ -34,7 +34,7 @@ def preview(model: ViTMatte, batch: CropBatch) -> dict[str, Tensor]:
 
 
 def rate_scale(model: ViTMatte, name: str) -> float:
-    """Layer by layer: what is nearer to the picture changes less."""
+    """The factor of a parameter's rate: layers nearer to the picture learn more slowly."""
     return layer_decay(name, "backbone.", model.config["depth"], LAYER_DECAY)
 
 

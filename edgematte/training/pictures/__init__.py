@@ -1,1 +1,1 @@
-"""What networks are shown: folders, scenes, crops, made pictures."""
+"""Pictures to train on: folders, scenes, crops, and pictures made without files."""

@@ -20,13 +20,13 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
 
 
 def frame_person(rng: Rng, photo: Photo) -> Box:
-    """Choose what part of a standing person's photo to show: all, the body, a half, or the head.
+    """Choose the part of a standing person's photo to show: all, the body, a half, or the head.
 
     A head takes about an eighth of the body, so head and shoulders are its upper 15 to 35 %.
     """
     left, top, right, bottom = photo.box
     width, height = right - left, bottom - top
-    if height < 1.2 * width:  # nobody stands there: frame it as any other thing
+    if height < 1.2 * width:  # not a standing person: frame it as any other thing
         return frame_any(rng, photo.image.size, 0.5)
     kind = rng.random()
     if kind < 0.3:  # the whole picture, a little cut
@@ -41,7 +41,7 @@ def frame_person(rng: Rng, photo: Photo) -> Box:
         x, y = rng.uniform(left, right), rng.uniform(top, bottom)
         return _inside((x - side / 2, y - side / 2, x + side / 2, y + side / 2), photo.image.size)
     part = rng.uniform(0.15, 0.35) if kind < 0.8 else rng.uniform(0.35, 0.65)
-    # The middle of what the upper part of the mask covers, not of outstretched arms.
+    # The middle of the mask's upper part, so that outstretched arms do not count.
     upper = photo.alpha.crop((left, top, right, top + max(8, round(height * min(part, 0.16)))))
     bounds = upper.getbbox() or (0, 0, width, 1)
     middle = left + (bounds[0] + bounds[2]) / 2
@@ -105,7 +105,7 @@ def affine(picture: Image.Image, angle_deg: float, shear: float) -> Image.Image:
     size = np.array(picture.size)
     corners = forward @ (np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) * size[:, None] / 2)
     width, height = (max(1, math.ceil(float(np.ptp(row)))) for row in corners)
-    back = np.linalg.inv(forward)  # from the new canvas to the picture, about both centres
+    back = np.linalg.inv(forward)  # maps the new canvas to the picture, centre to centre
     offset = size / 2 - back @ np.array([width / 2, height / 2])
     rows = [float(v) for row, o in zip(back, offset, strict=True) for v in (*row, o)]
     return picture.transform((width, height), Image.Transform.AFFINE, tuple(rows), BILINEAR)
@@ -114,7 +114,7 @@ def affine(picture: Image.Image, angle_deg: float, shear: float) -> Image.Image:
 def place(rng: Rng, subject: Image.Image, side_px: int) -> Image.Image:
     """Put a trimmed RGBA subject on an empty square: random size, stretch, turn, shear, position.
 
-    It may leave the square on any side; a third of them stand on the lower border.
+    It may reach beyond the square on any side; one third of subjects stand on the lower border.
     """
     fraction = rng.uniform(0.4, 1.25) if rng.random() < 0.85 else rng.uniform(0.2, 0.4)
     stretch = np.exp(rng.uniform(-0.25, 0.25))
@@ -145,7 +145,7 @@ def sharpen_alpha(rng: Rng, subject: Image.Image) -> Image.Image:
 
 
 def degrade(rng: Rng, picture: Image.Image) -> Image.Image:
-    """The faults of a camera on an RGB picture: blur, JPEG, noise; often none."""
+    """Add faults of a camera to an RGB picture: blur, JPEG, noise; often none of them."""
     if rng.random() < 0.15:
         picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.2))))
     if rng.random() < 0.25:

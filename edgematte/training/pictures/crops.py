@@ -1,4 +1,4 @@
-"""Parts of scenes around unknown pixels, with trimaps, for nets that are given a trimap."""
+"""Parts of scenes around unknown pixels, with trimaps, for nets that take a trimap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ from edgematte.training.pictures.trimaps import one_hot
 Rng = np.random.Generator
 Plane = NDArray[np.uint8]
 
-SCALES = (320, 480, 640)  # sides of a crop in a picture whose net sees 512 (HDMatt, section 3.1)
-TOLERANCE = 2  # of 255: a saved alpha this close to 0 or 1 is 0 or 1
+SCALES = (320, 480, 640)  # sides of a crop when the net sees 512 (HDMatt, section 3.1)
+TOLERANCE = 2  # of 255: a saved alpha this close to 0 or 1 counts as 0 or 1
 LARGEST_BAND_PX = 25
 
 
 def crop_corner(rng: Rng, scene: Scene, crop_px: int, wander: float = 0.0) -> tuple[int, int]:
     """Left and top of a crop around a pixel whose alpha is fractional or unknown, if any is.
 
-    The pixel lies in the middle, or up to `wander` of the crop's side off it, unless the scene's
-    border is in the way.
+    The pixel is in the middle of the crop, or off it by up to `wander` times the crop's side. At
+    the scene's border it may be farther off.
     """
     alpha, known = np.asarray(scene.alpha), np.asarray(scene.known)
     ys, xs = np.nonzero(((alpha > 5) & (alpha < 250)) | (known == 0))
@@ -50,8 +50,8 @@ def crop_corner(rng: Rng, scene: Scene, crop_px: int, wander: float = 0.0) -> tu
 def zoom(rng: Rng, scene: Scene, side_px: int) -> Scene:
     """A square of the scene around an unknown pixel, at `side_px`.
 
-    It is 320, 480 or 640 pixels large where `side_px` is 512, and in proportion elsewhere. What was
-    composed is composed anew, from resized parts, so that it still is alpha F + (1 - alpha) B.
+    It is 320, 480 or 640 pixels wide if `side_px` is 512, otherwise in proportion. A composite is
+    composed anew from its resized parts, so that it still is alpha F + (1 - alpha) B.
     """
     crop_px = round(int(rng.choice(SCALES)) * side_px / 512)
     crop_px = min(crop_px, scene.alpha.width)
@@ -63,7 +63,7 @@ def zoom(rng: Rng, scene: Scene, side_px: int) -> Scene:
         return Scene(image, alpha, known)
     subject = scene.foreground.copy()
     subject.putalpha(scene.alpha)
-    subject = subject.resize(size, BILINEAR, box=box)  # weights colours by alpha
+    subject = subject.resize(size, BILINEAR, box=box)  # resizes colours weighted by alpha
     foreground, alpha = subject.convert("RGB"), subject.getchannel("A")
     background = scene.background.resize(size, BILINEAR, box=box)
     return layered(foreground, alpha, background, known)
@@ -88,8 +88,8 @@ def random_trimap(rng: Rng, alpha: Plane, known: Plane, largest_px: int = LARGES
 class Crop:
     """A square picture with a trimap; all uint8, images (S, S, 3), planes (S, S).
 
-    `composed`: image = alpha foreground + (1 - alpha) background but for a camera's faults. Where
-    it is false the picture is a photograph, and stands for both.
+    `composed`: image = alpha foreground + (1 - alpha) background, except for a camera's faults. If
+    it is false, foreground and background both are the picture, a photograph.
     """
 
     image: Plane
@@ -103,8 +103,8 @@ class Crop:
 def make_crop(rng: Rng, library: Library, side_px: int, largest_px: int | None = None) -> Crop:
     """A crop around an unknown pixel of a composite, or of a photograph with its alpha.
 
-    A quarter of them show the whole scene, as the papers that crop do. `largest_px` is that of
-    `random_trimap`; by default 25 pixels of a crop of 512, less of smaller ones.
+    A quarter of the crops show the whole scene, as in papers that crop. `largest_px` is passed to
+    `random_trimap`; by default it is 25 pixels for a crop of 512, and in proportion for others.
     """
     missing = () if library.pairs else ("pairs",)
     canvas_px = round(side_px * rng.uniform(1.25, 2.0))
@@ -141,7 +141,7 @@ class Crops(Dataset[Crop]):
 
 
 def crops(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
-    """Crops of `crop_px`, as recipes ask for them: scenes have no size of their own here."""
+    """Crops of `crop_px`, with the arguments that recipes give; `side_px` is not used."""
     return Crops(library, crop_px, seed)
 
 

@@ -1,4 +1,4 @@
-"""Training samples and batches: scenes cut as the network is used."""
+"""Training samples and batches: scenes cut in the ways that the network is used."""
 
 import os
 import sys
@@ -28,8 +28,8 @@ Rng = np.random.Generator
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
 
-# Shares of the samples: scenes as they are or a part of one, both as the fused net sees them;
-# and larger scenes that SN sees reduced, MRN in part, with SN's probabilities or a true trimap.
+# Shares of the samples: whole scenes or parts of them, which the fused net sees; and larger scenes
+# that SN sees reduced and MRN in part, with SN's probabilities (split) or a true trimap (given).
 MODES = {"whole": 0.6, "zoomed": 0.1, "split": 0.15, "given": 0.15}
 MAX_CANVAS_PX = 1024
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -38,12 +38,12 @@ WATCH_S = 1.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What one training step shows of one scene.
+    """One scene as a training step uses it.
 
     `image` (S, S, 3), `alpha`, `known` (S, S): the whole scene, for SN; uint8, `known` 0 or 255.
-    `crop_image`, `crop_alpha`, `crop_known`, of side C: what MRN sees, maybe of a larger scene.
+    `crop_image`, `crop_alpha`, `crop_known`, of side C: the crop for MRN, maybe of a larger scene.
     `box`: left, top, right, bottom of the crop as fractions of the scene.
-    `trimap` (C, C) uint8: what MRN is given in place of SN's probabilities, if anything.
+    `trimap` (C, C) uint8: the trimap that MRN gets instead of SN's probabilities, if any.
     """
 
     image: Plane
@@ -70,9 +70,9 @@ def make_sample(
 ) -> Sample:
     """One sample: SN sees the scene at `side_px`, MRN a crop of `crop_px`.
 
-    Whole and zoomed samples are cropped (if at all) at the size SN saw; split ones from a larger
-    scene, as when the host refines full-size patches; and given ones have a true trimap as well.
-    `modes` are the shares of these, `scenes` those of the sources of the first.
+    Whole and zoomed samples are cropped (if at all) at the size that SN sees. Split samples are
+    cropped from a larger scene, as when the host refines full-size patches; given ones have a true
+    trimap, too. `modes` are the shares of these kinds, `scenes` those of the sources of scenes.
     """
     mode, canvas_px = choose(rng, modes), side_px
     if mode == "whole":
@@ -168,10 +168,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
 
 
 def _end_with(parent: int, worker: int) -> None:
-    """End this worker process soon after its parent, also after one that was killed.
+    """Make this worker process end soon after its parent, even if the parent was killed.
 
-    A worker whose parent is gone would wait forever for somebody to take its last batch. And a
-    Ctrl-C in a terminal is the parent's to answer.
+    Otherwise a worker whose parent is gone would wait forever for its last batch to be taken.
+    Ctrl-C in a terminal is ignored here, because the parent handles it.
     """
     stopping.as_ever()
 
@@ -190,12 +190,12 @@ def load(
     workers: int,
     stack: Callable[[Sequence[Any]], Any] = collate,
 ) -> Iterator[Any]:
-    """Batches of `size` of the samples of these indices, in order, made by worker processes.
+    """Batches of `size`, of the samples with these indices in order, made by worker processes.
 
-    The order and the samples are the same for any number of workers; 0 makes them here. `stack`
-    makes a batch of a list of samples.
+    Order and samples are the same for any number of workers; with 0 workers this process makes
+    them. `stack` makes a batch from a list of samples.
     """
-    # Forked workers share the decoded pictures; where forking is unsafe each gets a copy.
+    # Forked workers share the decoded pictures; where forking is unsafe each worker gets a copy.
     forks = workers > 0 and sys.platform == "linux"
     loader = DataLoader(
         samples,

@@ -1,4 +1,4 @@
-"""Reading folders of pictures: bad files are named, skipped, counted; wrong ones are refused."""
+"""Reading folders of pictures: bad files are reported and skipped, wrong files are refused."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ MEMORY_BYTES = 3 << 30
 
 
 class UnfitError(PictureError):
-    """A picture that can be read but is not what its folder is for: the whole run is refused."""
+    """A picture can be read but does not belong into its folder; the whole run is refused."""
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -38,10 +38,10 @@ def picture_files(folder: Path) -> list[Path]:
 
 @dataclass
 class Reading:
-    """What reading the folders of a run has cost and left out so far.
+    """How much memory reading the folders of a run has left, and which files were skipped.
 
-    `free_bytes` is the memory that decoded pictures may still take; `skipped` holds one line a
-    file: its path and the reason.
+    `free_bytes` is the memory that decoded pictures may still take; `skipped` has a line for each
+    skipped file, with its path and the reason.
     """
 
     free_bytes: int = MEMORY_BYTES
@@ -49,13 +49,13 @@ class Reading:
     bar: bool = False
 
     def skip(self, file: Path, reason: object) -> None:
-        """Leave a file out, and say so."""
+        """Skip a file, and report it."""
         self.skipped.append(f"{file}: {reason}")
         log.warning("skipped %s: %s", file, reason)
 
 
 class Pictures(Sequence[T], Generic[T]):
-    """Decoded pictures of one folder; those that memory has no room for are read when drawn."""
+    """Pictures of one folder, decoded in memory; those that do not fit are read when needed."""
 
     def __init__(self, files: list[Path], read: Callable[[Path], T], kept: dict[int, T]) -> None:
         self.files, self.read, self.kept = files, read, kept
@@ -86,12 +86,12 @@ def read_all(
     """Decode every file once; keep those that fit into memory.
 
     Args:
-        read: gives a picture, or None where it holds no subject; raises PictureError where it
-            cannot be read (the file is skipped) and UnfitError where the folder is wrong.
-        size: bytes a picture takes.
+        read: returns a picture, or None if it shows no subject; raises PictureError if it cannot be
+            read (the file is skipped), and UnfitError if it does not belong into the folder.
+        size: returns the bytes that a picture takes.
 
     Raises:
-        PictureError: not one of the files can be used.
+        PictureError: none of the files can be used.
     """
     good: list[Path] = []
     kept: dict[int, T] = {}
@@ -118,7 +118,7 @@ def read_all(
 
 @dataclass(frozen=True)
 class Certain(Generic[T]):
-    """A reader of files that were good when the run began."""
+    """Reads files that could be read when the run began."""
 
     read: Callable[[Path], T | None]
 

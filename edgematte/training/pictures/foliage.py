@@ -1,7 +1,7 @@
 """Plants made without any file: stems with leaves, often in a pot.
 
-Photographs teach that leaves are background, which is what they are in most of them; these are the
-other case, with the many small holes that plants have.
+In most photographs leaves are background, and a net learns that they always are. In these scenes
+plants are the foreground, with the many small holes that plants have.
 """
 
 import colorsys
@@ -64,7 +64,7 @@ def plant(rng: Rng, side_px: int) -> Image.Image:
     width = max(1, round(side * rng.uniform(0.004, 0.015)))
     for tip in tips:
         draw.line([*root, *tip], fill=(*_colour(hue, saturation, light * 0.6), 255), width=width)
-    for i in range(leaves):  # those behind first, and darker
+    for i in range(leaves):  # leaves behind are drawn first, and darker
         stem = int(rng.integers(stems))
         at = root + (tips[stem] - root) * rng.uniform(0.15, 1.0)
         angle = angles[stem] + rng.normal(0, 0.8)

@@ -25,8 +25,8 @@ Rng = np.random.Generator
 Plane = NDArray[np.uint8]
 
 PICTURE_PX = 960
-"""*Chosen*: a crop of 320, 480 or 640 is so much of a picture of this side."""
-CONTEXTS = 8  # *chosen*: patches that the K best are taken from
+"""*Chosen*: crops of 320, 480 or 640 are taken from pictures with this side."""
+CONTEXTS = 8  # *chosen*: number of patches among which the K best are chosen
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Patches:
 def make_patches(rng: Rng, library: Library, side_px: int, contexts: int = CONTEXTS) -> Patches:
     """A query around an unknown pixel, and patches of the same scene at the same scale.
 
-    The trimap is the scene's, so that patches agree on it. *Chosen*: every other context lies
-    around an unknown pixel as well, the rest anywhere; they may overlap the query.
+    All patches are cut from one trimap of the scene. *Chosen*: every other context is around an
+    unknown pixel, too, and the rest are anywhere; contexts may overlap the query.
     """
     canvas_px = round(PICTURE_PX * side_px / int(rng.choice(SCALES)))
     scene = _scene(rng, library, canvas_px)

@@ -1,7 +1,7 @@
-"""Ragged scenes made without cut-outs: fur, leaves and holes whose colours are photographs'.
+"""Ragged scenes made without cut-outs: fur, leaves and holes in the colours of photographs.
 
-What decides an unknown pixel there is which of the colours around it are like its own: what MRN is
-to learn, on more shapes and colours than cut-outs have.
+Their unknown pixels can only be told apart by which colours nearby are similar. That is what MRN
+has to learn, and here it sees more shapes and colours than cut-outs have.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ Field = NDArray[np.float32]
 
 
 def _fur(rng: Rng, side_px: int, x: Field, y: Field) -> Field:
-    """Noise in [0, 1] drawn out along the rays of a point, which bend."""
+    """Noise in [0, 1], stretched along bent rays from a point."""
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     bend = noise(rng, (side_px, side_px), int(rng.integers(2, 8))) - 0.5
     angle = angle + rng.uniform(-1, 1) * radius + rng.uniform(0.1, 1.5) * bend
@@ -42,8 +42,8 @@ def _grain(rng: Rng, side_px: int) -> Field:
 def ragged_alpha(rng: Rng, side_px: int) -> NDArray[np.uint8]:
     """An alpha (S, S) with a foreground, a background, and between them a ragged zone.
 
-    It is where a smooth field and noise exceed a level: strands, leaves, islands, holes; soft or
-    sharp, all of one opacity or thin in places.
+    The foreground is where a smooth field plus noise exceeds a level, which gives strands, leaves,
+    islands and holes. Edges are soft or sharp; the foreground is opaque or thin in places.
     """
     size = (side_px, side_px)
     y, x = np.mgrid[-1 : 1 : side_px * 1j, -1 : 1 : side_px * 1j].astype(np.float32)
@@ -57,7 +57,7 @@ def ragged_alpha(rng: Rng, side_px: int) -> NDArray[np.uint8]:
         zone = _grain(rng, side_px)
     else:
         zone = np.zeros_like(field)
-    depth = rng.uniform(0.1, 1.0)  # of the zone, in half sides
+    depth = rng.uniform(0.1, 1.0)  # depth of the zone, in half sides
     level = field + depth * (zone - 0.5) * 2
     spread = float(np.abs(np.diff(level, axis=1)).mean()) + 1e-3  # per pixel, on average
     soft_px = 2 ** rng.uniform(-0.5, 2.5)

@@ -23,10 +23,10 @@ from edgematte.training.pictures.sources import Library, Photo
 Rng = np.random.Generator
 T = TypeVar("T")
 
-# Shares of the sources; what a library does not have leaves its share to the others.
+# Shares of the sources; the share of a source that a library lacks goes to the others.
 SCENES = {"people": 0.42, "pairs": 0.1, "composite": 0.45, "empty": 0.03}
 SUBJECTS = {"person": 0.34, "cutout": 0.44, "veil": 0.1, "procedural": 0.12}
-SECOND = 0.15  # composites of two subjects
+SECOND = 0.15  # share of composites with two subjects
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def choose(rng: Rng, weights: dict[str, float], missing: Sequence[str] = ()) -> 
 
 
 def pick(rng: Rng, folders: Sequence[Sequence[T]]) -> T:
-    """A picture of a folder, the folder drawn first."""
+    """A random picture: first a folder is drawn, then a picture of it."""
     pictures = folders[int(rng.integers(len(folders)))]
     return pictures[int(rng.integers(len(pictures)))]
 
@@ -72,7 +72,7 @@ def layered(
 
 
 def photo_scene(rng: Rng, photo: Photo, box: Box, side_px: int) -> Scene:
-    """A part of a photo stretched to the square, maybe mirrored, its colours changed."""
+    """A part of a photo stretched to a square, with changed colours, sometimes mirrored."""
     size = (side_px, side_px)
     image, alpha, known = (
         plane.resize(size, BILINEAR, box=box) for plane in (photo.image, photo.alpha, photo.known)
@@ -100,7 +100,7 @@ def background_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
 
 
 def _veil(rng: Rng, mask: Image.Image, side_px: int) -> Image.Image:
-    """A strand card or smoke in a texture's colours, usually behind a solid it belongs to."""
+    """A strand card or smoke in colours of a texture, usually behind a solid of the same."""
     veil = texture(rng, mask.size)
     veil.putalpha(mask.getchannel("A"))
     canvas = place(rng, veil, side_px)
@@ -110,7 +110,7 @@ def _veil(rng: Rng, mask: Image.Image, side_px: int) -> Image.Image:
 
 
 def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
-    """An RGBA square with one subject on nothing."""
+    """An RGBA square with one subject and no background."""
     has = {"person": library.people, "cutout": library.cutouts, "veil": library.veils}
     kind = choose(rng, SUBJECTS, [name for name, pictures in has.items() if not pictures])
     if kind == "person":
@@ -142,7 +142,7 @@ def subject_scene(rng: Rng, library: Library, side_px: int) -> Image.Image:
 def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
     """One subject, or one before another, over a background; alpha is exact and known everywhere.
 
-    Of two, alpha = a + (1 - a) b, and the colours are mixed accordingly: Porter and Duff's over.
+    For two subjects alpha = a + (1 - a) b, and colours are mixed by Porter and Duff's "over".
     """
     subject = colour(rng, subject_scene(rng, library, side_px))
     if rng.random() < SECOND:
@@ -152,14 +152,14 @@ def composite_scene(rng: Rng, library: Library, side_px: int) -> Scene:
 
 
 def plant_scene(rng: Rng, library: Library, side_px: int) -> Scene:
-    """A made plant over a background; as composites otherwise."""
+    """A plant made without files over a background; otherwise as `composite_scene`."""
     subject = plant(rng, side_px)
     subject = place(rng, subject.crop(subject.getbbox()), side_px)
     return before_background(rng, library, colour(rng, subject))
 
 
 def before_background(rng: Rng, library: Library, subject: Image.Image) -> Scene:
-    """An RGBA square over a background of its size."""
+    """A scene of an RGBA square over a background of the same size."""
     background = background_scene(rng, library, subject.width)
     return layered(subject.convert("RGB"), subject.getchannel("A"), background)
 

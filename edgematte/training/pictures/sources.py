@@ -1,4 +1,4 @@
-"""What a run trains on: people, pairs, cut-outs, veils and backgrounds, read from any folders."""
+"""The pictures of a run: people, pairs, cut-outs, veils and backgrounds, read from folders."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from edgematte.pictures import read_cutout, read_grey, read_picture
 from edgematte.training.pictures.folders import Reading, UnfitError, log, picture_files, read_all
 
-SIDE_PX = 1024  # the longest side of what is kept
+SIDE_PX = 1024  # longest side of pictures in memory
 MASK_BAND_PX = 4
 
 
@@ -20,7 +20,7 @@ MASK_BAND_PX = 4
 class Photo:
     """A real picture with its matte.
 
-    `image`: RGB. `alpha`: L, 0..255. `known`: L, 255 where `alpha` is to be believed, 0 in the band
+    `image`: RGB. `alpha`: L, 0..255. `known`: L, 255 where `alpha` is reliable, 0 in the band
     around the edge of a binary mask. `box`: left, top, right, bottom of the subject in pixels.
     """
 
@@ -32,7 +32,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where pictures come from; any of it may be left out.
+    """The folders of pictures; each of them may be left out.
 
     `foregrounds`: cut-outs with transparency. `veils`: cut-outs of which only the alpha is used
     (hair cards, smoke); colours are made. `backgrounds`: photographs without a subject. `alphas`
@@ -48,7 +48,7 @@ class Folders:
 
 @dataclass
 class Library:
-    """Pictures by folder: folders are drawn first, so that a large one does not swamp the others.
+    """Pictures by folder. A folder is drawn first, so that a large one does not dominate.
 
     Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds
     one line for each file that could not be used.
@@ -65,7 +65,8 @@ class Library:
 def held_out(name: str, fraction: float) -> bool:
     """Whether a picture belongs to validation, by a hash of its name.
 
-    Variants of one subject (`name_00`, `name_01`; `name_crop0`, `name_crop1`) share a side.
+    All variants of a subject (`name_00`, `name_01`; `name_crop0`, `name_crop1`) belong to
+    validation, or none does.
     """
     subject = re.sub(r"_(\d\d|crop\d+)$", "", Path(name).stem)
     return crc32(subject.encode()) / 2**32 < fraction
@@ -81,10 +82,10 @@ def shrink(picture: Image.Image, side_px: int = SIDE_PX) -> Image.Image:
 
 
 def read_subject(file: Path) -> Image.Image | None:
-    """A cut-out trimmed to what can be seen of it, RGBA; None where that is nothing.
+    """An RGBA cut-out trimmed to its visible part; None if nothing is visible.
 
     Raises:
-        UnfitError: it has no transparency, so it is no cut-out.
+        UnfitError: it has no transparency, so that it is no cut-out.
     """
     pixels = read_cutout(file)
     if pixels[..., 3].min() == 255:
@@ -103,12 +104,12 @@ def read_background(file: Path) -> Image.Image:
 
 
 def read_photo(mattes: dict[str, Path], is_mask: bool, file: Path) -> Photo | None:
-    """A photograph with its alpha or mask, found by its stem; None where there is no subject.
+    """A photograph with the alpha or mask of the same stem; None if there is no subject.
 
-    Of a mask `MASK_BAND_PX` on both sides of its edge are not believed; an alpha is, everywhere.
+    A mask is not reliable within `MASK_BAND_PX` of its edge; an alpha is reliable everywhere.
 
     Raises:
-        UnfitError: the matte is of another size.
+        UnfitError: the matte has another size than the photograph.
     """
     image = Image.fromarray(read_picture(file))
     alpha = Image.fromarray(read_grey(mattes[file.stem]))
@@ -129,7 +130,7 @@ def match(images: Sequence[Path], mattes: Path) -> dict[str, Path]:
     """The mattes of these images by stem.
 
     Raises:
-        UnfitError: an image has none; the message names the first of them.
+        UnfitError: an image has no matte; the message names the first such image.
     """
     by_stem = {file.stem: file for file in picture_files(mattes)}
     alone = [file.name for file in images if file.stem not in by_stem]

@@ -1,10 +1,10 @@
-"""What nets that are given a trimap see of it, and random numbers that follow from samples."""
+"""Trimaps as inputs of nets, and random numbers that depend only on the samples."""
 
 from torch import Generator, Tensor, stack
 
 
 def chance(image: Tensor, alpha: Tensor) -> Generator:
-    """Random numbers that follow from a batch: a run that goes on draws what it would have."""
+    """A generator seeded by a batch, so that a resumed run draws the same numbers."""
     pixels = (image.double().sum() + alpha.double().sum()) * 255
     return Generator().manual_seed(int(pixels))
 

@@ -1,1 +1,1 @@
-"""What a recipe is made of."""
+"""The parts of training recipes."""

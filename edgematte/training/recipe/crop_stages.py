@@ -1,4 +1,4 @@
-"""The stages of nets that learn on crops around unknown pixels: *chosen*, for one small machine."""
+"""Stages for nets that learn on crops around unknown pixels; *chosen* for one small machine."""
 
 from edgematte.training.recipe.schedule import Stage
 

@@ -1,4 +1,4 @@
-"""What networks of a model are shown that are trained apart from the rest of it."""
+"""Samples for networks of a model that are trained separately."""
 
 import numpy as np
 from PIL import Image
@@ -10,17 +10,17 @@ from edgematte.training.pictures.ragged import ragged_scene
 from edgematte.training.pictures.scenes import choose
 from edgematte.training.pictures.sources import Library
 
-# What looks for the subject: more composites than in SCENES, as they are what it misses most in,
-# and plants, which photographs teach to be background.
+# For the network that looks for the subject: more composites than in SCENES, as it misses most in
+# them, and plants, which photographs teach to be background.
 WHOLE_MODES = {"whole": 0.9, "zoomed": 0.1}
 WHOLE_SCENES = {"people": 0.3, "pairs": 0.12, "composite": 0.48, "plant": 0.07, "empty": 0.03}
-REFINING = {"ragged": 0.35, "subject": 0.35, "free": 0.3}  # the first two with a trimap
-FREE = {"whole": 0.3, "zoomed": 0.3, "split": 0.4}  # shares of those without
-BAND = 1 / 12  # of a crop's side: how far a trimap's unknown region reaches at most
+REFINING = {"ragged": 0.35, "subject": 0.35, "free": 0.3}  # the first two have a trimap
+FREE = {"whole": 0.3, "zoomed": 0.3, "split": 0.4}  # shares of samples without a trimap
+BAND = 1 / 12  # largest radius of a trimap's unknown region, as a share of the crop's side
 
 
 def make_refining(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
-    """What MRN is shown: a crop with a trimap, or one with a scene for SN to look at."""
+    """A sample for MRN: a crop with a trimap, or a crop and the scene for SN."""
     kind, largest_px = choose(rng, REFINING), round(BAND * crop_px)
     if kind == "free":
         return make_sample(rng, library, side_px, crop_px, FREE)
@@ -32,14 +32,14 @@ def make_refining(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sam
         image, alpha = np.asarray(degrade(rng, scene.image)), np.asarray(scene.alpha)
         trimap = random_trimap(rng, alpha, np.asarray(scene.known), largest_px)
     planes = (image, alpha, np.full_like(alpha, 255))
-    # No loss looks at this scene: it is there to be stacked, and for the sheet of samples.
+    # No loss uses this scene; batches and the sheet of samples need one.
     size = (side_px, side_px)
     whole = [np.asarray(Image.fromarray(plane).resize(size, BILINEAR)) for plane in planes]
     return Sample(whole[0], whole[1], whole[2], *planes, WHOLE, trimap)
 
 
 def make_scene_alone(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
-    """Whole scenes, or parts of them, at one size; no crops."""
+    """A sample with a whole scene, or a part of one, and no crop."""
     return make_sample(rng, library, side_px, side_px, WHOLE_MODES, WHOLE_SCENES)
 
 

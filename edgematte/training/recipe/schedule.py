@@ -1,4 +1,4 @@
-"""What a training run is made of: recipe, stages, settings, learning rate."""
+"""Recipe, stages, settings and learning rate of a training run."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,15 +16,15 @@ from edgematte.training.pictures.data import Samples, collate
 from edgematte.training.pictures.sources import Library
 
 M = TypeVar("M", bound=nn.Module)
-NORM_PX = 128  # smaller pictures end in one value a channel: a batch of one has no variance
+NORM_PX = 128  # smaller pictures end as one value per channel: in a batch of one it has no variance
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Until this share of the run: whole scenes of `side_px`, crops of `crop_px` for MRN.
+    """A stage of a run, which ends at this share of it: scenes of `side_px`, crops of `crop_px`.
 
-    `batch` counts a step's samples in all processes together. With `keep_norms` BatchNorm's
-    statistics are measured when the stage begins and kept to the end of the run.
+    `batch` is the number of samples of a step, in all processes together. With `keep_norms`
+    BatchNorm's statistics are measured when the stage begins and kept to the end of the run.
     """
 
     until: float
@@ -38,7 +38,7 @@ class Stage:
 class Recipe(Generic[M]):
     """How one model is trained.
 
-    `losses(model, batch, radius_px)` gives named scalars; `total` is the one to descend.
+    `losses(model, batch, radius_px)` gives named scalars, of which `total` is minimised.
     `radius_px` is how far the true trimap's unknown band is grown in this step. `preview(model,
     batch)` gives named planes (B, 1 or 3, H, W) in [0, 1] for a person to look at. `stages` and
     `learning_rate` are for a run from nothing; `tune_stages` and `tune_rate` for one that starts
@@ -50,11 +50,11 @@ class Recipe(Generic[M]):
     `backbone(model, state, source)` takes over a plain pretrained backbone; `source` names it in
     errors.
 
-    `part`: the name of the only network of the model that learns; what is not in it stays as it is.
+    `part`: the name of the only network of the model that learns; all else stays unchanged.
 
     `imitation(model, teacher, batch)` gives the losses of quantization-aware training, with a
-    `total`: how far the model's answers are from those of the float model it started as. Without
-    it `losses` serves there too.
+    `total`: how far the model's outputs are from those of the float model that it started as.
+    Without it `losses` are used there, too.
     """
 
     model: str
@@ -65,11 +65,11 @@ class Recipe(Generic[M]):
     learning_rate: float
     tune_rate: float
     betas: tuple[float, float]  # of Adam
-    # *Chosen*, for every net: the papers give no such figures, or some for other machines.
+    # *Chosen* for every net: the papers give no such figures, or figures for other machines.
     warm_up: float = 0.02  # share of the run
-    decay: float = 0.999  # of the weights' average
+    decay: float = 0.999  # of the average of the weights
     clip_norm: float = 5.0
-    norm_batches: int = 50  # that BatchNorm's statistics are measured over
+    norm_batches: int = 50  # number of batches to measure BatchNorm's statistics on
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     weight_decay: float = 0.0  # of matrices and convolutions; positions, norms, biases: none
     rate_scale: Callable[[M, str], float] | None = None
@@ -81,13 +81,13 @@ class Recipe(Generic[M]):
     part: str = ""
 
     def learning(self, model: M) -> nn.Module:
-        """What of the model learns."""
+        """The part of the model that learns."""
         return model.get_submodule(self.part)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. It ends at `steps` or `time_limit_s`, whichever comes first; one must be given.
+    """Settings of a run. It ends at `steps` or `time_limit_s`; one of them must be given.
 
     None stands for the recipe's choice; `size_px` and `batch` replace those of all its stages.
     `precision` is what autocast computes in; float32 turns it
@@ -144,7 +144,7 @@ def adapted(stages: tuple[Stage, ...], settings: Settings) -> tuple[Stage, ...]:
 
 
 def refuse_small_batches(stages: Sequence[Stage], processes: int) -> None:
-    """Raise OptionError where BatchNorm would have nothing to measure a variance over."""
+    """Raise OptionError if BatchNorm would have too few values to measure a variance."""
     for stage in stages:
         if stage.crop_px < NORM_PX and stage.batch // processes < 2:
             raise OptionError(
@@ -158,8 +158,8 @@ def learning_rate(
 ) -> float:
     """Linear warm-up, then a cosine to zero; `progress` in [0, 1].
 
-    With `drops`, pairs of a share of the run and a factor, the rate is constant but for those: from
-    each share on it is the factor times the peak.
+    With `drops`, pairs of a share of the run and a factor, the rate is constant except for these
+    drops: from each share on it is the factor times the peak.
     """
     if progress < warm_up:
         return peak * max(progress / warm_up, 0.01)
