@@ -17,9 +17,9 @@ from edgematte.pictures import read_grey, read_picture
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import engine_for, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, estimate_trimap
-from edgematte.runtime.pipeline import to_input
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 

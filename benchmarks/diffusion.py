@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from edgematte.checkpoint import load_model, random_model
 from edgematte.export.capture import capture
-from edgematte.export.cuts import diffmatte as cut
+from edgematte.export.cuts.diffmatte import CUT
 from edgematte.export.torch_graph import torch_calls
-from edgematte.manifest import Host
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.registry import family
-from edgematte.runtime.diffmatte import pipeline
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap import FOREGROUND, UNKNOWN, dilate
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost
+from edgematte.runtime.nets.diffmatte.pipeline import pipeline
 from edgematte.training.pictures.scenes import composite_scene
 from edgematte.training.pictures.sources import Library
 
@@ -68,11 +68,11 @@ class Costs:
         self.model, self.scenes = model, scenes
         self.macs: dict[tuple[str, int | None], int] = {}
 
-    def run(self, host: Host) -> tuple[list[Floats], float]:
+    def run(self, host: DiffusionHost) -> tuple[list[Floats], float]:
         """Alphas of the scenes, and the mean of 1e9 multiply-adds of a scene."""
-        sources = cut.graphs(self.model, host)
+        sources = CUT.graphs(self.model, host)
         for source in sources:
-            key = (source.graph.name, host.patch)
+            key = (source.graph.name, side_of(host))
             if key not in self.macs:
                 self.macs[key] = capture(source).graph.macs
         calls = torch_calls(sources)
@@ -82,11 +82,16 @@ class Costs:
             for call in calls.values():
                 call.calls, call.remember = [], True
             alphas.append(made(picture, trimap, Clock())[0])
-            total += sum(len(c.calls) * self.macs[n, host.patch] for n, c in calls.items())
+            total += sum(len(c.calls) * self.macs[n, side_of(host)] for n, c in calls.items())
         return alphas, total / len(self.scenes) / 1e9
 
 
-def ranges(model: DiffMatte, host: Host, picture: Bytes, trimap: Bytes) -> list[str]:
+def side_of(host: DiffusionHost) -> int:
+    """Of its tiles; 0 where every step denoises the whole."""
+    return host.patch if isinstance(host, TilesHost) else 0
+
+
+def ranges(model: DiffMatte, host: DiffusionHost, picture: Bytes, trimap: Bytes) -> list[str]:
     """Markdown lines: what the decoder's blocks give at the first, a middle and the last step."""
     seen: dict[str, list[tuple[float, float]]] = {}
 
@@ -101,7 +106,7 @@ def ranges(model: DiffMatte, host: Host, picture: Bytes, trimap: Bytes) -> list[
     blocks |= {f"up {i}": block for i, block in enumerate(model.decoder.ups)}
     blocks |= {"logit": model.decoder.head}
     hooks = [block.register_forward_hook(note(name)) for name, block in blocks.items()]
-    calls = torch_calls(cut.graphs(model, host))
+    calls = torch_calls(CUT.graphs(model, host))
     calls["denoise"].remember = True
     pipeline(host, calls)(picture, trimap, Clock())
     noisy = [call["condition"][0, 6] for call in calls["denoise"].calls]
@@ -120,14 +125,14 @@ def ranges(model: DiffMatte, host: Host, picture: Bytes, trimap: Bytes) -> list[
 
 def main(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    chosen = family(arguments.model)
+    chosen = find(arguments.model)
     if arguments.weights:
         model, _ = load_model(chosen, Path(arguments.weights))
     else:
         model, _ = random_model(chosen, {}, 0)
     assert isinstance(model, DiffMatte)
     size = (arguments.size, arguments.size)
-    whole = cut.complete(cut.host("whole", size, 0, 0), model)
+    whole = CUT.host("whole", size, Sizes(context=0), model)
     scenes = [scene(seed, arguments.size) for seed in range(arguments.scenes)]
     if arguments.ranges:
         print("\n".join(ranges(model, whole, *scenes[0][::2])))
@@ -150,14 +155,15 @@ def main(arguments: argparse.Namespace) -> None:
     for patch in arguments.patches:
         for margin in arguments.margins:
             if 2 * margin + model.stride <= patch:
-                tiled.append(replace(whole, cut="tiles", patch=patch, overlap=margin))
-    rows = [replace(whole, steps=steps) for steps in STEPS]
+                sizes = Sizes(patch=patch, overlap=margin, context=0)
+                tiled.append(CUT.host("tiles", size, sizes, model))
+    rows: list[DiffusionHost] = [replace(whole, steps=steps) for steps in STEPS]
     rows += [replace(whole, stop_below=stop) for stop in STOPS]
     rows += tiled + [replace(t, steps=s) for t in tiled for s in (3, 4, 5)]
     rows += [replace(t, stop_below=stop) for t in tiled for stop in STOPS]
     for host in rows:
         found, macs = costs.run(host)
-        tile = "whole" if host.patch is None else f"{host.patch}, margin {host.overlap}"
+        tile = f"{host.patch}, margin {host.overlap}" if isinstance(host, TilesHost) else "whole"
         print(
             f"| {host.steps} | {host.stop_below or '-'} | {tile} | {macs:.1f} | {most / macs:.1f}x "
             f"| {apart(found, reference):.4f} | {apart(found, true):.4f} |",

@@ -26,31 +26,35 @@ from edgematte.checkpoint import load_model, random_model
 from edgematte.cli.arguments import parse_size
 from edgematte.export.cuts import diffmatte, vitmatte
 from edgematte.export.torch_graph import torch_calls
-from edgematte.manifest import Host
+from edgematte.host import Size, SizedHost, padded
 from edgematte.models.vitmatte.network import ViTMatte
+from edgematte.nets import find
 from edgematte.pictures import read_picture
-from edgematte.registry import family
-from edgematte.runtime import diffmatte as diffmatte_host
-from edgematte.runtime import vitmatte as vitmatte_host
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.sizes import Size, padded
 from edgematte.runtime.host.trimap import UNKNOWN
-from edgematte.runtime.matter import load
+from edgematte.runtime.load import load
+from edgematte.runtime.nets.diffmatte import host as diffmatte_host
+from edgematte.runtime.nets.diffmatte import pipeline as diffmatte_pipeline
+from edgematte.runtime.nets.vitmatte import host as vitmatte_host
+from edgematte.runtime.nets.vitmatte import pipeline as vitmatte_pipeline
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "samples" / "astronaut.jpg"
 Bytes = NDArray[np.uint8]
 
 
-def hosts(model: nn.Module, size: Size, multiple: int, steps: int) -> Iterator[tuple[str, Host]]:
+def hosts(
+    model: nn.Module, size: Size, multiple: int, steps: int
+) -> Iterator[tuple[str, SizedHost]]:
     """Ways to run a picture of ``size``, the reference first."""
     fitting = padded(size, multiple)
     half = max(multiple, min(fitting) // 2 // multiple * multiple)
 
-    def made(frame: Size, shared: int) -> Host:
+    def made(frame: Size, shared: int) -> SizedHost:
         if isinstance(model, ViTMatte):
-            return vitmatte.complete(vitmatte.host("tiles", frame, max(shared, 1)), model)
-        host = diffmatte.host("whole", frame, 0, 0, shared)
-        return replace(diffmatte.complete(host, model), steps=steps)
+            sizes = vitmatte_host.Sizes(overlap=max(shared, 1))
+            return vitmatte.CUT.host("tiles", frame, sizes, model)
+        frames = diffmatte_host.Sizes(context=shared)
+        return replace(diffmatte.CUT.host("whole", frame, frames, model), steps=steps)
 
     yield "whole, minimal padding", made(fitting, 1)
     if (other := padded(size, multiple, authors=True)) != fitting:
@@ -71,14 +75,14 @@ def shown(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def run(model: nn.Module, host: Host, picture: Bytes, trimap: Bytes) -> tuple[Bytes, float]:
+def run(model: nn.Module, host: SizedHost, picture: Bytes, trimap: Bytes) -> tuple[Bytes, float]:
     """Alpha, and processor seconds."""
-    if isinstance(model, ViTMatte):
-        calls = torch_calls(vitmatte.graphs(model, host))
-        matte = vitmatte_host.pipeline(host, calls)
+    if isinstance(host, vitmatte_host.TilesHost):
+        calls = torch_calls(vitmatte.CUT.graphs(model, host))
+        matte = vitmatte_pipeline.pipeline(host, calls)
     else:
-        calls = torch_calls(diffmatte.graphs(model, host))
-        matte = diffmatte_host.pipeline(host, calls)
+        calls = torch_calls(diffmatte.CUT.graphs(model, host))
+        matte = diffmatte_pipeline.pipeline(host, calls)
     start = time.process_time()
     alpha, _ = matte(picture, trimap, Clock())
     return alpha, time.process_time() - start
@@ -100,7 +104,7 @@ def main(arguments: argparse.Namespace) -> None:
     default = load()
     trimaps = [default(picture).trimap for picture in pictures]
     for name in arguments.models:
-        chosen = family(name)
+        chosen = find(name)
         if arguments.weights:
             model, _ = load_model(chosen, arguments.weights)
         else:

@@ -29,14 +29,15 @@ from numpy.typing import NDArray
 from edgematte.checkpoint import random_model
 from edgematte.errors import EngineError
 from edgematte.export.capture import TorchGraph, capture
-from edgematte.export.cuts import vitmatte
-from edgematte.export.passes import passes_for
-from edgematte.export.targets import Options
-from edgematte.export.targets import onnx as onnx_target
-from edgematte.models.vitmatte.network.network import ViTMatte
-from edgematte.registry import family
+from edgematte.export.cuts.vitmatte import CUT
+from edgematte.export.passes import for_onnx
+from edgematte.export.targets.onnx import WRITER
+from edgematte.models.vitmatte.network import ViTMatte
+from edgematte.nets import find
 from edgematte.runtime.engines import EngineOptions
 from edgematte.runtime.engines.ort import PROVIDERS, OnnxRuntimeEngine
+from edgematte.runtime.nets.vitmatte.host import Sizes
+from edgematte.targets import OnnxOptions
 from edgematte.testcard import testcard, testcard_trimap
 
 Floats = NDArray[np.float32]
@@ -84,11 +85,11 @@ def measure(task: Task) -> Row:
 
 
 def _measure(task: Task, scratch: Path) -> Row:
-    model, _ = random_model(family(task.model), {}, 0)
+    model, _ = random_model(find(task.model), {}, 0)
     assert isinstance(model, ViTMatte)
     size = (task.size, task.size)
-    host = vitmatte.complete(vitmatte.host("tiles", size, task.size // 4), model)
-    (source,) = vitmatte.graphs(model, host)
+    host = CUT.host("tiles", size, Sizes(overlap=task.size // 4), model)
+    (source,) = CUT.graphs(model, host)
     inputs = pictures(task)
     memory = Memory(task.device)
     if task.way in ("eager", "compile"):
@@ -148,13 +149,14 @@ def onnxruntime_run(
 ) -> Run:
     """The exported graph by the engine that bundles run on."""
     precision = "fp16" if task.half else "fp32"
+    options = OnnxOptions(precision, dynamic_batch=True)
     open_batch = replace(source, graph=replace(source.graph, dynamic_batch=True))
-    made = capture(open_batch, passes_for("onnx", precision))
-    model = onnx_target.build(made, Options(precision, dynamic_batch=True))
-    graph = onnx_target.save(model, made.graph, scratch, "", Options(precision))
+    made = capture(open_batch, for_onnx(options))
+    model = WRITER.build(made, options)
+    graph = WRITER.save(model, made.graph, scratch, "", options)
     device = task.device if task.way == "onnxruntime" else task.device.replace("cuda", task.way)
-    options = EngineOptions(device, half=task.half, cache=scratch / "engines", batch=task.batch)
-    engine = OnnxRuntimeEngine(scratch / graph.file, graph, options)
+    settings = EngineOptions(device, half=task.half, cache=scratch / "engines", batch=task.batch)
+    engine = OnnxRuntimeEngine(scratch / graph.file, graph, settings)
     return lambda: engine.run(inputs)["alpha"]
 
 

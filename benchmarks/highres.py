@@ -60,7 +60,7 @@ def peak_mb() -> float:
 
 def matte_once(bundle: str, side: int, threads: int | None, memory: float | None) -> None:
     """In a process of its own: prints one JSON object."""
-    from edgematte.runtime.matter import load
+    from edgematte.runtime.load import load
 
     matter = load(bundle, threads=threads, memory_mb=memory)
     picture, trimap = scene(side)
@@ -79,9 +79,9 @@ def encode_whole(model: str, side: int, limit_mb: float) -> None:
     import torch
 
     from edgematte.checkpoint import build
-    from edgematte.registry import family
+    from edgematte.nets import find
 
-    net = build(family(model))
+    net = build(find(model))
     picture, trimap = scene(side // 8 * 8)
     limit = int(limit_mb * 1e6)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -106,9 +106,9 @@ def child(*arguments: object) -> dict[str, float] | None:
 
 
 def scale(options: argparse.Namespace, bundle: str) -> None:
-    from edgematte.registry import family
+    from edgematte.nets import find
 
-    width = family(options.model).config["width"]
+    width = find(options.model).config["width"]
     print(
         f"{'MP':>4} {'side':>6} {'patches':>8} {'unknown':>8} {'seconds':>8} {'cpu':>8} "
         f"{'cpu/unknown':>12} "
@@ -142,9 +142,9 @@ def receptive(options: argparse.Namespace) -> None:
     import torch
 
     from edgematte.checkpoint import load_model, random_model
-    from edgematte.registry import family
+    from edgematte.nets import find
 
-    chosen = family(options.model)
+    chosen = find(options.model)
     weights = Path(options.weights) if options.weights else None
     net = load_model(chosen, weights)[0] if weights else random_model(chosen, {}, 0)[0]
     side = options.patch

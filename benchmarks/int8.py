@@ -26,14 +26,15 @@ from edgematte.calibration.quantizers import quantizable
 from edgematte.calibration.scheme import Scheme
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import capture
-from edgematte.export.cuts import lightweight
+from edgematte.export.cuts.lightweight import CUT
 from edgematte.export.executed import executed, executed_line
-from edgematte.export.passes import passes_for
 from edgematte.export.report import size_of
-from edgematte.export.targets import Options, target_module
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.export.targets import passes_of, writer_of
+from edgematte.nets import find
+from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture
-from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.nets.lightweight.host import Sizes
+from edgematte.targets import find_target
 
 SIZE = 512
 REST_S = 0.03
@@ -44,29 +45,31 @@ def main(calibration: Path | None, rounds: int, threads: int) -> None:
     pictures = calibration_set(calibration, limit=16)
     feeds = [{"image": _input(p)} for p in pictures.calibrating]
     judges = [_input(p) for p in pictures.held_out]
-    model, _ = load_model(LIGHTWEIGHT, None)
-    host = lightweight.host("fused", (SIZE, SIZE), **lightweight.SIZES)
-    source = lightweight.graphs(model, host)[0]
+    model, _ = load_model(find("lightweight"))
+    host = CUT.host("fused", (SIZE, SIZE), Sizes(), model)
+    source = CUT.graphs(model, host)[0]
     with torch.inference_mode():
         known = [[x.numpy() for x in source.module.eval()(torch.from_numpy(j))] for j in judges]
     for target in ("onnx", "openvino"):
-        passes = passes_for(target)
+        chosen_target = find_target(target)
+        passes = passes_of(chosen_target, chosen_target.options("fp32"))
+        rounded = passes_of(chosen_target, chosen_target.options("int8"))
         with tempfile.TemporaryDirectory() as folder:
             files: dict[str, Path] = {}
-            writer = target_module(target)
+            writer = writer_of(chosen_target)
             for name, chosen, scheme in (
                 ("plain fp32", (), None),
                 ("fp32", passes, None),
                 ("int8-weights", passes, WEIGHTS),
-                ("w8a8", passes_for(target, "int8"), Scheme()),
+                ("w8a8", rounded, Scheme()),
             ):
                 captured = capture(source, chosen)
                 precision = "int8-weights" if scheme == WEIGHTS else "fp32"
-                options = Options(precision)
+                options = chosen_target.options(precision)
                 built = writer.build(captured, options)
                 if scheme is not None:
                     given = feeds if scheme.activations else None
-                    built = quantizable(target, built, given).quantize(scheme)
+                    built = quantizable(chosen_target, built, given).quantize(scheme)
                 graph = replace(captured.graph, name=name.replace(" ", "-"))
                 saved = writer.save(built, graph, Path(folder), "", options)
                 files[name] = Path(folder) / saved.file

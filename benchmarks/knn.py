@@ -16,8 +16,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import cKDTree
 
-from edgematte.runtime.neighbours import nearest_cells, relative_positions
-from edgematte.runtime.regions import crop_regions, enlarge_cells, paste_regions, select_cells
+from edgematte.runtime.nets.regional.neighbours import nearest_cells, relative_positions
+from edgematte.runtime.nets.regional.regions import (
+    crop_regions,
+    enlarge_cells,
+    paste_regions,
+    select_cells,
+)
 
 WIDTH, HEIGHT = 3840, 2176
 ROWS, COLUMNS = HEIGHT // 8, WIDTH // 8

@@ -23,11 +23,11 @@ import torch
 
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph, capture
-from edgematte.export.cuts import lightweight
+from edgematte.export.cuts.lightweight import CUT
 from edgematte.export.passes import ONNX_CPU, OPENVINO, Pass
-from edgematte.export.targets import Options
 from edgematte.export.targets.onnx import to_onnx
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.nets import find
+from edgematte.runtime.nets.lightweight.host import Sizes
 
 Run = Callable[[], object]
 REST_S = 0.03
@@ -35,8 +35,8 @@ ENGINES = (("onnxruntime", ONNX_CPU), ("openvino f32", OPENVINO), ("openvino bf1
 
 
 def main(size: int, rounds: int, threads: int, keep: Path | None) -> None:
-    model, _ = load_model(LIGHTWEIGHT, None)
-    source = lightweight.graphs(model, lightweight.host("fused", (size, size), size))[0]
+    model, _ = load_model(find("lightweight"))
+    source = CUT.graphs(model, CUT.host("fused", (size, size), Sizes(), model))[0]
     image = np.random.default_rng(0).random((1, 3, size, size), np.float32)
     with torch.inference_mode():
         expected = [x.numpy() for x in source.module.eval()(torch.from_numpy(image))]
@@ -61,7 +61,7 @@ def write(
     image: np.ndarray,
     expected: list[np.ndarray],
 ) -> None:
-    model = to_onnx(capture(source, passes), Options("fp32"))
+    model = to_onnx(capture(source, passes), 18)
     onnx.save(model, file)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     pairs = zip(session.run(None, {"image": image}), expected, strict=True)

@@ -26,15 +26,17 @@ import torch
 from openvino import opset13 as ops
 from portrait_graphs import sources, written
 
-from edgematte.export.cuts import regional as cut
+from edgematte.export.cuts.regional import CUT
 from edgematte.export.torch_graph import torch_calls
-from edgematte.manifest import Host
-from edgematte.models.regional.network.network import Regional
+from edgematte.models.regional.network import Regional
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.regional import pipeline
+from edgematte.runtime.host.trimap_source import OwnTrimap
+from edgematte.runtime.nets.regional.host import RegionsHost, Sizes
+from edgematte.runtime.nets.regional.pipeline import pipeline
+from edgematte.runtime.pipeline import Sourced
 from edgematte.testcard import testcard
 
 FRAMES = {"hd": ((1920, 1080), (1920, 1152), 1400), "4k": ((3840, 2160), (3840, 2176), 3000)}
@@ -48,7 +50,7 @@ CLIP = 6
 Run = Callable[[], dict[str, float]]
 
 
-def outline(host: Host, count: int) -> np.ndarray:
+def outline(host: RegionsHost, count: int) -> np.ndarray:
     """P(classes) of the cells: so many unknown ones, along a wavering circle."""
     rows, columns = host.size[1] // 8, host.size[0] // 8
     y, x = np.mgrid[:rows, :columns].astype(np.float64)
@@ -61,7 +63,7 @@ def outline(host: Host, count: int) -> np.ndarray:
     return planes.reshape(1, 3, rows, columns)
 
 
-def frame_run(calls: Mapping[str, Any], host: Host, planes: np.ndarray, picture: Any) -> Run:
+def frame_run(calls: Mapping[str, Any], host: RegionsHost, planes: np.ndarray, picture: Any) -> Run:
     """A whole frame with the cells given; seconds by stage."""
 
     def coarse(**inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -76,7 +78,7 @@ def frame_run(calls: Mapping[str, Any], host: Host, planes: np.ndarray, picture:
 
     def clip() -> dict[str, float]:
         start = time.perf_counter()
-        for _ in stream(whole, [picture] * CLIP, reuse=False):
+        for _ in stream(Sourced("regional", whole, OwnTrimap()), [picture] * CLIP, reuse=False):
             pass
         return {"frame": (time.perf_counter() - start) / CLIP}
 
@@ -114,7 +116,7 @@ def main(
     size, graph, count = FRAMES[frame]
     picture = testcard(*size)
     nets = {"": Regional().eval(), "no CRA": Regional(cra=False).eval()}
-    hosts = {name: cut.complete(cut.host("regions", graph, 512), net) for name, net in nets.items()}
+    hosts = {name: CUT.host("regions", graph, Sizes(), net) for name, net in nets.items()}
     planes = outline(hosts[""], count)
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 import edgematte
 from edgematte.export import export
 from edgematte.pictures import read_grey, read_picture
-from edgematte.runtime import regional
-from edgematte.runtime.budget import Budget
-from edgematte.runtime.regions import most_uncertain
+from edgematte.runtime.nets.regional import stages
+from edgematte.runtime.nets.regional.regions import most_uncertain
 from edgematte.testcard import testcard
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.float32] | None]
@@ -66,14 +65,14 @@ def limited(
         assert random is not None
         return np.sort(random.permutation(len(cells))[:most])
 
-    regional.most_uncertain = most_uncertain if random is None else shuffled
-    matter._pipeline.limit(Budget(max_regions=count))  # type: ignore[attr-defined]
+    stages.most_uncertain = most_uncertain if random is None else shuffled
+    matter.limit(max_regions=count)
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         alpha = matter(picture).alpha
         times.append(1000 * (time.perf_counter() - start))
-    regional.most_uncertain = most_uncertain
+    stages.most_uncertain = most_uncertain
     return alpha, statistics.median(times)
 
 

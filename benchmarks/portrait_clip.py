@@ -28,14 +28,17 @@ from portrait_graphs import written
 
 from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FORMATS, FolderWriter, VideoWriter, Writer
-from edgematte.export.cuts import regional as cut
+from edgematte.export.cuts.regional import CUT
 from edgematte.metrics import dtssd
-from edgematte.models.regional.network.network import Regional
+from edgematte.models.regional.network import Regional
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.regional import Regions, pipeline
+from edgematte.runtime.host.trimap_source import OwnTrimap
+from edgematte.runtime.nets.regional.host import Sizes
+from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
+from edgematte.runtime.pipeline import Sourced
 from edgematte.testcard import testcard
 
 Bytes = NDArray[np.uint8]
@@ -49,7 +52,7 @@ def opened(engine: str, threads: int, folder: Path) -> Regions:
     _, graph, count = FRAMES["hd"]
     torch.manual_seed(0)
     net = Regional().eval()
-    host = cut.complete(cut.host("regions", graph, 512), net)
+    host = CUT.host("regions", graph, Sizes(), net)
     target, name, precise = ENGINES[engine]
     place = folder / f"hd-{target}-"
     options = EngineOptions(threads=threads, precise=precise)
@@ -65,6 +68,11 @@ def opened(engine: str, threads: int, folder: Path) -> Regions:
     made = pipeline(host, {**calls, "coarse": with_cells})
     assert isinstance(made, Regions)
     return made
+
+
+def sourced(whole: Regions) -> Sourced:
+    """The pipeline as a bundle runs it."""
+    return Sourced("regional", whole, OwnTrimap())
 
 
 def film(path: Path, count: int) -> None:
@@ -96,7 +104,7 @@ def cut_out(whole: Regions, clip: Path, result: Path, *, streamed: bool) -> floa
     with Clip(clip) as source:
         mattes: Iterator[NDArray[np.float32]]
         if streamed:
-            mattes = (m.alpha for m in stream(whole, pixels(source), reuse=False))
+            mattes = (m.alpha for m in stream(sourced(whole), pixels(source), reuse=False))
         else:
             mattes = (whole(p, None, Clock())[0] for p in pixels(source))
         for alpha in mattes:
@@ -132,7 +140,7 @@ def still(moving: bool) -> Iterator[Bytes]:
 def reused(whole: Regions, moving: bool) -> None:
     """Print what frames after the first one cost, and how much they flicker."""
     frames = list(still(moving))
-    list(stream(whole, frames[:1]))
+    list(stream(sourced(whole), frames[:1]))
     rows = []
     for reuse in (True, False):
         steps = whole.stream(reuse=reuse)

@@ -6,13 +6,14 @@ from typing import Any
 import torch
 
 from edgematte.export.capture import TorchGraph, capture
-from edgematte.export.cuts import regional as cut
-from edgematte.export.passes import passes_for
-from edgematte.export.targets import Options, target_module
-from edgematte.manifest import FILE, Graph, Host, Manifest, Weights
-from edgematte.models.regional.network.network import Regional
-from edgematte.models.regional.network.refine import Skips
+from edgematte.export.cuts.regional import CUT
+from edgematte.export.targets import passes_of, writer_of
+from edgematte.manifest import FILE, FORMAT, Graph, Manifest, Weights
+from edgematte.models.regional.network import Regional
+from edgematte.models.regional.refine import Skips
 from edgematte.models.swin.network import network as swin
+from edgematte.runtime.nets.regional.host import RegionsHost
+from edgematte.targets import find_target
 
 AUTHORS_MASK = -100.0  # exp of it is a denormal number
 
@@ -29,25 +30,26 @@ class PlainRefine(torch.nn.Module):
         return self.model.refine(tokens, bias.permute(0, 3, 1, 2), Skips(skip8, skip4, skip2))
 
 
-def sources(model: Regional, host: Host, *, plain: bool) -> list[TorchGraph]:
+def sources(model: Regional, host: RegionsHost, *, plain: bool) -> list[TorchGraph]:
     """The cut's graphs."""
-    found = cut.graphs(model, host)
+    found = CUT.graphs(model, host)
     if plain and model.cra is not None:
         found[-1] = TorchGraph(found[-1].graph, PlainRefine(model))
     return found
 
 
 def written(
-    model: Regional, host: Host, target: str, folder: Path, *, plain: bool
+    model: Regional, host: RegionsHost, target: str, folder: Path, *, plain: bool
 ) -> tuple[Graph, ...]:
     """Declarations of the graphs in a folder; they are written unless they lie there already."""
     if (folder / FILE).is_file():
         return Manifest.from_json((folder / FILE).read_text()).graphs
-    writer, options = target_module(target), Options("fp32")
+    chosen = find_target(target)
+    writer, options = writer_of(chosen), chosen.options("fp32")
     mask, swin.MASKED = swin.MASKED, AUTHORS_MASK if plain else swin.MASKED
     swin.window_mask.cache_clear()
     folder.mkdir(parents=True, exist_ok=True)
-    passes = () if plain else passes_for(target)
+    passes = () if plain else passes_of(chosen, options)
     found: list[Graph] = []
     for source in sources(model, host, plain=plain):
         made = capture(source, passes)
@@ -55,6 +57,6 @@ def written(
     swin.MASKED = mask
     swin.window_mask.cache_clear()
     made_of = Weights("benchmark", "")
-    manifest = Manifest(1, "regional", target, "fp32", {}, host, tuple(found), made_of, {})
+    manifest = Manifest(FORMAT, "regional", target, "fp32", {}, host, tuple(found), made_of, {})
     (folder / FILE).write_text(manifest.to_json())
     return manifest.graphs

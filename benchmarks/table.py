@@ -20,10 +20,11 @@ from pathlib import Path
 from edgematte.errors import ToleranceError
 from edgematte.export import export
 from edgematte.export.report import size_of, zipped_size
-from edgematte.export.targets import FLOATS
-from edgematte.registry import FAMILIES
+from edgematte.nets import variants
 from edgematte.runtime.bundle import Bundle
-from edgematte.runtime.matter import Matter, load
+from edgematte.runtime.load import load
+from edgematte.runtime.matter import Matter
+from edgematte.targets import FLOATS
 from edgematte.testcard import testcard
 
 ROUNDS = 15
@@ -42,9 +43,9 @@ HEAD = (
 def main(calibration: Path | None, write: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundles, refused = [], []
-        for model, family in FAMILIES.items():
+        for model, variant in variants().items():
             for target, precision in itertools.product(TARGETS, PRECISIONS):
-                if not family.weights:
+                if not variant.weights:
                     continue
                 output = f"{folder}/{model}-{target}-{precision}"
                 try:

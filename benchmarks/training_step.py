@@ -13,7 +13,7 @@ import time
 import torch
 
 from edgematte.checkpoint import random_model
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.nets import find
 from edgematte.training.engine.learner import Learner
 from edgematte.training.pictures.sources import Library
 from edgematte.training.recipes import recipe
@@ -34,7 +34,7 @@ def main(size: int, batch: int, rounds: int, threads: int) -> None:
     shown = chosen.collate([samples[i] for i in range(batch)])
     learners = {}
     for name, (precision, layout) in KINDS.items():
-        learner = Learner(chosen, random_model(LIGHTWEIGHT, {}, 0)[0], CPU, precision)
+        learner = Learner(chosen, random_model(find("lightweight"), {}, 0)[0], CPU, precision)
         learner.model.to(memory_format=layout)  # type: ignore[call-overload]
         learners[name] = learner
     times: dict[str, list[float]] = {name: [] for name in KINDS}

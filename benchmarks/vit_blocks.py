@@ -20,10 +20,10 @@ from torch.nn import functional as F
 from edgematte.calibration.quantizers import quantizable
 from edgematte.calibration.scheme import Scheme
 from edgematte.export.capture import TorchGraph, capture
-from edgematte.export.targets import Options
-from edgematte.export.targets.openvino import build
+from edgematte.export.targets.openvino import WRITER
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
+from edgematte.targets import TARGETS, OpenVinoOptions
 
 REST_S = 0.03
 
@@ -56,10 +56,10 @@ def main(tokens: int, blocks: int, width: int, rounds: int, threads: int) -> Non
     spec = Spec("x", shape, "float32", "NTC", (-4.0, 4.0), "tokens")
     out = Spec("y", shape, "float32", "NTC", (-4.0, 4.0), "tokens")
     captured = capture(TorchGraph(Graph("stack", (spec,), (out,)), net))
-    model = build(captured, Options("fp32"))
+    model = WRITER.build(captured, OpenVinoOptions("fp32"))
     random = np.random.default_rng(0)
     feeds = [{"x": random.standard_normal(shape, np.float32)} for _ in range(4)]
-    quantized = quantizable("openvino", model, feeds).quantize(Scheme())
+    quantized = quantizable(TARGETS["openvino"], model, feeds).quantize(Scheme())
     core = openvino.Core()
     runs = {}
     for name, one, hint in (

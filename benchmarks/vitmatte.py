@@ -29,14 +29,15 @@ from edgematte.calibration.quantizers import quantizable
 from edgematte.calibration.scheme import Scheme
 from edgematte.checkpoint import random_model
 from edgematte.export.capture import capture
-from edgematte.export.cuts import vitmatte
-from edgematte.export.passes import passes_for
-from edgematte.export.targets import Options
+from edgematte.export.cuts.vitmatte import CUT
+from edgematte.export.passes import for_onnx, for_openvino
 from edgematte.export.targets import onnx as onnx_target
 from edgematte.export.targets import openvino as openvino_target
-from edgematte.models.vitmatte.network.keys import to_official
-from edgematte.models.vitmatte.network.network import ViTMatte
-from edgematte.registry import family
+from edgematte.models.vitmatte.keys import to_official
+from edgematte.models.vitmatte.network import ViTMatte
+from edgematte.nets import find
+from edgematte.runtime.nets.vitmatte.host import Sizes
+from edgematte.targets import TARGETS, OnnxOptions, OpenVinoOptions
 from edgematte.testcard import testcard, testcard_trimap
 
 Floats = NDArray[np.float32]
@@ -47,10 +48,10 @@ WIDTH = 2048  # of the dense matrix product
 
 def main(name: str, size: int, rounds: int, threads: int, clock: str) -> None:
     torch.set_num_threads(threads)
-    model, _ = random_model(family(name), {}, 0)
+    model, _ = random_model(find(name), {}, 0)
     assert isinstance(model, ViTMatte)
-    host = vitmatte.complete(vitmatte.host("tiles", (size, size), size // 4), model)
-    (source,) = vitmatte.graphs(model, host)
+    host = CUT.host("tiles", (size, size), Sizes(overlap=size // 4), model)
+    (source,) = CUT.graphs(model, host)
     feeds = [feed(size, shift) for shift in range(3)]
     inputs = [torch.from_numpy(v) for v in feeds[0].values()]
     with TemporaryDirectory() as scratch:
@@ -58,13 +59,16 @@ def main(name: str, size: int, rounds: int, threads: int, clock: str) -> None:
         if oracle := transformers_run(model, inputs):
             runs["transformers eager"] = (oracle, "float32")
         runs["PyTorch eager"] = (lambda: eager(model, inputs), "float32")
-        made = capture(source, passes_for("onnx"))
+        options = OnnxOptions("fp32")
+        made = capture(source, for_onnx(options))
         file = Path(scratch) / "matte.onnx"
-        file.write_bytes(onnx_target.build(made, Options("fp32")).SerializeToString())
+        file.write_bytes(onnx_target.WRITER.build(made, options).SerializeToString())
         runs["ONNX Runtime fp32"] = (ort_run(file, feeds[0], threads), "float32")
-        floats = openvino_target.build(capture(source, passes_for("openvino")), Options("fp32"))
-        rounded = capture(source, passes_for("openvino", "int8"))
-        part = quantizable("openvino", openvino_target.build(rounded, Options("int8")), feeds)
+        plain, small = OpenVinoOptions("fp32"), OpenVinoOptions("int8")
+        build = openvino_target.WRITER.build
+        floats = build(capture(source, for_openvino(plain)), plain)
+        rounded = build(capture(source, for_openvino(small)), small)
+        part = quantizable(TARGETS["openvino"], rounded, feeds)
         int8 = part.quantize(Scheme())
         for label, one, hint, dense in (
             ("OpenVINO f32", floats, "f32", "float32"),

@@ -21,15 +21,16 @@ import torch
 from numpy.typing import NDArray
 
 from edgematte.checkpoint import load_model, random_model
-from edgematte.export.cuts import vitmatte
+from edgematte.export.cuts.vitmatte import CUT
 from edgematte.export.torch_graph import torch_calls
 from edgematte.metrics import scores
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
+from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
-from edgematte.registry import family
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap import read_trimap
-from edgematte.runtime.vitmatte import pipeline
+from edgematte.runtime.nets.vitmatte.host import Sizes
+from edgematte.runtime.nets.vitmatte.pipeline import pipeline
 from edgematte.testcard import testcard, testcard_trimap
 
 SIDE = 1024  # of the test card
@@ -40,12 +41,12 @@ def run(task: Task) -> tuple[NDArray[np.float32], float, float]:
     """Alpha, seconds, MB; in a process of its own, whose peak of memory is this run's."""
     _, name, weights, picture_file, trimap_file, size, overlap, lattice = task
     torch.set_num_threads(1)
-    chosen = family(name)
+    chosen = find(name)
     model, _ = load_model(chosen, weights) if weights else random_model(chosen, {}, 0)
     assert isinstance(model, ViTMatte)
     picture, trimap = scene(picture_file, trimap_file)
-    host = vitmatte.complete(vitmatte.host("tiles", size, overlap, lattice), model)
-    matte = pipeline(host, torch_calls(vitmatte.graphs(model, host)))
+    host = CUT.host("tiles", size, Sizes(overlap=overlap, lattice=lattice), model)
+    matte = pipeline(host, torch_calls(CUT.graphs(model, host)))
     start = time.process_time()
     alpha, _ = matte(picture, trimap, Clock())
     return alpha, time.process_time() - start, peak_mb()

@@ -1,1 +1,1 @@
-"""INT8: what the host really feeds each graph, quantizers by target, and the accuracy ladder."""
+"""INT8: recording the inputs of each graph, a quantizer for each target, the accuracy ladder."""

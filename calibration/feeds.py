@@ -1,4 +1,4 @@
-"""What each graph really receives: host steps on PyTorch's graphs, recorded to disk as they run."""
+"""The inputs that each graph receives when host steps run on PyTorch's graphs, recorded to disk."""
 
 import contextlib
 import hashlib
@@ -34,12 +34,12 @@ Floats = NDArray[np.float32]
 DAY_S = 86400.0
 MONTH_S = 30 * DAY_S
 MOST_BYTES = 4 * 10**9
-"""That recorded calls may take on the disk."""
-CALLS = 4  # kept of one graph and picture: a large picture should not outweigh the others
+"""How much disk space recorded calls may take."""
+CALLS = 4  # kept for each graph and picture, so that a large picture does not outweigh the others
 
 
 class GraphFeeds:
-    """The recorded calls of one graph; may be gone through any number of times."""
+    """The recorded calls of one graph; can be iterated over any number of times."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = tuple(files)
@@ -49,7 +49,7 @@ class GraphFeeds:
         return len(self.files)
 
     def __iter__(self) -> Iterator[dict[str, Floats]]:
-        """Float32 arrays by name, one call after the other, read as they are needed."""
+        """Float32 arrays by name, one call after the other; each is read when it is needed."""
         for file in self.files:
             with np.load(file) as stored:
                 yield {name: _unit(stored[name]) for name in stored.files}
@@ -68,17 +68,17 @@ def record_feeds(
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
 
-    The same: by the same version of edgematte, with the same weights in all graphs, the same
-    pictures and, where it estimates the trimaps, the same default bundle.
+    They are the same if the version of edgematte, the weights of all graphs, the pictures and,
+    where it estimates the trimaps, the default bundle are the same.
 
     Args:
-        variant: the model's.
-        host: parameters of the cut.
+        variant: the variant of the model.
+        host: the host section of the cut.
         graphs: PyTorch's graphs.
-        pictures: uint8 (H, W, 3), gone through one at a time.
-        key: what else the calls depend on: a hash of the pictures.
-        seed: of the choice among the calls that one picture makes.
-        stage: host parameters of the trimap stage, where there is one.
+        pictures: uint8 (H, W, 3), run one at a time.
+        key: what else the calls depend on, such as a hash of the pictures.
+        seed: seed of the choice among the calls that one picture makes.
+        stage: the host section of the trimap stage, where there is one.
         progress: called after each picture.
     """
     parts = {**key, "host": asdict(host), "seed": seed, "calls": CALLS}
@@ -86,11 +86,11 @@ def record_feeds(
     if stage is not None:
         parts["stage"] = asdict(stage)
     if estimates_with_default(variant, stage):
-        parts["default bundle"] = sha256_file(DEFAULT / FILE)  # lists the hashes of its files
+        parts["default bundle"] = sha256_file(DEFAULT / FILE)  # it lists hashes of the others
     text = json.dumps(parts, sort_keys=True)
     folder = cache() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if folder.is_dir():
-        os.utime(folder)  # its age counts from its last use
+        os.utime(folder)  # age is counted from the last use
     empty(cache())
     if not folder.is_dir():
         with atomic_folder(folder, shared=True) as place:
@@ -108,27 +108,27 @@ def cache() -> Path:
 
 
 def empty(folder: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Remove what was not used for a month, and what the cache has no room for, oldest first.
+    """Remove what was not used for a month; then, if the cache is too large, the oldest first.
 
-    Nothing that was used in the last day goes: another export may be reading it.
+    Nothing that was used in the last day is removed: another export may be reading it.
     """
     now = time.time()
     held = []
     for entry in folder.iterdir():
-        with contextlib.suppress(OSError):  # another export removed it
+        with contextlib.suppress(OSError):  # another export has removed it
             size = sum(file.stat().st_size for file in entry.rglob("*"))
             held.append((entry.stat().st_mtime, size, entry))
     room = most_bytes
     for used, size, entry in sorted(held, reverse=True):
         room -= size
-        unfinished = entry.name.startswith(".")  # of an export that was killed
+        unfinished = entry.name.startswith(".")  # left by an export that was killed
         if now - used > (MONTH_S if room >= 0 and not unfinished else DAY_S):
             shutil.rmtree(entry, ignore_errors=True)
             room += size
 
 
 def _fingerprints(graphs: Sequence[TorchGraph]) -> dict[str, str]:
-    """Of every graph's weights: those of a trimap stage are not the model's."""
+    """Hashes of the weights of every graph; a trimap stage has other weights than the model."""
     return {g.graph.name: fingerprint(g.module) for g in graphs}
 
 
@@ -165,7 +165,7 @@ def _keep(call: TorchCall, folder: Path, name: str, chance: random.Random) -> No
 
 
 def _small(value: Floats) -> NDArray[Any]:
-    """Bytes where the values are bytes / 255; else half floats, finer than any 8-bit step."""
+    """Bytes if all values are bytes / 255; else half floats, which are finer than 8-bit steps."""
     steps = np.rint(value * 255)
     if np.array_equal((steps * np.float32(1 / 255)).astype(np.float32), value):
         return steps.astype(np.uint8)

@@ -1,9 +1,10 @@
-"""From everything quantized to as little as the accuracy budget forces back to float.
+"""Quantizing as much as the accuracy budget allows: rungs from all quantized to more in float.
 
-w8a8 everywhere; w8a8 with smoothed norms, where a graph has norms, and on with the better of the
-two; then the most sensitive groups of nodes back to float, fewest first, ranked by what
-quantizing each group alone costs; then w8a16 where the target has it; then whole graphs in float.
-The first rung inside the budget is taken. Every rung that was tried is kept for the report.
+The rungs, in their order, are: w8a8 everywhere; w8a8 with smoothed norms, where a graph has norms,
+and the later rungs build on the better of these two; w8a8 with the most sensitive groups of nodes
+in float, fewest first, ranked by the error when each group alone is quantized; w8a16, where the
+target has it; whole graphs in float. The first rung inside the budget is taken. The report lists
+every rung that was tried.
 """
 
 import math
@@ -25,20 +26,20 @@ Trial = dict[str, Scheme | None]
 class Quantizable(Protocol):
     """A float graph of a target, ready to be quantized in one way or another."""
 
-    nodes: Sequence[str]  # that can be quantized, in the order of the graph
+    nodes: Sequence[str]  # names of those that can be quantized, in the order of the graph
 
     def quantize(self, scheme: Scheme | None) -> Any:
-        """The target's model; None: as it was, in float. Neither changes what is kept here."""
+        """The target's model, quantized; None: in float. This object stays as it is."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a climb needs to know of the target."""
+    """What the ladder needs of the target."""
 
     save: Callable[[Any, Graph, Path], Graph]  # model, declaration, folder -> declaration
     measure: Callable[[Mapping[str, tuple[Graph, Path]], bool], Measured]  # files, on few pictures
     wide: bool  # whether the target has 16-bit activations
-    groups: int  # of nodes, whose sensitivity is measured
+    groups: int  # into how many groups nodes are divided to measure their sensitivity
     smooth: bool = False  # whether a graph has norms to smooth
 
 
@@ -49,35 +50,35 @@ class Ladder:
         self, graphs: Sequence[Graph], parts: Mapping[str, Quantizable], tools: Tools, start: Scheme
     ) -> None:
         self.graphs, self.parts, self.tools, self.start = graphs, parts, tools, start
-        self.least = math.inf  # error of ``start`` everywhere
+        self.least = math.inf  # the error with ``start`` for all graphs
 
     def climb(self, budget: float, progress: Progress) -> tuple[Trial, tuple[Rung, ...]]:
         """Try rungs until one is inside the budget.
 
         Args:
-            budget: largest mean absolute alpha error over the unknown band, against PyTorch.
-            progress: called with one line a rung.
+            budget: the largest mean absolute alpha error over the unknown band, against PyTorch.
+            progress: called with a line for each rung.
 
         Returns:
-            What to do with each graph, and the rungs tried; the one taken is `chosen`. When none
-            is inside the budget, the most accurate is taken and its rung says so.
+            The scheme of each graph, and the rungs tried; the one taken is `chosen`. If none is
+            inside the budget, the most accurate is taken, and its rung says that it is outside.
         """
         tried: list[tuple[Trial, Rung]] = []
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             for name, trial in self._rungs(folder, progress):
-                found = self._measure(trial, folder, few=False)
-                self._better(trial, found.mad)
+                measured = self._measure(trial, folder, few=False)
+                self._better(trial, measured.mad)
                 rung = Rung(
                     name=name,
-                    mad=found.mad,
-                    grad=found.grad,
-                    conn=found.conn,
-                    bytes=found.size,
-                    ms=found.ms,
-                    inside=found.mad <= budget,
+                    mad=measured.mad,
+                    grad=measured.grad,
+                    conn=measured.conn,
+                    bytes=measured.size,
+                    ms=measured.ms,
+                    inside=measured.mad <= budget,
                 )
-                progress(f"{name}: mean alpha error {found.mad:.4f} in the unknown band")
+                progress(f"{name}: mean alpha error {measured.mad:.4f} in the unknown band")
                 tried.append((trial, rung))
                 if rung.inside:
                     break
@@ -86,7 +87,7 @@ class Ladder:
         return tried[taken][0], rungs
 
     def _better(self, trial: Trial, mad: float) -> None:
-        """Go on from the more accurate of the plain and the smoothed scheme."""
+        """Remember the more accurate of the plain and the smoothed scheme, to build on it."""
         schemes = set(trial.values())
         if len(schemes) != 1 or (one := schemes.pop()) is None or one.skip:
             return
@@ -120,7 +121,7 @@ class Ladder:
                 yield f"{name}, graph {graph.name} in float", {**full, graph.name: None}
 
     def _ranked(self, folder: Path, progress: Progress) -> list[tuple[str, frozenset[str]]]:
-        """Groups of neighbouring nodes, the one that costs most when quantized alone first."""
+        """Groups of neighbouring nodes, those with the largest error when quantized alone first."""
         total = sum(len(part.nodes) for part in self.parts.values())
         length = max(1, -(-total // self.tools.groups))
         groups = [
@@ -128,14 +129,14 @@ class Ladder:
             for graph, part in self.parts.items()
             for first in range(0, len(part.nodes), length)
         ]
-        found: list[tuple[float, int, str, frozenset[str]]] = []
+        costs: list[tuple[float, int, str, frozenset[str]]] = []
         for place, (graph, group) in enumerate(groups):
             alone = self.start.without(frozenset(self.parts[graph].nodes) - group)
             trial: Trial = {g.name: alone if g.name == graph else None for g in self.graphs}
-            found.append((self._measure(trial, folder, few=True).mad, place, graph, group))
+            costs.append((self._measure(trial, folder, few=True).mad, place, graph, group))
             progress("sensitivity of groups of nodes", place + 1, len(groups))
-        found.sort(key=lambda row: (-row[0], row[1]))
-        return [(graph, group) for _, _, graph, group in found]
+        costs.sort(key=lambda row: (-row[0], row[1]))
+        return [(graph, group) for _, _, graph, group in costs]
 
     def _measure(self, trial: Trial, folder: Path, *, few: bool) -> Measured:
         files = {}

@@ -1,4 +1,4 @@
-"""How good and how fast a quantized export is: end to end, on pictures kept out of calibration."""
+"""Measuring how good and how fast a quantized export is, on pictures kept out of calibration."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,19 @@ from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.pipeline import pipeline_for
 
 LONGEST_PX = 768
-"""Held-out pictures are reduced to this: an error of rounding shows at any size."""
+"""Held-out pictures are reduced to this longest side: rounding errors show at any size."""
 TIMED_RUNS = 5
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Against PyTorch, over its unknown band, all held-out pictures together."""
+    """Errors against PyTorch over its unknown band, for all held-out pictures together."""
 
     mad: float
-    grad: float  # mean of the pictures' Grad
+    grad: float  # mean Grad of the pictures
     conn: float
     size: int  # bytes of the graphs
-    ms: float  # median time of the graphs of one picture; 0 where the engine is a stand-in
+    ms: float  # median time of the graphs for one picture; 0 where the engine is a stand-in
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ def references(
     pictures: Sequence[NDArray[np.uint8]],
     stage: StageHost | None = None,
 ) -> list[Reference]:
-    """Run the pictures through the host steps on PyTorch's graphs."""
+    """Matte the pictures by the host steps with PyTorch's graphs."""
     estimate = estimator_for(variant, stage)
     pipeline = pipeline_for(variant, host, torch_calls(graphs), stage=stage, estimate=estimate)
-    found = []
+    judged = []
     for picture in pictures:
         reduced = _reduced(picture)
         alpha, trimap = pipeline(reduced, None, Clock())
-        found.append(Reference(reduced, alpha, trimap))
-    return found
+        judged.append(Reference(reduced, alpha, trimap))
+    return judged
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -78,7 +78,7 @@ def measure(
     host: Host,
     files: Mapping[str, tuple[Graph, Path]],
     engine: CheckEngine,
-    known: Sequence[Reference],
+    judges: Sequence[Reference],
     *,
     timed: bool,
     stage: StageHost | None = None,
@@ -86,19 +86,19 @@ def measure(
     """Run a set of graph files end to end.
 
     Args:
-        variant: the model's.
-        host: parameters of the cut.
+        variant: the variant of the model.
+        host: the host section of the cut.
         files: declaration and file of each graph, by name.
-        engine: what runs them.
-        known: what PyTorch made of the held-out pictures.
-        timed: whether the engine's speed means something.
-        stage: parameters of the trimap stage: its errors count too.
+        engine: the engine that runs them.
+        judges: the held-out pictures, and what PyTorch made of them.
+        timed: whether to time the engine.
+        stage: the host section of the trimap stage, whose errors count too.
     """
     calls = {name: RunnableGraph(g, engine.open(file, g)) for name, (g, file) in files.items()}
     pipeline = pipeline_for(variant, host, calls, stage=stage)
     given = variant.net.needs_trimap and stage is None
     rows = []
-    for one in known:
+    for one in judges:
         alpha, _ = pipeline(one.picture, one.trimap if given else None, Clock())
         rows.append(scores(alpha, one.alpha, one.trimap))
     pixels = sum(row.pixels for row in rows)
@@ -106,7 +106,7 @@ def measure(
     times = []
     for _ in range(TIMED_RUNS if timed else 0):
         clock = Clock()
-        pipeline(known[0].picture, known[0].trimap if given else None, clock)
+        pipeline(judges[0].picture, judges[0].trimap if given else None, clock)
         times.append(sum(s for stage, s in clock.seconds.items() if stage.startswith("graph.")))
     return Measured(
         mad=mad,

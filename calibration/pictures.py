@@ -1,4 +1,4 @@
-"""Calibration pictures: a folder, or any iterable; a seeded subset of it, part of it held out."""
+"""Calibration pictures: a seeded subset of a folder or iterable, of which a part is held out."""
 
 import hashlib
 import itertools
@@ -20,12 +20,12 @@ from edgematte.testcard import testcard
 Bytes = NDArray[np.uint8]
 FEWEST = 8
 MOST = 32
-LONGEST_PX = 2048  # larger pictures are reduced: they are kept in memory
+LONGEST_PX = 2048  # larger pictures are reduced, because all are kept in memory
 
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Pictures (H, W, 3) uint8 RGB: those that calibrate, those that judge, and what was left."""
+    """Pictures (H, W, 3) uint8 RGB: those that calibrate, those that judge, and skipped files."""
 
     calibrating: tuple[Bytes, ...]
     held_out: tuple[Bytes, ...]
@@ -33,7 +33,7 @@ class CalibrationSet:
 
     @property
     def sha256(self) -> str:
-        """Of shapes and bytes, in order."""
+        """The sha256 of the shapes and bytes of all pictures, in order."""
         digest = hashlib.sha256()
         for picture in (*self.calibrating, *self.held_out):
             digest.update(f"{picture.shape}".encode())
@@ -47,14 +47,14 @@ def calibration_set(
     """Take pictures for calibration and for judging the result.
 
     Args:
-        source: a folder (searched through, in the order of names); an iterable of pictures, which
-            is streamed; or None for a few pictures made of formulas, which are worse than real
-            ones of the kind the app will see.
-        limit: most pictures taken; a seeded choice among all there are.
-        seed: of the choice.
+        source: a folder (with all folders in it, in the order of names); an iterable of pictures,
+            which is streamed; or None for a few pictures made of formulas, which calibrate worse
+            than real pictures of the kind that the app will see.
+        limit: how many pictures are taken at most, chosen at random from all.
+        seed: seed of the choice.
 
     Raises:
-        OptionError: no folder, or not one picture that can be read.
+        OptionError: there is no such folder, or too few pictures that can be read.
     """
     skipped: list[str] = []
     if source is None:
@@ -96,7 +96,7 @@ def _read(folder: Path, limit: int, seed: int, skipped: list[str]) -> list[Bytes
 
 
 def _chosen(source: Iterable[Bytes], limit: int, seed: int) -> list[tuple[int, Bytes]]:
-    """A seeded choice from a stream of unknown length, in its order (algorithm R)."""
+    """A seeded choice from a stream of unknown length, in the stream's order (algorithm R)."""
     kept: list[tuple[int, Bytes]] = []
     chance = random.Random(seed)
     for number, picture in enumerate(source):
@@ -118,7 +118,7 @@ def _reduced(picture: Bytes) -> Bytes:
 
 
 def _made() -> Iterable[Bytes]:
-    """Test cards: mirrored, turned, darker, tinted, of several sides."""
+    """Variations of the test card: mirrored, turned, darker, tinted, of several sizes."""
     sides = ((512, 512), (640, 480), (352, 224), (480, 640))
     for number in range(12):
         card = testcard(*sides[number % 4])

@@ -28,7 +28,7 @@ from edgematte.runtime.engines.graph import to_file
 from edgematte.targets import Target, TargetOptions
 
 Bytes = NDArray[np.uint8]
-FEW = 2  # of them, for sensitivities
+FEW = 2  # pictures that sensitivities are measured on
 
 
 def write_quantized(
@@ -51,8 +51,8 @@ def write_quantized(
         The declarations with their files, and every rung that was tried.
 
     Raises:
-        ToleranceError: no rung is inside the budget, and it was not forced.
-        OptionError: no calibration pictures.
+        ToleranceError: no rung is inside the budget, and ``force`` is not given.
+        OptionError: there are no calibration pictures.
     """
     host, effort = manifest.host, target.effort
     start = replace(SCHEMES[options.precision], method=calibration.method)
@@ -85,17 +85,18 @@ def write_quantized(
         if norms:
             progress(f"smoothing {norms} norms of {one.graph.name}")
             other = quantizable(target, writer.build(smooth, options), limited)
-            if len(other.nodes) == len(parts[one.graph.name].nodes):  # not: norms of ones alone
+            # The numbers differ where all factors of a norm were 1, which its file leaves out.
+            if len(other.nodes) == len(parts[one.graph.name].nodes):
                 parts[one.graph.name] = Smoothable(parts[one.graph.name], other)
     held_out = pictures.held_out[: effort.judges]
     judges = references(variant, host, sources, held_out, manifest.trimap_stage)
     engine = check_engines(manifest)[0]
 
     def judge(files: Mapping[str, tuple[Graph, Path]], few: bool) -> Measured:
-        known = judges[:FEW] if few else judges
+        chosen = judges[:FEW] if few else judges
         timed = target.evaluator is None and not few
         stage = manifest.trimap_stage
-        return measure(variant, host, files, engine, known, timed=timed, stage=stage)
+        return measure(variant, host, files, engine, chosen, timed=timed, stage=stage)
 
     tools = Tools(
         save=lambda model, graph, place: writer.save(model, graph, place, "", options),
@@ -129,7 +130,7 @@ def _for_file(
     options: Any,
     limit: int,
 ) -> list[dict[str, NDArray[Any]]]:
-    """The first feeds as the file takes them: its dtypes, its ranges."""
+    """The first ``limit`` feeds, converted to the dtypes and ranges that the file takes."""
     declared = writer.declared(one.graph, options)
     chosen = []
     for number, feed in enumerate(feeds):

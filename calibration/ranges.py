@@ -1,7 +1,8 @@
-"""Ranges of activations, streamed: memory does not grow with the number of pictures.
+"""Ranges of activations, collected as a stream: memory does not grow with the number of pictures.
 
-Per tensor only its minimum, its maximum and a histogram of fixed size are kept. When a value falls
-outside of the histogram its range is doubled and bins are merged in pairs, so counts stay exact.
+For each tensor only the minimum, the maximum and a histogram of fixed size are kept. When a value
+falls outside of the histogram, the histogram's range is doubled and its bins are merged in pairs,
+so that counts stay exact.
 """
 
 from collections.abc import Iterable
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError
 
 Floats = NDArray[np.floating]
-BINS = 2048  # even, symmetric around zero
-LEVELS = 128  # of an 8-bit tensor on one side of zero, for entropy
+BINS = 2048  # an even number, symmetric around zero
+LEVELS = 128  # levels of an 8-bit tensor on one side of zero, for entropy
 PERCENTILE = 99.99
 
 
 class Range:
-    """What has been seen of one tensor."""
+    """The range and histogram of the values of one tensor so far."""
 
     def __init__(self) -> None:
         self.lowest, self.highest = np.inf, -np.inf
@@ -29,7 +30,7 @@ class Range:
         """Add values of any shape.
 
         Raises:
-            OptionError: a value is not finite; there is no range that holds it.
+            OptionError: a value is not finite, so that no range holds it.
         """
         flat = np.asarray(values, np.float32).ravel()
         if not flat.size:
@@ -40,7 +41,7 @@ class Range:
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
         largest = max(-lowest, highest)
         if self.reach == 0.0 and largest > 0:
-            self.counts[BINS // 2] = self.counts.sum()  # zeros seen before
+            self.counts[BINS // 2] = self.counts.sum()  # so far all values were zero
             self.reach = 2.0 ** np.ceil(np.log2(largest))
         while largest > self.reach:
             self._double()
@@ -58,10 +59,11 @@ class Range:
         self.reach *= 2
 
     def chosen(self, method: str | None) -> tuple[float, float]:
-        """(lowest, highest) by a method, always with zero inside.
+        """(lowest, highest) by a method; zero is always inside.
 
-        minmax: everything seen. percentile (or None): all but 0.01 % on each side. entropy: the
-        symmetric clipping whose 8-bit histogram is closest to the full one (Kullback-Leibler).
+        minmax: the range of all values. percentile (or None): leaves out 0.01 % on each side.
+        entropy: the symmetric range whose 8-bit histogram is closest to the full one
+        (Kullback-Leibler).
         """
         if not np.isfinite(self.lowest):
             return 0.0, 0.0
@@ -92,7 +94,7 @@ class Range:
 
 
 def _divergence(wanted: NDArray[np.float64], seen: NDArray[np.float64]) -> float:
-    """Of a histogram and the same one told in LEVELS steps."""
+    """Kullback-Leibler divergence of a histogram from itself rounded to LEVELS steps."""
     edges = np.arange(len(seen)) * LEVELS // len(seen)
     sums = np.bincount(edges, weights=seen, minlength=LEVELS)
     filled = np.bincount(edges, weights=(seen > 0).astype(np.float64), minlength=LEVELS)
@@ -104,19 +106,19 @@ def _divergence(wanted: NDArray[np.float64], seen: NDArray[np.float64]) -> float
 
 
 class Ranges:
-    """Ranges of many tensors by name."""
+    """The ranges of many tensors, by name."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Range] = {}
+        self.ranges: dict[str, Range] = {}
 
     def observe(self, name: str, values: Floats) -> None:
         """Add values of a tensor."""
-        self.found.setdefault(name, Range()).observe(values)
+        self.ranges.setdefault(name, Range()).observe(values)
 
     def names(self) -> Iterable[str]:
-        """Tensors seen so far."""
-        return self.found.keys()
+        """Names of the tensors seen so far."""
+        return self.ranges.keys()
 
     def chosen(self, name: str, method: str | None) -> tuple[float, float]:
         """(lowest, highest) of a tensor; see `Range.chosen`."""
-        return self.found[name].chosen(method)
+        return self.ranges[name].chosen(method)

@@ -1,4 +1,4 @@
-"""What to quantize and how: one description for the quantizers of all targets."""
+"""What to quantize and how, in one description for the quantizers of all targets."""
 
 from dataclasses import dataclass, replace
 
@@ -12,16 +12,16 @@ METHODS = (*RANGE_METHODS, None)
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to quantize a graph; what cannot be quantized stays as it is."""
+    """One way to quantize a graph; nodes that cannot be quantized stay in float."""
 
     weights: str = "int8"  # int8: symmetric, a scale per output channel; palette4: 16 values
     activations: str | None = "uint8"  # None: weights only; int16: w8a16
-    method: str | None = None  # how the range of an activation is chosen; None: the target's way
+    method: str | None = None  # how ranges of activations are chosen; None: as the target does
     skip: frozenset[str] = frozenset()  # nodes left in float
-    smooth: bool = False  # outlying channels of norms moved into weights, where there are norms
+    smooth: bool = False  # move outlying channels of norms into weights, where there are norms
 
     def __post_init__(self) -> None:
-        """Refuse what no quantizer knows."""
+        """Refuse types that no quantizer can quantize to."""
         for field, able in (
             ("weights", WEIGHTS),
             ("activations", ACTIVATIONS),
@@ -29,11 +29,11 @@ class Scheme:
         ):
             value = getattr(self, field)
             if value not in able:
-                known = ", ".join(str(a) for a in able)
-                raise OptionError(f"{field} {value!r} cannot be quantized to; there are: {known}")
+                allowed = ", ".join(str(a) for a in able)
+                raise OptionError(f"{field} {value!r} cannot be quantized to; there are: {allowed}")
 
     def without(self, nodes: frozenset[str]) -> "Scheme":
-        """The same with more nodes left in float."""
+        """The same scheme with more nodes left in float."""
         return replace(self, skip=self.skip | nodes)
 
 
@@ -42,7 +42,7 @@ SCHEMES = {
     "int8-weights": Scheme(activations=None),
     "int4-palette": Scheme(weights="palette4", activations=None),
 }
-"""What each quantized precision starts from."""
+"""The scheme that each quantized precision starts from."""
 
 NAMES = {"uint8": "w8a8", "int16": "w8a16", None: "weights"}
-"""What reports call a scheme, by its activations."""
+"""Type of the activations -> name of the scheme in reports."""

@@ -1,9 +1,10 @@
 """SmoothQuant (Xiao et al., ICML 2023): outlying channels of a norm moved into weights.
 
-A few channels after a transformer's norms are far larger than the rest, and one scale for all
-leaves the rest few steps. What a norm gives is divided by s_j channel by channel, and the columns
-of the linear layers that take it are multiplied by s_j: the same function, easier to quantize
-(eq. 4, alpha = 1/2). Norms whose result goes anywhere else stay.
+After a transformer's norms a few channels are far larger than the rest, and one scale for all
+channels leaves few steps for the rest. So channel j of a norm's result is divided by s_j, and the
+matching columns of the linear layers that take the result are multiplied by s_j: that computes the
+same and is easier to quantize (eq. 4, alpha = 1/2). Norms whose result is also used elsewhere are
+not changed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,19 +24,19 @@ from edgematte.export.passes.constants import add_constant, is_constant, value
 
 aten = torch.ops.aten
 SHAPING = (aten.reshape.default, aten.view.default)
-MOST = 1e3  # a factor and its reverse
+MOST = 1e3  # the largest factor s_j; the smallest is 1 / MOST
 
 
 class Smoothable:
-    """A graph in two forms that compute the same: as it was, and smoothed."""
+    """A graph in two forms that compute the same: unchanged and smoothed."""
 
     def __init__(self, plain: Quantizable, smooth: Quantizable) -> None:
-        """Both have the same nodes in the same order, if not under the same names."""
+        """Both have the same nodes in the same order, possibly under other names."""
         self.plain, self.smooth, self.nodes = plain, smooth, plain.nodes
         self._names = dict(zip(plain.nodes, smooth.nodes, strict=True))
 
     def quantize(self, scheme: Scheme | None) -> Any:
-        """See :class:`Quantizable`; ``scheme.smooth`` says of which form."""
+        """See :class:`Quantizable`; ``scheme.smooth`` says which form is quantized."""
         if scheme is None or not scheme.smooth:
             return self.plain.quantize(scheme)
         skip = frozenset(self._names[name] for name in scheme.skip)
@@ -43,14 +44,14 @@ class Smoothable:
 
 
 def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> tuple[Capture, int]:
-    """A capture with smoothed norms, and how many there are.
+    """The capture with smoothed norms, and how many norms were smoothed.
 
     Args:
-        capture: of a graph.
-        feeds: what the host gives it: float32 arrays by name.
+        capture: the capture of a graph.
+        feeds: inputs of the graph, float32 arrays by name.
     """
     inputs = [tuple(torch.from_numpy(feed[t.name]) for t in capture.graph.inputs) for feed in feeds]
-    found: list[int] = []
+    counts: list[int] = []
 
     def smooth_norms(module: GraphModule) -> int:
         norms = {n: linears for n in module.graph.nodes if (linears := _takers(n))}
@@ -58,19 +59,19 @@ def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> t
             largest = _largest(module, norms, inputs)
             for norm, linears in norms.items():
                 _move(module, norm, linears, largest[norm])
-        found.append(len(norms))
+        counts.append(len(norms))
         return len(norms)
 
     example = tuple(torch.zeros(t.shape) for t in capture.graph.inputs)
     program, _ = rewrite(capture.program, example, (smooth_norms,))
-    return replace(capture, program=program), found[0]
+    return replace(capture, program=program), counts[0]
 
 
 def _takers(norm: Node) -> list[Node]:
-    """The linear layers that alone take what a norm with constant factors gives, else nothing."""
+    """The linear layers that take a norm's result; none if anything else takes it."""
     if norm.target is not aten.layer_norm.default or not all(map(is_constant, norm.args[2:4])):
         return []
-    found = []
+    linears = []
     for user in norm.users:
         while user.target in SHAPING and len(user.users) == 1 and _same_channels(user):
             user = next(iter(user.users))
@@ -78,9 +79,9 @@ def _takers(norm: Node) -> list[Node]:
             layers = list(user.users)
         else:
             layers = [user]
-        found += layers
-    plain = all(u.target is aten.linear.default and is_constant(u.args[1]) for u in found)
-    return found if plain and len(norm.args) > 3 else []
+        linears += layers
+    plain = all(u.target is aten.linear.default and is_constant(u.args[1]) for u in linears)
+    return linears if plain and len(norm.args) > 3 else []
 
 
 def _same_channels(node: Node) -> bool:
@@ -91,7 +92,7 @@ def _same_channels(node: Node) -> bool:
 def _largest(
     module: GraphModule, norms: Iterable[Node], inputs: Sequence[tuple[Tensor, ...]]
 ) -> dict[Node, Tensor]:
-    """The largest absolute value of every channel that a norm gives, over all inputs."""
+    """The largest absolute value of every channel of each norm's result, over all inputs."""
     largest: dict[Node, Tensor] = {}
     watched = set(norms)
 

@@ -4,14 +4,14 @@
     matter = edgematte.load()
     alpha = matter(image).alpha
 
-Importing it imports neither torch nor an engine.
+``import edgematte`` imports neither torch nor an engine.
 """
 
 import os
 from typing import TYPE_CHECKING, Any
 
-# ONNX Runtime from 1.29 on reports its use to its makers, by a thread that starts as it is imported
-# and makes every forked child hang as it exits. It stays off unless the user has set the variable.
+# From 1.29 on ONNX Runtime reports its use to its makers. The thread that does so starts at import,
+# and makes every forked child hang when it exits. It is off unless the user has set the variable.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
 """Writing files and folders whole or not at all.
 
-A symbolic link as destination is written through: what it points to is replaced, the link stays.
-What is new gets the permissions that the umask leaves; what replaces something gets those that
-this had.
+Where the destination is a symbolic link, the file it points to is replaced and the link stays. New
+files get the permissions that the umask leaves; a file that replaces another gets the permissions
+of the old one.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from edgematte.errors import OptionError
 from edgematte.scratch import FORMER, scratch_file, scratch_folder
 
-FILLED = "new"  # in a scratch folder: what becomes the destination
+FILLED = "new"  # the name, in a scratch folder, of what becomes the destination
 
 
 @contextmanager
@@ -29,11 +29,11 @@ def atomic_folder(
     """A hidden folder to fill; renamed to ``path`` when the body ends, removed when it raises.
 
     Args:
-        path: what is written; an empty folder there is taken, parents that are missing are made.
-        replaceable: raises for a ``path`` that may not be replaced, and is asked again when the
-            new one is whole; only then the former one goes. None: nothing is replaced.
-        shared: several may make the same thing at once: the first one's stays, and the others drop
-            theirs.
+        path: the folder to write. It may be an empty folder; missing parents are made.
+        replaceable: raises an error if ``path`` may not be replaced. It is called first, and again
+            when the new folder is whole; then the old one is removed. None: nothing is replaced.
+        shared: several processes may make the same folder at once: the first one to finish keeps
+            its folder, and the others drop theirs.
 
     Raises:
         OptionError: ``path`` holds something, or another run is writing to it.
@@ -49,13 +49,13 @@ def atomic_folder(
         _permit(filled, mode)
         _keep_permissions(filled, target)
         with contextlib.suppress(OSError):
-            target.rmdir()  # an empty one
+            target.rmdir()  # it is empty
         if os.path.lexists(target):
             if shared and target.is_dir():
                 return
             _refuse(path, target, replaceable)
             (scratch / FORMER).mkdir()
-            os.replace(target, scratch / FORMER / target.name)  # back by itself if all ends here
+            os.replace(target, scratch / FORMER / target.name)  # restored if the process ends here
         try:
             os.replace(filled, target)
         except OSError:
@@ -70,7 +70,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """A hidden file to write; renamed to ``path`` when the body ends, removed when it raises.
 
     Raises:
-        OptionError: ``path`` is no file, or another run is writing to it.
+        OptionError: ``path`` is not a file, or another run is writing to it.
     """
     target = _target(path)
     if target.exists() and not target.is_file():
@@ -84,14 +84,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def _target(path: Path) -> Path:
-    """Where writing to a path ends: links are followed, one to nothing too."""
+    """The place that writing to a path writes to: follows links, also those that lead nowhere."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        path.stat()  # a loop of links, or a name too long
+        path.stat()  # raises for a loop of links or too long a name
     return Path(os.path.realpath(path))
 
 
 def _refuse(path: Path, target: Path, replaceable: Callable[[Path], None] | None) -> None:
-    """Raise if what stands at the destination has to stay."""
+    """Raise an error if what is at the destination must not be replaced."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if replaceable is None:
@@ -101,7 +101,7 @@ def _refuse(path: Path, target: Path, replaceable: Callable[[Path], None] | None
 
 @contextmanager
 def _parents(target: Path) -> Iterator[None]:
-    """Folders on the way to a path; those that were made go when nothing comes to be in them."""
+    """Make the missing folders above a path; remove them again if they stay empty."""
     missing = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -114,7 +114,7 @@ def _parents(target: Path) -> Iterator[None]:
 
 
 def _permit(folder: Path, mode: int) -> None:
-    """The umask's permissions for all that a folder holds: other libraries copy private files."""
+    """Give all files in a folder the umask's permissions: some libraries make files private."""
     for place, folders, files in os.walk(folder):
         for name in folders:
             (Path(place) / name).chmod(mode)
@@ -124,7 +124,7 @@ def _permit(folder: Path, mode: int) -> None:
 
 
 def _keep_permissions(scratch: Path, target: Path) -> None:
-    """The permissions, and if allowed the owner, of what is replaced."""
+    """Take over the permissions, and if allowed the owner, of what is replaced."""
     try:
         former = target.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Timing a bundle: median and 90th percentile of every stage, host steps and graphs apart."""
+"""Timing a bundle: median and 90th percentile of every stage, host steps and graphs separately."""
 
 import sys
 import time
@@ -15,9 +15,9 @@ from edgematte.runtime.matter import Matter
 
 @dataclass(frozen=True)
 class Stage:
-    """Milliseconds of one stage over all runs; ``whole`` is their sum in each run.
+    """Milliseconds of one stage over all runs; the stage ``whole`` is the sum of each run.
 
-    A run without the stage (a budget may leave no time for one) counts as 0.
+    A run without the stage counts as 0: a limit of time may leave none for it.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Bench:
     picture: str
     runs: int
     stages: tuple[Stage, ...]
-    host_share: float  # of the median whole, in [0, 1]
+    host_share: float  # share of host steps in the median ``whole``, in [0, 1]
     peak_rss_mb: float | None  # of the whole process so far; None where the system does not say
-    batch: int  # pictures of a run
-    pictures_per_s: float  # by the median of the wall clock, whatever stages leave out
+    batch: int  # pictures in a run
+    pictures_per_s: float  # from the median wall-clock time, which has more than the stages
 
 
 def bench(
@@ -50,7 +50,8 @@ def bench(
 ) -> Bench:
     """Run a matter on one picture (and its trimap) ``runs`` times after ``warmups``.
 
-    With ``batch`` a run is of so many pictures, and its stages are those of all of them.
+    With ``batch`` each run mattes so many pictures at once, and its stages are those of all of
+    them.
 
     Raises:
         OptionError: no runs, no pictures a run, or fewer than no warm-ups.
@@ -82,7 +83,7 @@ def bench(
         Stage(name, float(np.median(values)), float(np.percentile(values, 90)))
         for name, values in columns.items()
     )
-    whole = float(np.median(parts["whole"]))  # 0 where nothing is unknown, so that no stage runs
+    whole = float(np.median(parts["whole"]))  # 0 where no pixel is unknown and no stage runs
     share = float(np.median(parts["all host steps"])) / whole if whole else 0.0
     rate = batch / float(np.median(walls[warmups:]))
     size = f"{picture.shape[1]}x{picture.shape[0]}"
@@ -90,7 +91,7 @@ def bench(
 
 
 def stage_names(timings: Sequence[Mapping[str, float]]) -> list[str]:
-    """Every stage of any run, in the order of the run that has the most of them."""
+    """The stages of all runs, in the order of the run with the most stages."""
     fullest = max(timings, key=len)
     return list(dict.fromkeys(name for run in (fullest, *timings) for name in run))
 

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors beside a config JSON, or a ``.pth`` that is only read as weights."""
+"""Checkpoints: safetensors with a config JSON beside it, or a ``.pth`` read as weights only."""
 
 import copy
 import hashlib
@@ -36,38 +36,39 @@ def build(variant: Variant, config: dict[str, int] | None = None) -> nn.Module:
 
 
 def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, Weights]:
-    """A model with the weights of a file, or with those shipped.
+    """A model with the weights of a file, or with the shipped weights.
 
     Args:
         file: ``.safetensors``, ``.pth``/``.pt``, a folder that holds ``model.safetensors``, or
             ``hf:OWNER/NAME`` on the Hugging Face hub. A ``config.json`` (or ``NAME.json``) beside
-            it gives the constructor's options; those it does not name follow from the tensors'
-            shapes (:mod:`edgematte.models.shown_options`), or are the family's. A
-            ``preprocessor_config.json`` has the normalisation of models that keep theirs with the
-            weights. Half and double floats become float32.
+            it gives the constructor's options; options that it does not name follow from the shapes
+            of the tensors (:mod:`edgematte.models.shown_options`), or are the variant's. For models
+            that store their normalisation with the weights, ``preprocessor_config.json`` gives it.
+            Half and double floats become float32.
 
     Returns:
-        The model, and where its weights come from: what was taken out of the file, converted, or
-        told by shapes stands in ``source``.
+        The model, and where its weights come from. ``source`` says what was taken out of the file,
+        converted, or concluded from shapes.
 
     Raises:
-        CheckpointError: unreadable, other keys or shapes than the model's, or values not finite.
+        CheckpointError: the file is unreadable, its keys or shapes are not the model's, or a value
+            is not finite.
     """
     source = "shipped" if file is None else str(file) if is_hub_name(file) else file.name
-    source = source.encode(errors="replace").decode()  # a name may hold bytes that are no text
+    source = source.encode(errors="replace").decode()  # a name may have bytes that are not text
     if file is None:
         if not variant.weights:
             raise CheckpointError(
-                f"edgematte ships no weights for {variant.name}: give --weights FILE, or "
-                "--random-weights to try the tool chain"
+                f"edgematte ships no weights for {variant.name}: give a checkpoint, or "
+                "random weights to try the tool chain"
             )
         file = SHIPPED / f"{variant.weights}.safetensors"
     if is_hub_name(file):
         file = fetch(str(file))
     if file.is_dir():
         file = weights_in(file)
-    found = read_state_dict(file)
-    state, notes = found.tensors, [*found.notes]
+    contents = read_state_dict(file)
+    state, notes = contents.tensors, [*contents.notes]
     stored = "mean" in state
     if variant.net.keys:
         state = load_part(variant.net.keys)(state)
@@ -80,12 +81,12 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """Tensors by name, floating ones as float32; see :func:`read_state_dict`."""
+    """Tensors by name, floating-point ones as float32; see :func:`read_state_dict`."""
     return read_state_dict(file).tensors
 
 
 def module_weights(model: nn.Module) -> tuple[nn.Module, Weights]:
-    """A module of the caller's, as it is exported: a copy in evaluation mode and in float32."""
+    """A copy of the caller's module for an export, in evaluation mode and float32."""
     kinds = {str(v.dtype) for v in model.state_dict().values() if v.is_floating_point()}
     others = " and ".join(sorted(kind.removeprefix("torch.") for kind in kinds - {"torch.float32"}))
     notes = [f"{others} converted to float32"] if others else []
@@ -98,7 +99,7 @@ def _with_notes(source: str, notes: list[str]) -> str:
 
 
 def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list[str]) -> nn.Module:
-    """An untrained model with the options of the file beside a state, and those its shapes show."""
+    """An untrained model that fits a state, by the config beside it and the shapes in it."""
     given = read_config(file, variant)
     model = build(variant, given)
     shapes = {name: tuple(value.shape) for name, value in state.items()}
@@ -106,7 +107,7 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
     if all(shapes.get(name) == shape for name, shape in own.items()):
         return model
     if other := _other_size(variant, shapes):
-        raise CheckpointError(f"{file} holds {other}, not {variant.name}: give --model {other}")
+        raise CheckpointError(f"{file} holds {other}, not {variant.name}: give model {other}")
     name = variant.network.partition(":")[2]
     shown = shown_options(name, shapes)
     if wrong := [
@@ -117,24 +118,24 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
     if not told:
         return model
     try:
-        found = build(variant, {**given, **shown})
+        model = build(variant, {**given, **shown})
     except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError):
-        return model  # shapes of no net: what is wrong with them shows when they are compared
+        return model  # such shapes fit no net; comparing them later says what is wrong
     notes.append(f"by its shapes: {_listed(told)}")
     if hidden := {k: variant.config[k] for k in RULES[name].hidden if k not in given}:
         notes.append(f"as in {variant.name}, for no shape shows it: {_listed(hidden)}")
-    return found
+    return model
 
 
 def _listed(options: dict[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items())
+    return ", ".join(f"{name} {int(value)}" for name, value in options.items())
 
 
 def _normalise(state: dict[str, Tensor], folder: Path, stored: bool) -> str:
-    """Put the folder's normalisation into a state, where it has one; says which one holds."""
+    """Put a folder's normalisation, if it has one, into a state; says which is in use."""
     origin = "stored with the weights" if stored else "the official one, none is stored"
-    if found := normalisation(folder):
-        state["mean"], state["std"] = (torch.tensor(values) for values in found)
+    if statistics := normalisation(folder):
+        state["mean"], state["std"] = (torch.tensor(values) for values in statistics)
         origin = PREPROCESSOR
     mean, std = (" ".join(f"{v:.4g}" for v in state[name].tolist()) for name in ("mean", "std"))
     return f"normalisation: {origin}, mean {mean}, std {std}"
@@ -154,8 +155,8 @@ def _other_size(variant: Variant, shapes: dict[str, tuple[int, ...]]) -> str:
 def random_model(variant: Variant, config: dict[str, int], seed: int) -> tuple[nn.Module, Weights]:
     """A model with seeded random weights through which a signal survives.
 
-    BatchNorm statistics are those of a picture, as after training: with the constructor's, deep
-    nets answer the same to everything, and a check of such an export would see no damage.
+    Its BatchNorm statistics are measured on a picture, as after training. With the constructor's
+    statistics deep nets give the same output for all inputs, and a check would not notice damage.
     """
     torch.manual_seed(seed)
     model = build(variant, config)
@@ -163,7 +164,7 @@ def random_model(variant: Variant, config: dict[str, int], seed: int) -> tuple[n
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.7, 1.3)
         nn.init.uniform_(norm.bias, -0.2, 0.2)
-        norm.momentum = 1.0  # the next forward's statistics, and nothing else
+        norm.momentum = 1.0  # take the statistics of the next forward alone
     picture = torch.from_numpy(testcard(128, 128)).permute(2, 0, 1)[None].float() / 255
     pictures = torch.cat([picture, torch.rand_like(picture)])
     examples = (pictures,)
@@ -177,7 +178,7 @@ def random_model(variant: Variant, config: dict[str, int], seed: int) -> tuple[n
     for norm in norms:
         norm.momentum = 0.1
         assert norm.running_var is not None
-        norm.running_var *= 2  # a little calmer: rounding must not grow from layer to layer
+        norm.running_var *= 2  # damps signals, so that rounding does not grow from layer to layer
     return model.eval(), Weights(f"random, seed {seed}", fingerprint(model))
 
 
@@ -195,13 +196,13 @@ def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
 
 
 def read_config(file: Path, variant: Variant) -> dict[str, int]:
-    """The options beside a checkpoint; those it does not name keep the family's values."""
+    """The options in the config beside a checkpoint; others keep the variant's values."""
     for beside in (file.with_suffix(".json"), file.with_name("config.json")):
         if beside.is_file():
             try:
-                found = json.loads(beside.read_text())
-                named = found.pop("model", variant.name)
-                config = {k: int(v) for k, v in found.items() if k in variant.config}
+                written = json.loads(beside.read_text())
+                named = written.pop("model", variant.name)
+                config = {k: int(v) for k, v in written.items() if k in variant.config}
             except (ValueError, TypeError, AttributeError) as error:
                 raise CheckpointError(f"{beside} is not a config ({error})") from None
             if named != variant.name:

@@ -79,13 +79,13 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     for name in value:
         if name not in fields:
             raise ValueError(f"{where} has a field {name!r} that this version does not know")
-    found = {}
+    values = {}
     for name, field in fields.items():
         if name in value:
-            found[name] = _decode(hints[name], value[name], f"{where}.{name}")
+            values[name] = _decode(hints[name], value[name], f"{where}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(f"{where} lacks the field {name!r}")
-    return kind(**found)
+    return kind(**values)
 
 
 def _expect(ok: bool, where: str, expected: str, value: Any) -> None:

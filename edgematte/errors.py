@@ -1,4 +1,4 @@
-"""Errors a caller can catch: one family, each leaf also the builtin it stands for."""
+"""Errors that a caller can catch: one family, in which each error is also a builtin one."""
 
 
 class EdgematteError(Exception):
@@ -6,7 +6,7 @@ class EdgematteError(Exception):
 
 
 class PictureError(EdgematteError, ValueError):
-    """A picture or trimap that cannot be read or does not fit."""
+    """A picture or trimap cannot be read or does not fit."""
 
 
 class PictureWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Importing what the extras of the package hold: one sentence where it is missing."""
+"""Importing packages that come with extras, with one sentence if one is missing."""
 
 import signal
 import threading
@@ -13,16 +13,16 @@ from edgematte.errors import EdgematteError
 def importing(sentence: str, pip_line: str, kind: type[EdgematteError]) -> Iterator[None]:
     """Import packages of an extra in the body of this context.
 
-    A Ctrl-C meanwhile is obeyed once the import has ended: the initialisation of compiled modules
-    turns it into an ImportError that says nothing of it, or swallows it.
+    Ctrl-C is handled only after the import: while compiled modules initialise themselves it would
+    be lost, or would become an ImportError that does not mention it.
 
     Args:
-        sentence: what cannot be done, and what is missing.
+        sentence: says what cannot be done, and what is missing.
         pip_line: how to install it.
-        kind: of the error.
+        kind: the class of the error.
 
     Raises:
-        EdgematteError: of ``kind``: a package is missing.
+        EdgematteError: a package is missing; the error is of class ``kind``.
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     try:
@@ -34,13 +34,13 @@ def importing(sentence: str, pip_line: str, kind: type[EdgematteError]) -> Itera
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Hand SIGINT to its handler when the body has ended, whatever it ended with."""
+    """Hold SIGINT back until the body has ended, with or without an error."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread only
         return
     seen: list[FrameType | None] = []
     before = signal.getsignal(signal.SIGINT)
-    if not callable(before):  # ignored, or not Python's to handle
+    if not callable(before):  # it is ignored, or not handled by Python
         yield
         return
     signal.signal(signal.SIGINT, lambda number, frame: seen.append(frame))

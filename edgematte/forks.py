@@ -1,7 +1,8 @@
-"""What a forked child does with things whose threads stayed in the parent: engines, clips.
+"""Keeping a forked child from using or closing objects with threads, such as engines and clips.
 
-Ending such a thing waits for its threads, which a child does not have, at the latest when the child
-exits. So a child keeps it for good, untouched; the memory is shared with the parent.
+Closing such an object waits for its threads. A forked child does not have them and would wait
+forever, at the latest when it exits. So the child never touches or frees the object; its memory is
+shared with the parent.
 """
 
 import ctypes
@@ -21,12 +22,12 @@ _WATCHED: WeakSet[Forked] = WeakSet()
 
 
 def watch(owner: Forked) -> None:
-    """Call its ``forked`` in every forked child, as long as it lives."""
+    """Call ``owner.forked`` in every forked child, as long as the owner exists."""
     _WATCHED.add(owner)
 
 
 def keep(thing: Any) -> None:
-    """Take a reference that nobody gives back: no destructor runs, not even as Python ends."""
+    """Keep an object forever: its destructor never runs, not even when Python ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 

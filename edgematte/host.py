@@ -112,7 +112,11 @@ class SizedHost(Host):
 
     def at(self, size: Size) -> Self:
         """The section of the graphs of one size, as if the bundle had no others."""
-        return replace(self, size=size, sizes=None, pad_both=None)
+        return replace(self, size=size, sizes=None, pad_both=None, **self.shared_at(size))
+
+    def shared_at(self, size: Size) -> dict[str, Any]:
+        """Fields that a size changes: what its tiles or frames share, by default nothing."""
+        return {}
 
     def size_for(self, picture: Size) -> Size:
         """The smallest that holds a picture of this size as it is padded; else the largest."""
@@ -128,7 +132,7 @@ class SizedHost(Host):
 def padded(picture: Size, multiple: int, *, authors: bool = False) -> Size:
     """A picture's size with both sides raised to multiples.
 
-    ``authors``: as the published code of ViTMatte and DiffMatte has it. Where one side is no
+    ``authors``: as the published code of such nets has it. Where one side is no
     multiple both grow to the next larger one, so that a side that is one already gains a whole
     ``multiple``.
     """

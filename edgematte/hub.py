@@ -67,12 +67,12 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
     if not file.is_file():
         return None
     try:
-        found = json.loads(file.read_text())
-        if not found.get("do_normalize", True):
+        config = json.loads(file.read_text())
+        if not config.get("do_normalize", True):
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        if "image_mean" not in found and "image_std" not in found:
+        if "image_mean" not in config and "image_std" not in config:
             return None
-        mean, std = _three(found["image_mean"]), _three(found["image_std"])
+        mean, std = _three(config["image_mean"]), _three(config["image_std"])
         if not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
             raise ValueError("finite values, deviations above 0")
     except (ValueError, TypeError, KeyError, AttributeError) as error:

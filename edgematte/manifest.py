@@ -187,35 +187,35 @@ class Manifest:
                 "install the edgematte that wrote it, or export again"
             )
         try:
-            kind = _host_class(value, where)
-            host = decode(kind, value.get("host"), f"{where}.host")
-            read = decode(Manifest, {**value, "host": {"size": [1, 1]}}, where)
-            return dataclasses.replace(read, host=host)
+            section = value.get("host")
+            plain = section if not isinstance(section, dict) else {"size": [1, 1]}
+            read = decode(Manifest, value | ({"host": plain} if "host" in value else {}), where)
+            kind = _host_class(read, section, where)
+            return dataclasses.replace(read, host=decode(kind, section, f"{where}.host"))
         except ValueError as error:
             raise BundleError(str(error)) from None
 
 
-def _host_class(value: dict[str, Any], where: str) -> type[Host]:
-    """The class of the host section, by the manifest's model.
+def _host_class(manifest: Manifest, section: dict[str, Any], where: str) -> type[Host]:
+    """The class of the host section, by the manifest's model and the section's kind.
 
     Raises:
         BundleError: a net that is not here; the message says what to install.
+        ValueError: a kind that is missing, or no text.
     """
-    model, host, package = (value.get(name) for name in ("model", "host", "package"))
-    if not isinstance(model, str) or not isinstance(host, dict):
-        raise BundleError(f"{where} lacks a model's name or a host section")
+    if "kind" not in section:
+        raise ValueError(f"{where}.host lacks the field 'kind'")
+    kind = decode(str, section["kind"], f"{where}.host.kind")
     try:
-        found: type[Host] = host_class(model, host.get("kind"), f"{where}.host")
-        return found
+        section_class: type[Host] = host_class(manifest.model, kind, f"{where}.host")
+        return section_class
     except OptionError:
-        raise BundleError(_unknown(model, package, where)) from None
+        raise BundleError(_unknown(manifest.model, manifest.package, where)) from None
 
 
-def _unknown(model: str, package: object, where: str) -> str:
+def _unknown(model: str, package: str, where: str) -> str:
     """The sentence for a bundle whose net is not here."""
-    said = re.fullmatch(
-        r"([A-Za-z0-9][\w.-]*)( [\w.+!-]+)?", package if isinstance(package, str) else "", re.ASCII
-    )
+    said = re.fullmatch(r"([A-Za-z0-9][\w.-]*)( [\w.+!-]+)?", package, re.ASCII)
     if said is None:
         return (
             f"{where} is of the model {model!r}, which this edgematte does not know: install the "

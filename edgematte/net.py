@@ -96,7 +96,7 @@ def load_part(where: str) -> Any:
     """
     module, _, name = where.partition(":")
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:
         missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
         if missing and (module == missing or module.startswith(f"{missing}.")):
@@ -107,6 +107,6 @@ def load_part(where: str) -> Any:
             f"{module}, a part of a net, cannot be imported ({type(error).__name__}: {error}): "
             "mend it, or install what it lacks"
         ) from error
-    if not name or not hasattr(found, name):
+    if not name or not hasattr(imported, name):
         raise PluginError(f"{module} has no {name!r}")
-    return getattr(found, name)
+    return getattr(imported, name)

@@ -26,13 +26,13 @@ def nets() -> dict[str, Net]:
     Raises:
         PluginError: a package cannot be imported, or two nets share a name.
     """
-    found = {net.name: net for net in BUILTIN}
+    by_name = {net.name: net for net in BUILTIN}
     for entry in _entries():
-        _add(found, _load(entry), f"the package {_owner(entry)}")
+        _add(by_name, _load(entry), f"the package {_owner(entry)}")
     for net in _plugged.values():
-        if found.get(net.name) != net:
-            _add(found, net, "a plug-in")
-    return found
+        if by_name.get(net.name) != net:
+            _add(by_name, net, "a plug-in")
+    return by_name
 
 
 def variants() -> dict[str, Variant]:
@@ -83,11 +83,11 @@ def find(name: str) -> Variant:
     for net in (*BUILTIN, *_plugged.values()):
         if name in net.variants:
             return net.variant(name)
-    known = usable_variants()
-    if name not in known:
-        known = variants()  # or what is wrong with a package that may have it
-        raise OptionError(f"unknown model {name!r}; there are: {', '.join(known)}")
-    return known[name]
+    listed = usable_variants()
+    if name not in listed:
+        listed = variants()  # or what is wrong with a package that may have it
+        raise OptionError(f"unknown model {name!r}; there are: {', '.join(listed)}")
+    return listed[name]
 
 
 def plug_in(modules: Iterable[str]) -> None:
@@ -107,7 +107,7 @@ def plug_in(modules: Iterable[str]) -> None:
 
 def _nets_of(module: str) -> tuple[Net, ...]:
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:  # whatever a module of somebody else's raises
         missing = isinstance(error, ModuleNotFoundError) and error.name
         why = "mend it, or install what it lacks"
@@ -116,7 +116,7 @@ def _nets_of(module: str) -> tuple[Net, ...]:
         raise PluginError(
             f"the plug-in {module} cannot be imported ({type(error).__name__}: {error}): {why}"
         ) from None
-    given = getattr(found, "NETS", (getattr(found, "NET", None),))
+    given = getattr(imported, "NETS", (getattr(imported, "NET", None),))
     if not isinstance(given, list | tuple) or not all(isinstance(net, Net) for net in given):
         raise PluginError(
             f"the plug-in {module} should hold NET, an edgematte.net.Net, or NETS, several of them"
@@ -131,18 +131,18 @@ def _entries() -> tuple[metadata.EntryPoint, ...]:
 
 def _load(entry: metadata.EntryPoint) -> Net:
     try:
-        found = entry.load()
+        net = entry.load()
     except Exception as error:  # whatever a package of somebody else's raises
         raise PluginError(
             f"the package {_owner(entry)} adds the net {entry.name}, but cannot be imported "
             f"({type(error).__name__}: {error}): mend or uninstall it"
         ) from None
-    if not isinstance(found, Net):
+    if not isinstance(net, Net):
         raise PluginError(
             f"the package {_owner(entry)}: {entry.value} should be an edgematte.net.Net, not "
-            f"{type(found).__name__}"
+            f"{type(net).__name__}"
         )
-    return found
+    return net
 
 
 def _owner(entry: metadata.EntryPoint) -> str:

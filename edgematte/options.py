@@ -81,8 +81,8 @@ def declared(kind: Any) -> tuple[Declared, ...]:
         plain = _plain(hints[field.name])
         if plain not in KINDS:
             raise PluginError(
-                f"{field.name} of {kind.__name__} is {plain}: an option is int, float, str or "
-                "bool, or one of them or None"
+                f"{field.name} of {getattr(kind, '__name__', kind)} is {plain}: an option is int, "
+                "float, str or bool, or one of them or None"
             )
         rows.append(Declared(field.name, plain, field.default, **about))
     return tuple(rows)
@@ -94,24 +94,24 @@ def read(kind: type[T], given: Mapping[str, Any], whose: str, **fixed: Any) -> T
     Args:
         kind: the dataclass.
         given: values by name.
-        whose: for errors: ``vitmatte-s``, ``target onnx``.
+        whose: for errors: a model's name, ``target onnx``.
         **fixed: fields that are no options.
 
     Raises:
         OptionError: a name that is not declared, or a value outside of its range or choices.
     """
-    known = {row.name: row for row in declared(kind)}
+    rows = {row.name: row for row in declared(kind)}
     values = {name: value for name, value in given.items() if value is not None}
     for name, value in values.items():
-        if name not in known:
-            raise OptionError(unknown(name, whose, known))
-        check(known[name], value)
+        if name not in rows:
+            raise OptionError(unknown(name, whose, rows))
+        check(rows[name], value)
     return kind(**fixed, **values)
 
 
-def unknown(name: str, whose: str, known: Iterable[str]) -> str:
+def unknown(name: str, whose: str, names: Iterable[str]) -> str:
     """The sentence for an option that has no meaning where it was given."""
-    there = ", ".join(known)
+    there = ", ".join(names)
     return f"{name} has no meaning for {whose}" + (f"; it has: {there}" if there else "")
 
 

@@ -1,4 +1,4 @@
-"""What every numeric and every enumerated option may be, in one table for Python and the shell."""
+"""What numeric and enumerated options may be; nets and targets declare theirs, see options.py."""
 
 import math
 from collections.abc import Collection
@@ -97,12 +97,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     # of a loaded bundle
     "threads": Range(1, 256),  # more take longer to start than they could ever save
     "batch": COUNT,
-    "max_regions": Range(0),
-    "budget_ms": Range(0, unit="milliseconds", whole=False, above=True),
-    "memory_mb": Range(0, unit="megabytes", whole=False),
-    "steps": Range(1, 50),
     "seed": SEED,
-    "stop_below": Range(0, 1, whole=False),
     # of what is written
     "alpha_bits": ALPHA_BITS,
     "kind": KINDS,
@@ -111,18 +106,10 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "size": SIDE,
     "sizes": SIDE,  # every side of each
     "padding": ("minimal", "authors"),
-    "patch": SIDE,
-    "regions": COUNT,
-    "overlap": SIDE,
-    "context": Range(0, 16384, "pixels"),
-    "lattice": Range(1, 64),
     "band_px": Range(0, unit="pixels"),
     "calibration_limit": Range(2, unit="pictures"),
     "range_method": RANGE_METHODS,
     "budget": Range(0, 1, whole=False),
-    "opset": Range(18, 26),  # those that torch and onnxsim write and ONNX Runtime loads
-    "min_ios": Range(15, 18),
-    "io": ("tensor", "image"),
     # of a benchmark
     "runs": COUNT,
     "warmups": Range(0),

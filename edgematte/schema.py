@@ -21,13 +21,13 @@ PLAIN: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "
 
 def schema() -> dict[str, Any]:
     """The schema of ``edgematte.json``; host sections are those of the built-in nets."""
-    found: dict[str, Any] = {}
-    top = _dataclass(Manifest, found)
+    definitions: dict[str, Any] = {}
+    top = _dataclass(Manifest, definitions)
     sections = {}
     for net in BUILTIN:
         for kind in net.hosts:
             name = f"{net.name}.{kind}"
-            found[name] = _dataclass(net.host_class(kind), found)
+            definitions[name] = _dataclass(net.host_class(kind), definitions)
             sections[name] = {"$ref": f"#/$defs/{name}"}
     top["properties"]["host"] = {"oneOf": list(sections.values())}
     top["properties"]["format"] = {"const": FORMAT}
@@ -35,11 +35,11 @@ def schema() -> dict[str, Any]:
         "$schema": DRAFT,
         "title": "edgematte.json, the manifest of a bundle",
         **top,
-        "$defs": {name: found[name] for name in sorted(found)},
+        "$defs": {name: definitions[name] for name in sorted(definitions)},
     }
 
 
-def _dataclass(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _dataclass(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     properties: dict[str, Any] = {}
     required = []
@@ -47,7 +47,7 @@ def _dataclass(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
         properties["kind"] = {"const": tag}
         required.append("kind")
     for field in dataclasses.fields(kind):
-        properties[field.name] = _of(hints[field.name], found)
+        properties[field.name] = _of(hints[field.name], definitions)
         if field.default is field.default_factory is dataclasses.MISSING:
             required.append(field.name)
     return {
@@ -58,16 +58,16 @@ def _dataclass(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of one type, as `edgematte.codec` reads it."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         (inner,) = (a for a in arguments if a is not type(None))
-        return _of(inner, found)  # None is left out
+        return _of(inner, definitions)  # None is left out
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return {"type": "array", "items": _of(arguments[0], found)}
-        items = [_of(a, found) for a in arguments]
+            return {"type": "array", "items": _of(arguments[0], definitions)}
+        items = [_of(a, definitions) for a in arguments]
         return {
             "type": "array",
             "prefixItems": items,
@@ -75,14 +75,14 @@ def _of(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
             "maxItems": len(items),
         }
     if origin is dict:
-        return {"type": "object", "additionalProperties": _of(arguments[1], found)}
+        return {"type": "object", "additionalProperties": _of(arguments[1], definitions)}
     if kind is Host:
         return {"type": "object"}
     if dataclasses.is_dataclass(kind):
         name = typing.cast(type, kind).__name__
-        if name not in found:
-            found[name] = {}  # a type that holds itself
-            found[name] = _dataclass(kind, found)
+        if name not in definitions:
+            definitions[name] = {}  # a type that holds itself
+            definitions[name] = _dataclass(kind, definitions)
         return {"$ref": f"#/$defs/{name}"}
     return {"type": PLAIN[kind]}
 

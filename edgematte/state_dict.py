@@ -133,17 +133,17 @@ def _beside(others: list[str]) -> str:
 
 
 def _plain_names(state: dict[str, Tensor], file: Path, notes: list[str]) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in state.items():
         plain = name
         for part in COMPILED:
             plain = plain.replace(part, "")
-        if plain in found:
+        if plain in tensors:
             raise CheckpointError(f"{file} holds {plain} twice, with and without {COMPILED[0]!r}")
-        found[plain] = value
+        tensors[plain] = value
     parts = [part for part in COMPILED if any(part in name for name in state)]
     notes += [f"{part!r} removed" for part in parts]
-    return found
+    return tensors
 
 
 def _in_float32(

@@ -12,6 +12,8 @@ from edgematte.ranges import Range
 
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
+OPSETS = Range(18, 26)
+"""Those that torch and onnxsim write and ONNX Runtime loads."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class TargetOptions:
 class OnnxOptions(TargetOptions):
     """What ONNX is asked for."""
 
-    opset: int = option(18, help="operator set", range=Range(18, 26))
+    opset: int = option(18, help="operator set", range=OPSETS)
     ort: bool = option(False, help="also write .ort files, for ONNX Runtime on phones")
     dynamic_batch: bool = option(
         False, help="graphs that take any number of tiles at once, for servers"
@@ -36,9 +38,7 @@ class OnnxOptions(TargetOptions):
 class OpenVinoOptions(TargetOptions):
     """What OpenVINO is asked for."""
 
-    opset: int = option(
-        18, help="operator set of the ONNX graph it is made from", range=Range(18, 26)
-    )
+    opset: int = option(18, help="operator set of the ONNX graph it is made from", range=OPSETS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class CoreMlOptions(TargetOptions):
     io: str = option(
         "tensor", help="tensors or pictures at the program's borders", choices=("tensor", "image")
     )
-    alpha_bits: int = option(8, help="of alpha as a picture: bytes or half floats", choices=(8, 16))
+    alpha_bits: int = option(
+        8, help="bits of alpha as a picture: bytes or half floats", choices=(8, 16)
+    )
 
     def __post_init__(self) -> None:
         """Fill in the iOS that the precision needs.

@@ -23,7 +23,8 @@ from edgematte.ranges import check_options
 from edgematte.runtime.host.foreground import estimate_foreground
 
 if TYPE_CHECKING:
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -56,9 +57,9 @@ class ClipOptions:
         """Refuse a kind that there is not, and options of cut-outs for any other."""
         check_options(kind=self.kind)
         if (self.background or self.foreground) and self.kind != "cutout":
-            raise OptionError("--background and --foreground need --write cutout")
+            raise OptionError("background and foreground need a cutout")
         if self.keep_colour and not self.clear:
-            raise OptionError("--keep-colour needs a cutout with transparency")
+            raise OptionError("keep_colour needs a cutout with transparency")
 
     @property
     def clear(self) -> bool:

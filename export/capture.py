@@ -1,4 +1,4 @@
-"""One torch.export capture a graph; every target is written from it."""
+"""Capturing a graph with torch.export; all targets are written from the same capture."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -27,13 +27,14 @@ class Capture:
 
     graph: Graph
     program: ExportedProgram
-    rewritten: dict[str, int]  # places changed, by pass
+    rewritten: dict[str, int]  # pass -> how many places it changed
 
 
 def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
     """Run torch.export on inputs of the declared shapes, rewrite, and count multiply-adds.
 
-    A graph of dynamic batch is captured with its first axis open; multiply-adds are those of one.
+    A graph with a dynamic batch is captured with its first axis open; multiply-adds are counted for
+    a batch of one.
 
     Raises:
         ExportError: the graph cannot be captured, or returns other shapes than declared.
@@ -42,7 +43,7 @@ def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
     shapeless = tuple(torch.zeros(t.shape, device="meta") for t in source.graph.inputs)
     example, axes = _example(source.graph)
     with torch.no_grad():
-        with FlopCounterMode(display=False) as counter:  # counts by shapes alone
+        with FlopCounterMode(display=False) as counter:  # it counts from shapes alone
             outputs = copy.deepcopy(module).to("meta")(*shapeless)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         shapes = [tuple(o.shape) for o in outputs]
@@ -60,10 +61,10 @@ def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
 
 
 def _example(graph: Graph) -> tuple[tuple[Tensor, ...], Axes | None]:
-    """Inputs to capture with, and which of their axes stay open."""
+    """Example inputs for the capture, and which of their axes stay open."""
     if not graph.dynamic_batch:
         return tuple(torch.zeros(t.shape) for t in graph.inputs), None
-    batch = torch.export.Dim("batch")  # torch.export takes an example of 1 for a fixed 1
+    batch = torch.export.Dim("batch")  # an example of 1 would make torch.export fix the axis at 1
     return tuple(torch.zeros(2, *t.shape[1:]) for t in graph.inputs), tuple(
         {0: batch} for _ in graph.inputs
     )

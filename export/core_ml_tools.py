@@ -1,4 +1,4 @@
-"""coremltools, imported in one place and without its remarks about macOS and tested versions."""
+"""The one place that imports coremltools, without its warnings about macOS and versions."""
 
 import contextlib
 import io

@@ -17,14 +17,14 @@ Pool = dict[str, NDArray[Any]]
 
 
 class Cut(ABC):
-    """The torch side of a net's export; one instance a net, without state.
+    """The torch side of a net's export; each net has one instance, which keeps no state.
 
-    ``kind`` is one of the cuts that the net's descriptor lists, ``sizes`` an instance of its
-    options for an export (None where it declares none).
+    In all methods ``kind`` is one of the cuts that the net's descriptor lists, and ``sizes`` an
+    instance of its options for an export (None where it declares none).
     """
 
     sized: bool = True
-    """Whether the size of the picture that a graph sees can be chosen."""
+    """Whether the size of the picture that the first graph sees can be chosen."""
     batched: tuple[str, ...] = ()
     """Kinds whose graphs may have a dynamic batch."""
 
@@ -32,7 +32,7 @@ class Cut(ABC):
         """Refuse sizes that do not go together, before any weights are read.
 
         Raises:
-            OptionError: in one sentence.
+            OptionError: the sizes do not go together.
         """
 
     @abstractmethod
@@ -40,13 +40,13 @@ class Cut(ABC):
         """The host section of a cut.
 
         Args:
-            kind: of cut.
+            kind: the kind of cut.
             size: (width, height) of the picture that the first graph sees.
-            sizes: of the graphs.
-            model: the trained network; some parameters are its own.
+            sizes: options of the graphs' sizes.
+            model: the trained network, from which some parameters of the section are read.
 
         Raises:
-            OptionError: sizes that this model cannot have.
+            OptionError: this model cannot have such sizes.
         """
 
     @abstractmethod
@@ -63,21 +63,22 @@ class Cut(ABC):
             model: the trained network.
             host: the cut's host section.
             picture: uint8 (H, W, 3).
-            reduced: uint8 (h, w, 3), the picture at the host section's size. Resizing bytes is
-                compared elsewhere, because torch and Pillow round some of them differently.
-            trimap: uint8 (H, W), as given or found by the host side.
+            reduced: uint8 (h, w, 3), the picture at the host section's size. It is given, because
+                torch and Pillow round some bytes differently when they resize; the check of the
+                host steps covers resizing.
+            trimap: uint8 (H, W), given or estimated.
         """
 
     @abstractmethod
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
-        """What the host steps start from: the picture, and what the first graph answered."""
+        """Arrays that recorded host steps start from: the picture and the first graph's outputs."""
 
     def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """An array that no host step gives: made up, alike for every port.
+        """Make up an array that a host step reads and no host step gives, the same for every port.
 
         Args:
-            name: which a host step reads.
-            pool: what there is so far.
+            name: the name of the array.
+            pool: the arrays that there are so far.
         """
         raise KeyError(name)
 

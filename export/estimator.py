@@ -1,4 +1,4 @@
-"""What estimates trimaps where a bundle is made of a net that needs them and has no stage."""
+"""Estimating trimaps during an export, for a net that needs them and has no trimap stage."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,12 @@ Bytes = NDArray[np.uint8]
 
 
 def estimator_for(variant: Variant, stage: StageHost | None) -> Estimator | None:
-    """The default bundle, for a net that needs a trimap and has no stage; else nothing."""
+    """The default bundle, for a net that needs trimaps and has no stage; None for others."""
     return shipped_estimator() if estimates_with_default(variant, stage) else None
 
 
 def estimates_with_default(variant: Variant, stage: StageHost | None) -> bool:
-    """Whether trimaps come from the default bundle where a bundle of this net is made."""
+    """Whether the default bundle estimates the trimaps when this net is exported."""
     return variant.net.needs_trimap and stage is None
 
 

@@ -1,4 +1,4 @@
-"""What an engine really runs of a graph: its operators after optimisation, with their kernels."""
+"""Which operators an engine runs for a graph after its optimisation, and with which kernels."""
 
 import tempfile
 from collections import Counter
@@ -12,16 +12,16 @@ MOST = 12
 
 
 def executed(target: str, file: Path, graph: Graph) -> Counter[str]:
-    """Operators and how often they run; of targets whose engine does not tell, none.
+    """Operators and how often each runs; empty for targets whose engine does not tell.
 
     Args:
-        target: a name.
+        target: the name of the target.
         file: the graph's file.
-        graph: its declaration, for inputs to run it with.
+        graph: its declaration, from which inputs to run it with are made.
     """
     where = find_target(target).executed
-    found: Counter[str] = load_part(where)(file, graph) if where else Counter()
-    return found
+    counts: Counter[str] = load_part(where)(file, graph) if where else Counter()
+    return counts
 
 
 def executed_line(counts: Counter[str]) -> str:
@@ -30,7 +30,7 @@ def executed_line(counts: Counter[str]) -> str:
 
 
 def by_onnxruntime(file: Path, graph: Graph) -> Counter[str]:
-    """Operators after ONNX Runtime's optimisation."""
+    """Operators that ONNX Runtime runs after its optimisation."""
     import onnx
     import onnxruntime
 
@@ -45,7 +45,7 @@ def by_onnxruntime(file: Path, graph: Graph) -> Counter[str]:
 
 
 def by_openvino(file: Path, graph: Graph) -> Counter[str]:
-    """Operators with the kernel's name (``_i8``: INT8)."""
+    """Operators that OpenVINO runs, with the name of the kernel (``_i8`` for INT8)."""
     import numpy as np
     import openvino
 

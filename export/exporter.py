@@ -36,7 +36,7 @@ from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
 from edgematte.testcard import testcard, testcard_trimap
 
 CHECK_PICTURE = (352, 224)
-"""Width and height of the check's picture: two patches of the split cut, and a reduction."""
+"""Width and height of the check's picture: the split cut needs two patches, and must reduce it."""
 
 
 def export(
@@ -69,40 +69,40 @@ def export(
 ) -> Bundle:
     """Export one model to one target, checked against PyTorch.
 
-    An option that means nothing to the model, target or precision is refused, not ignored.
+    An option that has no meaning for the model, target or precision is refused, not ignored.
 
     Args:
-        model: a model's name, or a trained module of a class that a net names, which stays as it
-            is.
+        model: the name of a model, or a trained module of a net's class, which is not changed.
         target: onnx, openvino or coreml.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
-        size: side, or (width, height), of the picture the whole-picture graph sees; 512 by
-            default. ``picture``: that of the picture to check with, padded; of nets that pad.
-        sizes: several (width, height) instead: a bundle with graphs of each, of which a picture
-            gets the smallest that holds it; of nets that pad.
-        padding: of those: ``minimal`` (the default) raises each side to the next multiple, ``authors`` both
-            sides to a larger one where one is no multiple, as the published code does.
-        cut: how the net is cut into graphs; by default its first way. ``graphs`` says the same.
+        size: side, or (width, height), of the picture that the whole-picture graph sees; 512 by
+            default. ``"picture"``, for nets that pad, is the size of ``picture``, padded.
+        sizes: several (width, height) instead, for nets that pad: the bundle has graphs of each
+            size, and a picture gets the smallest that holds it.
+        padding: how nets that pad raise sides to multiples: ``minimal`` (the default) raises each
+            side to the next multiple; ``authors`` raises both sides, if either is no multiple, as
+            the published code does.
+        cut: the kind of cut, which says how the net is cut into graphs; by default its first.
         graphs: another name of ``cut``.
         weights: a checkpoint, ``hf:OWNER/NAME``, or a :class:`WeightsFrom`; by default the weights
             that ship with edgematte.
         random_weights: seeded random weights instead, for trying the tool chain.
         seed: of the random weights, and of the choice of calibration pictures; 0 by default.
-        config: options of the model with random weights.
+        config: constructor options of a model with random weights.
         output: folder of the bundle; by default MODEL-TARGET-PRECISION.edgematte.
         force: replace a bundle that exists (nothing else, and only once the new one is whole),
             and write one that is outside its tolerance.
-        cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle,
-            which then finds the trimap where none is given.
-        band_px: of the cascade: how far its unknown region grows, pixels of the full picture.
-        int8: how INT8 is calibrated and how good it must be; the next four say the same in words.
+        cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle as
+            its trimap stage, which estimates a trimap where none is given.
+        band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture.
+        int8: how INT8 is calibrated and how good it must be; instead of the next four.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
-            (H, W, 3); by default a few made of formulas.
-        calibration_limit: most of them that are taken; by default 32.
-        range_method: INT8: how ranges of activations are chosen: minmax, percentile or entropy; by
+            (H, W, 3); by default a few pictures made of formulas.
+        calibration_limit: how many of them are taken at most; by default 32.
+        range_method: how INT8 chooses ranges of activations: minmax, percentile or entropy; by
             default percentile, and for openvino the mean of the pictures' extremes.
-        budget: INT8: largest mean absolute alpha error over the unknown band, against PyTorch; by
+        budget: INT8's largest mean absolute alpha error over the unknown band, against PyTorch; by
             default 0.01.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
         plugins: modules that bring nets of their own and are not installed as packages.
@@ -111,10 +111,10 @@ def export(
             ``opset=20``, ``min_ios=17``, ``patch=256``.
 
     Raises:
-        OptionError: an option that this model or target does not have, or an output that is
-            taken, or that another run is writing.
+        OptionError: an option that this model or target does not have, or an output that exists or
+            that another run is writing.
         CheckpointError: weights that do not fit.
-        ToleranceError: outside the tolerance; nothing is written.
+        ToleranceError: the export is outside its tolerance; nothing is written.
         ExportError: the graph cannot be captured or converted.
     """
     plug_in(plugins)
@@ -200,13 +200,18 @@ def _int8(
     method: str | None,
     seed: int | None,
 ) -> Int8:
-    """How INT8 is made.
+    """The INT8 settings, from ``int8`` or from the single options.
 
     Raises:
-        OptionError: any of it for floats, or a value outside of its range.
+        OptionError: any of them is given for a float precision, or a value is outside its range.
     """
-    words = {"pictures": calibration, "limit": limit, "budget": budget, "method": method}
-    given = {name: value for name, value in words.items() if value is not None}
+    words = {
+        "calibration": ("pictures", calibration),
+        "calibration_limit": ("limit", limit),
+        "budget": ("budget", budget),
+        "range_method": ("method", method),
+    }
+    given = {name: one for name, one in words.items() if one[1] is not None}
     if int8 is not None and given:
         raise OptionError("int8 says how to calibrate already: leave out the words for it")
     if (int8 is not None or given) and not asked.quantized:
@@ -214,7 +219,7 @@ def _int8(
             f"{' and '.join(given) or 'int8'} is for quantized precisions, not for "
             f"{asked.options.precision}; leave it out"
         )
-    chosen = int8 or Int8(seed=seed or 0, **given)
+    chosen = int8 or Int8(seed=seed or 0, **dict(given.values()))
     if chosen.method is not None and asked.options.precision != "int8":
         raise OptionError(
             f"range_method is of activations, which {asked.options.precision} leaves in float; "
@@ -226,7 +231,7 @@ def _int8(
 
 
 def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
-    """The graphs of the plan's cut, with the trimap stage's where there is one."""
+    """The graphs of the plan's cut, and the graph of the trimap stage where there is one."""
     cut = asked.cut
     host = asked.frames.host(cut, asked.kind, asked.sizes, network)
     graphs = sized_graphs(cut, network, host)
@@ -253,7 +258,7 @@ def _written(
     force: bool,
     progress: Progress,
 ) -> Manifest:
-    """Write the graphs' files; the manifest that declares them."""
+    """Write the graphs' files and return the manifest that declares them."""
     options, net = asked.options, asked.variant.net
     own = net.package == OWN
     told = {k: str(v) for k, v in dataclasses.asdict(options).items() if k != "precision"}
@@ -310,7 +315,7 @@ def _distribution(package: str) -> str:
 def _recorded(
     asked: Plan, made: Made, picture: NDArray[np.uint8] | None
 ) -> tuple[Goldens, Difference]:
-    """Golden records of the check's picture, and how faithful the cut is."""
+    """Golden records of the check's picture, and how far the cut is from the training forward."""
     trimap = None
     if picture is None:
         picture = testcard(*CHECK_PICTURE)
@@ -328,7 +333,7 @@ def _recorded(
 
 
 def _checked(folder: Path, manifest: Manifest, faithful: Difference) -> Accuracy:
-    measured = check_bundle(Bundle(folder, manifest), check_engines(manifest))  # as written
+    measured = check_bundle(Bundle(folder, manifest), check_engines(manifest))  # the new files
     return replace(measured, differences=(faithful, *measured.differences))
 
 

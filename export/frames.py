@@ -1,4 +1,4 @@
-"""The sizes of the graphs an export is asked for: one, the picture's own, or several."""
+"""Which sizes the graphs of an export have: one size, the picture's own, or several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ SIZE = 512
 
 @dataclass(frozen=True)
 class Frames:
-    """Sizes (width, height) of the graphs, the smallest first, and how pictures are padded."""
+    """Sizes (width, height) of the graphs, smallest first, and how pictures are padded to them."""
 
     sizes: tuple[Size, ...]
     pad_both: int | None = None
 
     def host(self, cut: Cut, kind: str, sizes: Any, model: nn.Module) -> Host:
-        """The host section of the largest, with the others beside it; each is checked."""
+        """The host section of the largest size, which lists all sizes; each size is checked."""
         hosts = [cut.host(kind, size, sizes, model) for size in self.sizes]
         largest = hosts[-1]
         if len(hosts) == 1:
@@ -47,18 +47,18 @@ def frames_for(
     picture: NDArray[np.uint8] | None,
     precision: str,
 ) -> Frames:
-    """Check what was asked for.
+    """Check the sizes that were asked for and resolve them.
 
     Args:
         chosen: the model's variant.
-        size: side, (width, height), ``picture``, or None for the default, 512.
-        sizes: several of (width, height) instead.
-        padding: ``minimal``, the default, or ``authors``: see :func:`edgematte.runtime.host.sizes.padded`.
-        picture: uint8 (H, W, 3), whose size ``picture`` stands for.
-        precision: of the export.
+        size: side, (width, height), ``"picture"``, or None for the default, 512.
+        sizes: several (width, height) instead.
+        padding: ``minimal``, the default, or ``authors``: see :func:`edgematte.host.padded`.
+        picture: uint8 (H, W, 3), whose size is meant by a ``size`` of ``"picture"``.
+        precision: the precision of the export.
 
     Raises:
-        OptionError: in one sentence, with what there is instead.
+        OptionError: the net, the sizes or the precision do not go together.
     """
     check_options(padding=padding)
     if size is not None and sizes is not None:
@@ -85,15 +85,15 @@ def frames_for(
         return Frames((one,))
     for side in (side for one in sizes for side in one):
         check_options(sizes=side)
-    found = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
-    if not found:
+    ascending = sorted(set(sizes), key=lambda s: (s[0] * s[1], s))
+    if not ascending:
         raise OptionError("sizes names no size: give some, such as 512x512,1024x768")
-    if len(found) > 1 and precision not in FLOATS:
+    if len(ascending) > 1 and precision not in FLOATS:
         raise OptionError(
             f"sizes is for {' and '.join(FLOATS)}: a graph that calibration pictures do not "
             "reach has no ranges; for INT8 export a bundle for each size"
         )
-    return Frames(tuple(found), chosen.multiple if authors else None)
+    return Frames(tuple(ascending), chosen.multiple if authors else None)
 
 
 def _check_pads(chosen: Variant, option: str) -> None:
@@ -106,16 +106,16 @@ def _check_pads(chosen: Variant, option: str) -> None:
 
 
 def sized_graphs(cut: Cut, model: nn.Module, host: Host) -> list[TorchGraph]:
-    """The modules to capture, of every size; one that all sizes share is there once."""
+    """The modules to capture for all sizes; a graph that is the same in every size appears once."""
     if not isinstance(host, SizedHost) or host.sizes is None:
         return cut.graphs(model, host)
     by_size = {size: cut.graphs(model, host.at(size)) for size in host.sizes}
-    found: list[TorchGraph] = []
+    merged: list[TorchGraph] = []
     for versions in zip(*by_size.values(), strict=True):
         if all(v.graph == versions[0].graph for v in versions):
-            found.append(versions[0])
+            merged.append(versions[0])
             continue
         for size, version in zip(by_size, versions, strict=True):
             graph = replace(version.graph, name=name_at(version.graph.name, size))
-            found.append(replace(version, graph=graph))
-    return found
+            merged.append(replace(version, graph=graph))
+    return merged

@@ -1,4 +1,4 @@
-"""How many of a graph's attentions an engine runs as one kernel, or with their products fused."""
+"""How many attentions of a graph an engine runs as one kernel, or with fused matrix products."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ def attention_line(target: str, file: Path, graph: Graph, blocks: int) -> str:
     """One sentence for the report.
 
     Args:
-        target: onnx or openvino; of others nothing is known here, and the line is empty.
+        target: onnx or openvino; the line is empty for other targets.
         file: the graph's file.
         graph: its declaration.
-        blocks: attentions that the net has.
+        blocks: how many attentions the net has.
     """
     if target == "openvino":
         return (
@@ -32,16 +32,16 @@ def attention_line(target: str, file: Path, graph: Graph, blocks: int) -> str:
 
 
 def openvino_fused(file: Path) -> int:
-    """Kernels of OpenVINO, f32, that hold a softmax and products."""
+    """How many kernels of OpenVINO, in f32, hold a softmax and its matrix products."""
     import openvino
 
     core = openvino.Core()
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(file), "CPU", hint)
-    found = 0
+    kernels = 0
     for node in compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()
         if "originalLayersNames" in info:
             names = info["originalLayersNames"].astype(str)
-            found += "Softmax" in names and "MatMul" in names
-    return found
+            kernels += "Softmax" in names and "MatMul" in names
+    return kernels

@@ -12,16 +12,16 @@ from edgematte.ranges import check_options
 
 @dataclass(frozen=True)
 class Int8:
-    """What a quantized export is given beside the model.
+    """Settings of an INT8 export.
 
     Args:
-        pictures: like those of the app: a folder, or an iterable of uint8 (H, W, 3); by default a
-            few made of formulas.
-        limit: most of them that are taken.
-        budget: largest mean absolute alpha error over the unknown band, against PyTorch.
-        seed: of the choice of pictures.
-        method: how ranges of activations are chosen: minmax, percentile or entropy; by default the
-            target's way.
+        pictures: calibration pictures, like those of the app: a folder, or an iterable of uint8
+            (H, W, 3); by default a few pictures made of formulas.
+        limit: how many pictures are taken at most.
+        budget: the largest mean absolute alpha error over the unknown band, against PyTorch.
+        seed: seed of the choice among the pictures.
+        method: how ranges of activations are chosen: minmax, percentile or entropy; by default as
+            the target does.
     """
 
     pictures: Path | str | Iterable[NDArray[np.uint8]] | None = None
@@ -34,7 +34,7 @@ class Int8:
         """Refuse values outside of their ranges.
 
         Raises:
-            OptionError: naming the first of them.
+            OptionError: a value is outside its range; the message names it.
         """
         check_options(calibration_limit=self.limit, budget=self.budget, seed=self.seed)
         check_options(range_method=self.method)

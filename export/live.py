@@ -1,4 +1,4 @@
-"""The check with PyTorch at hand: goldens computed now instead of read from the bundle."""
+"""The check with PyTorch: goldens are computed now instead of being read from the bundle."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
     """Run PyTorch with a checkpoint (None: the shipped one) on the bundle's own picture.
 
     Raises:
-        CheckpointError: weights that do not fit, or of another configuration than the bundle's.
+        CheckpointError: the weights do not fit, or have another configuration than the bundle.
     """
     manifest = bundle.manifest
     variant = find(manifest.model)
@@ -39,7 +39,7 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
 
 
 def _stage_graph(stage: StageHost) -> TorchGraph:
-    """The trimap stage's graph: of the net whose stage has such a host section."""
+    """The graph of the trimap stage, of the net whose stage has this host section."""
     for net in usable().values():
         if net.stage:
             host, graph = load_part(net.stage)(stage.band_px)

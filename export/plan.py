@@ -1,4 +1,4 @@
-"""What an export is asked for, checked before anything heavy starts."""
+"""The options of an export, checked and completed before anything heavy starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from edgematte.errors import OptionError
 from edgematte.export.cut import Cut
 from edgematte.export.frames import Frames, frames_for
 from edgematte.net import Variant, load_part
+from edgematte.nets import variants
 from edgematte.options import declared, read
 from edgematte.ranges import check_options
 from edgematte.targets import FLOATS, Target, TargetOptions, find_target
@@ -21,23 +22,23 @@ SUFFIX = ".edgematte"
 
 @dataclass(frozen=True)
 class Plan:
-    """An export, options resolved and valid."""
+    """An export with all its options resolved and valid."""
 
     variant: Variant
     target: Target
     options: TargetOptions
     frames: Frames
-    kind: str  # of cut
-    sizes: Any  # of the cut's graphs: an instance of the net's `sizes`, or None
-    cascade: Variant | None  # whose trimap stage goes into the bundle
-    band_px: int | None  # of that stage
+    kind: str  # the kind of cut
+    sizes: Any  # an instance of the net's `sizes` options, or None
+    cascade: Variant | None  # the net whose trimap stage goes into the bundle
+    band_px: int | None  # how far that stage grows the unknown region
     output: Path
 
     @property
     def cut(self) -> Cut:
         """The torch side of the net."""
-        found: Cut = load_part(self.variant.net.cut)
-        return found
+        cut: Cut = load_part(self.variant.net.cut)
+        return cut
 
     @property
     def quantized(self) -> bool:
@@ -60,24 +61,24 @@ def plan(
     picture: NDArray[np.uint8] | None = None,
     given: dict[str, Any] | None = None,
 ) -> Plan:
-    """Check what was asked for and fill in what was not.
+    """Check the options that were given and fill in the others.
 
     Args:
-        variant: of the net.
-        target: a name.
-        precision: a name; by default the target's.
-        size: side, (width, height), or ``picture``.
-        sizes: several of (width, height) instead.
+        variant: the variant of the net.
+        target: the name of the target.
+        precision: the name of the precision; by default the target's.
+        size: side, (width, height), or ``"picture"``.
+        sizes: several (width, height) instead.
         padding: ``minimal`` or ``authors``.
-        cut: kind of cut; by default the net's first.
-        cascade: whose trimap stage goes into the bundle.
-        band_px: of that stage.
+        cut: the kind of cut; by default the net's first.
+        cascade: the net whose trimap stage goes into the bundle.
+        band_px: how far that stage grows the unknown region.
         output: folder of the bundle.
         picture: uint8 (H, W, 3), to check with.
         given: options of the target and of the net's graphs, by name.
 
     Raises:
-        OptionError: in one sentence, with what there is instead.
+        OptionError: an option has a value that it cannot have; the message says which it can.
     """
     chosen, net = find_target(target), variant.net
     precision = precision or chosen.default
@@ -107,13 +108,13 @@ def plan(
 def _split(
     variant: Variant, target: Target, kind: str, precision: str, given: dict[str, Any]
 ) -> tuple[TargetOptions, Any]:
-    """What was given, to the target and to the net's graphs.
+    """Split given options into those of the target and those of the net's graphs.
 
     Raises:
-        OptionError: an option that neither has.
+        OptionError: neither has an option that was given.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    of_target = {row.name for row in declared(target.options)}
+    of_target = [row.name for row in declared(target.options)]
     sizes = load_part(variant.net.sizes) if variant.net.sizes else None
     rows = declared(sizes) if sizes is not None else ()
     of_net = {row.name: row for row in rows}
@@ -144,7 +145,10 @@ def _check_cascade(variant: Variant, cascade: Variant | None, band_px: int | Non
     if not variant.net.needs_trimap:
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
     if not cascade.net.stage:
-        raise OptionError(f"{cascade.name} cannot estimate trimaps for another net")
+        able = ", ".join(name for name, one in variants().items() if one.net.stage)
+        raise OptionError(
+            f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}"
+        )
     check_options(band_px=band_px)
 
 
@@ -154,7 +158,7 @@ def _check_batch(
     """Refuse a dynamic batch where nothing would use it.
 
     Raises:
-        OptionError: another cut or precision, or graphs for phones.
+        OptionError: the cut or the precision has none, or the graphs are for phones.
     """
     if kind not in batched:
         raise OptionError(
@@ -168,10 +172,10 @@ def _check_batch(
 
 
 def check_multiple(side: int, multiple: int) -> None:
-    """Refuse a side that the network cannot halve as often as it must.
+    """Refuse a side that is no multiple of what the network halves.
 
     Raises:
-        OptionError: naming the two nearest sides that fit.
+        OptionError: it is none; the message names the two nearest sides that fit.
     """
     if side < multiple or side % multiple:
         low = max(side // multiple, 1) * multiple

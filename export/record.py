@@ -1,4 +1,4 @@
-"""Recording goldens: host steps with PyTorch graphs on one picture, and the first equality."""
+"""Recording goldens by running host steps with PyTorch graphs, and the first equality."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from edgematte.check.compare import difference
+from edgematte.check.difference import difference
 from edgematte.check.goldens import (
     ROWS,
     Goldens,
@@ -48,17 +48,17 @@ def record(
     """Goldens of one picture, and how far the training-time forward is from the cut.
 
     Args:
-        variant: the model's.
+        variant: the variant of the model.
         model: the trained model.
-        graphs: its graphs, which share the model's weights, and the trimap stage's.
-        host: parameters of the cut.
+        graphs: its graphs, which share the model's weights, and the graph of the trimap stage.
+        host: the host section of the cut.
         picture: uint8 (H, W, 3).
         trimap: uint8 (H, W), for a net that needs one and has no trimap stage; by default the
             embedded default bundle estimates it.
-        stage: parameters of the trimap stage.
+        stage: the host section of the trimap stage.
 
     Raises:
-        ExportError: values that are not finite, or a picture that a graph never sees.
+        ExportError: a value is not finite, or a graph is never called for this picture.
     """
     cut: Cut = load_part(variant.net.cut)
     calls = torch_calls(graphs)
@@ -93,7 +93,7 @@ def record(
 
 
 def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -> GraphRecord:
-    """Of the call with the most unknown probability; a graph never called gets the picture."""
+    """Record the call with the most unknown; a graph that was not called gets the picture."""
     if seen:
         chosen = max(seen, key=_unknown)
     else:
@@ -107,7 +107,7 @@ def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -
 
 
 def _unknown(inputs: dict[str, Any]) -> float:
-    """How much of a call is unknown: probability of class 2, or grey around one half."""
+    """How much of a call's inputs is unknown: the probability of class 2, or grey near one half."""
     trimap = inputs.get("trimap")
     if trimap is None or trimap.ndim != 4:
         return 0.0
@@ -117,7 +117,7 @@ def _unknown(inputs: dict[str, Any]) -> float:
 
 
 def _recordable(tensor: Tensor, value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The nearest input that a record can keep; see :mod:`edgematte.check.goldens`."""
+    """The nearest input that a record can store exactly; see :mod:`edgematte.check.goldens`."""
     value = repeated(value[:ROWS], len(value))
     if tensor.range == (0.0, 1.0) and np.array_equal(from_bytes(to_bytes(value)), value):
         return value
@@ -129,7 +129,7 @@ def _recordable(tensor: Tensor, value: NDArray[np.float32]) -> NDArray[np.float3
 
 
 def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
-    """The picture, in as many channels and entries as the tensor has; a ramp where it is no map."""
+    """Made-up input: the picture, in as many channels as the tensor has; a ramp if it is no map."""
     if len(shape) != 4:
         return np.resize(np.linspace(-1, 1, 251, dtype=np.float32), shape)
     small = resize_picture(picture, (shape[3], shape[2])).transpose(2, 0, 1)
@@ -139,7 +139,7 @@ def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
 def _run_steps(
     steps: Sequence[HostStep], host: Host, pool: Pool, cut: Cut
 ) -> dict[str, NDArray[Any]]:
-    """Inputs of the host steps, then what each step makes of them, in one pool by name."""
+    """Run the host steps; returns one pool by name of their inputs and of all they give."""
     kept: Pool = {}
     for step in steps:
         for array in step.reads:

@@ -1,4 +1,4 @@
-"""REPORT.md: what a person reads of an export, with a picture."""
+"""REPORT.md, a report of an export for people, with a picture."""
 
 import zlib
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ def write_report(
 
     Args:
         folder: the bundle.
-        manifest: its manifest, with accuracy measured.
+        manifest: its manifest, with the measured accuracy.
         accuracy: what the check measured.
-        goldens: what it was compared with.
+        goldens: the records it was compared with.
         sections: Markdown lines of further sections.
     """
     _write_picture(folder / PICTURE, goldens)
@@ -68,7 +68,7 @@ def write_report(
 
 
 def accuracy_table(accuracy: Accuracy) -> list[str]:
-    """Markdown lines: every comparison, then the matting metrics."""
+    """Markdown lines of every comparison, then of the matting metrics."""
     lines = [
         "| equality | where | engine | max | mean | allowed max | allowed mean | |",
         "|---|---|---|---|---|---|---|---|",
@@ -94,7 +94,7 @@ def accuracy_table(accuracy: Accuracy) -> list[str]:
 
 
 def seam_lines(manifest: Manifest, goldens: Goldens) -> list[str]:
-    """Markdown lines: whether the borders of patches show, where there are any."""
+    """Markdown lines on whether borders of patches show in alpha, for cuts with patches."""
     where = find(manifest.model).net.patches
     patches: list[Patch] = load_part(where)(manifest.host, goldens.trimap) if where else []
     if len(patches) < 2:
@@ -113,7 +113,7 @@ def seam_lines(manifest: Manifest, goldens: Goldens) -> list[str]:
 
 
 def ladder_table(manifest: Manifest) -> list[str]:
-    """Markdown lines: every way of quantizing that was tried, and which was taken."""
+    """Markdown lines of every way of quantizing that was tried, and which was taken."""
     lines = [
         f"Mean absolute alpha error over the unknown band of held-out pictures, at most "
         f"{manifest.budget:g}. The first rung inside is taken.",
@@ -132,7 +132,7 @@ def ladder_table(manifest: Manifest) -> list[str]:
 
 
 def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
-    """Markdown lines: what the target's engine runs of each graph on this machine."""
+    """Markdown lines of the operators that the target's engine runs for each graph here."""
     lines = []
     for graph in manifest.graphs:
         if counts := executed(manifest.target, folder / graph.file, graph):
@@ -141,7 +141,7 @@ def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def files_of(path: Path) -> list[Path]:
-    """A graph's files: its own and what belongs to it (``.bin`` beside ``.xml``), or a folder's."""
+    """The files of a graph: one and what belongs to it (``.bin`` to ``.xml``), or a folder's."""
     if path.is_dir():
         return sorted(f for f in path.rglob("*") if f.is_file())
     weights = path.with_suffix(".bin")
@@ -149,12 +149,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a graph on disk."""
+    """How many bytes a graph takes on disk."""
     return sum(f.stat().st_size for f in files_of(path))
 
 
 def zipped_size(path: Path) -> int:
-    """Bytes of a graph in an app's package or a download, which are zip archives (deflate)."""
+    """How many bytes a graph takes in an app's package or a download: zip archives (deflate)."""
     return sum(len(zlib.compress(f.read_bytes(), 9)) for f in files_of(path))
 
 

@@ -1,4 +1,4 @@
-"""Sections of REPORT.md that need the target's engine: speed, and what the net adds."""
+"""Sections of REPORT.md that need the target's engine: speed, and the net's own section."""
 
 import statistics
 
@@ -13,7 +13,7 @@ from edgematte.runtime.load import matter_from
 
 
 def sections(bundle: Bundle, goldens: Goldens, cut: Cut, network: nn.Module) -> list[str]:
-    """Markdown lines."""
+    """The sections as Markdown lines."""
     try:
         matter = matter_from(bundle, engine_for(bundle.manifest.target))
     except EngineError as error:

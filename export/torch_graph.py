@@ -1,4 +1,4 @@
-"""PyTorch graphs behind the pipeline's interface, so that host steps can run on them."""
+"""PyTorch graphs with the interface that pipelines call, so that host steps run on them."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ Floats = NDArray[np.float32]
 
 
 class TorchCall:
-    """One module as a :class:`GraphCall`; remembers the inputs of each call when told to."""
+    """One module as a :class:`GraphCall`; can remember the inputs of each call."""
 
     def __init__(self, source: TorchGraph) -> None:
-        """``source`` is what the exporter captures."""
+        """``source`` is the module that the exporter captures, with its declaration."""
         self.source = source
         self.calls: list[dict[str, Floats]] = []
         self.remember = False
@@ -27,9 +27,9 @@ class TorchCall:
             self.calls.append(inputs)
         given = [torch.from_numpy(np.ascontiguousarray(inputs[t.name])) for t in self.graph.inputs]
         with torch.inference_mode():
-            found = self.source.module(*given)
-        found = found if isinstance(found, tuple) else (found,)
-        return {t.name: f.numpy() for t, f in zip(self.graph.outputs, found, strict=True)}
+            outputs = self.source.module(*given)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return {t.name: f.numpy() for t, f in zip(self.graph.outputs, outputs, strict=True)}
 
     @property
     def graph(self) -> Graph:

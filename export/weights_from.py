@@ -1,4 +1,4 @@
-"""Where an export's network comes from: a checkpoint, the shipped weights, chance, the caller."""
+"""Sources of an export's network: a checkpoint, shipped or random weights, the caller's module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class WeightsFrom:
 
     Args:
         file: a checkpoint, or ``hf:OWNER/NAME``.
-        random: seeded random weights, for trying the tool chain.
-        seed: of the random weights.
-        config: options of the model with random weights.
-        module: a trained module of one of the classes that nets name.
+        random: use seeded random weights, for trying the tool chain.
+        seed: seed of the random weights.
+        config: constructor options of the model with random weights.
+        module: a trained module of a net's class.
 
     Raises:
-        OptionError: two sources at once, or options of the random weights without them.
+        OptionError: two sources are given, or options of random weights without random weights.
     """
 
     file: Path | str | None = None
@@ -56,10 +56,10 @@ class WeightsFrom:
         check_options(seed=self.seed)
 
     def network(self, variant: Variant) -> tuple[nn.Module, Weights]:
-        """The network in evaluation mode; of a caller's module a copy, so that it can train on.
+        """The network in evaluation mode; a caller's module is copied, so that it stays as it was.
 
         Raises:
-            CheckpointError: weights that do not fit.
+            CheckpointError: the weights do not fit the network.
         """
         if self.random:
             return random_model(variant, dict(self.config or {}), self.seed)
@@ -69,15 +69,15 @@ class WeightsFrom:
 
 
 def variant_of(module: nn.Module) -> Variant:
-    """The variant of a module of a class that a net names.
+    """The variant that a module's class and options belong to.
 
     Raises:
-        OptionError: a module of any other class.
+        OptionError: the module is of no class that a net names.
     """
     kind = f"{type(module).__module__}:{type(module).__qualname__}"
-    known = usable_variants()
-    able = [variant for variant in known.values() if variant.network == kind]
-    if able:  # of several sizes of one class the one with its options, else the first
+    listed = usable_variants()
+    able = [variant for variant in listed.values() if variant.network == kind]
+    if able:  # prefer the variant of this class with the same options
         config = getattr(module, "config", None)
         return next((v for v in able if dict(v.config) == config), able[0])
-    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(known)}")
+    raise OptionError(f"{kind} is no model of edgematte; there are: {', '.join(listed)}")

@@ -18,7 +18,10 @@ Bytes = NDArray[np.uint8]
 def many(
     pipeline: Sourced, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None
 ) -> list[Matte]:
-    """See :meth:`edgematte.runtime.matter.Matter.many`; other nets take one after the other."""
+    """See :meth:`edgematte.runtime.matter.Matter.many`.
+
+    Nets whose tiles cannot share calls matte one picture after the other.
+    """
     given = [None] * len(images) if trimaps is None else list(trimaps)
     if len(given) != len(images):
         raise OptionError(f"{len(given)} trimaps for {len(images)} pictures: give one for each")
@@ -30,14 +33,14 @@ def many(
     if inner is None:
         return [_one(pipeline, i, *t) for i, t in zip(pictures, read, strict=True)]
     clock = Clock()
-    known = [pipeline.trimap(i, t, clock) for i, (t, _) in zip(pictures, read, strict=True)]
-    alphas = inner.many(pictures, known, clock)
+    used = [pipeline.trimap(i, t, clock) for i, (t, _) in zip(pictures, read, strict=True)]
+    alphas = inner.many(pictures, used, clock)
     share = {stage: seconds / len(images) for stage, seconds in clock.seconds.items()}
-    rows = zip(alphas, known, read, strict=True)
+    rows = zip(alphas, used, read, strict=True)
     return [Matte(alpha, trimap, dict(share), odd) for alpha, trimap, (_, odd) in rows]
 
 
 def _one(pipeline: Sourced, image: Bytes, trimap: Bytes | None, odd: int) -> Matte:
     clock = Clock()
-    alpha, found = pipeline(image, trimap, clock)
-    return Matte(alpha, found, clock.seconds, odd, clock.counts)
+    alpha, used = pipeline(image, trimap, clock)
+    return Matte(alpha, used, clock.seconds, odd, clock.counts)

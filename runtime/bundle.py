@@ -30,7 +30,7 @@ class Bundle:
         """Compare every file with what was exported, as opening the bundle did.
 
         Raises:
-            BundleError: a file is missing or another one.
+            BundleError: a file is missing, or is not the one that was exported.
         """
         for name, digest in self.manifest.files.items():
             _verify(self.path, name, digest)
@@ -39,8 +39,8 @@ class Bundle:
 def open_bundle(path: Path | str | None = None) -> Bundle:
     """Read and verify a bundle; None is the embedded default.
 
-    Its files may be symbolic links to wherever their bytes are kept, as in the caches of hubs:
-    what they lead to is held to the manifest's sha256. Names that leave the bundle are refused.
+    The files may be symbolic links, as in the caches of hubs: the file at the end of the link must
+    have the manifest's sha256. Names that lead out of the bundle are refused.
 
     Raises:
         BundleError: it is missing, its manifest does not fit, or a file is missing, edited,
@@ -53,8 +53,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        found = sorted(folder.glob(f"*/{manifests.FILE}"))
-        instead = f"; give {found[0].parent}, which is one" if found else ""
+        inner = sorted(folder.glob(f"*/{manifests.FILE}"))
+        instead = f"; give {inner[0].parent}, which is one" if inner else ""
         raise BundleError(
             f"{folder} has no {manifests.FILE}: it is not a bundle{instead}"
         ) from None
@@ -76,12 +76,12 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
 
 
 def _no_folder(path: Path) -> str:
-    """What lies where a bundle's folder should be, and what to do about it."""
+    """The sentence for a path that is no folder: what is there instead, and what to do about it."""
     if not path.exists():
         return f"no bundle at {path}; `edgematte export` makes one"
     if (path.parent / manifests.FILE).is_file():
         return f"{path} is one file of a bundle: give its folder, {path.parent}"
-    try:  # in this order: a tar of golden records ends as the zip in it does
+    try:  # tar first: a tar that ends with golden records ends as a zip does, too
         kind = "tar" if tarfile.is_tarfile(path) else "zip" if zipfile.is_zipfile(path) else ""
     except OSError:
         kind = ""
@@ -94,7 +94,7 @@ def _no_folder(path: Path) -> str:
 
 
 def _check_names(graph: Graph, file: Path) -> None:
-    """Names become file names (golden records, runners) and arguments: nothing but identifiers."""
+    """Refuse names that are no identifiers: they become file names and names of arguments."""
     tensors = (*graph.inputs, *graph.outputs)
     for name in (graph.name, *(t.name for t in tensors)):
         if not name.isidentifier():
@@ -111,19 +111,19 @@ def _verify(folder: Path, name: str, digest: str) -> None:
     if not _inside(name):
         raise BundleError(f"the file list of {folder} names {name!r}, which leaves the bundle")
     try:
-        found = sha256_file(file) if file.is_file() else None
+        actual = sha256_file(file) if file.is_file() else None
     except OSError as error:
         raise BundleError(
             f"{folder}: its file {name[:60]!r} cannot be read ({error.strerror})"
         ) from None
-    if found is None and file.is_symlink():
+    if actual is None and file.is_symlink():
         raise BundleError(
             f"{folder}: its file {name} is a link to nothing: copy the folder again with what its "
             "links lead to (cp -rL)"
         )
-    if found is None:
+    if actual is None:
         raise BundleError(f"{folder} lacks the file {name}: copy the whole folder again")
-    if found != digest:
+    if actual != digest:
         raise BundleError(
             f"{file} is not what was exported (its sha256 differs): export or copy again"
         )
@@ -137,7 +137,7 @@ def _inside(name: str) -> bool:
 
 
 TEXTS = {".config", ".json", ".md", ".xml"}
-"""Endings of text files: hashed with LF at the end of every line, however a copy has it."""
+"""Endings of text files. They are hashed with LF line endings, whichever a copy of them has."""
 
 
 def sha256_file(file: Path) -> str:

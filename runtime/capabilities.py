@@ -30,28 +30,29 @@ class Resumable(Protocol):
     def resume(
         self, picture: Bytes, trimap: Bytes, clock: Clock, journal: Path | None, work: str = ""
     ) -> tuple[Floats, Bytes]:
-        """As the call; finished patches are recorded at ``journal`` and taken from there.
+        """Matte as the call does, but read and record finished patches in the file ``journal``.
 
-        ``work`` names what alpha depends on beside picture, trimap and host section.
+        ``work`` names everything else that alpha depends on, beside the picture, the trimap and the
+        host section.
         """
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """Patches see other patches, and can tell which."""
+    """Its patches look at other patches, and it can say at which."""
 
     def explain(
         self, picture: Bytes, trimap: Bytes, clock: Clock, pixel: tuple[int, int] | None = None
     ) -> Any:
-        """What the patch of a pixel (x, y) looks at; by default of one amid many unknown ones."""
+        """What the patch of a pixel (x, y) looks at; by default a pixel amid many unknown ones."""
 
 
 @runtime_checkable
 class Batched(Protocol):
-    """Works on tiles that know nothing of each other: several may share a call."""
+    """Works on tiles that do not depend on each other, so that several may share a call."""
 
     def take(self, batch: int) -> None:
-        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+        """Run ``batch`` tiles in one call from now on; the graph's batch must be dynamic."""
 
     def many(
         self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
@@ -60,7 +61,7 @@ class Batched(Protocol):
 
 
 class ClipSteps(Protocol):
-    """What is done with a frame, in three parts that may work on three frames at once.
+    """The work on a frame, in three parts that may run on three frames at the same time.
 
     Each part sees the frames in their order and is called from one thread only.
     """
@@ -72,12 +73,12 @@ class ClipSteps(Protocol):
         """The graphs, and the host work between them."""
 
     def finish(self, inferred: Any) -> tuple[Floats, Bytes, Clock]:
-        """Host work after the graphs -> alpha (H, W), trimap (H, W), and what was timed."""
+        """Host work after the graphs -> alpha (H, W), trimap (H, W), and the frame's clock."""
 
 
 @runtime_checkable
 class Streaming(Protocol):
-    """Has something to gain from the frames before."""
+    """Can reuse what it computed for earlier frames of a clip."""
 
     def stream(self, *, reuse: bool) -> ClipSteps:
         """The steps of a new clip."""
@@ -85,10 +86,10 @@ class Streaming(Protocol):
 
 @runtime_checkable
 class Limited(Protocol):
-    """Has work whose amount can be limited while the bundle is loaded."""
+    """Does work whose amount can be limited, and the limit changed, after loading."""
 
     def limit(self, options: Any) -> None:
-        """Keep to the limits among the net's load options, from now on."""
+        """Keep to these limits from now on; ``options`` are load options of the net."""
 
 
 MEANING = {
@@ -107,12 +108,12 @@ def able(pipeline: object, capability: type[C]) -> C | None:
 
 
 def require(pipeline: object, capability: type[C], model: str, what: str) -> C:
-    """The same, for what makes no sense without it.
+    """The pipeline as something that has a capability; an error where it has not.
 
     Raises:
         OptionError: ``what`` has no meaning for the model; the message says why.
     """
-    found = able(pipeline, capability)
-    if found is None:
+    capable = able(pipeline, capability)
+    if capable is None:
         raise OptionError(f"{what} has no meaning for {model}, which {MEANING[capability]}")
-    return found
+    return capable

@@ -1,4 +1,4 @@
-"""What a caller gives: a picture, its own alpha, a trimap of its size, checked at the door."""
+"""Checks of what a caller gives: a picture, its own alpha channel, a trimap of the same size."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 def check_trimap(
     trimap: NDArray[np.uint8] | None, image: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8] | None, int]:
-    """The trimap in the three values, and how many pixels had others."""
+    """The trimap with its three values only, and how many pixels had other values."""
     if trimap is None:
         return None, 0
     given = np.asarray(trimap)
@@ -40,7 +40,7 @@ def check_image(image: Any) -> NDArray[np.uint8]:
 
 
 def split_alpha(image: Any) -> tuple[Any, Bytes | None]:
-    """A uint8 (H, W, 4) picture -> its colours and its own alpha; anything else as it came."""
+    """Split a uint8 (H, W, 4) picture into colours and alpha; return anything else unchanged."""
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 4:
         return image, None
@@ -48,12 +48,15 @@ def split_alpha(image: Any) -> tuple[Any, Bytes | None]:
 
 
 def with_own_alpha(alpha: Floats, trimap: Bytes, own: Bytes | None) -> tuple[Floats, Bytes]:
-    """Alpha times the picture's own, and the trimap that says so: what was cleared stays cleared.
+    """Multiply alpha by the picture's own alpha, so that what it clears stays clear.
+
+    The trimap becomes background where the own alpha is 0; where it is below 255, foreground
+    becomes unknown.
 
     Args:
         alpha: (H, W) in [0, 1], of the matte.
         trimap: (H, W).
-        own: (H, W); None: opaque.
+        own: (H, W), the picture's own alpha; None: the picture is opaque.
     """
     if own is None:
         return alpha, trimap

@@ -30,16 +30,17 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
-    After a fork a child opens ONNX Runtime's sessions on the processor again, at its first call;
-    other engines and devices raise EngineError there.
+    A forked child opens ONNX Runtime's sessions on the processor again, at its first call; with
+    other engines and devices its calls raise EngineError.
 
     Args:
         bundle: path of a ``.edgematte`` folder.
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine, 1 to 256; by default its own choice. Not of coreml.
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
+            such option.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
-        batch: of bundles exported with a dynamic batch: tiles that run in one call.
+        batch: how many tiles run in one call, for bundles exported with a dynamic batch.
         plugins: modules that bring nets of their own and are not installed as packages.
         **options: what the bundle's net declares, such as ``max_regions`` or ``steps``;
             ``edgematte matte --help`` lists every net's.

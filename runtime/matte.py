@@ -1,4 +1,4 @@
-"""What comes back for one picture."""
+"""The result for one picture."""
 
 from dataclasses import dataclass, field
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Matte:
-    """What comes back for one picture."""
+    """The result for one picture."""
 
     alpha: NDArray[np.float32]  # (H, W) in [0, 1]
     trimap: NDArray[np.uint8]  # (H, W): 0 background, 128 unknown, 255 foreground
     timings: dict[str, float]  # seconds by stage: host.reduce, graph.segment, ...
-    odd_trimap_pixels: int = 0  # of a given trimap: bytes other than 0, 127..129, 255
-    counts: dict[str, int] = field(default_factory=dict)  # regions found, refined
+    odd_trimap_pixels: int = 0  # how many bytes of a given trimap were not 0, 127..129 or 255
+    counts: dict[str, int] = field(default_factory=dict)  # such as regions found, refined

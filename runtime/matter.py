@@ -37,14 +37,14 @@ class Matter:
     """A loaded bundle. Call it with pictures, from any number of threads."""
 
     def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
-        """Use :func:`edgematte.load`; this constructor takes the parts it put together."""
+        """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
         self.host: Host = bundle.manifest.host
         self._sourced = pipeline
 
     @property
     def pipeline(self) -> Any:
-        """The net's own pipeline, to ask for capabilities: see `edgematte.runtime.capabilities`."""
+        """The net's own pipeline, which may have some of `edgematte.runtime.capabilities`."""
         return self._sourced.pipeline
 
     def __call__(
@@ -53,17 +53,18 @@ class Matter:
         """Matte one picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB; or (H, W, 4) with the picture's own alpha, which the
-                matte is multiplied by: what was cleared stays cleared.
-            trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
-                estimated.
-            journal: of nets whose patches see other patches: a file where finished patches are
-                recorded, and from which a call that was stopped goes on. Remove it when done.
+            image: uint8 (H, W, 3), RGB; or (H, W, 4) with an alpha channel of its own: the matte is
+                multiplied by it, so that what it clears stays clear.
+            trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; None: it is estimated.
+            journal: for nets whose patches look at other patches: a file in which finished patches
+                are recorded; the same call with the same file goes on after a stop. Remove the file
+                when you have the result.
 
         Raises:
             PictureError: another shape or dtype, or a trimap of another size.
-            OptionError: a trimap for a bundle that cannot take one, or none for a net that needs
-                one and has no trimap stage; a journal of other work, or for any other net.
+            OptionError: a trimap for a bundle that cannot take one; no trimap for a net that needs
+                one, in a bundle without a trimap stage; a journal of another picture or bundle, or
+                for a net that keeps none.
             EngineError: the engine failed, or gave values that are not finite.
         """
         colours, own = split_alpha(image)
@@ -71,25 +72,27 @@ class Matter:
         trimap, odd = check_trimap(trimap, image)
         clock = Clock()
         if journal is None:
-            alpha, known = self._sourced(image, trimap, clock)
+            alpha, used = self._sourced(image, trimap, clock)
         else:
-            alpha, known = self._resume(image, trimap, clock, journal)
-        alpha, known = with_own_alpha(alpha, known, own)
-        return Matte(alpha, known, clock.seconds, odd, clock.counts)
+            alpha, used = self._resume(image, trimap, clock, journal)
+        alpha, used = with_own_alpha(alpha, used, own)
+        return Matte(alpha, used, clock.seconds, odd, clock.counts)
 
     def many(
         self, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None = None
     ) -> list[Matte]:
-        """Matte several pictures; with a ``batch`` their tiles share calls.
+        """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
-        All results are in memory at once. ``timings`` of a matte are its equal share of the whole.
+        All results are in memory at once. The ``timings`` of every matte are the total time divided
+        by the number of pictures.
 
         Args:
-            images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are no mattes.
-            trimaps: one a picture, as of the call; by default none.
+            images: as the call takes them, uint8 (H, W, 3) or (H, W, 4), of any sizes; an empty
+                sequence gives an empty list.
+            trimaps: one for each picture, as the call takes them; by default none.
 
         Raises:
-            OptionError: not as many trimaps as pictures; and as the call.
+            OptionError: not as many trimaps as pictures; also as the call.
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
@@ -101,9 +104,9 @@ class Matter:
     ) -> tuple[Floats, Bytes]:
         manifest = self.bundle.manifest
         inner = require(self.pipeline, Resumable, manifest.model, "a journal")
-        known = self._sourced.trimap(image, trimap, clock)
+        used = self._sourced.trimap(image, trimap, clock)
         work = f"{manifest.weights.sha256} {manifest.target} {manifest.precision} {self.engine}"
-        return inner.resume(image, known, clock, journal, work)
+        return inner.resume(image, used, clock, journal, work)
 
     def explain(
         self,
@@ -111,29 +114,29 @@ class Matter:
         trimap: Bytes | None = None,
         pixel: tuple[int, int] | None = None,
     ) -> Explanation:
-        """Of nets whose patches see other patches: what the patch of a pixel looks at.
+        """What the patch of a pixel looks at, for nets whose patches look at other patches.
 
         Args:
             image: uint8 (H, W, 3), RGB.
-            trimap: uint8 (H, W), as of the call.
-            pixel: x and y of an unknown pixel; by default one amid many.
+            trimap: uint8 (H, W), as the call takes it.
+            pixel: x and y of an unknown pixel; by default one amid many unknown ones.
 
         Raises:
-            OptionError: any other net, or a pixel that is not unknown.
+            OptionError: the net is none of these, or the pixel is not unknown.
         """
         image = check_image(split_alpha(image)[0])
         trimap, _ = check_trimap(trimap, image)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
-        known = self._sourced.trimap(image, trimap, clock)
-        found: Explanation = inner.explain(image, known, clock, pixel)
-        return found
+        used = self._sourced.trimap(image, trimap, clock)
+        explanation: Explanation = inner.explain(image, used, clock, pixel)
+        return explanation
 
     def refine(self, image: Bytes, trimap: Bytes | None = None) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
 
-        Of nets that work in steps every step's matte, the last being what the call gives; of any
-        other, its one matte. Arguments and errors are those of the call.
+        A net that works in steps gives a matte for each step, and the last one is what the call
+        gives; any other net gives its one matte. Arguments and errors are those of the call.
         """
         colours, own = split_alpha(image)
         image = check_image(colours)
@@ -141,12 +144,12 @@ class Matter:
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
-            alpha, known = self._sourced(image, trimap, clock)
-            yield _with_own(Matte(alpha, known, clock.seconds, odd, clock.counts), own)
+            alpha, used = self._sourced(image, trimap, clock)
+            yield _with_own(Matte(alpha, used, clock.seconds, odd, clock.counts), own)
             return
-        known = self._sourced.trimap(image, trimap, clock)
-        for alpha in inner.steps(image, known, clock):
-            matte = Matte(alpha, known, dict(clock.seconds), odd, dict(clock.counts))
+        used = self._sourced.trimap(image, trimap, clock)
+        for alpha in inner.steps(image, used, clock):
+            matte = Matte(alpha, used, dict(clock.seconds), odd, dict(clock.counts))
             yield _with_own(matte, own)
 
     def stream(
@@ -155,8 +158,8 @@ class Matter:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
-            frames: uint8 (H, W, 3), RGB; of any size, which may change.
-            reuse: of nets that gain from the frames before: what did not change keeps its alpha.
+            frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
+            reuse: keep the alpha of what did not change since earlier frames, for nets that can.
                 False gives exactly what the call gives for each frame alone.
 
         Raises:
@@ -167,11 +170,11 @@ class Matter:
 
     @property
     def reuses(self) -> bool:
-        """Whether :meth:`stream` can keep what did not change from one frame to the next."""
+        """Whether :meth:`stream` can keep the alpha of what did not change since earlier frames."""
         return able(self.pipeline, Streaming) is not None
 
     def limit(self, **options: Any) -> None:
-        """Change the limits of a loaded bundle's work, as `load` takes them, from now on.
+        """Limit the work on each picture from now on, by the same options that `load` takes.
 
         Raises:
             OptionError: a net without such limits, or a value outside of its range.

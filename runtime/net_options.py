@@ -8,7 +8,7 @@ from edgematte.options import read
 
 
 def read_load_options(variant: Variant, given: dict[str, Any]) -> Any:
-    """An instance of the net's options; None where it declares none.
+    """The given options as an instance of the net's dataclass; None for a net without options.
 
     Raises:
         OptionError: an option that the net does not have, or a value outside of its range.

@@ -1,4 +1,4 @@
-"""A pipeline turns a picture into alpha; with a source of trimaps it is what a bundle runs."""
+"""Pipelines, which turn a picture into alpha, and joining one with a source of trimaps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap_source import (
     EstimatedTrimap,
@@ -30,7 +29,7 @@ class Pipeline(Protocol):
     """Picture (H, W, 3) uint8 RGB, trimap (H, W) or None -> alpha (H, W), trimap (H, W)."""
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """Run host steps and graphs; stages are timed on ``clock``.
+        """Run host steps and graphs; ``clock`` times the stages.
 
         The trimap is never None for a net that needs one.
         """
@@ -38,7 +37,7 @@ class Pipeline(Protocol):
 
 @dataclass(frozen=True)
 class Sourced:
-    """A net's pipeline, and where its trimaps come from."""
+    """A net's pipeline with the source of its trimaps."""
 
     model: str
     pipeline: Pipeline
@@ -53,7 +52,7 @@ class Sourced:
         return self.pipeline(picture, self.source(picture, trimap, clock), clock)
 
     def trimap(self, picture: Bytes, given: Bytes | None, clock: Clock) -> Bytes:
-        """The trimap given, or an estimated one; of nets that need one."""
+        """The given trimap, or an estimated one, for nets that need one."""
         trimap = self.source(picture, given, clock)
         assert trimap is not None
         return trimap
@@ -68,18 +67,18 @@ def pipeline_for(
     estimate: Estimator | None = None,
     options: Any = None,
 ) -> Sourced:
-    """The pipeline of a bundle's model; nets that need a trimap get one from somewhere.
+    """The pipeline of a bundle's model, with a source of trimaps.
 
     Args:
-        variant: the model's.
+        variant: the variant of the model.
         host: its host section.
         graphs: all graphs of the bundle.
-        stage: host section of the trimap stage, where the bundle has one.
-        estimate: picture, clock -> trimap, where it has none.
-        options: of the net, as `load` takes them; by default none.
+        stage: the host section of the trimap stage, where the bundle has one.
+        estimate: estimates trimaps where the bundle has no trimap stage.
+        options: load options of the net; by default none are given.
 
     Raises:
-        BundleError: graphs that no export writes.
+        BundleError: a graph that the pipeline needs is missing.
     """
     pipeline: Pipeline = load_part(variant.net.pipeline)(host, graphs, options)
     if stage is not None:
@@ -89,13 +88,3 @@ def pipeline_for(
     if variant.net.needs_trimap:
         source = GivenTrimap(variant.name) if estimate is None else EstimatedTrimap(estimate)
     return Sourced(variant.name, pipeline, source)
-
-
-def need(graphs: Mapping[str, GraphCall], name: str, cut: str) -> None:
-    """Refuse a bundle without a graph that its cut needs.
-
-    Raises:
-        BundleError: naming the graph.
-    """
-    if name not in graphs:
-        raise BundleError(f"the {cut} cut needs a graph {name!r}; the bundle has none")

@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 def main(folder: Path) -> None:
     """Export to ONNX in the split cut, which takes pictures of any size."""
     bundle = export(
-        "lightweight", target="onnx", graphs="split", output=folder / "net.edgematte", force=True
+        "lightweight", target="onnx", cut="split", output=folder / "net.edgematte", force=True
     )
     accuracy = check_bundle(bundle, check_engines(bundle.manifest))
     print("\n".join(table(accuracy)))

@@ -15,8 +15,8 @@ import torch
 import edgematte
 from edgematte.checkpoint import load_model
 from edgematte.export import export
+from edgematte.nets import find
 from edgematte.pictures import cutout, read_picture, write_picture
-from edgematte.registry import LIGHTWEIGHT
 from edgematte.training.engine.device import choose_device, choose_precision
 from edgematte.training.engine.run import Run
 from edgematte.training.pictures.sources import Folders, load_library
@@ -41,13 +41,13 @@ def main(cutouts: Path, backgrounds: Path, out: Path, steps: int) -> None:
         bar=True,
     )
     library = load_library(Folders(foregrounds=[cutouts], backgrounds=[backgrounds]))
-    model, _ = load_model(LIGHTWEIGHT)  # or load_model(LIGHTWEIGHT, Path("mine.safetensors"))
+    model, _ = load_model(find("lightweight"))  # and Path("mine.safetensors") for your own
     Run(recipe("lightweight"), settings, library, model, tune=True).train()
 
     bundle = export(
         "lightweight",
         target="onnx",
-        graphs="split",
+        cut="split",
         weights=str(out / "run" / "model.safetensors"),
         output=out / "tuned.edgematte",
         force=True,

@@ -1,6 +1,6 @@
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -102,3 +102,19 @@ def test_long_values_are_shortened_in_messages() -> None:
     with pytest.raises(ValueError) as caught:
         decode(Leaf, GOOD | {"size": "x" * 10_000})
     assert len(str(caught.value)) < 200
+
+
+@dataclass(frozen=True)
+class Tagged:
+    KIND: ClassVar[str] = "tagged"
+
+    size: int
+
+
+def test_a_class_with_a_kind_says_it_and_takes_no_other() -> None:
+    value = encode(Tagged(3))
+    assert list(value.items()) == [("kind", "tagged"), ("size", 3)]
+    assert decode(Tagged, value) == Tagged(3)
+    for other in ({"kind": "leaf", "size": 3}, {"size": 3}, {"kind": ["tagged"], "size": 3}):
+        with pytest.raises(ValueError, match="file.kind should be 'tagged'"):
+            decode(Tagged, other, "file")

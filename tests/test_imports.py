@@ -56,8 +56,23 @@ def test_importing_edgematte_loads_neither_torch_nor_an_engine_nor_numpy() -> No
 
 
 def test_the_runtime_needs_numpy_and_pillow_only() -> None:
-    modules = loaded("import edgematte.runtime.matter", *HEAVY, *ENGINES)
+    modules = loaded("import edgematte.runtime.load", *HEAVY, *ENGINES)
     assert {"numpy", "PIL"} <= modules
+    assert not modules & {*HEAVY, *ENGINES}
+
+
+def test_the_host_side_of_every_net_needs_numpy_and_pillow_only() -> None:
+    """What a descriptor names in places that may not import torch."""
+    modules = loaded(
+        "from edgematte.net import load_part\n"
+        "from edgematte.nets import nets\n"
+        "for net in nets().values():\n"
+        "    parts = net.pipeline, net.steps, net.options, net.sizes, net.patches\n"
+        "    for part in filter(None, (*parts, *net.hosts.values())):\n"
+        "        load_part(part)",
+        *HEAVY,
+        *ENGINES,
+    )
     assert not modules & {*HEAVY, *ENGINES}
 
 

@@ -13,13 +13,13 @@ from edgematte.manifest import (
     Accuracy,
     Difference,
     Graph,
-    Host,
     Manifest,
     Quality,
     Tensor,
     Weights,
 )
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.nets.lightweight.host import FusedHost
 
 IMAGE = Tensor("image", (1, 3, 4, 6), "uint8", "NCHW", (0.0, 255.0), "RGB bytes")
 ALPHA = Tensor("alpha", (1, 1, 4, 6), "float32", "NCHW", (0.0, 1.0), "alpha")
@@ -29,7 +29,7 @@ MANIFEST = Manifest(
     "onnx",
     "fp32",
     {"k": 16, "ena": 1},
-    Host("fused", (6, 4), unknown_threshold=0.35, band_px=4),
+    FusedHost(size=(6, 4), unknown_threshold=0.35, band_px=4),
     (Graph("matte", (IMAGE,), (ALPHA,), "matte.onnx", 1234),),
     Weights("shipped", "0" * 64),
     {"torch": "2.13.0", "edgematte": "0.1.0"},
@@ -78,6 +78,14 @@ def test_no_json_value_is_a_traceback(value: object) -> None:
         Manifest.from_json(json.dumps(value))
     with pytest.raises(BundleError):
         Manifest.from_json(json.dumps({"format": FORMAT, "model": value}))
+    for name in ("model", "package", "host", "trimap_stage"):
+        with pytest.raises(BundleError):
+            damaged = json.loads(MANIFEST.to_json()) | {name: [value]}
+            Manifest.from_json(json.dumps(damaged))
+    with pytest.raises(BundleError):
+        damaged = json.loads(MANIFEST.to_json())
+        damaged["host"]["kind"] = [value]
+        Manifest.from_json(json.dumps(damaged))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from edgematte.cli.outputs import Job, plan
 from edgematte.errors import OptionError, PictureError
-from edgematte.outputs import Job, plan
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,25 @@ import pytest
 
 import edgematte
 from edgematte.bench import bench
+from edgematte.builtin import BUILTIN
 from edgematte.cli import build_parser, main
+from edgematte.cli.declared import DEST
+from edgematte.cli.outputs import plan
 from edgematte.errors import OptionError
-from edgematte.outputs import plan
+from edgematte.net import load_part
+from edgematte.options import Declared, declared, read
 from edgematte.pictures import alpha_bytes, read_background
 from edgematte.ranges import OPTIONS, Range, check, check_options
+from edgematte.targets import TARGETS, TargetOptions
 from edgematte.testcard import testcard as card
 from edgematte.video import ClipOptions
 
 SPELT = {"memory": "memory_mb", "band": "band_px"}  # where the shell's name is another
+DECLARING = [load_part(part) for net in BUILTIN for part in (net.options, net.sizes) if part] + [
+    target.options for target in TARGETS.values()
+]
+ROWS = [(kind, row) for kind in DECLARING for row in declared(kind)]
+DECLARED = {row.name: row for _, row in ROWS}
 RANGES = {name: allowed for name, allowed in OPTIONS.items() if isinstance(allowed, Range)}
 
 
@@ -47,7 +58,7 @@ def test_what_no_option_may_be(name: str, value: Any) -> None:
 
 
 def test_numbers_of_numpy_count_and_none_is_not_given() -> None:
-    check_options(threads=np.int64(4), budget=np.float32(0.5), opset=None)
+    check_options(threads=np.int64(4), budget=np.float32(0.5), runs=None)
     with pytest.raises(OptionError, match="threads 4.5: a whole number from 1 to 256"):
         check_options(threads=4.5)
 
@@ -74,11 +85,17 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
     if command == "export":
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    dest = SPELT.get(action.dest, action.dest)
+    dest = SPELT.get(action.dest, action.dest.removeprefix(DEST))
     if dest == "alpha_bits":  # a choice: see below
         assert action.choices is None or tuple(action.choices) == OPTIONS[dest]
         return
-    allowed = RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
+    row = DECLARED.get(dest)
+    if command in ("matte", "bench") and row is not None:
+        return  # of the bundle's net: see below
+    allowed = row.range if row is not None and command == "export" else None
+    if row is not None and command == "export" and row.choices:
+        return  # a choice: see below
+    allowed = allowed or RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
     model = {"regions": "regional", "overlap": "vitmatte-s", "lattice": "vitmatte-s"}
     model["context"] = "diffmatte-vits"
     cascade = ["--cascade", "lightweight"] if dest == "band_px" else []
@@ -106,18 +123,25 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"threads": 2000},
-        {"batch": 0},
-        {"max_regions": -1},
-        {"budget_ms": math.nan},
-        {"memory_mb": -1},
-        {"steps": 51},
-        {"seed": 2**32},
-        {"stop_below": 1.5},
-    ],
+    ("kind", "row"), ROWS, ids=[f"{kind.__module__}.{row.name}" for kind, row in ROWS]
 )
+def test_every_declared_option_is_held_to_its_range_or_choices(kind: Any, row: Declared) -> None:
+    """And it has one, unless it is a switch: numbers without bounds end in tracebacks."""
+    if row.kind is bool:
+        return
+    fixed = {"precision": "fp32"} if issubclass(kind, TargetOptions) else {}
+    if row.choices:
+        with pytest.raises(OptionError, match=f"{row.name} 77: there are"):
+            read(kind, {row.name: 77}, "x", **fixed)
+        return
+    assert row.range is not None
+    beyond = [-1, True] if row.range.whole else [-1.0, math.nan, math.inf]
+    for value in beyond:
+        with pytest.raises(OptionError, match=f"{row.name} .*: {re.escape(str(row.range))}"):
+            read(kind, {row.name: value}, "x", **fixed)
+
+
+@pytest.mark.parametrize("options", [{"threads": 2000}, {"batch": 0}])
 def test_loading_names_the_option_and_its_range(options: dict[str, Any]) -> None:
     (name,) = options
     with pytest.raises(OptionError, match=f"^{name} "):
@@ -129,7 +153,7 @@ def test_choices_are_choices_in_python_too(tmp_path: Path) -> None:
         alpha_bytes(np.zeros((2, 2), np.float32), 12)
     with pytest.raises(OptionError, match="kind mask: there are cutout, alpha, trimap"):
         ClipOptions(kind="mask")
-    with pytest.raises(OptionError, match="need --write cutout"):
+    with pytest.raises(OptionError, match="need a cutout"):
         ClipOptions(kind="alpha", foreground=True)
     with pytest.raises(OptionError, match="kind mask"):
         plan(["a.png"], "b.png", ["mask"], None)

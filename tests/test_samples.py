@@ -71,10 +71,10 @@ def test_vitmatte_from_hub(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     from edgematte.checkpoint import random_model
-    from edgematte.models.vitmatte.network.keys import to_official
-    from edgematte.registry import VITMATTE_TINY
+    from edgematte.models.vitmatte.keys import to_official
+    from edgematte.nets import find
 
-    model, _ = random_model(VITMATTE_TINY, {}, 0)
+    model, _ = random_model(find("vitmatte-tiny"), {}, 0)
     theirs = {k: v.contiguous() for k, v in to_official(model.state_dict()).items()}
     hub = tmp_path / "vitmatte-tiny-random"
     hub.mkdir()
@@ -107,11 +107,11 @@ def test_the_sample_weights_of_the_regional_net_find_a_person() -> None:
     """The astronaut's face is foreground; the wall beside her, above the shuttle, is not."""
     torch = pytest.importorskip("torch")
     from edgematte.checkpoint import load_model
-    from edgematte.registry import REGIONAL_TINY
+    from edgematte.nets import find
 
     file = SAMPLES / "regional-tiny.safetensors"
     assert file.stat().st_size < 4e6
-    model, _ = load_model(REGIONAL_TINY, file)
+    model, _ = load_model(find("regional-tiny"), file)
     picture = Image.open(SAMPLES / "astronaut.jpg").convert("RGB").resize((512, 512))
     with torch.inference_mode():
         planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255

@@ -13,7 +13,8 @@ from torch import Tensor  # noqa: E402
 
 from edgematte.checkpoint import load_model, module_weights, random_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.registry import HDMATT_TINY, Family  # noqa: E402
+from edgematte.net import Variant  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.state_dict import read_state_dict  # noqa: E402
 
 pytestmark = pytest.mark.export
@@ -146,7 +147,7 @@ def test_what_holds_no_tensors_by_name_is_refused(value: Any, tmp_path: Path) ->
         read_state_dict(tmp_path / "net.pth")
 
 
-NET: Family = HDMATT_TINY
+NET: Variant = find("hdmatt-tiny")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

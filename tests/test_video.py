@@ -304,7 +304,7 @@ def test_an_error_on_the_way_leaves_nothing_half_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, calls = make_clip(), []
-    inner = matter._pipeline
+    inner = matter.pipeline
 
     def fails(*arguments: Any) -> Any:
         calls.append(1)
@@ -312,7 +312,7 @@ def test_an_error_on_the_way_leaves_nothing_half_written(
             raise EngineError("the engine failed")
         return inner(*arguments)
 
-    monkeypatch.setattr(matter, "_pipeline", fails)
+    monkeypatch.setattr(matter, "pipeline", fails)
     for name in ("out.mov", "out"):
         calls.clear()
         with pytest.raises(EngineError, match="the engine failed"):

@@ -1,8 +1,8 @@
-"""One quantizer a target, over the stock tools; each takes a float graph and a `Scheme`.
+"""Quantizers, one for each target, which use the targets' stock tools.
 
-Which is a target's stands in `edgematte.targets`. A quantizer is made from a target's float model and the
-feeds of its graph (None where only weights are quantized), lists the ``nodes`` it can quantize,
-and gives a model for every scheme: see `edgematte.calibration.ladder.Quantizable`.
+`edgematte.targets` names the quantizer of each target. A quantizer is made from a target's float
+model and the feeds of its graph (None where only weights are quantized). It lists the ``nodes`` it
+can quantize, and makes a model for any scheme: see `edgematte.calibration.ladder.Quantizable`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def quantizable(
     """A float model of a target, ready to be quantized.
 
     Raises:
-        ExportError: a package it needs is not installed; the message holds the pip line.
+        ExportError: a package it needs is not installed; the message has the pip line.
     """
     sentence = f"quantizing for {target.name} needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[calibration]"', ExportError):

@@ -1,8 +1,8 @@
 """Core ML: int8 and 4-bit weights by coremltools; W8A8 with ranges collected on any system.
 
-``linear_quantize_activations`` of coremltools calibrates on macOS only. What it needs is a table
-{tensor: {rmin, rmax}}: here the MIL evaluator collects it, and coremltools' own passes insert the
-quantize and dequantize ops.
+``linear_quantize_activations`` of coremltools calibrates only on macOS. All it needs is a table
+{tensor: {rmin, rmax}}. Here the MIL evaluator collects that table, and coremltools' own passes
+insert the quantize and dequantize ops.
 """
 
 import contextlib
@@ -21,27 +21,27 @@ from edgematte.errors import OptionError
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.mil.program import MilProgram
 
-QUANTIZED = ("conv", "linear", "avg_pool", "max_pool", "add")  # what coremltools' passes know
+QUANTIZED = ("conv", "linear", "avg_pool", "max_pool", "add")  # by coremltools' passes
 WEIGHTED = ("conv", "linear", "matmul", "conv_transpose")
 SMALLEST = 16  # weights with fewer values stay as they are
-IOS_17 = 8  # specification version with quantize and dequantize
+IOS_17 = 8  # the first specification version with quantize and dequantize
 
 
 class CoreMlQuantizable:
     """A float model and the ranges of its activations."""
 
     def __init__(self, model: MLModel, feeds: Iterable[Mapping[str, NDArray[Any]]] | None) -> None:
-        """``feeds`` in the range the program takes; None where only weights are quantized.
+        """``feeds`` are in the range that the program takes; None where only weights are quantized.
 
         Raises:
-            OptionError: activations are to be quantized for a system older than iOS 17.
+            OptionError: activations should be quantized, for a system older than iOS 17.
         """
         self.folder = tempfile.TemporaryDirectory()
         self.file = Path(self.folder.name) / "float.mlpackage"
         spec = model.get_spec()
         if feeds is not None and spec.specificationVersion < IOS_17:
             raise OptionError(
-                "Core ML quantizes activations from iOS 17 on: give --min-ios 17, or int8-weights"
+                "Core ML quantizes activations from iOS 17 on: give min_ios 17, or int8-weights"
             )
         model.save(str(self.file))
         kinds = WEIGHTED if feeds is None else QUANTIZED
@@ -60,10 +60,10 @@ class CoreMlQuantizable:
                 program.run(feed, observe=self.ranges.observe)
 
     def quantize(self, scheme: Scheme | None) -> MLModel:
-        """A quantized copy; None: a copy as it is.
+        """A quantized copy; None: an unchanged copy.
 
         Raises:
-            OptionError: a scheme that Core ML has no arithmetic for.
+            OptionError: Core ML has no arithmetic for the scheme.
         """
         model = MLModel(str(self.file), skip_model_load=True)
         if scheme is None or not set(self.nodes) - scheme.skip:

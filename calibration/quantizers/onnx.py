@@ -1,7 +1,7 @@
-"""ONNX: QDQ by onnxruntime.quantization, with ranges that are streamed.
+"""ONNX: QDQ by onnxruntime.quantization, with streamed ranges.
 
-The stock calibrators keep every activation of every picture in memory; here the float graph runs
-once a feed with its activations as outputs, and only their ranges stay.
+The stock calibrators keep every activation of every picture in memory. Here the float graph runs
+once for each feed, with its activations as outputs, and only their ranges are kept.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from edgematte.errors import OptionError
 
 Feed = Mapping[str, NDArray[Any]]
 QUANTIZED = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Add", "Concat", "Resize", "AveragePool")
-"""Operators that take 8-bit activations; softmax, sigmoid and what follows them stay float."""
+"""Operators that get 8-bit activations; softmax, sigmoid and what follows them stay in float."""
 WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 ACTIVATIONS = {"uint8": QuantType.QUInt8, "int16": QuantType.QInt16}
 
@@ -36,7 +36,7 @@ class OnnxQuantizable:
     """A float graph with the ranges of its activations."""
 
     def __init__(self, model: onnx.ModelProto, feeds: Iterable[Feed] | None) -> None:
-        """``feeds`` are what the host gives the graph; None where only weights are quantized."""
+        """``feeds`` are inputs of the graph; None where only weights are quantized."""
         self.model = model
         kinds = WEIGHTED if feeds is None else QUANTIZED
         ranks = {w.name: len(w.dims) for w in model.graph.initializer}
@@ -46,18 +46,18 @@ class OnnxQuantizable:
             if n.op_type in kinds
             and (feeds is not None or n.input[1] in ranks)
             and not (n.op_type == "MatMul" and max(ranks.get(i, 0) for i in n.input) > 2)
-        ]  # ONNX Runtime has no scales by channel for stacks of matrices, such as position tables
+        ]  # ONNX Runtime has no scales per channel for stacks of matrices, such as position tables
         self.ranges = observed(model, feeds) if feeds is not None else Ranges()
 
     def quantize(self, scheme: Scheme | None) -> onnx.ModelProto:
-        """A quantized copy; None: a copy as it is."""
+        """A quantized copy; None: an unchanged copy."""
         model = copy.deepcopy(self.model)
         if scheme is None:
             return model
         if scheme.weights != "int8":
             raise OptionError(f"onnx has no {scheme.weights} weights; take coreml, or int8-weights")
         chosen = [name for name in self.nodes if name not in scheme.skip]
-        if not chosen:  # an empty list would mean every node
+        if not chosen:  # to the quantizer an empty list would mean every node
             return model
         if scheme.activations is None:
             return _weights_only(model, set(chosen))
@@ -94,7 +94,7 @@ class OnnxQuantizable:
 
 
 def observed(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Ranges:
-    """Run a float graph over feeds and watch every activation."""
+    """Run a float graph on feeds and collect the range of every activation."""
     watched = copy.deepcopy(model)
     constants = {w.name for w in model.graph.initializer}
     outputs = {o.name for o in model.graph.output}
@@ -123,7 +123,7 @@ def observed(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Ranges:
 
 
 def _weights_only(model: onnx.ModelProto, chosen: set[str]) -> onnx.ModelProto:
-    """Replace the weights of the chosen nodes by int8 and a DequantizeLinear each."""
+    """Replace each weight of the chosen nodes by int8 values and a DequantizeLinear."""
     weights = {w.name: w for w in model.graph.initializer}
     first: list[onnx.NodeProto] = []
     done: set[str] = set()
@@ -145,7 +145,7 @@ def _weights_only(model: onnx.ModelProto, chosen: set[str]) -> onnx.ModelProto:
 
 
 def _dequantized(graph: onnx.GraphProto, weight: onnx.TensorProto, axis: int) -> onnx.NodeProto:
-    """Add a weight's int8 values and scales to a graph; the node that multiplies them."""
+    """Add a weight's int8 values and scales to a graph; returns the node that dequantizes them."""
     values = numpy_helper.to_array(weight)
     others = tuple(i for i in range(values.ndim) if i != axis)
     largest = np.abs(values).max(axis=others)

@@ -1,4 +1,4 @@
-"""OpenVINO: W8A8 by nncf; weights alone as int8 constants with a scale per output channel."""
+"""OpenVINO: W8A8 by nncf; weights only, as int8 constants with a scale per output channel."""
 
 import contextlib
 import io
@@ -37,7 +37,7 @@ class OpenVinoQuantizable:
     def __init__(
         self, model: openvino.Model, feeds: Iterable[Mapping[str, NDArray[Any]]] | None
     ) -> None:
-        """``feeds`` are what the host gives the graph; None where only weights are quantized."""
+        """``feeds`` are inputs of the graph; None where only weights are quantized."""
         self.model = model
         self.feeds = None if feeds is None else [dict(feed) for feed in feeds]
         kinds = WEIGHTED if feeds is None else QUANTIZED
@@ -48,10 +48,10 @@ class OpenVinoQuantizable:
         ]
 
     def quantize(self, scheme: Scheme | None) -> openvino.Model:
-        """A quantized copy; None: a copy as it is.
+        """A quantized copy; None: an unchanged copy.
 
         Raises:
-            OptionError: a scheme that OpenVINO has no arithmetic for.
+            OptionError: OpenVINO has no arithmetic for the scheme.
         """
         model = self.model.clone()
         if scheme is None:
@@ -68,7 +68,7 @@ class OpenVinoQuantizable:
         if not set(self.nodes) - scheme.skip:
             return model
         advanced = AdvancedQuantizationParameters(
-            # per channel, as nncf would choose for depthwise convolutions, no engine runs in int8
+            # No engine runs depthwise convolutions in int8 with scales per channel, nncf's default.
             activations_quantization_params=QuantizationParameters(per_channel=False),
             activations_range_estimator_params=_estimator(scheme.method),
         )
@@ -89,10 +89,10 @@ class OpenVinoQuantizable:
 
 
 def _estimator(method: str | None) -> RangeEstimatorParameters | None:
-    """How nncf chooses the range of an activation; None: its own way, the mean of extremes.
+    """How nncf chooses the range of an activation; None: its default, the mean of extremes.
 
     Raises:
-        OptionError: a method that it does not have.
+        OptionError: nncf has no such method.
     """
     if method is None:
         return None
@@ -115,9 +115,10 @@ def _weight(node: openvino.Node) -> openvino.Output | None:
 
 
 def _output_axes(node: openvino.Node, rank: int) -> tuple[int, ...]:
-    """The axes of a node's weight that count its outputs.
+    """The axes of a node's weight that run over its outputs.
 
-    With scales along another axis the CPU plugin's bf16 kernels divide by zero: the process ends.
+    With scales along another axis the CPU plugin's bf16 kernels divide by zero, which ends the
+    process.
     """
     kind = node.get_type_name()
     if kind == "MatMul":

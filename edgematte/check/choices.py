@@ -1,9 +1,9 @@
-"""What a host chooses, held fixed while its numbers are compared.
+"""Comparing an engine with PyTorch while the choices of the host are held fixed.
 
-Where a host step decides (which regions are refined), a rounding error of a graph can flip a
-decision. What follows then differs by as much as two answers can, however exact every graph is. So
-the end-to-end comparison runs with the choices that PyTorch's graphs led to; how many an engine
-would have made differently stands beside it, with the difference that they make.
+Where a host step makes a choice, such as which regions are refined, a rounding error of a graph can
+flip it. The results then differ as much as any two results can, however exact every graph is. So
+the end-to-end comparison uses the choices that PyTorch's graphs led to. It also reports how many
+choices the engine would have made differently, and how much difference these make.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Replay(Clock):
-    """A clock that gives the recorded choices, and records what would have been chosen."""
+    """A clock that returns the recorded choices, and records those that would have been made."""
 
     def __init__(self, given: Arrays) -> None:
         """``given``: rows of numbers by the choice's name."""
@@ -31,14 +31,14 @@ class Replay(Clock):
         return self.given.get(name, value)
 
 
-def flips(found: Arrays, given: Arrays, engine: str) -> list[Difference]:
+def flips(answers: Arrays, given: Arrays, engine: str) -> list[Difference]:
     """How many rows only one side chose, and their share of all rows that either chose.
 
     Choices named ``WHAT of PATCH`` count together.
     """
     counts: dict[str, tuple[int, int]] = {}
     for name, expected in given.items():
-        here, there = (set(map(tuple, side.tolist())) for side in (found[name], expected))
+        here, there = (set(map(tuple, side.tolist())) for side in (answers[name], expected))
         kind = name.partition(" of ")[0]
         apart, both = counts.get(kind, (0, 0))
         counts[kind] = apart + len(here ^ there), both + len(here | there)

@@ -1,4 +1,4 @@
-"""Comparing what came with what was recorded."""
+"""Comparing the outputs of engines and host steps with recorded ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgematte import metrics
 from edgematte.check.choices import Replay, flips
+from edgematte.check.difference import difference
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
@@ -20,31 +21,11 @@ from edgematte.runtime.host.steps import HostStep
 from edgematte.runtime.pipeline import Pipeline
 
 
-def difference(
-    equality: str,
-    where: str,
-    engine: str,
-    found: NDArray[Any],
-    expected: NDArray[Any],
-    tolerance: Tolerance | None,
-) -> Difference:
-    """Largest and mean absolute difference; other shapes count as infinitely far (1e9)."""
-    if found.shape != expected.shape:
-        worst, mean = 1e9, 1e9
-    else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity
-            apart = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-        apart = np.where(np.isfinite(apart), apart, 1e9)
-        worst, mean = (float(apart.max()), float(apart.mean())) if apart.size else (0.0, 0.0)
-    limits = (tolerance.max_abs, tolerance.mean_abs) if tolerance else (None, None)
-    return Difference(equality, where, engine, worst, mean, *limits)
-
-
 def compare_graphs(
     goldens: Goldens, graphs: Mapping[str, GraphCall], engine: str, tolerance: Tolerance | None
 ) -> list[Difference]:
     """The second equality: every graph on its recorded inputs."""
-    found = []
+    differences = []
     for name, record in goldens.graphs.items():
         try:
             outputs = graphs[name](**record.inputs)
@@ -53,8 +34,8 @@ def compare_graphs(
         for output, expected in record.outputs.items():
             where, value = f"{name}.{output}", record.sample(outputs[output])
             limit = None if tolerance is None else output_tolerance(expected, tolerance)
-            found.append(difference("export", where, engine, value, expected, limit))
-    return found
+            differences.append(difference("export", where, engine, value, expected, limit))
+    return differences
 
 
 def compare_batches(
@@ -62,10 +43,10 @@ def compare_batches(
 ) -> list[Difference]:
     """Graphs of dynamic batch: recorded inputs first and last in a batch, mirrored ones between.
 
-    Those of the record must give what it says wherever they stand, the mirrored ones what they
-    give alone.
+    Recorded inputs must give their recorded outputs at either place, and mirrored inputs must give
+    what they give when they run alone.
     """
-    found = []
+    differences = []
     for name, record in goldens.graphs.items():
         if not graphs[name].graph.dynamic_batch:
             continue
@@ -74,7 +55,7 @@ def compare_batches(
         together = {k: np.concatenate([v, mirrored[k], mirrored[k], v]) for k, v in given.items()}
         alone, batch = graphs[name](**mirrored), graphs[name](**together)
         for output, expected in record.outputs.items():
-            rows = batch[output][:, None]  # a batch of one each
+            rows = batch[output][:, None]  # as batches of one
             limit = None if tolerance is None else output_tolerance(expected, tolerance)
             value = np.concatenate(
                 [
@@ -85,8 +66,8 @@ def compare_batches(
             )
             wanted = np.concatenate([expected] * 2 + [record.sample(alone[output])] * 2)
             where = f"{name}.{output}, batch of {len(rows)}"
-            found.append(difference("export", where, engine, value, wanted, limit))
-    return found
+            differences.append(difference("export", where, engine, value, wanted, limit))
+    return differences
 
 
 def compare_host(goldens: Goldens, steps: Sequence[HostStep], host: Host) -> list[Difference]:
@@ -115,15 +96,15 @@ def compare_whole(
 ) -> tuple[list[Difference], list[Quality]]:
     """The third equality: alpha of the picture, and the metrics a person would see.
 
-    Where the host chooses, alpha is compared with PyTorch's choices given; the metrics are those
-    of its own.
+    Where the host makes choices, alpha is compared with PyTorch's choices in use; the metrics are
+    of the alpha with the engine's own choices.
     """
     clock = Clock()
     alpha, _ = pipeline(goldens.picture, trimap, clock)
-    found = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
+    differences = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
     if goldens.choices:
         given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
-        found = [
+        differences = [
             difference("end-to-end", "alpha", engine, given, goldens.alpha, tolerance),
             *flips(clock.choices, goldens.choices, engine),
             difference("choices", "alpha, as chosen", engine, alpha, goldens.alpha, None),
@@ -133,14 +114,14 @@ def compare_whole(
     for region, trimap in regions:
         figures = asdict(metrics.scores(alpha, goldens.alpha, trimap))
         rows.append(Quality(**figures, region=region, engine=engine))
-    return found, rows
+    return differences, rows
 
 
 def compare_trimaps(
-    goldens: Goldens, found: NDArray[np.uint8], engine: str, tolerance: Tolerance | None
+    goldens: Goldens, estimated: NDArray[np.uint8], engine: str, tolerance: Tolerance | None
 ) -> Difference:
     """The trimap that a bundle's own stage estimates, against PyTorch's; bytes / 255."""
-    one, other = (trimap.astype(np.float32) / 255 for trimap in (found, goldens.trimap))
+    one, other = (trimap.astype(np.float32) / 255 for trimap in (estimated, goldens.trimap))
     return difference("end-to-end", "estimated trimap", engine, one, other, tolerance)
 
 

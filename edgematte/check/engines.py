@@ -1,4 +1,4 @@
-"""Which engines a check runs a target on, and which of them decide."""
+"""Which engines a check runs a target on, and which of them can fail it."""
 
 import sys
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def check_engines(
 ) -> list[CheckEngine]:
     """The engines for a bundle: the one asked for, the runner, or the target's own.
 
-    An engine whose shipped arithmetic is not what the file says is checked with precise
-    arithmetic, and what the shipped one costs is reported beside it. A target whose engine is of
-    another platform has an evaluator that stands in for it.
+    An engine that by default computes in lower precision than the file says is checked in precise
+    arithmetic, and the error of the default arithmetic is reported beside it. A target whose engine
+    is for another platform is checked by an evaluator.
 
     Raises:
-        OptionError: an engine and a runner.
-        EngineError: an engine that is not here, or does not run this target.
+        OptionError: both an engine and a runner were given.
+        EngineError: the engine is not installed, or does not run this target.
     """
     if runner is not None:
         if engine is not None:

@@ -1,4 +1,4 @@
-"""Golden records: what PyTorch computed at export, kept in the bundle so that no torch is needed.
+"""Golden records: what PyTorch computed at export, kept in the bundle for checks without torch.
 
 ``golden/GRAPH.npz`` holds ``in.NAME`` and ``out.NAME`` of one graph; ``golden/host.npz`` one pool
 of arrays that the host steps read and write by name; ``golden/end_to_end.npz`` the picture, the
@@ -20,9 +20,9 @@ from edgematte.errors import BundleError
 from edgematte.manifest import Graph
 
 FOLDER = "golden"
-SAMPLES = 48 * 48  # of one output plane that are kept at the most
+SAMPLES = 48 * 48  # kept of one output plane at most
 ROWS = 8
-SHARED = ("picture", "trimap")  # of the host pool: where equal, kept once in end_to_end.npz
+SHARED = ("picture", "trimap")  # kept once, in end_to_end.npz, if the host pool has the same
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -42,18 +42,18 @@ class GraphRecord:
 
 @dataclass(frozen=True)
 class Goldens:
-    """Everything a check compares with."""
+    """All records that a check compares with."""
 
     graphs: dict[str, GraphRecord]
     host: Arrays
     picture: NDArray[np.uint8]
     trimap: NDArray[np.uint8]
     alpha: NDArray[np.float32]
-    choices: Arrays = field(default_factory=dict)  # of the host on PyTorch's graphs, by name
+    choices: Arrays = field(default_factory=dict)  # the host's with PyTorch's graphs, by name
 
 
 def stride_for(shape: tuple[int, ...]) -> int:
-    """The smallest power of two that keeps a plane within ``SAMPLES``; 1 where it is no plane."""
+    """The smallest power of two that keeps a plane within ``SAMPLES``; 1 if it is not a plane."""
     stride = 1
     while len(shape) > 2 and shape[-1] * shape[-2] / stride**2 > SAMPLES:
         stride *= 2
@@ -67,10 +67,10 @@ def to_bytes(unit: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def coarse(planes: NDArray[Any]) -> NDArray[np.uint8]:
-    """Probabilities (.., 3, H, W) as few different bytes, so that records of them stay small.
+    """Probabilities (.., 3, H, W) rounded to few different bytes, so that records stay small.
 
-    Multiples of 16, plus the class's number: two classes are never equally likely, so that no port
-    has to break ties as NumPy does.
+    The bytes are multiples of 16 plus the class's number. So two classes are never equally likely,
+    and no port has to break ties as NumPy does.
     """
     levels = np.rint(np.clip(planes, 0, 1) * 15).astype(np.uint8) * np.uint8(16)
     shifted: NDArray[np.uint8] = levels + np.arange(3, dtype=np.uint8)[:, None, None]
@@ -83,7 +83,7 @@ def from_bytes(array: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def repeated(rows: NDArray[Any], count: int) -> NDArray[Any]:
-    """The entries of ``rows``, over and over, until there are ``count``."""
+    """The entries of ``rows``, repeated until there are ``count``."""
     return rows[np.arange(count) % len(rows)]
 
 
@@ -99,7 +99,7 @@ def pack(value: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def unpack(stored: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """What :func:`pack` made of an array of ``shape`` -> the array, float32."""
+    """The inverse of :func:`pack`, for an array of ``shape``; float32."""
     value = from_bytes(stored) if stored.dtype == np.uint8 else stored.astype(np.float32)
     return repeated(value, shape[0]) if len(value) < shape[0] else value
 
@@ -117,7 +117,7 @@ def save(goldens: Goldens, bundle: Path) -> None:
     once = {
         k: v
         for k, v in goldens.host.items()
-        if k not in SHARED or not np.array_equal(v, shared[k])  # a trimap of rounded probabilities
+        if k not in SHARED or not np.array_equal(v, shared[k])  # its trimap may be rounded
     }
     _store(folder / "host.npz", once)
     alpha = np.rint(goldens.alpha * 65535).astype(np.uint16)
@@ -131,7 +131,7 @@ def _store(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
-    """Read them back; ``graphs`` are those the manifest declares.
+    """Read the records; ``graphs`` are those that the manifest declares.
 
     Raises:
         BundleError: a record is missing, cannot be read, or lacks an array.
@@ -155,7 +155,7 @@ def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    except Exception as error:  # a damaged archive raises anything: BadZipFile, zlib.error, ...
+    except Exception as error:  # damaged archives raise many kinds: BadZipFile, zlib.error, ...
         raise BundleError(f"the golden record {file} cannot be read ({error})") from None
     if lacking := [key for key in needed if key not in arrays]:
         raise BundleError(f"the golden record {file} lacks the array {lacking[0]!r}")

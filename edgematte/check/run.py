@@ -1,4 +1,4 @@
-"""Run a check: goldens against engines, to the accuracy a manifest records."""
+"""Running a check: comparing goldens with engines gives the accuracy that a manifest records."""
 
 from collections.abc import Sequence
 
@@ -29,8 +29,8 @@ def check_bundle(
     """Compare a bundle with PyTorch.
 
     Args:
-        bundle: opened and verified.
-        engines: what to run it on.
+        bundle: the bundle, opened and verified.
+        engines: the engines to run it on.
         goldens: PyTorch's tensors; by default those recorded in the bundle.
 
     Raises:
@@ -62,8 +62,8 @@ def check_bundle(
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)
         differences += whole
         if manifest.trimap_stage is not None:
-            found = pipeline.trimap(goldens.picture, None, Clock())
+            trimap = pipeline.trimap(goldens.picture, None, Clock())
             limit = TRIMAPS[manifest.precision] if engine.decides else None
-            differences.append(compare_trimaps(goldens, found, engine.label, limit))
+            differences.append(compare_trimaps(goldens, trimap, engine.label, limit))
         quality += rows
     return Accuracy(tuple(differences), tuple(quality))

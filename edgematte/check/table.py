@@ -1,10 +1,10 @@
-"""A check's result as aligned lines for a terminal."""
+"""The result of a check as aligned lines for a terminal."""
 
 from edgematte.manifest import Accuracy
 
 
 def table(accuracy: Accuracy) -> list[str]:
-    """One line a comparison, then one line a region."""
+    """A line for each comparison, then a line for each region."""
     rows: list[tuple[str, ...]] = [
         ("", "equality", "where", "engine", "max", "mean", "allowed max", "allowed mean")
     ]

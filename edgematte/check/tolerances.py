@@ -1,4 +1,4 @@
-"""How far an export may be from PyTorch: one table, by precision. The README prints it."""
+"""How far an export may be from PyTorch, in one table by precision, which the README prints."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,8 @@ class Tolerance:
     mean_abs: float
 
 
-# A single pixel of a quantized matte may be anything: only the mean of INT8 is limited, and what an
-# app may rely on is the budget over the unknown band that the export measured on real pictures.
+# A single pixel of a quantized matte may have any error, so that INT8 limits only the mean. What an
+# app can rely on is the budget over the unknown band, which the export measured on real pictures.
 TOLERANCES = {
     "fp32": Tolerance(1e-4, 1e-5),
     "fp16": Tolerance(2e-2, 1e-3),
@@ -29,23 +29,23 @@ TOLERANCES = {
 def tolerance_for(precision: str, unpools: bool) -> Tolerance:
     """The tolerance of a model's graphs and alpha.
 
-    A net that unpools puts a value at one of four pixels, where the largest of them stood. Where
-    two are nearly alike, any rounding coarser than fp32's decides for another: a single pixel then
-    may be anything, and only the mean is limited.
+    A net that unpools puts each value back at the one of four pixels where the maximum was. Where
+    two of the four are nearly equal, rounding coarser than fp32's can choose the other pixel. So a
+    single pixel may have any error, and only the mean is limited.
     """
     tolerance = TOLERANCES[precision]
     return Tolerance(1.0, tolerance.mean_abs) if unpools and precision != "fp32" else tolerance
 
 
 TRIMAPS = {name: Tolerance(1.0, 10 * tolerance.mean_abs) for name, tolerance in TOLERANCES.items()}
-"""Estimated trimaps: a probability that is off by little moves the band's border by a pixel, and a
-pixel that changes class is off by one half."""
+"""For estimated trimaps: a small error of a probability can move the band's border by a pixel, and
+a pixel that changes its class is off by one half."""
 
 HOST = Tolerance(1e-5, 1e-6)
-"""Host steps, float results; bytes, boxes and flags must be equal."""
+"""For float results of host steps; bytes, boxes and flags must be equal."""
 
 CUT = Tolerance(1e-4, 1e-5)
-"""Training-time forward against host steps with PyTorch graphs."""
+"""For the training-time forward against host steps with PyTorch graphs."""
 
 
 FEATURES = 10.0
@@ -54,10 +54,10 @@ FEATURES = 10.0
 def output_tolerance(expected: NDArray[Any], tolerance: Tolerance) -> Tolerance:
     """The tolerance of one output of a graph.
 
-    Values in [-1, 1], mattes and probabilities, are held to the table. Features have no unit, and
-    in half precision a deep net's are off by thousandths of their size: they are allowed ten times
-    as much, and more in proportion where they are larger than 1 (root mean square). What that does
-    to alpha is what the comparison end to end limits.
+    The table holds for values in [-1, 1]: mattes and probabilities. Features have no unit, and in
+    half precision those of a deep net have errors of thousandths of their size. They are allowed
+    ten times as much, and in proportion more where their root mean square is above 1. The
+    end-to-end comparison limits what that does to alpha.
     """
     if expected.size == 0 or np.abs(expected).max() <= 1:
         return tolerance

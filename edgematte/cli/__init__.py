@@ -1,4 +1,4 @@
-"""The command line: one file a command, one table of them, one place for errors."""
+"""The command line: a module for each command, the table of commands, and printing errors."""
 
 import argparse
 import importlib
@@ -9,9 +9,10 @@ from typing import TextIO
 
 import edgematte
 from edgematte.cli.arguments import add_plugins
+from edgematte.cli.flags import flags_of, spelt
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
-from edgematte.errors import EdgematteError, PictureWarning, ToleranceError
+from edgematte.errors import EdgematteError, OptionError, PictureWarning, ToleranceError
 from edgematte.nets import plug_in
 
 COMMANDS = {
@@ -30,9 +31,11 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     settle()
+    flags: dict[str, str] = {}
     try:
         plug_in(_plugins(argv))
         arguments = build_parser().parse_args(argv)
+        flags = arguments.flags
         with heeded(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code: int = arguments.run(arguments)
@@ -40,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except ToleranceError as error:
         return _say(str(error), OUTSIDE)
+    except OptionError as error:
+        return _say(spelt(str(error), flags), FAILED)
     except EdgematteError as error:
         return _say(str(error), FAILED)
     except Stopped as stop:
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command; each sets `run`."""
+    """The parser with all commands; each command sets `run`."""
     parser = argparse.ArgumentParser(
         prog="edgematte",
         description="Trained matting networks, from PyTorch to the devices people hold.",
@@ -70,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         module = importlib.import_module(f"edgematte.cli.{name}")
         module.add_arguments(command)
         add_plugins(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, flags=flags_of(command))
     return parser
 
 
@@ -78,8 +83,8 @@ def _plugins(argv: Sequence[str] | None) -> list[str]:
     """The modules that ``--plugin`` names: their nets add arguments of their own."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add_plugins(early)
-    found: list[str] = early.parse_known_args(argv)[0].plugin
-    return found
+    plugins: list[str] = early.parse_known_args(argv)[0].plugin
+    return plugins
 
 
 def _show_warning(
@@ -90,7 +95,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """One line for what is about a picture; anything else as Python writes it."""
+    """Print a warning about a picture on one line, and other warnings as Python does."""
     if issubclass(category, PictureWarning):
         say(f"edgematte: {' '.join(str(message).split())}")
     else:

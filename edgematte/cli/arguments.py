@@ -22,14 +22,19 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
     )
-    parser.add_argument("--threads", type=int, help="worker threads (default: the engine's choice)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="worker threads (default: the engine's choice)",
+    )
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )
 
 
 def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
-    """``--batch``; ``what`` it counts."""
+    """``--batch``; ``what`` says what it counts."""
     parser.add_argument(
         "--batch",
         type=int,
@@ -40,7 +45,7 @@ def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:
-    """``--plugin``; it is obeyed before the other arguments are read, see `edgematte.cli`."""
+    """``--plugin``; it is read before all other arguments, see `edgematte.cli`."""
     parser.add_argument(
         "--plugin",
         action="append",
@@ -51,8 +56,8 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
-    """What the nets declare that a loaded bundle may be told."""
-    add_declared(parser, "what the bundle's net may be told", load_options())
+    """The load options that nets declare."""
+    add_declared(parser, "options of the bundle's net, by net", load_options())
 
 
 def add_patches(parser: argparse.ArgumentParser) -> None:

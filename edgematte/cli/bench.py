@@ -51,18 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
     made = matter.variant.net.needs_trimap and not manifest.trimap_stage
     if trimap is None and made and not arguments.picture:
         trimap = testcard_trimap(*size)
-    found = bench(matter, picture, arguments.runs, trimap=trimap, batch=arguments.batch)
+    timed = bench(matter, picture, arguments.runs, trimap=trimap, batch=arguments.batch)
     if arguments.json:
-        print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(timed))
         return 0
-    several = f" of {found.batch} pictures" if found.batch > 1 else ""
-    print(f"{matter.bundle.path.name}, {found.engine}, {found.picture}, {found.runs} runs{several}")
+    several = f" of {timed.batch} pictures" if timed.batch > 1 else ""
+    print(f"{matter.bundle.path.name}, {timed.engine}, {timed.picture}, {timed.runs} runs{several}")
     print(f"{'stage':<18}{'median ms':>12}{'p90 ms':>12}")
-    for stage in found.stages:
+    for stage in timed.stages:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
-    print(f"host steps take {100 * found.host_share:.0f} % of the whole")
-    print(f"{found.pictures_per_s:.2f} pictures per second")
-    peak = found.peak_rss_mb
+    print(f"host steps take {100 * timed.host_share:.0f} % of the whole")
+    print(f"{timed.pictures_per_s:.2f} pictures per second")
+    peak = timed.peak_rss_mb
     print(
         f"peak resident memory {'not told by this system' if peak is None else f'{peak:.0f} MiB'}"
     )

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every comparison; 0 within tolerance, 1 outside."""
+    """Print every comparison; returns 0 inside the tolerances, 1 outside."""
     from edgematte.check.engines import check_engines
     from edgematte.check.run import check_bundle
     from edgematte.check.table import table

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
+from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import say
 from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
-from edgematte.outputs import is_folder
 from edgematte.video import ClipOptions, matte_clip
 
 
 def run_clip(arguments: argparse.Namespace) -> int:
-    """Matte one clip; 1 when it breaks off: what it had is written, and standard error says so."""
+    """Matte one clip; returns 1 if it breaks off, after writing what it had and a message."""
     if len(arguments.pictures) != 1:
         raise OptionError("one clip at a time: give it alone")
     if arguments.trimap:
@@ -78,7 +78,7 @@ def any_clip(sources: list[str]) -> bool:
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """Progress on standard error where it is a terminal, with frames a second."""
+    """A progress bar with frames a second, on standard error where that is a terminal."""
     from tqdm import tqdm
 
     with tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:

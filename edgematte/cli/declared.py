@@ -1,9 +1,9 @@
 """Arguments made of declared options: of nets, of their graphs' sizes, of targets.
 
-An option that several declare is one argument, whose help says whose it is. It is given to whatever
-the command is about, which refuses what it does not have. What an installed package declares, and
-cannot be an argument, is left out: a package that is broken must not keep other nets from being
-used. What ``--plugin`` names is refused instead.
+An option that several of them declare is one argument, and its help names them. It is passed to the
+net or target that the command uses, which refuses options that it does not have. An option of an
+installed package that cannot be an argument is left out: a broken package must not keep other nets
+from being used. One of a module that ``--plugin`` names is refused instead.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from edgematte.errors import PluginError
 from edgematte.net import OWN, Net, load_part
 from edgematte.nets import plugged, usable
 from edgematte.options import Declared, declared
+from edgematte.ranges import Range, check
 from edgematte.targets import TARGETS
 
 DEST = "declared "
@@ -29,17 +30,17 @@ class Row(NamedTuple):
 
 
 def load_options() -> Iterator[Row]:
-    """What bundles of each net may be told when they are loaded."""
+    """The options of `load`, of every net."""
     yield from _of(lambda net: net.options)
 
 
 def size_options() -> Iterator[Row]:
-    """What an export of each net may be told of its graphs."""
+    """The options of an export about the sizes of graphs, of every net."""
     yield from _of(lambda net: net.sizes)
 
 
 def target_options() -> Iterator[Row]:
-    """What each target may be told."""
+    """The options of every target."""
     for target in TARGETS.values():
         for row in declared(target.options):
             yield Row(target.name, row)
@@ -63,7 +64,7 @@ def _whose(net: Net, row: Declared) -> str:
 
 
 def add_declared(parser: argparse.ArgumentParser, title: str, rows: Iterable[Row]) -> None:
-    """One group of arguments; what is not given is None.
+    """Add a group of arguments; those that are not given are None.
 
     Raises:
         PluginError: a plug-in's option that the command has already, as something else.
@@ -92,20 +93,71 @@ def _add_argument(group: Any, owners: list[Row]) -> None:
     elif row.kind is bool:
         keywords["action"] = "store_true"
     else:
-        keywords |= {"type": row.kind, "metavar": row.flag.split("-")[0].upper()}
+        keywords |= {"type": row.kind, "metavar": _metavar(row)}
     group.add_argument(f"--{row.flag}", **keywords)
 
 
 def given(arguments: argparse.Namespace, rows: Iterable[Row]) -> dict[str, Any]:
-    """The declared options that a command was given, by name."""
-    values = {row.what.name: getattr(arguments, DEST + row.what.name, None) for row in rows}
-    return {name: value for name, value in values.items() if value is not None}
+    """The declared options that a command was given, by name.
+
+    Raises:
+        OptionError: a value that nothing which has the option takes.
+    """
+    by_name: dict[str, list[Declared]] = {}
+    for row in rows:
+        by_name.setdefault(row.what.name, []).append(row.what)
+    values = {}
+    for name, owners in by_name.items():
+        value = getattr(arguments, DEST + name, None)
+        if value is None:
+            continue
+        for limits in (_agreed([o.range for o in owners]), _agreed([o.choices for o in owners])):
+            if limits:
+                check(f"--{owners[0].flag}", value, limits)
+        values[name] = value
+    return values
+
+
+def _agreed(limits: list[Any]) -> Any:
+    """What all owners of an option say of it; None where they differ and each decides itself."""
+    return limits[0] if all(one == limits[0] for one in limits) else None
 
 
 def _help(owners: list[Row]) -> str:
     parts: dict[str, list[str]] = {}
     for whose, row, _ in owners:
-        default = "" if row.default in (None, False) else f" (default: {row.default})"
-        parts.setdefault(f"{row.help}{default}", []).append(whose)
+        told = [_bounds(row.range)] if row.range else []
+        if row.default not in (None, False):
+            told.append(f"default: {row.default}")
+        line, _, default = row.help.removesuffix(")").partition(" (default: ")
+        if default:
+            told.append(f"default: {default}")
+        else:
+            line = row.help
+        if any(told):
+            line += f" ({'; '.join(filter(None, told))})"
+        parts.setdefault(line, []).append(whose)
     text = "; ".join(f"{', '.join(names)}: {line}" for line, names in parts.items())
     return text.replace("%", "%%")
+
+
+UNITS = {"pixels": "PX", "megabytes": "MB", "milliseconds": "MS"}
+
+
+def _metavar(row: Declared) -> str:
+    """What stands for the value: its choices, its unit, or what kind of number it is."""
+    if row.choices:
+        return f"{{{','.join(map(str, row.choices))}}}"
+    unit = row.range.unit if row.range else ""
+    number = {int: "N", float: "X"}.get(row.kind, row.flag.rpartition("-")[2].upper())
+    return UNITS.get(unit, number)
+
+
+def _bounds(limits: Range) -> str:
+    """Least and most, in short: ``1 to 50``."""
+    least, most = limits.least, limits.most
+    if least is not None and most is not None:
+        return f"{least:.12g} to {most:.12g}"
+    if least is not None:
+        return f"{'above' if limits.above else 'at least'} {least:.12g}"
+    return "" if most is None else f"{'below' if limits.below else 'at most'} {most:.12g}"

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         "--tile",
+        metavar="SIZE",
         help="of what the graphs see: 512 or WxH (default: 512); of nets that pad whole pictures "
         "also picture, the size of --picture",
     )
@@ -41,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
-    parser.add_argument("--seed", type=int, help="of --random-weights and of calibration pictures")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of --random-weights and of calibration pictures"
+    )
     parser.add_argument(
         "--cascade",
         metavar="MODEL",
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--band",
+        dest="band_px",
         type=int,
         metavar="PX",
         help="of the cascade: how far the unknown region grows (default: 4)",
@@ -57,15 +61,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
     )
-    parser.add_argument("--calibration-limit", type=int, help="most pictures taken (default: 32)")
+    parser.add_argument(
+        "--calibration-limit",
+        type=int,
+        metavar="N",
+        help="int8: most pictures taken (default: 32)",
+    )
     parser.add_argument(
         "--range-method",
+        metavar="METHOD",
         help="int8: how ranges of activations are chosen: minmax, percentile or entropy (default: "
         "percentile; openvino: the mean of the pictures' extremes)",
     )
     parser.add_argument(
         "--budget",
         type=float,
+        metavar="X",
         help="int8: largest mean alpha error in the unknown band (default: 0.01)",
     )
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
@@ -75,12 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace an existing bundle (nothing else); write one out of tolerance",
     )
     add_declared(parser, "sizes of the graphs, by net", size_options())
-    add_declared(parser, "what the target may be told", target_options())
+    add_declared(parser, "options of the target, by target", target_options())
     add_json(parser)
 
 
 def _precisions() -> str:
-    """Of every target, its default first."""
+    """The precisions of every target, its default first."""
     parts = []
     for target in TARGETS.values():
         others = [p for p in target.precisions if p != target.default]
@@ -115,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         force=arguments.force,
         cascade=arguments.cascade,
-        band_px=arguments.band,
+        band_px=arguments.band_px,
         calibration=arguments.calibration,
         calibration_limit=arguments.calibration_limit,
         range_method=arguments.range_method,

@@ -23,13 +23,15 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(encode(m))
         return 0
     of = f" of {m.package}" if m.package else ""
-    kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
-    print(f"{bundle.path}: {kind}; files verified")
+    print(
+        f"{bundle.path}: {m.model}{of}, {m.target}, {m.precision}, format {m.format}; "
+        "files verified"
+    )
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
-    host = {k: v for k, v in encode(m.host).items() if k not in ("resize", "bias_table")}
-    print(f"host: {_pairs(host)}")
+    host = {k: v for k, v in encode(m.host).items() if k not in ("kind", "resize", "bias_table")}
+    print(f"cut {m.host.cut}; host: {_pairs(host)}")
     for graph in m.graphs:
         print(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")
         for kind, tensors in (("in", graph.inputs), ("out", graph.outputs)):

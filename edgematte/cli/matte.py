@@ -17,16 +17,17 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.cli.declared import given, load_options
+from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.outputs import LONGEST_NAME, Job, plan
 from edgematte.ranges import ALPHA_BITS, KINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
-    from edgematte.runtime.matter import Matte, Matter
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
 
@@ -86,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Matte every picture; a bad one is reported and the rest go on: exit 1 when there was one."""
+    """Matte every picture; reports bad ones and goes on, and then returns 1."""
     from edgematte.cli.clip import any_clip, run_clip
     from edgematte.pictures.cutouts import open_background
 
@@ -144,7 +145,7 @@ def _say(line: str) -> None:
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
-    """Refuse what has no meaning for pictures, before any work."""
+    """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
@@ -160,7 +161,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
-    """Refuse results that their files, or the standard streams, cannot hold."""
+    """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import refuse_unfit, row_of
 
     for job in jobs:
@@ -202,7 +203,7 @@ def _one(
     picture = open_picture(job.source or input_bytes())
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
-        if path:  # some formats have a longest side
+        if path:  # some formats limit the sides of pictures
             refuse_unfit(row_of(path), _mode(kind, arguments), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):

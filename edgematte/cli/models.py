@@ -48,7 +48,7 @@ def _row(variant: Variant) -> dict[str, Any]:
         "cuts": list(net.hosts),
         "needs_trimap": net.needs_trimap,
         "multiple": variant.multiple,
-        "config": dict(variant.config),
+        "config": {name: int(value) for name, value in variant.config.items()},
         "weights": variant.weights,
         "counts": [dataclasses.asdict(count) for count in COUNTS.get(variant.name, ())],
     }

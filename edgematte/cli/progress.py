@@ -1,4 +1,4 @@
-"""Progress on standard error: a line a stage, a bar where steps are counted."""
+"""Progress on standard error: a line for each stage, a bar where steps are counted."""
 
 import sys
 from typing import TYPE_CHECKING, Never

@@ -1,4 +1,4 @@
-"""A polite kill and a hangup end a command as Ctrl-C does: by an exception that cleans up."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: by an exception, so that it cleans up."""
 
 import signal
 import threading
@@ -21,7 +21,7 @@ class Stopped(KeyboardInterrupt):
 def heeded() -> Iterator[None]:
     """Raise :class:`Stopped` in the main thread when one of the signals comes.
 
-    What ignores one, as under nohup, goes on ignoring it.
+    A signal that the process ignores, as under nohup, stays ignored.
     """
 
     def stop(number: int, frame: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The three standard streams: usable when they are closed, full, or of a narrow encoding."""
+"""Makes the three standard streams usable when they are closed, full, or lack characters."""
 
 import codecs
 import contextlib
@@ -12,7 +12,7 @@ NAMES = "edgematte.names"
 
 
 def _own_bytes(error: UnicodeError) -> tuple[bytes, int]:
-    """Bytes of a file's name that are no text as they are; ``?`` for what an encoding lacks."""
+    """Encode bytes of file names that are not text as they are, and other characters as ``?``."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     codes = (ord(c) for c in error.object[error.start : error.end])
@@ -22,9 +22,9 @@ def _own_bytes(error: UnicodeError) -> tuple[bytes, int]:
 def settle() -> None:
     """Make the streams safe to use.
 
-    A closed one becomes one from or to nowhere: otherwise its number goes to the next file that is
-    opened, and Python prints what was meant for standard error to standard output. Names that the
-    encoding of standard output cannot express are printed as far as it can.
+    A closed stream is replaced by the null device. Otherwise the next file that is opened would get
+    its number, and Python would print messages for standard error to standard output. Characters
+    that the encoding of standard output lacks are replaced.
     """
     for number in range(3):
         try:
@@ -43,7 +43,7 @@ def settle() -> None:
 
 
 def say(message: str) -> None:
-    """A line on standard error; where it cannot be written the work goes on without it."""
+    """Print a line on standard error; if that fails, the work goes on without it."""
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def say(message: str) -> None:
 
 
 def abandon(stream: TextIO) -> None:
-    """Let what a stream still holds go nowhere, so that leaving the program does not fail on it."""
+    """Drop what a stream has not yet written, so that the program can end without an error."""
     try:
         stream.flush()
     except (OSError, ValueError):

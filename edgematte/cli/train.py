@@ -22,7 +22,7 @@ NUMBERS: tuple[str, ...] = (
     *("steps", "time_limit", "learning_rate", "batch", "threads", "workers", "seed"),
     *("save_every", "log_every", "samples_every", "hold_out"),
 )
-LEAST_PX = 64  # what the five levels of ViTMatte's Laplacian loss need
+LEAST_PX = 64  # the five levels of a Laplacian loss need at least this
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         type=Path,
         metavar="FILE",
-        help="start from this plain pretrained backbone: a ViT as DINO or MAE saves it (vitmatte, "
-        "diffmatte-vit*), a ResNet-34 (hdmatt), a Swin-T (regional)",
+        help="start from this plain pretrained backbone, of models that have one: a ViT as DINO or "
+        "MAE saves it, a ResNet-34 or a Swin-T; docs/training.md says which",
     )
     parser.add_argument(
         "--part",
         default="",
-        help="train this network of the model alone, the rest stays as it is (lightweight: sn, "
-        "which finds the trimap, or mrn, which refines; regional*: coarse_net); needs --weights",
+        help="train this network of the model alone, the rest stays as it is; needs --weights; "
+        "docs/training.md has the names, and so has the answer to a wrong one",
     )
     parser.add_argument(
         "--quantize-aware",
@@ -161,12 +161,12 @@ def _train(
     model = _model(arguments, chosen)
     reading = Reading(bar=not processes.rank())
     library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
-    found = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
-    if not found and not arguments.procedural:
+    counted = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
+    if not counted and not arguments.procedural:
         raise OptionError(f"--hold-out {arguments.hold_out} leaves no picture to train on")
     log = logging.getLogger(__name__)
     precision = str(settings.precision).removeprefix("torch.")
-    log.info("%s, on %s in %s", found or "made subjects only", device, precision)
+    log.info("%s, on %s in %s", counted or "made subjects only", device, precision)
     if library.skipped:
         number = len(library.skipped)
         log.warning("%d %s skipped", number, "file was" if number == 1 else "files were")
@@ -201,7 +201,7 @@ def _settings(
             f"--size {arguments.size}: a multiple of {multiple}, {least_px} pixels or more, "
             f"at most {SIDE.most:g}"
         )
-    # bfloat16's rounding is as coarse as what int8 training is to learn to bear.
+    # bfloat16 rounds as coarsely as int8, which quantization-aware training is about.
     automatic = arguments.precision == "auto" and not arguments.quantize_aware
     workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 1
     return Settings(
@@ -224,7 +224,7 @@ def _settings(
 
 
 def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
-    """New, from a backbone or weights, or as the output folder's run has it."""
+    """A new model, from a backbone or weights if given, or as the output folder's run has it."""
     import torch
 
     from edgematte.checkpoint import build, load_model, read_config
@@ -237,8 +237,8 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
         return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
     if arguments.weights is not None:
         shipped = arguments.weights == SHIPPED
-        model, found = load_model(kind, None if shipped else Path(arguments.weights))
-        logging.getLogger(__name__).info("starts from %s", found.source)
+        model, origin = load_model(kind, None if shipped else Path(arguments.weights))
+        logging.getLogger(__name__).info("starts from %s", origin.source)
         return model
     torch.manual_seed(arguments.seed)
     model = build(kind)

@@ -1,4 +1,4 @@
-"""Which files are clips, opening them, and FFmpeg's errors as the project's own."""
+"""Which files are clips, opening them, and turning FFmpeg's errors into the project's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,10 +50,10 @@ def open_container(path: Path) -> Any:
 
 @contextmanager
 def writing(name: str) -> Iterator[None]:
-    """FFmpeg's errors while a file is written, in the project's words.
+    """Turn FFmpeg's errors in the body, which writes a file, into an EngineError.
 
     Raises:
-        EngineError: in place of whatever FFmpeg raised in the body.
+        EngineError: FFmpeg raised an error in the body.
     """
     av = pyav()
     try:
@@ -70,5 +70,5 @@ def reason(error: BaseException) -> str:
 
 
 def fraction(value: Any) -> Fraction | None:
-    """A ratio of PyAV, whose type and whose absence differ by version; None for none or zero."""
+    """A ratio of any PyAV version as a Fraction; None if it is missing or zero."""
     return Fraction(value.numerator, value.denominator) if value else None

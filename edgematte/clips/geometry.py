@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 4  # wider or narrower pixels than 4:1 are a damaged header, no format has them
+MOST = 4  # no format has pixels wider than 4:1 or narrower than 1:4: such a header is damaged
 
 
 def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
@@ -17,7 +17,7 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV 18 and before: data of a kind newer than it lies beside, such as EXIF
+    except ValueError:  # PyAV 18 and before fail on side data of newer kinds, such as EXIF
         turns = (1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0)
         return turns[round(int(frame.rotation) / 90) % 4]
     if data is None:
@@ -44,7 +44,7 @@ def upright(pixels: NDArray[Any], matrix: Sequence[int] | None) -> NDArray[Any]:
 
 
 def square(size: tuple[int, int], shape: Fraction | None) -> tuple[int, int]:
-    """The size (width, height) with square pixels: the side whose pixels are too long grows.
+    """The size (width, height) with square pixels: the side along which pixels are long grows.
 
     Args:
         size: (width, height) as stored.

@@ -58,8 +58,8 @@ class Clip:
         shown = sum(not entry.is_discard for entry in self._listed())
         self.promised: int = shown or stream.frames  # 0 where the file does not say
         self.colour: Colour = colour_of(stream)
-        self.note = ""  # what was wrong, once the frames have been read
-        self.warnings: list[str] = []  # what of it is not taken over
+        self.note = ""  # the error that ended reading; empty if there was none
+        self.warnings: list[str] = []  # parts of the clip that are not used
         start = self._container.start_time or 0
         self.start_s = Fraction(start, 1_000_000)
         self._promised_s = Fraction(self._container.duration or 0, 1_000_000)
@@ -78,26 +78,26 @@ class Clip:
         self._lock, self._open = threading.Lock(), True
 
     def _pictures(self) -> Any:
-        """The stream of moving pictures; covers and thumbnails are none."""
-        found = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
-        if not found:
+        """The video stream with the clip's pictures, which is no cover or thumbnail."""
+        streams = [s for s in self._container.streams.video if not s.disposition.value & COVERS]
+        if not streams:
             raise PictureError(f"{self.path.name} holds no pictures that move")
-        if found[0].codec_context is None:
+        if streams[0].codec_context is None:
             raise PictureError(f"{self.path.name} is in a codec that this FFmpeg does not know")
-        return found[0]
+        return streams[0]
 
     def __enter__(self) -> "Clip":
         """The clip itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file; who still reads frames in another thread gets no more."""
+        """Close the file; another thread that reads frames gets no more."""
         with self._lock:
             self._open = False
             self._container.close()
 
     def frames(self) -> Iterator[ClipFrame]:
-        """The frames in the order they are shown. A clip that breaks off gives what it had."""
+        """The frames in the order they are shown; if the clip breaks off, those before."""
         count = 0
         for frame in self._decoded():
             pixels, alpha = self._pixels(frame)
@@ -111,10 +111,11 @@ class Clip:
                 self.note = self._broken(count)
 
     def _broken(self, count: int) -> str:
-        """What is wrong with a clip that was read to its end.
+        """What is wrong with a clip that was read to its end; empty if it is complete.
 
-        MP4's table of samples is compared with the packets that came, not with the frames: an edit
-        list hides frames of a complete file. Other headers count frames that were never stored.
+        For MP4 the table of samples is compared with the packets that were read, not with the
+        frames, because an edit list hides frames of a complete file. Frame counts in other headers
+        are not used: they count frames that were never stored.
         """
         name = self.path.name
         if self.note:
@@ -129,11 +130,11 @@ class Clip:
         return ""
 
     def _listed(self) -> Sequence[Any]:
-        """The table of samples of an MP4 or QuickTime clip; others have none, or a part of it."""
+        """The table of samples of an MP4 or QuickTime clip; empty for other formats."""
         if "mp4" not in self._container.format.name:
             return ()
-        found: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
-        return found
+        entries: Sequence[Any] = getattr(self._stream, "index_entries", ())  # PyAV 17 and later
+        return entries
 
     def _because(self) -> str:
         return f" ({self.note})" if self.note else ""
@@ -152,12 +153,12 @@ class Clip:
                         return
                     self._measure(packet)
                     if packet.stream.type != "video":
-                        continue  # read for its time alone
-                    found = self._decode(packet)
+                        continue  # packets of sound only tell how far the clip goes
+                    frames = self._decode(packet)
                 except errors as error:
                     self.note = reason(error)
-                    found = self._flushed()
-            yield from found
+                    frames = self._flushed()
+            yield from frames
             if self.note:
                 return
 
@@ -165,7 +166,7 @@ class Clip:
         return [s for s in self._container.streams.audio if s.codec_context is not None]
 
     def _measure(self, packet: Any) -> None:
-        """How far the clip has been read."""
+        """Note how far the clip has been read."""
         if packet.stream.type == "video" and packet.size:
             self._packets += 1
             self._shown.packet(packet)
@@ -187,9 +188,9 @@ class Clip:
             return []
 
     def _pixels(self, frame: Any) -> tuple[Bytes, Floats | None]:
-        """RGB (H, W, 3) and, of a clip with transparency, alpha (H, W)."""
+        """RGB (H, W, 3), and alpha (H, W) if the clip has transparency."""
         clear = has_alpha(frame)
-        # A stream that changes its size goes on at its first one.
+        # All frames get the size of the first, even if the stream changes its size.
         self._size = self._size or square((frame.width, frame.height), self._shape)
         resized = self._size != (frame.width, frame.height)
         try:

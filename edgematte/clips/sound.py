@@ -1,4 +1,4 @@
-"""The sound of a clip, written beside new pictures, packet by packet as these come."""
+"""Copying the sound of a clip to a new file, in step with the pictures written there."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -8,7 +8,7 @@ from typing import Any
 from edgematte.clips.container import open_container, pyav
 from edgematte.clips.tracks import Track, Way, way_for
 
-PROBED = 4  # packets of a track that a container is tried with
+PROBED = 4  # packets of a track to try out a container with
 
 
 class Sound:
@@ -18,7 +18,7 @@ class Sound:
         """``output`` is a PyAV container that is being written; nothing is written yet."""
         self._av, self._output, self._start_s = pyav(), output, start_s
         self._name = source.name
-        self.warnings: list[str] = []  # what could not be taken over
+        self.warnings: list[str] = []  # what could not be copied
         ways = self._ways(source)
         self._container = open_container(source)
         self._tracks = {
@@ -30,15 +30,15 @@ class Sound:
         self._waiting: Any = None
 
     def _ways(self, source: Path) -> dict[int, Way]:
-        """How each track is written; those that are not are among the warnings."""
+        """How each track is written; for tracks that cannot be written there is a warning."""
         ways: dict[int, Way] = {}
         format_ = self._output.format.name
         with open_container(source) as container:
-            known = [s for s in container.streams.audio if s.codec_context is not None]
-            packets = self._first(container, known)
+            decodable = [s for s in container.streams.audio if s.codec_context is not None]
+            packets = self._first(container, decodable)
             for number, stream in enumerate(container.streams.audio, 1):
                 where = f"{source.name}: track {number} of its sound"
-                if stream not in known:
+                if stream not in decodable:
                     self.warnings.append(f"{where} is in a codec that is not known: left out")
                     continue
                 if not packets[stream.index]:
@@ -61,19 +61,19 @@ class Sound:
 
     def _first(self, container: Any, streams: list[Any]) -> dict[int, list[Any]]:
         """The first packets of each track."""
-        found: dict[int, list[Any]] = {stream.index: [] for stream in streams}
+        first: dict[int, list[Any]] = {stream.index: [] for stream in streams}
         if not streams:
-            return found
+            return first
         try:
             for packet in container.demux(*streams):
-                kept = found[packet.stream.index]
+                kept = first[packet.stream.index]
                 if packet.pts is not None and not packet.is_corrupt and len(kept) < PROBED:
                     kept.append(packet)
-                if all(len(packets) == PROBED for packets in found.values()):
+                if all(len(packets) == PROBED for packets in first.values()):
                     break
         except (self._av.error.FFmpegError, OSError):
             pass  # a clip that breaks off: the pictures say so
-        return found
+        return first
 
     def _read(self) -> Iterator[Any]:
         streams = [s for s in self._container.streams.audio if s.index in self._tracks]
@@ -85,14 +85,14 @@ class Sound:
             return  # a clip that breaks off: the pictures say so
 
     def copy_until(self, seconds: Fraction | None) -> None:
-        """Write what is heard before a time since the start; None: all that is left."""
+        """Write the sound up to a time, in seconds from the start; None: all that is left."""
         while True:
             packet = self._waiting or next(self._packets, None)
             self._waiting = None
             if packet is None:
                 return
             if packet.pts is None or packet.is_corrupt:
-                continue  # the flushing packet at the end; one that a truncated clip broke in two
+                continue  # the empty packet at the end, or a packet that is cut off
             base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
             if seconds is not None and packet.pts * base - self._start_s > seconds:
                 self._waiting = packet
@@ -100,7 +100,7 @@ class Sound:
             self._tracks[packet.stream.index].write(packet, self._start_s)
 
     def finish(self) -> None:
-        """Write the rest of the sound, and what encoders hold."""
+        """Write the rest of the sound, and what encoders still hold."""
         self.copy_until(None)
         for track in self._tracks.values():
             track.flush()

@@ -9,7 +9,7 @@ from typing import Any
 from edgematte.clips.container import pyav
 
 ENCODERS = ("aac", "libopus", "pcm_s16le")  # the first that a container can hold is used
-BITS = 96_000  # a second and channel, of those that compress
+BITS = 96_000  # bits a second for each channel, for encoders that compress
 USUAL = {
     1: "mono",
     2: "stereo",
@@ -20,7 +20,7 @@ USUAL = {
     7: "6.1",
     8: "7.1",
 }
-"""The layout that encoders take for a number of channels."""
+"""Number of channels -> the layout that encoders take."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Way:
 def way_for(stream: Any, packets: list[Any], container: str) -> Way | None:
     """The first way that a container takes, by writing a track's first packets into memory.
 
-    FFmpeg's query knows codecs, not layouts, rates, or what is refused when the header is written
-    (Opus and FLAC in .mov), so that each way is tried and read back.
+    FFmpeg can be asked which codecs a container holds, but not which layouts and rates, nor what is
+    refused when the header is written (Opus and FLAC in .mov). So each way is tried and read back.
 
     Args:
-        stream: of an input container.
-        packets: its first ones; they may be written again.
+        stream: a stream of an input container.
+        packets: its first packets; they can be written again afterwards.
         container: FFmpeg's name of the output's format.
 
     Returns:
-        None where nothing fits.
+        The way, or None if the container takes none.
     """
     for way in (Way(), *_encoded(stream, container)):
         if _works(way, stream, packets, container):
@@ -53,7 +53,7 @@ def way_for(stream: Any, packets: list[Any], container: str) -> Way | None:
 
 
 def _encoded(stream: Any, container: str) -> Iterator[Way]:
-    """Ways to encode: all channels with any encoder before fewer channels with the first one."""
+    """Ways to encode: with every encoder all channels first, then fewer channels."""
     av = pyav()
     with av.open(io.BytesIO(), "w", format=container) as asked:
         held = asked.supported_codecs
@@ -68,7 +68,7 @@ def _encoded(stream: Any, container: str) -> Iterator[Way]:
 
 
 def _nearest(rate: int, offered: list[int] | None) -> int:
-    """A rate that an encoder takes: the same, the next one above, or the highest."""
+    """The sample rate to encode with: the same, else the next higher one, else the highest."""
     if not offered or rate in offered:
         return rate
     return min((r for r in offered if r > rate), default=max(offered))
@@ -88,7 +88,7 @@ def _works(way: Way, stream: Any, packets: list[Any], container: str) -> bool:
         with av.open(trial) as back:
             layout = back.streams.audio[0].codec_context.layout.name
             if way.codec and layout != way.layout:
-                return False  # AAC takes 5.1(side), and no player knows which channel is which
+                return False  # AAC takes 5.1(side), but players mix up its channels
             return next(back.decode(audio=0), None) is not None
     except (av.error.FFmpegError, ValueError, OSError, IndexError):
         return False
@@ -100,9 +100,9 @@ class Track:
     def __init__(self, way: Way, stream: Any, output: Any) -> None:
         """Add the stream to an output container whose header is not written yet."""
         self._av, self._output = pyav(), output
-        # What FFmpeg says of a packet that is broken; a full disk is another error.
+        # Errors that FFmpeg raises for broken packets, and not for a full disk.
         self._broken = (self._av.error.InvalidDataError, self._av.error.ArgumentError)
-        # Moments of silence: packets that cannot be decoded, and what the output did not take.
+        # How many packets could not be decoded, and how many the output did not take.
         self.damaged = self.refused = 0
         self._last: Fraction | None = None
         self._encodes = way.codec is not None
@@ -112,7 +112,9 @@ class Track:
         channels = self._av.AudioLayout(way.layout).nb_channels
         bits = 0 if way.codec.startswith("pcm") else BITS * channels
         self.stream = output.add_stream(way.codec, rate=way.rate, layout=way.layout, bit_rate=bits)
-        self._kind: tuple[str, str, int] | None = None  # of the source's samples
+        self._kind: tuple[str, str, int] | None = (
+            None  # format, layout and rate of the source's samples
+        )
         self._resampler = self._fresh()
 
     def _fresh(self) -> Any:
@@ -129,7 +131,9 @@ class Track:
             packet.dts = (packet.pts if packet.dts is None else packet.dts) - shift
             packet.pts -= shift
             self._put([packet])
-            packet.pts, packet.dts, packet.stream = kept  # a trial's packets are written again
+            packet.pts, packet.dts, packet.stream = (
+                kept  # the packets of a trial are written again later
+            )
             return
         try:
             frames = packet.decode()
@@ -141,7 +145,7 @@ class Track:
                 frame.pts -= shift
             try:
                 parts = self._resampled(frame)
-            except (*self._broken, ValueError):  # a layout without channels, or the like
+            except (*self._broken, ValueError):  # such as a layout without channels
                 self.refused += 1
                 continue
             for part in parts:
@@ -154,7 +158,7 @@ class Track:
             self.refused += 1
 
     def _resampled(self, frame: Any) -> list[Any]:
-        """A frame as the encoder takes it, also where rate or layout change on the way."""
+        """Resample a frame for the encoder; the source's rate or layout may change midway."""
         kind, rest = (frame.format.name, frame.layout.name, frame.sample_rate), []
         if kind != self._kind:
             rest = list(self._resampler.resample(None))
@@ -162,7 +166,7 @@ class Track:
         return rest + list(self._resampler.resample(frame))
 
     def _put(self, packets: list[Any]) -> None:
-        """Write packets whose times rise, as containers ask; who comes too early waits a unit."""
+        """Write packets; a time that does not rise, which containers need, is raised by a unit."""
         for packet in packets:
             if packet.dts is None:
                 continue
@@ -178,7 +182,7 @@ class Track:
                 self.refused += 1
 
     def flush(self) -> None:
-        """Write what resampler and encoder hold."""
+        """Write what the resampler and the encoder still hold."""
         if self._encodes:
             for part in self._resampler.resample(None):
                 self._encode(part)

@@ -1,4 +1,4 @@
-"""The transparency that a clip brings along."""
+"""Reading the transparency of a clip."""
 
 from typing import Any
 
@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from edgematte.clips.container import pyav
 
 SECOND_PICTURE = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Codecs of WebM that hold alpha as a second picture, and who decodes it: FFmpeg's own do not."""
+"""Codecs of WebM with alpha in a second picture -> the decoder for it; FFmpeg's own ignore it."""
 
 
 def alpha_decoder(stream: Any) -> tuple[Any, bool]:
-    """A decoder that keeps a stream's second picture (None: the stream's own does), and whether
-    transparency is lost because FFmpeg was built without that decoder."""
+    """The decoder that keeps a stream's alpha (None: its own does), and whether alpha is lost.
+
+    It is lost where FFmpeg was built without that decoder.
+    """
     marks = {k.lower(): v for k, v in stream.metadata.items()}
     name = SECOND_PICTURE.get(stream.codec_context.name)
     if name is None or marks.get("alpha_mode") != "1":

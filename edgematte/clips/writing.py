@@ -19,7 +19,7 @@ from edgematte.pictures import cutout, write_picture
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-LIMITED_RANGE = 1  # of colour, as FFmpeg counts
+LIMITED_RANGE = 1  # FFmpeg's number for limited-range colour
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class Writer(Protocol):
         """No more frames: complete what was written."""
 
     def discard(self) -> None:
-        """Let go of all files; what was written is of no use."""
+        """Close all files without completing them; what was written is of no use."""
 
 
 def format_for(path: Path, *, clear: bool) -> Format | None:
     """How to write a path; None for a folder of pictures, a name without an ending.
 
     Raises:
-        OptionError: an ending that is not known, or one that holds no transparency.
+        OptionError: no format has this ending, or the format holds no transparency.
     """
     suffix = path.suffix.lower()
     if not suffix or path.is_dir():
@@ -72,11 +72,11 @@ def format_for(path: Path, *, clear: bool) -> Format | None:
     if suffix not in FORMATS:
         raise OptionError(
             f"{path.name}: clips are written as .mov (ProRes 4444), .webm (VP9), .mp4 (H.264, with "
-            "--background) or, without an ending, as a folder of PNG files"
+            "a background) or, without an ending, as a folder of PNG files"
         )
     if clear and FORMATS[suffix].clear is None:
         raise OptionError(
-            f"{path.name}: {suffix} holds no transparency; give --background, or write .mov, .webm "
+            f"{path.name}: {suffix} holds no transparency; give a background, or write .mov, .webm "
             "or a folder"
         )
     return FORMATS[suffix]
@@ -149,7 +149,7 @@ class VideoWriter:
                 self._sound.copy_until(frame.pts * at.time_base)
 
     def close(self) -> None:
-        """Write what the encoder holds, the rest of the sound, and the file's tables."""
+        """Write what the encoder still holds, the rest of the sound, and the file's tables."""
         with writing(self._path.name):
             self._output.mux(self._stream.encode(None))
             if self._sound is not None:
@@ -166,14 +166,14 @@ class VideoWriter:
 
 
 def _write_alpha(plane: Any, alpha: Floats, bits: int) -> None:
-    """Alpha in [0, 1] into a plane of that many bits, rounded to the nearest."""
+    """Write alpha in [0, 1] into a plane of so many bits, rounded to the nearest value."""
     kind: Any = np.uint16 if bits > 8 else np.uint8
     rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
     rows[:, : plane.width] = np.rint(alpha * np.float32(2**bits - 1))
 
 
 class FolderWriter:
-    """A folder of PNG files, and a table of the times they are shown from."""
+    """Writes a folder of PNG files, and a table of the times at which they are shown."""
 
     TABLE = "frames.csv"
 

@@ -81,12 +81,12 @@ def widened(weight: Tensor, channels: int) -> Tensor:
 
 def without_prefixes(state: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
     """The state with any of these prefixes taken from the names, in their order."""
-    found = {}
+    tensors = {}
     for name, value in state.items():
         for prefix in prefixes:
             name = name.removeprefix(prefix)
-        found[name] = value
-    return found
+        tensors[name] = value
+    return tensors
 
 
 def _some(word: str, names: list[str]) -> str:

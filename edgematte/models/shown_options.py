@@ -22,8 +22,8 @@ class Rules(NamedTuple):
 
 def shown_options(class_name: str, shapes: Shapes) -> dict[str, int]:
     """Options of a net of this class, as far as the shapes of its tensors show them."""
-    found = RULES[class_name].shown(shapes)
-    return {name: value for name, value in found.items() if value is not None}
+    options = RULES[class_name].shown(shapes)
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _side(shapes: Shapes, name: str, axis: int = 0) -> int | None:
@@ -71,19 +71,19 @@ def _plain_vit(shapes: Shapes, start: str) -> Options:
     """Tables of relative positions have 2 n - 1 rows: n is a window's side, or the grid's."""
     dim, depth = _side(shapes, f"{start}embed.weight"), _count(shapes, f"{start}blocks.")
     positions = _side(shapes, f"{start}position", 1)
-    found: Options = {"dim": dim, "depth": depth}
-    found["pretrained"] = isqrt(positions - 1) if positions and positions > 1 else None
+    options: Options = {"dim": dim, "depth": depth}
+    options["pretrained"] = isqrt(positions - 1) if positions and positions > 1 else None
     name = f"{start}blocks.{{}}.attention.relative_rows"
-    found["heads"] = _share(dim, _side(shapes, name.format(0), 1))
+    options["heads"] = _share(dim, _side(shapes, name.format(0), 1))
     sides = [((_side(shapes, name.format(i)) or 1) + 1) // 2 for i in range(depth or 0)]
     necks = [i for i in range(depth or 0) if _any(shapes, f"{start}blocks.{i}.neck.")]
     group = necks[0] + 1 if necks else _period(sides)
     first = sides[:group]
     if sides and min(sides) > 1:
-        found |= {"window": first[0], "grid": first[-1]}
+        options |= {"window": first[0], "grid": first[-1]}
     if len(set(first)) > 1:  # else all blocks may be local, or global, or both of one side
-        found["local"] = first.count(first[0])
-    return {**found, "conv_neck": int(bool(necks)), "group": group or None}
+        options["local"] = first.count(first[0])
+    return {**options, "conv_neck": int(bool(necks)), "group": group or None}
 
 
 def _period(sides: list[int]) -> int:

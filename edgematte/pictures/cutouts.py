@@ -82,9 +82,9 @@ def read_background(text: str, size: tuple[int, int], profile: bytes | None = No
         OptionError: neither a colour nor a file, or a colour with a channel outside of 0 to 255
             or with a transparency of its own.
     """
-    found = open_background(text)
-    warn_of(found.notes)
-    return fit_background(found, size, profile)
+    picture = open_background(text)
+    warn_of(picture.notes)
+    return fit_background(picture, size, profile)
 
 
 def open_background(text: str) -> Picture:

@@ -13,9 +13,9 @@ STUBS = {"BUFR", "GRIB", "HDF5"}  # formats that Pillow recognises and cannot de
 
 def picture_endings() -> frozenset[str]:
     """Endings of pictures that this Pillow reads, in lower case with their dot."""
-    known = Image.registered_extensions()
+    formats = Image.registered_extensions()
     readable = (set(Image.OPEN) | {"MPO"}) - STUBS
-    return frozenset(e for e, kind in known.items() if kind in readable) - NOT_PICTURES
+    return frozenset(e for e, kind in formats.items() if kind in readable) - NOT_PICTURES
 
 
 def sort_files(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -27,9 +27,9 @@ def sort_files(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     endings = picture_endings()
     pictures, skipped = [], []
     for file in sorted(files):
-        hidden, known = file.name.startswith("."), file.suffix.lower() in endings
-        if known and not hidden and file.is_file():
+        hidden, pictured = file.name.startswith("."), file.suffix.lower() in endings
+        if pictured and not hidden and file.is_file():
             pictures.append(file)
-        elif (known or not hidden) and file.is_file():
+        elif (pictured or not hidden) and file.is_file():
             skipped.append(file)
     return pictures, skipped

@@ -84,17 +84,19 @@ def read_picture(source: Path | BinaryIO) -> Bytes:
     Raises:
         PictureError: missing, not a picture, truncated, or of a kind without a meaning as RGB.
     """
-    found = open_picture(source)
-    warn_of(found.notes)
-    return found.pixels
+    picture = open_picture(source)
+    warn_of(picture.notes)
+    return picture.pixels
 
 
 def read_cutout(source: Path | BinaryIO) -> Bytes:
     """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
-    found = open_picture(source)
-    warn_of(found.notes)
-    alpha = np.full(found.pixels.shape[:2], 255, np.uint8) if found.alpha is None else found.alpha
-    return np.concatenate([found.pixels, alpha[..., None]], axis=2)
+    picture = open_picture(source)
+    warn_of(picture.notes)
+    alpha = (
+        np.full(picture.pixels.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
+    )
+    return np.concatenate([picture.pixels, alpha[..., None]], axis=2)
 
 
 def warn_of(notes: tuple[str, ...]) -> None:
@@ -103,12 +105,12 @@ def warn_of(notes: tuple[str, ...]) -> None:
         warnings.warn(note, PictureWarning, stacklevel=2)
 
 
-def _picture(found: Decoded) -> Picture:
-    image = found.image
+def _picture(decoded: Decoded) -> Picture:
+    image = decoded.image
     alpha = own_alpha(image)
-    profile, notes = profile_of(image, found.name)
-    pixels = np.array(_rgb(image, found.name))
-    return Picture(pixels, alpha, profile, found.orientation, found.notes + notes)
+    profile, notes = profile_of(image, decoded.name)
+    pixels = np.array(_rgb(image, decoded.name))
+    return Picture(pixels, alpha, profile, decoded.orientation, decoded.notes + notes)
 
 
 def own_alpha(image: Image.Image) -> Bytes | None:

@@ -39,9 +39,9 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
     values. Where the colours of a file with transparency are one colour, or no grey, the alpha
     channel is what it holds. Errors as :func:`edgematte.pictures.read_picture`.
     """
-    found = decode(source, _channel)
-    warn_of(found.notes)
-    return found.values
+    channel = decode(source, _channel)
+    warn_of(channel.notes)
+    return channel.values
 
 
 def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
@@ -51,33 +51,33 @@ def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...
         PictureError: as :func:`read_grey`; a trimap drawn on the stored pixels of a picture that
             was turned upright.
     """
-    found = decode(file, _channel)
+    channel = decode(file, _channel)
     turned = picture.orientation not in (None, 1)
-    if not turned or found.orientation is not None:
-        return found.values, found.notes
+    if not turned or channel.orientation is not None:
+        return channel.values, channel.notes
     height, width = picture.pixels.shape[:2]
     quarter = picture.orientation in QUARTER_TURNS
     if quarter and width != height:
-        if found.values.shape == (width, height):
+        if channel.values.shape == (width, height):
             raise PictureError(
                 f"{file}: the trimap is {height}x{width}, as its picture is stored; the picture is "
                 f"turned upright as its EXIF says and then {width}x{height}: turn the trimap too"
             )
-        return found.values, found.notes  # of the upright picture's size: drawn on that
+        return channel.values, channel.notes  # of the upright picture's size: drawn on that
     note = (
         f"{file}: its picture was turned upright as its EXIF says, the trimap was not: it does not "
         "say how it lies; if it was drawn on the stored pixels, turn it"
     )
-    return found.values, (*found.notes, note)
+    return channel.values, (*channel.notes, note)
 
 
-def _channel(found: Decoded) -> _Channel:
-    values, notes = _values(found)
-    return _Channel(values, found.orientation, found.notes + notes)
+def _channel(decoded: Decoded) -> _Channel:
+    values, notes = _values(decoded)
+    return _Channel(values, decoded.orientation, decoded.notes + notes)
 
 
-def _values(found: Decoded) -> tuple[Bytes, tuple[str, ...]]:
-    image, name = found.image, found.name
+def _values(decoded: Decoded) -> tuple[Bytes, tuple[str, ...]]:
+    image, name = decoded.image, decoded.name
     if image.mode.startswith("I"):
         whole = integers(image, name)
         return (whole if whole.max() <= 255 else whole >> 8).astype(np.uint8), ()

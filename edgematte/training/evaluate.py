@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,17 @@ from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.cli.streams import say, settle
 from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
-from edgematte.models.lightweight.network.network.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
-from edgematte.ranges import check_options
+from edgematte.ranges import OPTIONS, check
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
 from edgematte.training.evaluation.sheet import contact_sheet
 from edgematte.training.pictures.folders import picture_files
 from edgematte.training.pictures.scenes import composite_scene
-from edgematte.training.pictures.sources import Library, load_library
+from edgematte.training.pictures.sources import Folders, Library, Photo, load_library
 
 EDGE_PX = 9  # width of the band around a binary mask's edge that is not scored
 SHOWN, COLUMNS, TILE_PX = 12, 2, 192
@@ -46,9 +46,9 @@ class Gallery:
     def __init__(self) -> None:
         self.seen: list[tuple[float, list[Image.Image]]] = []
 
-    def add(self, error: float, image: Image.Image, truth: Alpha, found: Alpha) -> None:
+    def add(self, error: float, image: Image.Image, truth: Alpha, alpha: Alpha) -> None:
         """Keep a small copy of a picture (RGB), its true alpha and the alpha found (H, W)."""
-        planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, found)]
+        planes = [Image.fromarray((a * 255 + 0.5).astype(np.uint8)) for a in (truth, alpha)]
         pictures = [image.convert("RGB"), *planes]
         for picture in pictures:
             picture.thumbnail((TILE_PX, TILE_PX))
@@ -77,8 +77,8 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
         image = Image.fromarray(read_picture(file))
         alpha = matte_whole(model, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
-        found, true = (alpha > 0.5)[region], (truth > 0)[region]
-        ious.append((found & true).sum() / max(1, (found | true).sum()))
+        predicted, true = (alpha > 0.5)[region], (truth > 0)[region]
+        ious.append((predicted & true).sum() / max(1, (predicted | true).sum()))
         mads.append(mad(alpha, truth, region))
         gallery.add(mads[-1], image, truth, alpha)
     return {"iou": float(np.mean(ious)), "mad": float(np.mean(mads)), "pictures": len(ious)}
@@ -109,15 +109,15 @@ def score_alphamatting(
         trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
         free = matte_whole(model, image)
-        found = {
+        mattes = {
             "free_unknown": free,
             "given_unknown": matte_given(model, image, trimap),
             "half_unknown": half_matte(trimap),
         }
         for method in METHODS if classical else ():
-            found[f"{method}_unknown"] = classical_matte(method, image, trimap)
+            mattes[f"{method}_unknown"] = classical_matte(method, image, trimap)
         rows.setdefault("free", []).append(asdict(scores(free, truth)))
-        for kind, matte in found.items():
+        for kind, matte in mattes.items():
             rows.setdefault(kind, []).append(asdict(scores(matte, truth, trimap)))
         gallery.add(rows["free"][-1]["mad"], image, truth, free)
     if not rows:
@@ -134,6 +134,17 @@ def score_composites(model: Lightweight, library: Library, count: int, gallery: 
         truth = np.asarray(scene.alpha, dtype=np.float32) / np.float32(255)
         rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
         gallery.add(rows[-1]["mad"], scene.image, truth, alpha)
+    return _means(rows)
+
+
+def score_pairs(model: Lightweight, photos: Iterable[Photo], gallery: Gallery) -> Row:
+    """Real photographs with an alpha, made or measured: means over the whole pictures."""
+    rows = []
+    for photo in photos:
+        alpha = matte_whole(model, photo.image)
+        truth = np.asarray(photo.alpha, dtype=np.float32) / np.float32(255)
+        rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
+        gallery.add(rows[-1]["mad"], photo.image, truth, alpha)
     return _means(rows)
 
 
@@ -161,13 +172,15 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         OptionError: nothing to score, or an option that nothing here has a use for.
     """
     folders = parse_sources(options)
-    check_options(composites=options.composites)
+    if options.composites is not None:
+        check("--composites", options.composites, OPTIONS["composites"])
     if options.classical and not (options.test and (options.test / "alphamatting").is_dir()):
         raise OptionError(
             "--classical compares on --test DIR with alphamatting in it; there is none"
         )
     given = [options.foregrounds, options.veils, getattr(options, "photos", None)]
-    if not folders.backgrounds and (any(given) or options.composites or options.hold_out):
+    alone = not folders.alphas and (any(given) or options.hold_out)
+    if not folders.backgrounds and (alone or options.composites):
         raise OptionError("composites need something to be put before: give --backgrounds DIR")
     model, _ = load_model(find("lightweight"), options.weights)
     assert isinstance(model, Lightweight)
@@ -180,16 +193,23 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
             report["alphamatting"] = score_alphamatting(
                 model, options.test / "alphamatting", gallery, classical=options.classical
             )
+        share = options.hold_out  # without one the folders are held out as they are
         if folders.backgrounds and options.composites != 0:
-            share = options.hold_out  # without one the folders are held out as they are
-            held_out = load_library(folders, hold_out=share, validation=share > 0)
+            apart = replace(folders, alphas=())  # composites have no use for them
+            held_out = load_library(apart, hold_out=share, validation=share > 0)
             report["composites"] = score_composites(
                 model, held_out, options.composites or 200, gallery
             )
+        for pair in folders.alphas:
+            only = Folders(alphas=[pair])
+            held_out = load_library(only, hold_out=share, validation=share > 0)
+            for photos in held_out.pairs:  # none where no picture of the folder is held out
+                name = f"{pair[0].parent.name}/{pair[0].name}"
+                report.setdefault("pairs", {})[name] = score_pairs(model, photos, gallery)
     if not report:
         raise OptionError(
-            "nothing to score: give --test DIR with people or alphamatting in it, or --foregrounds "
-            "and --backgrounds with --hold-out"
+            "nothing to score: give --test DIR with people or alphamatting in it, --foregrounds "
+            "and --backgrounds, or --images and --alphas, with --hold-out"
         )
     if options.sheet:
         with atomic_file(options.sheet) as scratch:

@@ -1,5 +1,5 @@
-"""How each model is cut into graphs with static shapes; one file a model.
+"""How each net is cut into graphs with static shapes; one module for each net.
 
-A cut module has ``graphs(model, host)``, the list of graphs, and ``reference(model, host, picture,
-reduced, trimap)``, the same matte computed by PyTorch alone, for the first equality of the check.
+``graphs(model, host)`` of a cut lists its graphs, and ``reference(model, host, picture, reduced,
+trimap)`` computes the same matte by PyTorch alone, for the first equality of the check.
 """

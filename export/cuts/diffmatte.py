@@ -14,8 +14,8 @@ from edgematte.export.cuts.diffmatte_reference import reference_steps
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.models.vit.network.network import ViT
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.diffmatte.diffusion import STEPS
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHost, WholeHost
@@ -26,7 +26,7 @@ ANY = (-65504.0, 65504.0)
 
 
 class Encode(nn.Module):
-    """The encoder."""
+    """Graph of the encoder."""
 
     def __init__(self, model: DiffMatte, size: tuple[int, int]) -> None:
         """Shares the model's weights; ``size`` is (width, height)."""
@@ -43,7 +43,7 @@ class Encode(nn.Module):
 
 
 class Denoise(nn.Module):
-    """The texture decoder."""
+    """Graph of the texture decoder."""
 
     def __init__(self, model: DiffMatte) -> None:
         """Shares the model's weights."""
@@ -56,10 +56,10 @@ class Denoise(nn.Module):
 
 
 class DiffMatteCut(Cut):
-    """Whole, or tiles."""
+    """DiffMatte in two cuts: the denoiser on whole frames, or on tiles of them."""
 
     def refuse(self, kind: str, size: tuple[int, int], sizes: Sizes) -> None:
-        """Refuse tiles larger than the frame, and a context that frames cannot have."""
+        """Refuse tiles larger than a frame, and a context of more than half a frame."""
         if (sizes.context or 0) > min(size) // 2:
             raise OptionError(
                 f"context {sizes.context}: at most half a frame, {min(size) // 2} pixels"
@@ -74,8 +74,9 @@ class DiffMatteCut(Cut):
     ) -> DiffusionHost:
         """See :class:`Cut`.
 
-        Of a tile of ``patch`` pixels ``overlap`` at each border are margin. Frames of a picture
-        that is larger share ``context`` pixels, at most half a frame; with 0 it is reduced instead.
+        A tile is ``patch`` pixels wide, with a margin of ``overlap`` pixels at each border. A
+        picture larger than a frame is cut into frames that share ``context`` pixels, at most half a
+        frame; with a ``context`` of 0 it is reduced instead.
         """
         assert isinstance(model, DiffMatte)
         least = 2 * sizes.overlap + model.stride
@@ -118,7 +119,7 @@ class DiffMatteCut(Cut):
     def reference(
         self, model: nn.Module, host: DiffusionHost, picture: Bytes, reduced: Bytes, trimap: Bytes
     ) -> Floats:
-        """See :class:`Cut`; a plain loop, and torch's own padding."""
+        """See :class:`Cut`; written as a plain loop, with torch's own padding."""
         assert isinstance(model, DiffMatte)
         return reference_steps(model, host, picture, trimap)[-1]
 
@@ -127,7 +128,7 @@ class DiffMatteCut(Cut):
         return {"picture": picture}
 
     def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`: noisy mattes and what a graph makes of them, as bytes."""
+        """See :class:`Cut`: noisy mattes and the mattes a graph would answer with, as bytes."""
         row, column = np.indices(pool["framed_trimap"].shape)
         if name == "frame_box":
             chosen: NDArray[Any] = pool["frames"][int(np.argmax(pool["run"]))]
@@ -153,14 +154,14 @@ class DiffMatteCut(Cut):
         """See :class:`Cut`: how far the bundle is from PyTorch after every step."""
         assert isinstance(model, DiffMatte)
         expected = reference_steps(model, host, picture, trimap)
-        found = [matte.alpha for matte in matter.refine(picture, trimap)]
-        errors = compare_steps(expected[: len(found)], found, trimap)
+        alphas = [matte.alpha for matte in matter.refine(picture, trimap)]
+        errors = compare_steps(expected[: len(alphas)], alphas, trimap)
         growth = errors[-1].mean_abs / max(errors[0].mean_abs, 1e-12)
         return [
             "## Steps",
             "",
-            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last is "
-            f"{growth:.2f} times that after the first.",
+            f"Alpha of {matter.engine} against PyTorch's after each step; the mean after the last "
+            f"is {growth:.2f} times that after the first.",
             "",
             *step_table(errors),
         ]

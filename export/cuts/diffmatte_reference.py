@@ -1,4 +1,4 @@
-"""DiffMatte by PyTorch alone: the training-time modules, a plain loop, torch's own padding."""
+"""DiffMatte by PyTorch alone: training-time modules in a plain loop, with torch's own padding."""
 
 import numpy as np
 import torch
@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte.network.diffusion import sample
-from edgematte.models.diffmatte.network.network import DiffMatte
+from edgematte.models.diffmatte.diffusion import sample
+from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
@@ -27,10 +27,10 @@ from edgematte.runtime.nets.diffmatte.planes import (
 def reference_steps(
     model: DiffMatte, host: DiffusionHost, picture: NDArray[np.uint8], trimap: NDArray[np.uint8]
 ) -> list[NDArray[np.float32]]:
-    """Alpha (H, W) after each step, of ``picture`` (H, W, 3) and ``trimap`` (H, W), uint8."""
+    """Alpha (H, W) after each step, for ``picture`` (H, W, 3) and ``trimap`` (H, W), both uint8."""
     host = host.for_picture((picture.shape[1], picture.shape[0]))
     frame = used_frame((picture.shape[1], picture.shape[0]), host)
-    small = reduced_trimap(trimap, frame.used)  # bytes: compared elsewhere
+    small = reduced_trimap(trimap, frame.used)  # by the host: its bytes are compared elsewhere
     inside = resize_picture(picture, frame.used)
     image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
     planes = torch.from_numpy(one_hot(small))[None]
@@ -43,13 +43,13 @@ def reference_steps(
         total, weight = torch.zeros(2, *small.shape, dtype=torch.float64)
         for place, (feature, around) in zip(places, parts, strict=True):
             rows, columns = _inside(place, small.shape)
-            known = small[rows, columns]
-            height, width = known.shape
-            if len(places) > 1 and not (known == UNKNOWN).any():
-                matte = torch.from_numpy(known_matte(known))
+            part = small[rows, columns]
+            height, width = part.shape
+            if len(places) > 1 and not (part == UNKNOWN).any():
+                matte = torch.from_numpy(known_matte(part))
             else:
                 padded = F.pad(seen[:, :, rows, columns], around)
-                matte = _denoised(model, host, feature, padded, time, known)[0, 0]
+                matte = _denoised(model, host, feature, padded, time, part)[0, 0]
             sides = (place.top, place.left, host.size[1], host.size[0])
             window = _taper(sides, small.shape, host.context or 1)[:height, :width]
             total[rows, columns] += window * matte[:height, :width]
@@ -57,7 +57,7 @@ def reference_steps(
         joined: Tensor = (total / weight).float()[None, None]
         return joined
 
-    found = []
+    alphas = []
     for matte in sample(denoise, drawn, host.steps):
         alpha = (matte + 1) / 2
         if frame.used != frame.picture:
@@ -67,14 +67,14 @@ def reference_steps(
         result[trimap == BACKGROUND] = 0
         if host.clamp_foreground:
             result[trimap == FOREGROUND] = 1
-        found.append(result)
-    return found
+        alphas.append(result)
+    return alphas
 
 
 def _part(
     model: DiffMatte, host: DiffusionHost, image: Tensor, planes: Tensor, place: Patch
 ) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """The encoder's map of a frame, and how much of it is padding: left, right, above, below."""
+    """The encoder's map of a frame, and the frame's padding: left, right, above, below."""
     rows, columns = _inside(place, tuple(image.shape[2:]))
     shown = image[:, :, rows, columns]
     around = (0, host.size[0] - shown.shape[3], 0, host.size[1] - shown.shape[2])
@@ -89,7 +89,7 @@ def _inside(place: Patch, shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 
 def _taper(sides: tuple[int, int, int, int], shape: tuple[int, ...], margin: int) -> Tensor:
-    """Weights of a part (top, left, height, width) of (H, W), less where a neighbour takes over."""
+    """Blending weights of a part (top, left, height, width) of (H, W); lower towards neighbours."""
     top, left, height, width = sides
     down, across = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
     distance = torch.full((height, width), float(max(margin, 1)))
@@ -112,7 +112,7 @@ def _denoised(
     time: Tensor,
     trimap: NDArray[np.uint8],
 ) -> Tensor:
-    """x_0 (1, 1, height, width) of a frame; in the tiles cut the weighted mean of theirs."""
+    """x_0 (1, 1, height, width) of a frame; in the tiles cut blended from its tiles."""
     if not isinstance(host, TilesHost):
         return model.denoise(feature, condition, time)
     width, height = host.size

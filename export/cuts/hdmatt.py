@@ -13,21 +13,22 @@ from edgematte.export.cut import Bytes, Cut, Floats, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.hdmatt.network.context import TGNL, Bank, reduced_trimap
-from edgematte.models.hdmatt.network.network import Contexts, HDMatt
-from edgematte.models.hdmatt.network.resnet import STRIDE
+from edgematte.models.hdmatt.context import TGNL, Bank, reduced_trimap
+from edgematte.models.hdmatt.network import Contexts, HDMatt
+from edgematte.models.hdmatt.resnet import STRIDE
 from edgematte.runtime.host.patches import blend_window, patch_grid, walk
 from edgematte.runtime.nets.hdmatt.contexts import MISSING, candidates
 from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes
 
 CANDIDATES = 30
-"""Section 4.2, for pictures of ultra-high resolution; it is all patches of smaller ones."""
+"""How many patches may be contexts in pictures of ultra-high resolution (section 4.2). Smaller
+pictures have fewer patches, and all of them may be."""
 UNIT = (0.0, 1.0)
-ANY = (-65504.0, 65504.0)  # features: whatever float16 holds
+ANY = (-65504.0, 65504.0)  # range of features: that of float16
 
 
 class BankGraph(nn.Module):
-    """A patch -> what others need of it, and it of itself."""
+    """Graph of a patch -> the features that its own query and other patches' queries need."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -35,13 +36,13 @@ class BankGraph(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor, trimap: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, P, P) twice -> key, value, own, query, context; with TGNL also mask."""
+        """Image and trimap (1, 3, P, P) -> key, value, own, query, context; with TGNL also mask."""
         bank = self.model.bank(image, trimap)
         return tuple(bank) if self.model.config["cpc"] == TGNL else tuple(bank)[:-1]
 
 
 class QueryGraph(nn.Module):
-    """A patch, its features and those of K contexts -> its alpha."""
+    """Graph of a patch, its features and those of K contexts -> alpha of the patch."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -59,7 +60,7 @@ class QueryGraph(nn.Module):
         masks: Tensor,
         pad: Tensor,
     ) -> Tensor:
-        """(1, 3, P, P) twice, (1, C, h, w), (1, V, h, w), K of each, pad (1, K) -> (1, 1, P, P)."""
+        """Patch (1, 3, P, P), key (1, C, h, w), own (1, V, h, w), those of K contexts -> alpha."""
         _, skips = self.model.encoder.shallow(image, trimap)
         mask = reduced_trimap(trimap, STRIDE)
         contexts = Contexts(keys[None], values[None], masks[None], pad)
@@ -67,7 +68,7 @@ class QueryGraph(nn.Module):
 
 
 class PlainQueryGraph(QueryGraph):
-    """The same without trimap guidance."""
+    """A :class:`QueryGraph` of a net without trimap guidance, which has no masks."""
 
     def forward(  # type: ignore[override]
         self,
@@ -84,7 +85,7 @@ class PlainQueryGraph(QueryGraph):
 
 
 class AloneGraph(nn.Module):
-    """Without contexts: a patch -> its alpha."""
+    """Graph of a patch -> its alpha, for a net without contexts."""
 
     def __init__(self, model: HDMatt) -> None:
         """Shares the model's weights."""
@@ -92,20 +93,20 @@ class AloneGraph(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
-        """(1, 3, P, P) twice -> (1, 1, P, P)."""
+        """Image and trimap (1, 3, P, P) -> alpha (1, 1, P, P)."""
         alpha: Tensor = self.model(image, trimap)
         return alpha
 
 
 class HDMattCut(Cut):
-    """Patches."""
+    """HDMatt in its one cut, patches."""
 
-    sized = False  # a patch is what the graphs see
+    sized = False  # the graphs see patches, never the whole picture
 
     def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> PatchesHost:
-        """See :class:`Cut`; ``size`` means nothing to this net.
+        """See :class:`Cut`; ``size`` is not used by this net.
 
-        The overlap is the paper's proportion; `benchmarks/highres.py` measures what it should be.
+        The overlap is in the paper's proportion; `benchmarks/highres.py` measures others.
         """
         assert isinstance(model, HDMatt)
         side = sizes.patch
@@ -169,18 +170,19 @@ class HDMattCut(Cut):
     def reference(
         self, model: nn.Module, host: PatchesHost, picture: Bytes, reduced: Bytes, trimap: Bytes
     ) -> Floats:
-        """See :class:`Cut`; by the training-time modules and torch's own padding, one-hot and folding.
+        """See :class:`Cut`; by the training-time modules, torch's padding, one-hot and folding.
 
-        What the training-time forward does of a query and its contexts, but that the encoder runs on a
-        context once and not once a query; the cut's tests compare with the forward itself. Of more
-        patches than candidates, features are rounded to half floats as the host keeps them.
+        It computes what the training-time forward computes for a query and its contexts, except
+        that the encoder runs once on a context and not once for each query; the cut's tests compare
+        with the forward itself. With more patches than candidates, features are rounded to half
+        floats, because the host keeps them so.
         """
         assert isinstance(model, HDMatt)
         height, width = picture.shape[:2]
         whole = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
-        known = torch.from_numpy(trimap.astype(np.int64))
-        order = torch.tensor([0] * 128 + [2] * 127 + [1])  # 0, 128, 255 -> background, unknown, ...
-        classes = F.one_hot(order[known], 3).permute(2, 0, 1)[None].float()
+        values = torch.from_numpy(trimap.astype(np.int64))
+        order = torch.tensor([0] * 128 + [2] * 127 + [1])  # byte of a trimap -> class
+        classes = F.one_hot(order[values], 3).permute(2, 0, 1)[None].float()
         patches = list(walk(patch_grid((width, height), host.patch, host.overlap)))
         numbers = candidates(trimap, patches, host.candidates or 0).tolist() if host.k else []
         half = len(patches) > len(numbers)
@@ -194,18 +196,18 @@ class HDMattCut(Cut):
             columns = slice(patch.left, min(patch.left + patch.side, width))
             window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
             window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-            part = (known[rows, columns] == 255).float()
-            if bool((known[rows, columns] == 128).any()):
+            part = (values[rows, columns] == 255).float()
+            if bool((values[rows, columns] == 128).any()):
                 others = [bank for n, bank in banks.items() if n != number]
                 parts = crop_planes(whole, patch), crop_planes(classes, patch)
-                found = _matte(model, *parts, others, half)[0, 0]
-                part = found[: rows.stop - rows.start, : columns.stop - columns.start]
+                alpha = _matte(model, *parts, others, half)[0, 0]
+                part = alpha[: rows.stop - rows.start, : columns.stop - columns.start]
             total[rows, columns] += window * part
             weights[rows, columns] += window
         return (total / weights).clamp(0, 1).numpy()
 
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
-        """See :class:`Cut`; with made-up vectors to choose contexts by."""
+        """See :class:`Cut`; contexts are chosen by made-up vectors."""
         ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
         vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
         return {"picture": picture, "query_vector": vectors[0], "context_vectors": vectors}

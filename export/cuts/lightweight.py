@@ -17,7 +17,7 @@ from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.runtime.host.patches import blend_window, patch_grid, walk
 from edgematte.runtime.host.trimap_stage import SPECK_SHARE
@@ -30,11 +30,11 @@ their area; 0.35 would hold 77 % at 20 %, 0.05 97 % at 49 %. Printed by `benchma
 
 
 STAGE_SIZE = (512, 512)
-"""Of the reduced picture that the trimap stage sees."""
+"""Size of the reduced picture that the trimap stage sees."""
 
 
 class Segment(nn.Module):
-    """SN: image -> class probabilities."""
+    """Graph of SN: image -> class probabilities."""
 
     def __init__(self, model: Lightweight) -> None:
         """Shares the model's weights."""
@@ -47,7 +47,7 @@ class Segment(nn.Module):
 
 
 class Refine(nn.Module):
-    """MRN and eq. 5: image and class probabilities -> alpha."""
+    """Graph of MRN and eq. 5: image and class probabilities -> alpha."""
 
     def __init__(self, model: Lightweight) -> None:
         """Shares the model's weights."""
@@ -60,7 +60,7 @@ class Refine(nn.Module):
 
 
 class LightweightCut(Cut):
-    """Fused or split."""
+    """The lightweight net in two cuts, fused and split."""
 
     def host(
         self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module
@@ -96,7 +96,7 @@ class LightweightCut(Cut):
         reduced: Bytes,
         trimap: Bytes,
     ) -> Floats:
-        """See :class:`Cut`; by torch's own resizing, padding and folding. Sides are at least 2."""
+        """See :class:`Cut`; torch resizes, pads and folds. Sides are at least 2 pixels."""
         assert isinstance(model, Lightweight)
         height, width = picture.shape[:2]
         whole, small = (
@@ -112,12 +112,12 @@ class LightweightCut(Cut):
             columns = slice(patch.left, min(patch.left + patch.side, width))
             window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
             window = window[: rows.stop - rows.start, : columns.stop - columns.start]
-            known = torch.from_numpy(trimap[rows, columns].astype(np.int64))
-            if bool((known == 128).any()):
+            values = torch.from_numpy(trimap[rows, columns].astype(np.int64))
+            if bool((values == 128).any()):
                 part = model.matte(crop_planes(whole, patch), crop_planes(classes, patch))[0, 0]
                 part = part[: rows.stop - rows.start, : columns.stop - columns.start]
             else:
-                part = known / 255
+                part = values / 255
             total[rows, columns] += window * part
             weights[rows, columns] += window
         return (total / weights).clamp(0, 1).numpy()
@@ -145,8 +145,8 @@ def trimap_stage(band_px: int | None) -> tuple[StageHost, TorchGraph]:
     """SN with the weights that ship with edgematte, as the trimap stage of another net's bundle.
 
     Args:
-        band_px: how far the unknown region grows, pixels of the full picture; by default as far as
-            in the net's own cuts.
+        band_px: how far the unknown region grows, in pixels of the full picture; by default as in
+            the net's own cuts.
     """
     model, _ = load_model(find("lightweight"))
     assert isinstance(model, Lightweight)

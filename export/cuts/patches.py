@@ -1,4 +1,4 @@
-"""What cuts on patches share: torch's own crop, and what records of their host steps start from."""
+"""What cuts on patches share: cropping by torch, and made-up inputs for recorded host steps."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from edgematte.runtime.host.patches import Patch
 
 
 def crop_planes(planes: Tensor, patch: Patch) -> Tensor:
-    """Planes (B, C, H, W) -> a patch (B, C, side, side); torch reflects the picture beyond it."""
+    """Planes (B, C, H, W) -> a patch (B, C, side, side), reflected by torch beyond the border."""
     below = patch.top + patch.side - planes.shape[2]
     right = patch.left + patch.side - planes.shape[3]
     planes = reflect(planes, (max(0, right), max(0, below)))
@@ -20,16 +20,16 @@ def crop_planes(planes: Tensor, patch: Patch) -> Tensor:
 
 
 def reflect(planes: Tensor, more: tuple[int, int]) -> Tensor:
-    """Planes (B, C, H, W) with so many columns and rows more, reflected on the right and below.
+    """Planes (B, C, H, W) with ``more`` (columns, rows), reflected on the right and below.
 
-    A picture of one column or row has no reflection: that one is repeated.
+    A single column or row cannot be reflected and is repeated.
     """
     right, below = more
     if right and planes.shape[3] == 1:
         return reflect(planes.expand(-1, -1, -1, 1 + right), (0, below))
     if below and planes.shape[2] == 1:
         return reflect(planes.expand(-1, -1, 1 + below, -1), (right, 0))
-    while right or below:  # torch reflects at most side - 1 pixels at once
+    while right or below:  # torch reflects at most side - 1 pixels in one call
         now = min(right, planes.shape[3] - 1), min(below, planes.shape[2] - 1)
         planes = F.pad(planes, (0, now[0], 0, now[1]), mode="reflect")
         right, below = right - now[0], below - now[1]
@@ -37,7 +37,7 @@ def reflect(planes: Tensor, more: tuple[int, int]) -> Tensor:
 
 
 def patch_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """An array that no host step gives: a patch to crop, or alphas to stitch."""
+    """Make up an array that no host step gives: a patch to crop, or alphas to stitch."""
     boxes = pool["patches"]
     if name == "patch":
         chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
@@ -47,7 +47,7 @@ def patch_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 def blended_alphas(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """So many alphas to stitch, (width, height) each, as bytes.
+    """``count`` alphas to stitch, as bytes; ``size`` of each is (width, height).
 
     They are smooth and differ from one to the next, so that blending shows.
     """

@@ -15,18 +15,18 @@ from edgematte.export.cuts.patches import reflect
 from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.regional.network.network import Regional
-from edgematte.models.regional.network.refine import Skips
+from edgematte.models.regional.network import Regional
+from edgematte.models.regional.refine import Skips
 from edgematte.runtime.host.frame import frame_for
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.nets.regional.host import RegionsHost, Sizes
 
 UNIT = (0.0, 1.0)
-ANY = (-65504.0, 65504.0)  # features: whatever float16 holds
+ANY = (-65504.0, 65504.0)  # range of features: that of float16
 
 
 class Coarse(nn.Module):
-    """The coarse net: frame -> alpha at full resolution, alpha and trimap of the cells."""
+    """Graph of the coarse net: frame -> alpha at full resolution, alpha and trimap of the cells."""
 
     def __init__(self, model: Regional) -> None:
         """Shares the model's weights."""
@@ -35,12 +35,12 @@ class Coarse(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(1, 3, H, W) -> (1, 1, H, W), (1, 1, H/8, W/8), (1, 3, H/8, W/8)."""
-        found = self.model.coarse(image)
-        return found.alpha, found.cell_alpha, found.cell_trimap
+        mattes = self.model.coarse(image)
+        return mattes.alpha, mattes.cell_alpha, mattes.cell_trimap
 
 
 class Encode(nn.Module):
-    """Regions -> their tokens and feature maps."""
+    """Graph of regions -> their tokens and feature maps."""
 
     def __init__(self, model: Regional) -> None:
         """Shares the model's weights."""
@@ -54,7 +54,7 @@ class Encode(nn.Module):
 
 
 class Refine(nn.Module):
-    """Feature maps, tokens of the region and its neighbours, biases -> alpha of the cell."""
+    """Graph of feature maps, tokens of a region and its neighbours, biases -> alpha of the cell."""
 
     def __init__(self, model: Regional) -> None:
         """Shares the model's weights."""
@@ -75,7 +75,7 @@ class Refine(nn.Module):
 
 
 class RefineAlone(nn.Module):
-    """Without cross-region attention: regions -> alpha of the cells."""
+    """Graph of regions -> alpha of the cells, for a net without cross-region attention."""
 
     def __init__(self, model: Regional) -> None:
         """Shares the model's weights."""
@@ -88,7 +88,7 @@ class RefineAlone(nn.Module):
 
 
 class RegionalCut(Cut):
-    """Regions."""
+    """The regional net in its one cut, regions."""
 
     def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> RegionsHost:
         """See :class:`Cut`."""
@@ -153,9 +153,9 @@ class RegionalCut(Cut):
     def reference(
         self, model: nn.Module, host: RegionsHost, picture: Bytes, reduced: Bytes, trimap: Bytes
     ) -> Floats:
-        """See :class:`Cut`; by torch's own padding and resizing."""
+        """See :class:`Cut`; with torch's own padding and resizing."""
         frame = frame_for((picture.shape[1], picture.shape[0]), host.size)
-        inside = resize_picture(picture, frame.used)  # bytes: compared elsewhere
+        inside = resize_picture(picture, frame.used)  # by the host: bytes are compared elsewhere
         image = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None] / 255
         more = frame.size[0] - frame.used[0], frame.size[1] - frame.used[1]
         alpha = model(reflect(image, more)).alpha[:, :, : frame.used[1], : frame.used[0]]
@@ -177,7 +177,7 @@ class RegionalCut(Cut):
         }
 
     def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`: refined cells, which only graphs between the host steps give."""
+        """See :class:`Cut`: refined cells, which a graph gives and no host step."""
         assert name == "refined"
         ramp = np.arange(64, dtype=np.int64).reshape(8, 8)
         cells = np.arange(len(pool["cells"]), dtype=np.int64)

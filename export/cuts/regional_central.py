@@ -1,28 +1,28 @@
-"""The last block of cross-region attention, with one row where the paper has k + 1.
+"""The last block of cross-region attention, with one query row instead of the paper's k + 1.
 
-Only the region's own token asks in this block. So its keys need not be formed: with x the asking
-token and y_j the tokens that answer, a head's logits are
+The region's own token is the only query of this block. So keys need not be computed: with x the
+query's token and y_j the tokens it attends to, a head's logits are
 
     (W_q x) . (W_k y_j) = (W_k^T W_q x) . y_j
 
-and its values need not either: sum_j a_j W_v y_j = W_v sum_j a_j y_j. Both products move from k + 1
-tokens to one, and the weights of a head are multiplied once, here.
+Nor need values: sum_j a_j W_v y_j = W_v sum_j a_j y_j. Both products are then of one token instead
+of k + 1, and W_k^T W_q of each head is multiplied out once, here.
 """
 
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.regional.network.refine import RegionAttention
+from edgematte.models.regional.refine import RegionAttention
 
 
 class CentralAttention(nn.Module):
-    """A :class:`RegionAttention` with ``central``; equal to it up to rounding."""
+    """Computes what a :class:`RegionAttention` with ``central`` does, up to rounding."""
 
     asked: Tensor
     given: Tensor
 
     def __init__(self, block: RegionAttention) -> None:
-        """Takes the block's weights as they are now."""
+        """Multiplies out the weights that the block has now."""
         super().__init__()
         assert block.central
         self.block, self.heads = block, block.heads

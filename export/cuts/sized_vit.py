@@ -1,19 +1,19 @@
-"""A vision transformer for pictures of one size: what follows from the size is worked out once."""
+"""A vision transformer for one size of picture; all that depends on the size alone is constant."""
 
 import torch
 from torch import Tensor, nn
 
-from edgematte.models.vit.network.attention import Constants
-from edgematte.models.vit.network.network import Tables, ViT
+from edgematte.models.vit.attention import Constants
+from edgematte.models.vit.network import Tables, ViT
 
 
 class SizedViT(nn.Module):
-    """Picture of one size -> features; interpolated positions and offsets are constants."""
+    """Picture of one size -> features; resized positions and offsets are constants."""
 
     def __init__(self, transformer: ViT, size: tuple[int, int], lattice: int = 1) -> None:
         """Shares the transformer's weights; ``size`` is (width, height) in pixels.
 
-        ``lattice`` is the step of grid sampling; 1: none.
+        ``lattice`` is the step of grid sampling; 1 for none.
         """
         super().__init__()
         self.transformer = transformer

@@ -16,7 +16,7 @@ from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.export.fused_attention import attention_line
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.runtime.host.patches import Patch, blend_window, tile_grid, walk
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.vitmatte.host import Sizes, TilesHost
@@ -27,7 +27,7 @@ UNIT = (0.0, 1.0)
 
 
 class Matte(nn.Module):
-    """Image and trimap -> alpha, with all that the size decides as constants."""
+    """Graph of image and trimap -> alpha; all that depends on the size alone is constant."""
 
     def __init__(self, model: ViTMatte, host: TilesHost) -> None:
         """Shares the model's weights."""
@@ -43,12 +43,12 @@ class Matte(nn.Module):
 
 
 class ViTMatteCut(Cut):
-    """Tiles."""
+    """ViTMatte in its one cut, tiles."""
 
     batched = (TilesHost.KIND,)
 
     def refuse(self, kind: str, size: tuple[int, int], sizes: Sizes) -> None:
-        """Refuse an overlap that tiles cannot have, and a tile that the lattice does not divide."""
+        """Refuse an overlap too large for a tile, and a tile that the lattice does not divide."""
         if (sizes.overlap or 0) > min(size) // 2:
             raise OptionError(
                 f"overlap {sizes.overlap}: at most half a tile, {min(size) // 2} pixels"
@@ -61,7 +61,7 @@ class ViTMatteCut(Cut):
             )
 
     def host(self, kind: str, size: tuple[int, int], sizes: Sizes, model: nn.Module) -> TilesHost:
-        """See :class:`Cut`; around smaller pictures lies what the normalisation makes zero."""
+        """See :class:`Cut`; smaller pictures are padded with what the normalisation makes zero."""
         assert isinstance(model, ViTMatte)
         red, green, blue = model.mean.tolist()
         return TilesHost(
@@ -85,7 +85,7 @@ class ViTMatteCut(Cut):
     def reference(
         self, model: nn.Module, host: TilesHost, picture: Bytes, reduced: Bytes, trimap: Bytes
     ) -> Floats:
-        """See :class:`Cut`; zero padding after the normalisation."""
+        """See :class:`Cut`; pads with zeros after the normalisation."""
         assert isinstance(model, ViTMatte)
         host = host.for_picture((picture.shape[1], picture.shape[0]))
         across, down = (side // PATCH_PX for side in host.size)
@@ -110,7 +110,7 @@ class ViTMatteCut(Cut):
     def report(
         self, model: nn.Module, host: TilesHost, matter: Matter, picture: Bytes, trimap: Bytes
     ) -> list[str]:
-        """See :class:`Cut`: how many attentions the engine fuses."""
+        """See :class:`Cut`: a line on how many attentions the engine fuses."""
         assert isinstance(model, ViTMatte)
         bundle = matter.bundle
         graph = next(g for g in bundle.manifest.graphs if g.name.startswith("matte"))

@@ -9,12 +9,12 @@ from edgematte.export.mil.graph import Array, Constant, Tensor
 
 Arithmetic = Literal["fp32", "fp16"]
 
-# Float attributes that say how to compute and are not part of the computation.
+# Float attributes that are settings of an op: they are never rounded to float16.
 SETTINGS = frozenset({"scale_factor_height", "scale_factor_width"})
 
 
 def check_arithmetic(arithmetic: str) -> None:
-    """Refuses anything but the two names."""
+    """Refuses anything but the names of the two arithmetics."""
     if arithmetic not in get_args(Arithmetic):
         raise OptionError(f"arithmetic is 'fp32' or 'fp16', not {arithmetic!r}")
 
@@ -27,7 +27,7 @@ def round_float(value: Array, arithmetic: Arithmetic) -> Array:
 
 
 def constant_value(name: str, constant: Constant, arithmetic: Arithmetic) -> Array | str:
-    """A stored constant as the ops compute with it: floats widened, integers and text as stored."""
+    """A stored constant as the ops use it: floats as float32, integers and text as stored."""
     value = constant.value
     if isinstance(value, str) or value.dtype.kind != "f":
         return value
@@ -35,9 +35,9 @@ def constant_value(name: str, constant: Constant, arithmetic: Arithmetic) -> Arr
 
 
 def result_value(value: Array, tensor: Tensor, arithmetic: Arithmetic, exact: bool) -> Array:
-    """An op's result in the dtype it is kept in, after checking it against the declared shape.
+    """Check an op's result against its declared shape and convert it to the dtype it is kept in.
 
-    `exact` says that the op only moves values about, so that rounding again would change nothing.
+    `exact` says that the op only moves values about, so that they need not be rounded again.
     """
     value = np.asarray(value)
     declared = tensor.shape

@@ -9,19 +9,19 @@ from edgematte.export.mil.graph import Array
 
 
 def ints(value: Any) -> tuple[int, ...]:
-    """Integers of an attribute tensor of any shape, in order."""
+    """The integers of an attribute tensor of any shape, in order."""
     return tuple(int(item) for item in np.ravel(value))
 
 
 def unsupported(op: str, attribute: str, value: object) -> UnsupportedOpError:
-    """The error for a known op with an attribute value that is not implemented."""
+    """The error for an implemented op with an attribute value that is not implemented."""
     return UnsupportedOpError(
         f"the Core ML evaluator knows the op {op} but not with {attribute} = {value!r}"
     )
 
 
 def per_channel(value: Array, rank: int, axis: int = 1) -> Array:
-    """A vector shaped to broadcast along `axis` of a tensor of `rank`; a scalar as it is."""
+    """A vector reshaped to broadcast along `axis` of a tensor of `rank`; a scalar unchanged."""
     if value.ndim == 0:
         return value
     sides = [1] * rank

@@ -1,4 +1,4 @@
-"""Compressed weights, which the package keeps small and the program expands."""
+"""Ops that expand weights which the package stores compressed."""
 
 import math
 
@@ -12,14 +12,17 @@ from edgematte.export.mil.quantization import dequantize
 def constexpr_affine_dequantize(
     quantized_data: Array, zero_point: Array, scale: Array, axis: Array
 ) -> Value:
-    """scale (quantized_data - zero_point), each a scalar or a vector along an axis."""
+    """scale (quantized_data - zero_point), both of them scalars or vectors along an axis."""
     return dequantize(quantized_data, scale, zero_point, axis)
 
 
 def constexpr_blockwise_shift_scale(
     data: Array, scale: Array, offset: Array | None = None
 ) -> Value:
-    """scale (data - offset), one of each a block; a block is data's sides over scale's."""
+    """scale (data - offset), with one scale and offset for each block of data.
+
+    The sides of a block are those of data divided by those of scale.
+    """
     blocks, ones = [], []
     for side, count in zip(data.shape, scale.shape, strict=True):
         blocks += [count, side // count]
@@ -36,9 +39,9 @@ def constexpr_lut_to_dense(
 ) -> Value:
     """Palettised weights.
 
-    With `shape` (iOS 16): indices packed into bytes, lowest bits first, into one table. Without
-    (iOS 18): lut (*groups, palettes, vector), one table a block of the indices; a vector's elements
-    follow each other along vector_axis.
+    With `shape` (iOS 16) there is one table, and its indices are packed into bytes, lowest bits
+    first. Without `shape` (iOS 18) lut is (*groups, palettes, vector), with one table for each
+    block of the indices; the elements of a vector follow each other along vector_axis.
     """
     if shape is not None:
         sides = ints(shape)
@@ -59,7 +62,7 @@ def constexpr_lut_to_dense(
 def constexpr_sparse_to_dense(
     nonzero_data: Array, mask: Array, shape: Array | None = None
 ) -> Value:
-    """Weights with zeros left out; the mask is packed into bytes where `shape` says its sides."""
+    """Weights stored without their zeros; with `shape` the mask is packed into bytes."""
     if shape is not None:
         sides = ints(shape)
         mask = _unpack(mask, 1, math.prod(sides)).reshape(sides)

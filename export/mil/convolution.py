@@ -63,7 +63,7 @@ def _pointwise(windows: Array, weight: Array) -> Array:
 
 
 def _depthwise(windows: Array, weight: Array) -> Array:
-    """Every tap of the kernel times its shifted input, a few channels at a time."""
+    """Sum of every kernel tap times the shifted input, a few channels at a time."""
     n, c = windows.shape[:2]
     kernel, sides = weight.shape[2:], windows.shape[weight.ndim :]
     copies = weight.shape[0] // c
@@ -84,7 +84,7 @@ def _depthwise(windows: Array, weight: Array) -> Array:
 
 
 def _dense(windows: Array, weight: Array, groups: int) -> Array:
-    """One matrix product per block of items and result rows, of inputs unfolded to columns."""
+    """Unfold inputs to columns; one matrix product for each block of items and result rows."""
     n, c = windows.shape[:2]
     kernel, sides = weight.shape[2:], windows.shape[weight.ndim :]
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)
@@ -115,7 +115,7 @@ def conv_transpose(
     bias: Array | None = None,
     output_shape: Array | None = None,
 ) -> Array:
-    """The gradient of conv; weight (C_in, C_out / groups, *kernel), padding is cut off."""
+    """The gradient of conv; weight (C_in, C_out / groups, *kernel). Padding is cut off."""
     kernel, steps, spread, parts = weight.shape[2:], ints(strides), ints(dilations), int(groups)
     n, c = x.shape[:2]
     extents = dilated(kernel, spread)
@@ -153,7 +153,7 @@ def _transpose_cuts(
     full: Sequence[int],
     wanted: Sequence[int] | None,
 ) -> Pads:
-    """What to cut (before, after) the full result; zeros are added for a negative cut."""
+    """How much to cut off the full result, (before, after) for each axis; negative adds zeros."""
     if pad_type not in ("valid", "custom", "same"):
         raise unsupported("conv_transpose", "pad_type", pad_type)
     amounts = ints(pad) if pad_type == "custom" else (0,) * (2 * len(full))

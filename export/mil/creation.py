@@ -7,7 +7,7 @@ from edgematte.export.mil.graph import Array, Value
 
 
 def pad(x: Array, pad: Array, mode: str, constant_val: Array) -> Array:
-    """Before and after each of the last axes; reflect leaves the edge out, replicate repeats it."""
+    """Pads each of the last axes before and after; reflect omits the edge, replicate repeats it."""
     amounts = ints(pad)
     widths = [(0, 0)] * (x.ndim - len(amounts) // 2) + list(
         zip(amounts[::2], amounts[1::2], strict=True)
@@ -22,12 +22,12 @@ def pad(x: Array, pad: Array, mode: str, constant_val: Array) -> Array:
 
 
 def fill(shape: Array, value: Array) -> Array:
-    """One value in every place."""
+    """A tensor of one value everywhere."""
     return np.full(ints(shape), value)
 
 
 def fill_like(ref_tensor: Array, value: Array) -> Array:
-    """One value in the shape of another tensor."""
+    """A tensor of one value, in the shape of another tensor."""
     return np.full(ref_tensor.shape, value)
 
 
@@ -59,7 +59,7 @@ def band_part(x: Array, lower: Array, upper: Array) -> Array:
 
 
 def cumsum(x: Array, axis: Array, exclusive: Array, reverse: Array) -> Value:
-    """Running sum along an axis, without the element itself where exclusive."""
+    """Running sum along an axis; exclusive leaves out the element itself."""
     along = int(axis)
     ordered = np.flip(x, along) if bool(reverse) else x
     total = np.cumsum(ordered, along, dtype=x.dtype)

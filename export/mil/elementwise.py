@@ -31,12 +31,12 @@ def binary(function: np.ufunc) -> Callable[[Array, Array], Value]:
 
 
 def identity(x: Array) -> Array:
-    """The value itself."""
+    """x unchanged."""
     return x
 
 
 def cast(x: Array, dtype: str) -> Value:
-    """Floats to integers truncate and saturate; between floats nothing is rounded here."""
+    """Floats become integers by truncation, saturating; floats stay float32 and are not rounded."""
     if dtype in ("fp16", "fp32"):
         return x.astype(np.float32)
     if dtype == "bool":

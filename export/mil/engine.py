@@ -25,10 +25,10 @@ class MilEngine:
 
 
 def check_engines(manifest: Manifest) -> list[CheckEngine]:
-    """What a check runs a Core ML bundle on where there is no Core ML.
+    """The evaluators that a check runs a Core ML bundle on where there is no Core ML.
 
-    In fp32 arithmetic, and for programs in half precision also in fp16 arithmetic, as a stand-in
-    for the Neural Engine.
+    One has fp32 arithmetic; programs in half precision are also run in fp16 arithmetic, as a
+    stand-in for the Neural Engine.
     """
 
     def opener(arithmetic: Literal["fp32", "fp16"]) -> Opener:

@@ -21,7 +21,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What the program declares of a value; an unknown side of `shape` is -1."""
+    """The program's declaration of a value; a side of `shape` that is not fixed is -1."""
 
     slot: int
     name: str
@@ -35,7 +35,7 @@ Argument = Source | tuple[Source, ...]
 
 @dataclass(frozen=True)
 class Operation:
-    """One op: arguments are constants or slots; `releases` are the slots nobody reads after it."""
+    """One op: its arguments are constants or slots; `releases` lists slots not read after it."""
 
     kind: str
     name: str

@@ -24,7 +24,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Value:
 
 
 def matmul(x: Array, y: Array, transpose_x: Array, transpose_y: Array) -> Value:
-    """Product of the last two axes, the others broadcast; either operand transposed first."""
+    """Matrix product over the last two axes, either operand transposed first; others broadcast."""
     left = np.swapaxes(x, -1, -2) if bool(transpose_x) and x.ndim > 1 else x
     right = np.swapaxes(y, -1, -2) if bool(transpose_y) and y.ndim > 1 else y
     return np.matmul(_rows(left), _rows(right))

@@ -14,7 +14,7 @@ def batch_norm(
     gamma: Array | None = None,
     beta: Array | None = None,
 ) -> Value:
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, one of each a channel (axis 1)."""
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, a value of each per channel (axis 1)."""
     scale = 1 / np.sqrt(variance + epsilon)
     if gamma is not None:
         scale = scale * gamma
@@ -50,7 +50,7 @@ def layer_norm(
 def instance_norm(
     x: Array, epsilon: Array, gamma: Array | None = None, beta: Array | None = None
 ) -> Value:
-    """Zero mean and unit variance over the spatial axes, then gamma and beta a channel."""
+    """Zero mean and unit variance over the spatial axes, then gamma and beta of each channel."""
     result = _standardise(x, tuple(range(2, x.ndim)), epsilon)
     if gamma is not None:
         result *= per_channel(gamma, x.ndim)

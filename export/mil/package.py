@@ -1,4 +1,4 @@
-"""Reading an .mlpackage: what was saved, as a graph; the only module that needs coremltools."""
+"""Reading a saved .mlpackage as a graph; the only module of the evaluator with coremltools."""
 
 import inspect
 import itertools
@@ -131,7 +131,7 @@ def _tensor(slot: int, variable: Any, name: str) -> Tensor:
 def _release(
     operations: list[Operation], inputs: Iterable[Tensor], outputs: Iterable[Tensor]
 ) -> Iterator[Operation]:
-    """The operations again, each with the slots whose last reader it is."""
+    """The operations with `releases` filled in: the slots that no later operation reads."""
     kept = {tensor.slot for tensor in outputs}
     released: list[Operation] = []
     for operation in reversed(operations):

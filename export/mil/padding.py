@@ -18,9 +18,10 @@ def spatial_pads(
     extents: Sequence[int],
     strides: Sequence[int],
 ) -> Pads:
-    """(before, after) a spatial axis; `extents` are the kernel's sides with its dilation.
+    """Padding (before, after) of each spatial axis; `extents` are the dilated kernel's sides.
 
-    `same` pads to ceil(side / stride) results with the odd element after, `same_lower` before.
+    `same` pads so that there are ceil(side / stride) results; an odd element goes after, with
+    `same_lower` before.
     """
     if pad_type == "valid":
         return ((0, 0),) * len(sides)
@@ -51,7 +52,7 @@ def pad_spatial(x: Array, pads: Pads, value: float = 0) -> Array:
 
 
 def dilated(kernel: Sequence[int], dilations: Sequence[int]) -> tuple[int, ...]:
-    """The sides that a kernel covers."""
+    """The sides that a kernel covers with its dilation."""
     return tuple(
         (side - 1) * dilation + 1 for side, dilation in zip(kernel, dilations, strict=True)
     )

@@ -12,7 +12,7 @@ from edgematte.export.mil.padding import pad_spatial, spatial_pads
 def max_pool(
     x: Array, kernel_sizes: Array, strides: Array, pad_type: str, pad: Array, ceil_mode: Array
 ) -> Array:
-    """Largest value in each window; padding never wins."""
+    """Largest value in each window, padding not counted."""
     frame = _Frame("max_pool", x, kernel_sizes, strides, pad_type, pad, bool(ceil_mode))
     return frame.reduce(x, np.maximum, -math.inf)
 
@@ -26,7 +26,7 @@ def avg_pool(
     ceil_mode: Array,
     exclude_padding_from_average: Array,
 ) -> Array:
-    """Mean of each window; with padding as zeros, or over the elements of x alone."""
+    """Mean of each window; padding counts as zeros, or is left out of the mean."""
     frame = _Frame("avg_pool", x, kernel_sizes, strides, pad_type, pad, bool(ceil_mode))
     total = frame.reduce(x, np.add, 0)
     total /= frame.counts(bool(exclude_padding_from_average))
@@ -34,7 +34,7 @@ def avg_pool(
 
 
 class _Frame:
-    """Where the windows of a pool lie: sides, kernel, strides, padding and results an axis."""
+    """Where the windows of a pool lie: sides, kernel, strides, padding and results by axis."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Frame:
         return count
 
     def reduce(self, x: Array, combine: np.ufunc, empty: float) -> Array:
-        """`combine` over each window, of `empty` where it reaches over the edge."""
+        """Apply `combine` over each window; beyond the edge the value is `empty`."""
         reaches = []
         for axis, (before, _) in enumerate(self.pads):
             end = (self.results[axis] - 1) * self.steps[axis] + self.kernel[axis]

@@ -64,7 +64,7 @@ class MilProgram:
 
         fp32: float values are float32 whatever the program declares; weights keep the precision
         they are stored in. fp16: inputs, constants and every float result are rounded to float16
-        (infinite on overflow), sums inside an op are float32. Float outputs are float32.
+        (infinite on overflow); sums inside an op are float32. Float outputs are float32.
         `observe(name, value)` sees the float inputs and every float result as it is made; it must
         not change the value. Raises EngineError for inputs that do not fit.
         """

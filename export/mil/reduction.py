@@ -64,13 +64,13 @@ def reduce_log_sum_exp(x: Array, keep_dims: Array, axes: Array | None = None) ->
 
 
 def reduce_argmax(x: Array, axis: Array, keep_dims: Array, output_dtype: str = "int32") -> Value:
-    """Index of the largest value along one axis, the first of several."""
+    """Index of the largest value along one axis; the first if several are equal."""
     _check_index_dtype("reduce_argmax", output_dtype)
     return np.argmax(x, axis=int(axis), keepdims=bool(keep_dims))
 
 
 def reduce_argmin(x: Array, axis: Array, keep_dims: Array, output_dtype: str = "int32") -> Value:
-    """Index of the smallest value along one axis, the first of several."""
+    """Index of the smallest value along one axis; the first if several are equal."""
     _check_index_dtype("reduce_argmin", output_dtype)
     return np.argmin(x, axis=int(axis), keepdims=bool(keep_dims))
 

@@ -1,7 +1,8 @@
 """Every op that the evaluator knows, by its MIL name.
 
-A function's parameters are the op's inputs, by their MIL names; a float is float32, an integer or
-bool tensor as declared, a string str. It returns the result, or a list where the op has several.
+Each op is a function whose parameters are the op's inputs, by their MIL names: floats are float32,
+integers and booleans as declared, strings str. It returns the result, or a list if there are
+several.
 """
 
 from collections.abc import Mapping
@@ -159,7 +160,7 @@ OPERATIONS: Mapping[str, Evaluate] = {
     "constexpr_cast": compression.constexpr_cast,
 }
 
-# Ops whose floats are their inputs' floats, so that their results need no rounding.
+# Ops that only move floats of their inputs, so that their results need no rounding.
 MOVES = frozenset(
     {
         "identity",

@@ -7,7 +7,7 @@ from edgematte.export.mil.graph import Array, Value
 
 
 def grid(mode: str, have: int, want: int) -> Array:
-    """Where `want` samples lie on [0, have - 1], float64; the MIL sampling modes."""
+    """Positions of `want` samples on [0, have - 1], float64, in one of MIL's sampling modes."""
     place = np.arange(want, dtype=np.float64)
     if mode == "DEFAULT":
         points = place * have / want
@@ -84,7 +84,7 @@ def upsample_bilinear(
     align_corners: Array,
     half_pixel_centers: Array | None = None,
 ) -> Array:
-    """Linear in the last two axes, want = floor(scale * have)."""
+    """Linear interpolation of the last two axes, want = floor(scale * have)."""
     aligned = bool(align_corners)
     centred = not aligned if half_pixel_centers is None else bool(half_pixel_centers)
     if aligned and centred:
@@ -96,14 +96,14 @@ def upsample_bilinear(
 def resize_bilinear(
     x: Array, target_size_height: Array, target_size_width: Array, sampling_mode: str
 ) -> Array:
-    """Linear in the last two axes."""
+    """Linear interpolation of the last two axes."""
     return _resize_linear(x, (int(target_size_height), int(target_size_width)), sampling_mode)
 
 
 def resize(
     x: Array, shape: Array, resized_dims: Array, interpolation_mode: str, sampling_mode: str
 ) -> Array:
-    """The last `resized_dims` axes to the last sides of `shape`, of which 0 keeps a side."""
+    """Resize the last `resized_dims` axes to the last sides of `shape`; 0 keeps a side."""
     count = int(resized_dims)
     asked = ints(shape)[len(ints(shape)) - count :]
     have = x.shape[x.ndim - count :]

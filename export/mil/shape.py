@@ -9,7 +9,7 @@ from edgematte.export.mil.graph import Array
 
 
 def reshape(x: Array, shape: Array) -> Array:
-    """-1 is inferred; 0 keeps the side of x at the same place from the right (1 where none is)."""
+    """Reshape; -1 is inferred, 0 keeps x's side at the same place from the right (1 if none)."""
     sides = list(ints(shape))
     for place in range(1, len(sides) + 1):
         if sides[-place] == 0:
@@ -20,7 +20,7 @@ def reshape(x: Array, shape: Array) -> Array:
 def reshape_like(
     x: Array, ref_tensors: list[Array], begins: list[Array], ends: list[Array], end_masks: list[Any]
 ) -> Array:
-    """A shape put together from slices of the shapes of other tensors."""
+    """Reshape to a shape joined from slices of the shapes of other tensors."""
     sides: list[int] = []
     for reference, begin, end, to_end in zip(ref_tensors, begins, ends, end_masks, strict=True):
         sides += reference.shape[int(begin) : None if to_end else int(end)]
@@ -28,28 +28,28 @@ def reshape_like(
 
 
 def transpose(x: Array, perm: Array) -> Array:
-    """Axes in the order of perm."""
+    """Reorder the axes as perm says."""
     return np.transpose(x, ints(perm))
 
 
 def expand_dims(x: Array, axes: Array) -> Array:
-    """New axes of side 1, counted in the result."""
+    """Insert axes of side 1 at these places of the result."""
     return np.expand_dims(x, ints(axes))
 
 
 def squeeze(x: Array, axes: Array | None = None) -> Array:
-    """Without the named axes (all where none are) whose side is 1; longer ones stay."""
+    """Remove the named axes (all where none are named) whose side is 1; longer ones stay."""
     named = range(x.ndim) if axes is None else [axis % x.ndim for axis in ints(axes)]
     return np.squeeze(x, tuple(axis for axis in named if x.shape[axis] == 1))
 
 
 def flatten2d(x: Array, axis: Array) -> Array:
-    """Two axes: those before `axis`, and the rest."""
+    """Join the axes before `axis` into one, and the other axes into another."""
     return x.reshape(int(np.prod(x.shape[: int(axis)])), -1)
 
 
 def concat(values: list[Array], axis: Array, interleave: Array) -> Array:
-    """Joined along an axis, one after the other or element by element in turn."""
+    """Join tensors along an axis, one after the other or interleaved element by element."""
     along = int(axis)
     if values[0].ndim == 0:
         return np.stack(values)
@@ -62,31 +62,31 @@ def concat(values: list[Array], axis: Array, interleave: Array) -> Array:
 
 
 def stack(values: list[Array], axis: Array) -> Array:
-    """Joined along a new axis."""
+    """Join tensors along a new axis."""
     return np.stack(values, int(axis))
 
 
 def split(
     x: Array, axis: Array, num_splits: Array | None = None, split_sizes: Array | None = None
 ) -> list[Array]:
-    """Cut along an axis into pieces of the given sizes, or into equal ones."""
+    """Cut a tensor along an axis into pieces of the given sizes, or into equal pieces."""
     if split_sizes is None:
         return np.split(x, 1 if num_splits is None else int(num_splits), int(axis))
     return np.split(x, np.cumsum(ints(split_sizes))[:-1], int(axis))
 
 
 def tile(x: Array, reps: Array) -> Array:
-    """Repeated reps[i] times along axis i."""
+    """Repeat a tensor reps[i] times along axis i."""
     return np.tile(x, ints(reps))
 
 
 def reverse(x: Array, axes: Array | None = None) -> Array:
-    """Backwards along the named axes, all where none are."""
+    """Reverse the order along the named axes, or along all where none are named."""
     return np.flip(x, None if axes is None else ints(axes))
 
 
 def shape(x: Array) -> Array:
-    """The sides as an int32 vector."""
+    """The sides of x as an int32 vector."""
     return np.array(x.shape, np.int32)
 
 

@@ -32,7 +32,7 @@ def slice_by_index(
 
 
 def slice_by_size(x: Array, begin: Array, size: Array) -> Array:
-    """size[i] elements from begin[i] on axis i; all that remain where size is -1."""
+    """size[i] elements from begin[i] on, along each axis i; -1 takes all that remain."""
     picks = []
     for side, first, length in zip(x.shape, ints(begin), ints(size), strict=True):
         start = first % side if side else 0
@@ -41,7 +41,7 @@ def slice_by_size(x: Array, begin: Array, size: Array) -> Array:
 
 
 def crop(x: Array, crop_height: Array, crop_width: Array) -> Array:
-    """Without some rows and columns on either side of the last two axes."""
+    """Cut some rows and columns off both ends of the last two axes."""
     top, bottom = ints(crop_height)
     left, right = ints(crop_width)
     return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
@@ -54,7 +54,7 @@ def gather(
     batch_dims: Array | None = None,
     validate_indices: Array | None = None,
 ) -> Array:
-    """Slices of x along an axis; the first `batch_dims` axes of x and indices go together."""
+    """Slices of x along an axis; x and indices share the first `batch_dims` axes."""
     along, batch = int(axis) % x.ndim, 0 if batch_dims is None else int(batch_dims)
     if batch == 0:
         return np.take(x, indices, along)
@@ -67,7 +67,7 @@ def gather(
 def gather_along_axis(
     x: Array, indices: Array, axis: Array, validate_indices: Array | None = None
 ) -> Array:
-    """One element of x per index, along an axis."""
+    """One element of x along an axis for each index."""
     return np.take_along_axis(x, indices.astype(np.intp), int(axis))
 
 

@@ -1,9 +1,9 @@
-"""Rewrites of captured graphs: the model reads like its paper, the exported graph runs fast.
+"""Rewrites of captured graphs, so that models can be written as in their papers and still run fast.
 
-One pass a file, applied wherever its pattern matches, in any model. A pass changes an FX graph of
-ATen operators in place, keeps what it computes (up to float rounding), and returns how many places
-it changed. The functions below say what each target is given;
-`benchmarks/passes.py` measures every pass.
+Each file holds one pass, which is applied wherever its pattern matches, in any model. A pass
+changes an FX graph of ATen operators in place, keeps what the graph computes (up to float
+rounding), and returns how many places it changed. The functions below list the passes of each
+target; `benchmarks/passes.py` measures every pass.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from edgematte.targets import OnnxOptions, TargetOptions
 
 Pass = Callable[[GraphModule], int]
 Axes = tuple[dict[int, Any], ...]
-"""Of every input: the axes that stay open, with their torch.export.Dim."""
+"""For every input, the axes that stay open, with their torch.export.Dim."""
 
 ATTENTION: tuple[Pass, ...] = (split_linear, fold_scale, late_division)
 
@@ -59,22 +59,22 @@ OPENVINO: tuple[Pass, ...] = (
     split_concat,
 )
 PORTABLE: tuple[Pass, ...] = (fold_normalization, fold_batch_norm, slice_softmax, phase_upsample)
-"""For accelerators that are not measured here: few operators, and those that all of them have."""
+"""For accelerators that are not measured here: few kinds of operators, which all of them have."""
 
 
 def for_onnx(options: OnnxOptions) -> tuple[Pass, ...]:
-    """Of ONNX: blocks of channels for processors, portable operators for phones and INT8."""
+    """For ONNX: blocks of channels for processors, portable operators for phones and INT8."""
     blocks = options.precision in ("fp32", "int8-weights") and not options.ort
     return ONNX_CPU if blocks else (*PORTABLE, erf_gelu, *_rounded(options))
 
 
 def for_openvino(options: TargetOptions) -> tuple[Pass, ...]:
-    """Of OpenVINO."""
+    """Passes for OpenVINO."""
     return OPENVINO + _rounded(options)
 
 
 def portable(options: TargetOptions) -> tuple[Pass, ...]:
-    """Of accelerators that are not measured here."""
+    """Passes for accelerators that are not measured here."""
     return PORTABLE
 
 
@@ -88,7 +88,7 @@ def rewrite(
     passes: tuple[Pass, ...],
     axes: Axes | None = None,
 ) -> tuple[ExportedProgram, dict[str, int]]:
-    """Apply passes to a capture; ``axes``: those it left open.
+    """Apply passes to a capture; ``axes`` are the axes that it left open.
 
     Returns:
         The rewritten capture, and how many places each pass changed.

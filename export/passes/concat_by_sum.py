@@ -1,8 +1,8 @@
-"""A concatenation of few channels, as a sum of maps that hold zeros in each other's channels.
+"""Turns a concatenation of few channels into a sum of maps with zeros in each other's channels.
 
-An engine that works on blocks of 16 channels reorders both maps to concatenate 8 and 8 of them.
-Where convolutions make the maps, they can write their channels in the right place of a block from
-the start; the sum is then fused into one of them.
+An engine that works on blocks of 16 channels reorders both maps to concatenate 8 and 8 channels.
+Where convolutions make the maps, each can write its channels at the right place of a block at once,
+with zeros elsewhere; the engine then fuses the sum into one of the convolutions.
 """
 
 from functools import reduce
@@ -18,7 +18,7 @@ _THROUGH = (aten.relu.default, aten.upsample_nearest2d.vec, aten.avg_pool2d.defa
 
 
 def concat_by_sum(module: GraphModule) -> int:
-    """Rewrite concatenations of up to 16 channels that convolutions make for them alone."""
+    """Rewrite concatenations of up to 16 channels of convolutions that nothing else uses."""
     changed = 0
     for node in list(module.graph.nodes):
         if node.target is not aten.cat.default or node.args[1:] != (1,):
@@ -42,7 +42,7 @@ def concat_by_sum(module: GraphModule) -> int:
 
 
 def _made_for_one(node: object) -> bool:
-    """Whether convolutions alone make a map that nothing else uses, and zeros in stay zeros."""
+    """Whether only convolutions make a map, nothing else uses it, and zeros in it stay zeros."""
     if not isinstance(node, Node) or len(node.users) != 1:
         return False
     if is_convolution(node):

@@ -1,4 +1,4 @@
-"""Constants of a graph under rewriting: reading what a node holds, adding new ones."""
+"""Reading the constants of a graph that is being rewritten, and adding new ones."""
 
 import torch
 from torch import Tensor
@@ -6,13 +6,13 @@ from torch.fx import GraphModule, Node
 
 
 def value(module: GraphModule, node: object) -> Tensor:
-    """The tensor behind a ``get_attr`` node."""
+    """The tensor that a ``get_attr`` node reads."""
     assert isinstance(node, Node) and node.op == "get_attr"
-    found: object = module
+    attribute: object = module
     for part in str(node.target).split("."):
-        found = getattr(found, part)
-    assert isinstance(found, Tensor)
-    return found.detach()
+        attribute = getattr(attribute, part)
+    assert isinstance(attribute, Tensor)
+    return attribute.detach()
 
 
 def is_constant(node: object) -> bool:
@@ -21,7 +21,7 @@ def is_constant(node: object) -> bool:
 
 
 def add_constant(module: GraphModule, before: Node, tensor: Tensor, name: str) -> Node:
-    """A new buffer and the node that reads it, placed before another node."""
+    """Add a buffer, and the node that reads it, before another node; returns the node."""
     count = sum(1 for key, _ in module.named_buffers(recurse=False) if key.startswith(name))
     key = f"{name}_{count}"
     module.register_buffer(key, tensor.contiguous())

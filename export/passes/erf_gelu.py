@@ -1,7 +1,7 @@
-"""GELU written out as x * (1 + erf(x / sqrt 2)) * 1/2, in the order that ONNX Runtime recognises.
+"""Writes GELU as x * (1 + erf(x / sqrt 2)) * 1/2, in the order that ONNX Runtime recognises.
 
-Before opset 20 ONNX has no Gelu; torch.onnx writes it in another order, which runs as five
-operators instead of one.
+Before opset 20 ONNX has no Gelu operator. torch.onnx writes the formula in another order, which
+runs as five operators instead of one.
 """
 
 import math
@@ -13,7 +13,7 @@ aten = torch.ops.aten
 
 
 def erf_gelu(module: GraphModule) -> int:
-    """Rewrite every GELU but for those that stand for the tanh approximation."""
+    """Rewrite every GELU except those with the tanh approximation."""
     changed = 0
     for node in list(module.graph.nodes):
         if node.target is not aten.gelu.default or node.kwargs.get("approximate", "none") != "none":

@@ -1,6 +1,7 @@
-"""BatchNorm into the convolutions before it, also through a sum of paths and nearest upsampling.
+"""Folds BatchNorm into the convolutions before it, also through sums and nearest upsampling.
 
-y = scale * (conv_a(x) + up(conv_b(z))) + shift: both convolutions are scaled, one takes the shift.
+In y = scale * (conv_a(x) + up(conv_b(z))) + shift both convolutions are scaled and one takes the
+shift.
 Stock tools fold a BatchNorm only into one convolution right before it; an octave convolution
 normalises the sum of two.
 """
@@ -15,7 +16,7 @@ aten = torch.ops.aten
 
 
 def fold_batch_norm(module: GraphModule) -> int:
-    """Fold every BatchNorm whose input is made by convolutions alone."""
+    """Fold every BatchNorm whose input only convolutions make."""
     folded = 0
     for node in list(module.graph.nodes):
         if node.target is not aten.batch_norm.default or not _foldable(node.args[0]):

@@ -1,8 +1,8 @@
-"""Shifting and scaling a picture's channels, into the convolution that follows.
+"""Folds the shifting and scaling of a picture's channels into the convolution that follows.
 
-w * ((x - m) / s) + b = (w / s) * x + (b - sum(w * m / s)): a convolution of patches without padding
-takes it over, and two passes over the full-resolution picture go away. With padding it could not:
-the border is padded with zeros after the shift.
+w * ((x - m) / s) + b = (w / s) * x + (b - sum(w * m / s)). So a convolution of patches without
+padding can do the shifting and scaling, which saves two passes over the full-resolution picture. A
+convolution with padding cannot, because its border is padded with zeros after the shift.
 """
 
 import torch
@@ -17,7 +17,7 @@ STEPS = (aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor)
 
 
 def fold_normalization(module: GraphModule) -> int:
-    """Fold every chain of sums and products with a constant a channel that feeds one such layer."""
+    """Fold every chain of sums and products with constants per channel that feeds such a layer."""
     changed = 0
     for node in list(module.graph.nodes):
         if not is_convolution(node) or groups(node) > 1 or _padded(node):
@@ -25,7 +25,7 @@ def fold_normalization(module: GraphModule) -> int:
         scale, shift = torch.ones(1), torch.zeros(1)
         source = node.args[0]
         while (step := _step(module, source)) is not None:
-            times, plus = step  # x * times + plus comes before what was found so far
+            times, plus = step  # x * times + plus comes before the steps collected so far
             shift = shift + scale * plus
             scale = scale * times
             source = source.args[0]
@@ -42,7 +42,7 @@ def _padded(node: Node) -> bool:
 
 
 def _step(module: GraphModule, node: object) -> tuple[Tensor, Tensor] | None:
-    """The factors and terms of a node that does nothing else, for its convolution alone."""
+    """The factors and terms of a sum or product with a constant that only the next node uses."""
     if not isinstance(node, Node) or node.target not in STEPS or len(node.users) != 1:
         return None
     if node.kwargs or not isinstance(node.args[0], Node) or is_constant(node.args[0]):
@@ -59,7 +59,7 @@ def _step(module: GraphModule, node: object) -> tuple[Tensor, Tensor] | None:
 
 
 def _channels(module: GraphModule, given: object, channels: int) -> Tensor | None:
-    """A number, or a constant with one number a channel, as (C) or (1)."""
+    """A number, or a constant with a number for each channel, as a tensor (1) or (C)."""
     if isinstance(given, int | float):
         return torch.tensor([given], dtype=torch.float64)
     if not is_constant(given):

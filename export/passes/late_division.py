@@ -1,8 +1,8 @@
-"""softmax(x) @ v as exp(x - max) @ v, divided by the sums afterwards: softmax of many tiny rows.
+"""Computes softmax(x) @ v as exp(x - max) @ v, divided by the sums afterwards, for many tiny rows.
 
-The division is one a result instead of one a weight. More than that, it keeps OpenVINO from fusing
-the whole attention into one kernel a matrix pair, which for pairs of 9x9 takes longer than
-all the rest of a block.
+There is one division for each result instead of one for each weight. More importantly, it keeps
+OpenVINO from fusing the whole attention into one kernel call for each pair of matrices, which for
+pairs of 9x9 takes longer than all the rest of a block.
 """
 
 import torch
@@ -10,12 +10,12 @@ from torch.fx import GraphModule, Node
 
 aten = torch.ops.aten
 LONGEST = 12
-"""Weights of a row. *Measured*: with 9 of them a block takes half the time in OpenVINO; with 49 it
-makes no difference."""
+"""Longest row that is rewritten. *Measured*: with rows of 9 weights a block takes half the time in
+OpenVINO; with 49 it makes no difference."""
 
 
 def late_division(module: GraphModule) -> int:
-    """Rewrite every product of a softmax over at most 12 entries, the last axis, with values."""
+    """Rewrite every product of values with a softmax over a last axis of at most 12 entries."""
     changed = 0
     for node in list(module.graph.nodes):
         if node.target is not aten.matmul.default or not _matches(node.args[0]):

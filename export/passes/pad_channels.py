@@ -1,8 +1,9 @@
-"""Maps whose channels are no multiple of 16, padded with zeros to the next one.
+"""Pads maps whose number of channels is no multiple of 16 with channels of zeros, to the next one.
 
-ONNX Runtime computes in blocks of 16 channels. A map of 8 or 24 is padded in memory anyway, but its
-pools and concatenations leave the blocks, with a reordering before and after. Padding the weights
-once, at export, keeps the whole chain in blocks; outputs do not change.
+ONNX Runtime computes in blocks of 16 channels. A map of 8 or 24 channels is padded in memory
+anyway, but its pools and concatenations are not computed in blocks, so that it is reordered before
+and after them. Padding the weights once, at export, keeps the whole chain in blocks. Outputs do not
+change.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from edgematte.export.passes.widen import groups, is_convolution, widen
 
 aten = torch.ops.aten
 BLOCK = 16
-LEAST_CHANNELS = 8  # below, a block would be mostly padding
+LEAST_CHANNELS = 8  # with fewer, a block would be mostly padding
 _THROUGH = (
     aten.relu.default,
     aten.avg_pool2d.default,
@@ -26,14 +27,14 @@ _THROUGH = (
 
 @dataclass(frozen=True)
 class _Wide:
-    """A padded map: where its own channels are, and how many there are in all."""
+    """A padded map: the places of its own channels, and how many channels there are in all."""
 
     positions: tuple[int, ...]
     count: int
 
 
 def pad_channels(module: GraphModule) -> int:
-    """Pad what convolutions make and what follows from it; counts the convolutions changed."""
+    """Pad the maps that convolutions make, and those that follow; counts changed convolutions."""
     wide: dict[Node, _Wide] = {}
     changed = 0
     for node in list(module.graph.nodes):
@@ -43,9 +44,9 @@ def pad_channels(module: GraphModule) -> int:
         sources = [n for n in node.all_input_nodes if n in wide]
         if not sources:
             continue
-        found = _follow(node, wide)
-        if found is not None:
-            wide[node] = found
+        padded = _follow(node, wide)
+        if padded is not None:
+            wide[node] = padded
             continue
         for source in sources:
             _narrow(module, node, source, wide[source])
@@ -82,7 +83,7 @@ def _convolution(module: GraphModule, node: Node, wide: dict[Node, _Wide]) -> in
 
 
 def _follow(node: Node, wide: dict[Node, _Wide]) -> _Wide | None:
-    """The padding of a node's result, if it can work on padded maps as it stands."""
+    """The padding of a node's result, if the node can work on padded maps without a change."""
     first = node.args[0]
     if node.target in _THROUGH or (node.target is aten.slice.Tensor and node.args[1] in (2, 3)):
         assert isinstance(first, Node)
@@ -106,13 +107,13 @@ def _follow(node: Node, wide: dict[Node, _Wide]) -> _Wide | None:
     return _Wide(tuple(positions), count)
 
 
-def _same(found: list[_Wide | None], wanted: int) -> _Wide | None:
-    same = len(found) == wanted and all(f == found[0] for f in found)
-    return found[0] if same else None
+def _same(layouts: list[_Wide | None], wanted: int) -> _Wide | None:
+    same = len(layouts) == wanted and all(f == layouts[0] for f in layouts)
+    return layouts[0] if same else None
 
 
 def _narrow(module: GraphModule, node: Node, source: Node, given: _Wide) -> None:
-    """Give a node that cannot work on padded maps the map's own channels."""
+    """Give only the map's own channels to a node that cannot work on padded maps."""
     call = module.graph.call_function
     with module.graph.inserting_before(node):
         if given.positions == tuple(range(len(given.positions))):

@@ -1,9 +1,9 @@
-"""Bilinear enlarging of a few planes by a whole factor n, as a convolution and a pixel shuffle.
+"""Computes bilinear enlarging of a few planes by a whole factor n as convolution and pixel shuffle.
 
-Along one axis the n results around x[i] lie between x[i-1] and x[i], or x[i] and x[i+1]: n fixed
-kernels of three taps. In two dimensions that is one 3x3 convolution with n * n outputs a plane, on
-the small planes with their border repeated. Engines interpolate three planes to full resolution
-several times slower.
+Along one axis the n results around x[i] lie between x[i-1] and x[i], or between x[i] and x[i+1],
+and are given by n fixed kernels of three taps. In two dimensions that is a 3x3 convolution with n *
+n outputs for each plane, on the small planes with their border repeated. Engines' own interpolation
+of three planes to full resolution is several times slower.
 """
 
 import torch
@@ -53,7 +53,7 @@ def _matches(node: Node) -> bool:
 
 
 def phase_kernels(factor: int) -> Tensor:
-    """(factor * factor, 3, 3): what each result around x[i, j] takes of its 3x3 neighbours."""
+    """(factor * factor, 3, 3): the weight of each 3x3 neighbour in each result around x[i, j]."""
     places = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5  # from x[i]
     taps = torch.arange(-1, 2, dtype=torch.float64)
     line = (1 - (places[:, None] - taps).abs()).clamp(min=0)

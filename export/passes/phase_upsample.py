@@ -1,4 +1,4 @@
-"""Bilinear x2 followed by a 3x3 convolution, as four phase convolutions before the enlarging.
+"""Turns bilinear x2 and a 3x3 convolution into four phase convolutions before the enlarging.
 
 Along one axis the enlarged map is U[2i] = x[i-1]/4 + 3x[i]/4 and U[2i+1] = 3x[i]/4 + x[i+1]/4, so a
 3-tap kernel w on U is, for even and odd outputs, two 3-tap kernels on x:
@@ -7,8 +7,8 @@ Along one axis the enlarged map is U[2i] = x[i-1]/4 + 3x[i]/4 and U[2i+1] = 3x[i
 
 In two dimensions that is one 3x3 convolution with four times the outputs at a quarter of the
 pixels, then a pixel shuffle. Only the outermost two rows and columns differ, because the small map
-repeats its border while the convolution pads the large one with zeros; they are computed as they
-stood, on strips of two rows or columns of the small map.
+repeats its border while the convolution pads the large one with zeros. They are computed by the
+original operators, on strips of two rows or columns of the small map.
 """
 
 import torch
@@ -18,14 +18,14 @@ from torch.fx import GraphModule, Node
 from edgematte.export.passes.constants import add_constant, is_constant, value
 
 aten = torch.ops.aten
-RING = 2  # rows and columns at the border that the phases do not give
+RING = 2  # rows and columns at each border that are not computed by phases
 
 _EVEN = torch.tensor([[3, 1, 0], [1, 3, 3], [0, 0, 1]], dtype=torch.float64) / 4
 _PHASES = torch.stack([_EVEN, _EVEN.flip(0, 1)])  # [phase, tap on x, tap on U]
 
 
 def phase_upsample(module: GraphModule) -> int:
-    """Rewrite every 3x3 convolution of a map that bilinear x2 has just made for it alone."""
+    """Rewrite every 3x3 convolution whose input is made by a bilinear x2 that nothing else uses."""
     changed = 0
     for node in list(module.graph.nodes):
         if not _matches(node):

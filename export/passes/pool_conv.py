@@ -1,8 +1,8 @@
-"""Average pooling followed by a 1x1 convolution, as one convolution with the pool's stride.
+"""Joins average pooling and the 1x1 convolution after it into a convolution of the pool's stride.
 
-The mean of k x k pixels, weighted, is the sum of k x k pixels, each weighted by a k*k-th: a k x k
-kernel of equal taps. In float that is more work than it saves; in INT8 it takes away a kernel that
-engines run slowly, and a rounding to 8 bits.
+The weighted mean of k x k pixels is the sum of the k x k pixels, each with 1 / (k * k) of the
+weight: a k x k kernel of equal taps. In float that is more work than it saves. In INT8 it saves a
+kernel that engines run slowly, and one rounding to 8 bits.
 """
 
 from typing import cast
@@ -17,7 +17,7 @@ PLAIN = ([1, 1], [0, 0], [1, 1], 1)
 
 
 def pool_conv(module: GraphModule) -> int:
-    """Rewrite every 1x1 convolution of what an average pool makes for it alone."""
+    """Rewrite every 1x1 convolution whose input is an average pool that nothing else uses."""
     changed = 0
     for node in list(module.graph.nodes):
         if not _matches(node):

@@ -1,8 +1,8 @@
-"""Softmax over a few channels of a large map, as arithmetic on slices.
+"""Computes a softmax over a few channels of a large map by arithmetic on slices.
 
-Engines run a softmax over the channel axis of NCHW by moving that axis to the end and back; for
-three classes at full resolution that costs a quarter of the net. exp and a sum over slices cost
-almost nothing. The largest logit is subtracted first, as in any softmax.
+For a softmax over the channel axis of NCHW engines move that axis to the end and back; for three
+classes at full resolution that takes a quarter of the net's time. exp and a sum over slices take
+almost none. The largest logit is subtracted first, as in any softmax.
 """
 
 from functools import reduce

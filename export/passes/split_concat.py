@@ -1,7 +1,7 @@
-"""A convolution of concatenated maps, as a sum of a convolution of each.
+"""Turns a convolution of concatenated maps into a sum of one convolution for each map.
 
-conv([a, b]) = conv_a(a) + conv_b(b) is as many multiplications without the concatenation, and
-without leaving the blocks of 16 channels for it that some engines work on. Engines add within the
+conv([a, b]) = conv_a(a) + conv_b(b) takes as many multiplications but no concatenation, for which
+some engines have to leave the blocks of 16 channels they work on. Engines fuse the sum into the
 second convolution.
 """
 
@@ -16,11 +16,12 @@ from edgematte.export.passes.widen import groups, is_convolution
 
 aten = torch.ops.aten
 LEAST = (16, 32, 9)
-"""Outputs, inputs and taps: below, a second convolution and a sum cost more than they save."""
+"""Least outputs, inputs and taps: with fewer, a second convolution and a sum cost more than they
+save."""
 
 
 def split_concat(module: GraphModule) -> int:
-    """Rewrite every convolution of one group whose input is concatenated for it alone."""
+    """Rewrite every convolution of one group whose input is a concatenation nothing else uses."""
     changed = 0
     for node in list(module.graph.nodes):
         if not is_convolution(node) or groups(node) > 1:
@@ -44,15 +45,15 @@ def split_concat(module: GraphModule) -> int:
 
 
 def _parts(module: GraphModule, node: Node, maps: list[Node]) -> list[Node]:
-    """A convolution of each map; the last one takes the bias."""
+    """One convolution for each map; the last one has the bias."""
     weight = value(module, node.args[1])
-    found, first = [], 0
+    convolutions, first = [], 0
     for part in maps:
         count = int(part.meta["val"].shape[1])
         own = add_constant(module, node, weight[:, first : first + count], "part_weight")
         arguments = [part, own, *node.args[2:]]
         if len(arguments) > 2 and part is not maps[-1]:
             arguments[2] = None
-        found.append(module.graph.call_function(aten.conv2d.default, tuple(arguments)))
+        convolutions.append(module.graph.call_function(aten.conv2d.default, tuple(arguments)))
         first += count
-    return found
+    return convolutions

@@ -1,7 +1,7 @@
-"""A linear layer whose result is split, as one layer a part; constant factors go into weights.
+"""Turns a linear layer whose result is split into one layer for each part, and folds factors.
 
-Queries, keys and values come out of one product and are copied apart; products of their own need
-no copy, and no factor on the logits.
+Queries, keys and values come out of one matrix product and have to be copied apart. A product for
+each needs no copy, and the factor on the logits can be folded into the weights of the queries.
 """
 
 import operator
@@ -31,7 +31,7 @@ def split_linear(module: GraphModule) -> int:
             first = size * int(part.args[1])
             made = _part(module, linear, rows, slice(first, first + size))
             with module.graph.inserting_before(linear):
-                shape = [-1, *(int(n) for n in part.meta["val"].shape[1:])]  # of any batch
+                shape = [-1, *(int(n) for n in part.meta["val"].shape[1:])]  # for any batch
                 part.replace_all_uses_with(call(aten.reshape.default, (made, shape)))
             module.graph.erase_node(part)
         module.graph.erase_node(node)
@@ -41,7 +41,7 @@ def split_linear(module: GraphModule) -> int:
 
 
 def fold_scale(module: GraphModule) -> int:
-    """Fold a factor into the linear layer that made what it multiplies, for it alone."""
+    """Fold constant factors into the linear layers whose results they alone use."""
     changed = 0
     for node in list(module.graph.nodes):
         if node.target is not aten.mul.Tensor or not isinstance(node.args[1], int | float):
@@ -76,7 +76,10 @@ def _matches(node: Node) -> bool:
 
 
 def _part(module: GraphModule, linear: Node, rows: Node, outputs: slice) -> Node:
-    """The layer's product of a matrix with some outputs; of matrices, onnxsim joins no two."""
+    """A layer with some of the outputs of ``linear``, applied to ``rows``.
+
+    ``rows`` is a matrix, because onnxsim does not join two products of matrices into one again.
+    """
     constants = [
         None if x is None else add_constant(module, linear, value(module, x)[outputs], "part")
         for x in linear.args[1:]

@@ -1,7 +1,7 @@
-"""A transposed convolution of stride 1, as a padded convolution with the kernel turned around.
+"""Turns a transposed convolution of stride 1 into a padded convolution with the flipped kernel.
 
-Every output is the sum of the inputs under a kernel either way. Engines have fast convolutions for
-tiny maps; a transposed one goes through a matrix product and a scattered sum, one map at a time.
+Both compute the same sum of inputs for every output. Engines have fast convolutions for tiny maps,
+but compute a transposed one by a matrix product and a scattered sum, one map at a time.
 """
 
 import torch

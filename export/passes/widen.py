@@ -1,4 +1,4 @@
-"""Convolutions with constant weights and more channels than they had; the new ones hold zeros."""
+"""Giving a convolution with constant weights more channels, which hold zeros."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,10 @@ def is_convolution(node: object) -> bool:
 
 
 def groups(node: Node) -> int:
-    """Groups of a convolution."""
-    found = node.args[6] if len(node.args) > 6 else 1
-    assert isinstance(found, int)
-    return found
+    """The number of groups of a convolution."""
+    count = node.args[6] if len(node.args) > 6 else 1
+    assert isinstance(count, int)
+    return count
 
 
 def widen(
@@ -32,9 +32,9 @@ def widen(
     outputs: tuple[Sequence[int], int] | None = None,
     inputs: tuple[Sequence[int], int] | None = None,
 ) -> None:
-    """Place a convolution's channels among more: (positions of the old ones, new count).
+    """Spread a convolution's channels over more: (places of the old channels, new number).
 
-    A depthwise convolution takes ``outputs`` alone; its inputs lie where its outputs do.
+    For a depthwise convolution give ``outputs`` only; its inputs are placed as its outputs.
     """
     weight = value(module, node.args[1])
     depthwise = groups(node) > 1

@@ -1,6 +1,6 @@
-"""One file a target; each writes one captured graph and knows nothing of the nets.
+"""Writers of the targets, a module each; a writer writes captured graphs of any net.
 
-`edgematte.targets` is the one table of them.
+`edgematte.targets` is the table of all targets.
 """
 
 from abc import ABC, abstractmethod
@@ -18,9 +18,9 @@ from edgematte.targets import Target, TargetOptions
 
 
 class Writer(ABC):
-    """Makes a target's float model of a captured graph, and writes models; without state.
+    """Makes a target's float model of a captured graph, and writes models; it keeps no state.
 
-    Between the two, INT8 exports quantize the model. ``options`` are the target's own.
+    INT8 exports quantize the model before it is written. ``options`` are the target's own.
     """
 
     @abstractmethod
@@ -29,33 +29,37 @@ class Writer(ABC):
 
     @abstractmethod
     def save(self, model: Any, graph: Graph, folder: Path, embedded: str, options: Any) -> Graph:
-        """Write a model into ``folder`` with the manifest in it; the graph's declaration."""
+        """Write a model, with the manifest ``embedded`` in it, into ``folder``.
+
+        Returns:
+            The declaration of the graph, with its file.
+        """
 
     @abstractmethod
     def tools(self) -> dict[str, str]:
-        """Versions of what makes the files."""
+        """Names and versions of the packages that write the files."""
 
     def declared(self, graph: Graph, options: Any) -> Graph:
-        """The declaration with what the file changes of it: ranges, pictures for tensors."""
+        """The declaration as the file has it: the file may change ranges, or take pictures."""
         return graph
 
     def share(self, folder: Path, graphs: Sequence[Graph]) -> None:  # noqa: B027
-        """Keep weights that several written graphs hold once, where the format can."""
+        """Store weights that several written graphs hold only once, where the format can."""
 
 
 def writer_of(target: Target) -> Writer:
-    """What writes a target.
+    """The writer of a target.
 
     Raises:
-        ExportError: a package it needs is not installed; the message holds the pip line.
+        ExportError: a package it needs is not installed; the message has the pip line.
     """
     sentence = f"target {target.name} needs a package that is not installed"
     with importing(sentence, f'pip install "edgematte[{target.extra}]"', ExportError):
-        found: Writer = load_part(f"{target.writer}:WRITER")
-    return found
+        writer: Writer = load_part(f"{target.writer}:WRITER")
+    return writer
 
 
 def passes_of(target: Target, options: TargetOptions) -> tuple[Pass, ...]:
-    """The rewrites of captured graphs that pay on a target."""
-    found: tuple[Pass, ...] = load_part(target.passes)(options)
-    return found
+    """The passes over captured graphs that make a target's graphs faster."""
+    passes: tuple[Pass, ...] = load_part(target.passes)(options)
+    return passes

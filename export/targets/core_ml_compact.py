@@ -1,9 +1,9 @@
-"""A Core ML package rewritten with each constant stored once, and short names.
+"""Rewrites a Core ML package so that each constant is stored once, under a short name.
 
-coremltools gives every operation constants of its own (strides, padding, dilations, groups), a
-long name to each, and a blob to each weight, be it equal to another. For a net of many small
-convolutions that is more than the weights themselves. What the program computes stays the same,
-bit for bit.
+coremltools gives every operation its own constants (strides, padding, dilations, groups) with long
+names, and stores every weight, also equal ones, in a blob of its own. For a net of many small
+convolutions these take more bytes than the weights. What the program computes stays the same, bit
+for bit.
 """
 
 import struct
@@ -14,12 +14,12 @@ from coremltools.proto import Model_pb2
 
 INSIDE = "Data/com.apple.CoreML"
 DATE = "com.github.apple.coremltools.conversion_date"
-HEAD, ALIGNMENT = 64, 64  # bytes: of a file's or a blob's header; of where each begins
+HEAD, ALIGNMENT = 64, 64  # bytes of a file's or a blob's header; blobs begin at multiples of 64
 SENTINEL = 0xDEADBEEF
 
 
 def compact(package: Path) -> None:
-    """Rewrite a saved .mlpackage whose program has no nested blocks; others stay as they are."""
+    """Rewrite a saved .mlpackage; one whose program has nested blocks stays as it is."""
     file = package / INSIDE / "model.mlmodel"
     spec = Model_pb2.Model()
     spec.ParseFromString(file.read_bytes())
@@ -31,7 +31,7 @@ def compact(package: Path) -> None:
     if len(blocks) != 1 or any(op.blocks for op in blocks[0][1].operations):
         return
     ((function, block),) = blocks
-    spec.description.metadata.userDefined.pop(DATE, None)  # the same graph, the same bytes
+    spec.description.metadata.userDefined.pop(DATE, None)  # equal graphs give equal bytes
     weights = package / INSIDE / "weights" / "weight.bin"
     if weights.is_file():
         content, moved = _shared_blobs(weights.read_bytes())
@@ -45,7 +45,7 @@ def compact(package: Path) -> None:
 
 
 def _share_constants(block: Any, kept: set[str]) -> None:
-    """Leave one of equal constants, and number all values but those in ``kept``."""
+    """Keep one of equal constants, and rename all values to numbers, except those in ``kept``."""
     first: dict[bytes, str] = {}
     names: dict[str, str] = {name: name for name in kept}
     operations: list[Any] = []
@@ -79,7 +79,7 @@ def _share_constants(block: Any, kept: set[str]) -> None:
 
 
 def _shared_blobs(content: bytes) -> tuple[bytes, dict[int, int]]:
-    """A weights' file with each blob once, and where the header of each went."""
+    """A weights' file with each blob once, and the new place of each old blob's header."""
     count, version = struct.unpack_from("<II", content)
     made, first, moved = bytearray(HEAD), {}, {}
     place = HEAD

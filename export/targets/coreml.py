@@ -1,4 +1,4 @@
-"""Core ML mlprogram, converted on any system; pictures or tensors at its borders."""
+"""Core ML mlprogram, converted on any system; it takes and gives pictures or tensors."""
 
 import contextlib
 import io
@@ -28,13 +28,13 @@ RELEASES = {15: "iOS15", 16: "iOS16", 17: "iOS17", 18: "iOS18"}
 
 
 class CoreMlWriter(Writer):
-    """``NAME.mlpackage``."""
+    """Writes ``NAME.mlpackage``."""
 
     def build(self, capture: Capture, options: CoreMlOptions) -> MLModel:
         """The graph as a Core ML model, not saved.
 
-        With ``io="image"`` three-channel pictures named ``image`` go in as RGB pictures (bytes, scaled
-        inside the program) and ``alpha`` comes out as a grey picture. All precisions but fp32 compute
+        With ``io="image"`` a three-channel input named ``image`` is an RGB picture (bytes, scaled
+        inside the program) and the output ``alpha`` a grey picture. All precisions but fp32 compute
         in fp16.
         """
         assert options.min_ios is not None
@@ -76,7 +76,7 @@ class CoreMlWriter(Writer):
         return replace(self.declared(graph, options), file=file.name)
 
     def declared(self, graph: Graph, options: CoreMlOptions) -> Graph:
-        """The declaration with the ranges that pictures have at the program's borders."""
+        """The declaration with the ranges of the pictures that the program takes and gives."""
         picture, eight_bit = options.io == "image", _eight_bit(options)
         return replace(
             graph,
@@ -100,16 +100,16 @@ def _eight_bit(options: CoreMlOptions) -> bool:
 
 
 class _AlphaTo255(nn.Module):
-    """Core ML's 8-bit pictures hold 0..255: the program has to scale alpha itself."""
+    """Scales alpha to 0..255 inside the program, as Core ML's 8-bit pictures need it."""
 
     def __init__(self, module: nn.Module, names: list[str]) -> None:
         super().__init__()
         self.module, self.names = module, names
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        found = self.module(*inputs)
-        found = found if isinstance(found, tuple) else (found,)
-        pairs = zip(self.names, found, strict=True)
+        outputs = self.module(*inputs)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        pairs = zip(self.names, outputs, strict=True)
         return tuple(x * 255 if name == "alpha" else x for name, x in pairs)
 
 
@@ -140,13 +140,13 @@ def _declared(tensor: Spec, picture: bool, top: float) -> Spec:
 
 
 def _name_items(package: Path) -> None:
-    """Replace the random identifiers in the package's own manifest by ones that do not vary."""
+    """Replace the random identifiers in the package's own manifest by fixed ones."""
     file = package / "Manifest.json"
-    found = json.loads(file.read_text())
+    listing = json.loads(file.read_text())
     names = {}
-    for old, item in found["itemInfoEntries"].items():
+    for old, item in listing["itemInfoEntries"].items():
         names[old] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"edgematte/{item['path']}")).upper()
-    text = json.dumps(found, indent=4, sort_keys=True)
+    text = json.dumps(listing, indent=4, sort_keys=True)
     for old, new in names.items():
         text = text.replace(old, new)
     file.write_text(text + "\n")

@@ -27,22 +27,22 @@ from edgematte.targets import OnnxOptions
 
 METADATA_KEY = "edgematte"
 SHARED = "weights.bin"
-PAGE = 4096  # weights start at its multiples, so that they can be mapped; smaller ones stay
+PAGE = 4096  # shared weights start at multiples, so that they can be mapped; smaller ones stay
 
 
 class OnnxWriter(Writer):
-    """Files that ONNX Runtime, OpenVINO and others read."""
+    """Writes files that ONNX Runtime, OpenVINO and others read."""
 
     def build(self, capture: Capture, options: OnnxOptions) -> onnx.ModelProto:
-        """The graph in the wanted float precision; inputs and outputs stay float32."""
+        """The graph in the chosen float precision; inputs and outputs stay float32."""
         model = to_onnx(capture, options.opset)
         if options.precision != "fp16":
             return model
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # weights below fp16's smallest number become it
+            warnings.simplefilter("ignore")  # that weights below fp16's smallest number become that
             model = convert_float_to_float16(model, keep_io_types=True)
         wrapped = OnnxModel(model)
-        wrapped.topological_sort(is_deterministic=True)  # the casts it adds come out of order
+        wrapped.topological_sort(is_deterministic=True)  # the added casts are not in order
         return wrapped.model
 
     def save(
@@ -53,7 +53,7 @@ class OnnxWriter(Writer):
         embedded: str,
         options: OnnxOptions,
     ) -> Graph:
-        """Write ``NAME.onnx``, checked, with the manifest in its metadata."""
+        """Check the model and write ``NAME.onnx`` with the manifest in its metadata."""
         _shorten(model.graph)
         entry = model.metadata_props.add()
         entry.key, entry.value = METADATA_KEY, embedded
@@ -68,9 +68,9 @@ class OnnxWriter(Writer):
         return replace(graph, file=file.name, expand_weights=expand)
 
     def share(self, folder: Path, graphs: Sequence[Graph]) -> None:
-        """Keep weights that several graphs hold once, in ``weights.bin``, as ONNX's external data.
+        """Store weights that several graphs hold once, in ``weights.bin``, as ONNX's external data.
 
-        Engines map that file; the graphs find it beside them.
+        The graphs refer to that file beside them, and engines map it into memory.
         """
         files = [folder / graph.file for graph in graphs]
         models = [onnx.load(file, load_external_data=False) for file in files]
@@ -107,7 +107,7 @@ WRITER = OnnxWriter()
 
 
 def _key(weight: onnx.TensorProto) -> bytes | None:
-    """What tells weights apart by their values; None of those too small to matter."""
+    """A key that is equal for equal weights; None for weights too small to share."""
     if len(weight.raw_data) < PAGE:
         return None
     return hashlib.sha256(weight.raw_data).digest()
@@ -119,7 +119,7 @@ def to_onnx(capture: Capture, opset: int) -> onnx.ModelProto:
 
 
 def program_to_onnx(program: ExportedProgram, graph: Graph, opset: int) -> onnx.ModelProto:
-    """As :func:`to_onnx`, of a bare program."""
+    """As :func:`to_onnx`, for a captured program and its declaration."""
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
     quiet.setLevel(logging.ERROR)
@@ -146,12 +146,12 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, opset: int) -> onnx.
             f"opset {opset} was asked for and this version of torch wrote {written}: give opset "
             f"{written}, or leave it out"
         )
-    for node in model.graph.node:  # stack traces and scopes of the machine that exported
+    for node in model.graph.node:  # drop stack traces, which name paths of this machine
         del node.metadata_props[:]
         node.doc_string = ""
     for value in (*model.graph.input, *model.graph.output):
         for axis in value.type.tensor_type.shape.dim:
-            if axis.dim_param:  # torch numbers them
+            if axis.dim_param:  # torch gives these axes numbered names
                 axis.dim_param = "batch"
     del model.graph.value_info[:]
     del model.metadata_props[:]
@@ -161,7 +161,7 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, opset: int) -> onnx.
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Number nodes and values, and leave out what ONNX defaults to: a tenth of a small model."""
+    """Name nodes and values by numbers and drop default attributes: a tenth of a small model."""
     kept = {value.name for value in (*graph.input, *graph.output)} | {""}
     short: dict[str, str] = {}
     for number, constant in enumerate(graph.initializer):
@@ -190,7 +190,7 @@ def _leave_out_defaults(node: onnx.NodeProto) -> None:
             and schema.type == attribute.type
             and onnx.helper.get_attribute_value(schema) == value
         )
-        if node.op_type == "Conv":  # a kernel's side is its weight's
+        if node.op_type == "Conv":  # the kernel's shape is that of its weight
             same |= name == "kernel_shape" or (name in plain and set(value) == {plain[name]})
         if same:
             node.attribute.remove(attribute)

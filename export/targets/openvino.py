@@ -19,7 +19,7 @@ METADATA_KEY = "edgematte"
 
 
 class OpenVinoWriter(Writer):
-    """``NAME.xml`` and ``NAME.bin``."""
+    """Writes ``NAME.xml`` and ``NAME.bin``."""
 
     def build(self, capture: Capture, options: OpenVinoOptions) -> openvino.Model:
         """The graph as an OpenVINO model, float32, with the declared names."""
@@ -35,7 +35,7 @@ class OpenVinoWriter(Writer):
             if node.get_type_name() not in (
                 "Parameter",
                 "Result",
-            ):  # the converter's names count on
+            ):  # the converter numbers names through all models
                 node.set_friendly_name(f"{node.get_type_name()}_{number}")
         return model
 
@@ -51,7 +51,7 @@ class OpenVinoWriter(Writer):
         model.set_rt_info(embedded, METADATA_KEY)
         file = folder / f"{graph.name}.xml"
         openvino.save_model(model, file, compress_to_fp16=options.precision == "fp16")
-        text = file.read_text(encoding="utf-8")  # a fifth of it is indentation
+        text = file.read_text(encoding="utf-8")  # a fifth of the file is indentation
         file.write_text(re.sub(r">\s+<", "><", text), encoding="utf-8")
         return replace(graph, file=file.name)
 

@@ -1,4 +1,4 @@
-"""For phones with ONNX Runtime: ``.ort`` files, required operators, the usability verdict."""
+"""Files for phones with ONNX Runtime: ``.ort``, required operators; and a usability check."""
 
 import contextlib
 import io
@@ -32,15 +32,17 @@ def write_ort(file: Path) -> None:
     finally:
         remarks.setLevel(level)
     config = file.with_suffix(".required_operators.config")
-    lines = [x for x in config.read_text().splitlines() if not x.startswith("#")]  # names a folder
+    # Its comment names a folder of this machine.
+    lines = [x for x in config.read_text().splitlines() if not x.startswith("#")]
     config.write_text("\n".join(lines) + "\n")
 
 
 def usability(file: Path) -> str:
     """What onnxruntime's own checker says of running the graph on phones.
 
-    The checker takes an optional input that is left out (Resize has one) for a value of dynamic
-    shape, and would count every Resize against the graph: it is shown a copy with the input empty.
+    The checker mistakes an optional input that is left out (Resize has one) for a value of dynamic
+    shape, and would count every Resize against the graph. So it is given a copy of the graph in
+    which that input is an empty tensor.
     """
     model = onnx.load(file)
     nothing = onnx.numpy_helper.from_array(np.zeros(0, np.float32), "no_region")

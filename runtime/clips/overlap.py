@@ -1,4 +1,4 @@
-"""Stages of a pipeline in threads of their own, one item each, in order."""
+"""Runs the stages of a pipeline in threads of their own, each on another item, in order."""
 
 import os
 import threading
@@ -8,23 +8,23 @@ from typing import Any
 
 from edgematte.errors import OptionError
 
-POLL_S = 0.05  # how soon a thread notices that nobody waits for it any more
-LEAVE_S = 1.0  # how long the end waits for whoever reads the items
+POLL_S = 0.05  # a waiting thread checks this often whether the stream was stopped
+LEAVE_S = 1.0  # closing waits this long for the thread that reads the items
 
 
 def overlapped(
     items: Iterable[Any], *stages: Callable[[Any], Any], ahead: int = 1
 ) -> Generator[Any, None, None]:
-    """What the stages, one after the other, make of every item.
+    """Pass every item through the stages, one after the other, and give the results in order.
 
-    Reading ``items`` and the first stage share a thread; every other stage has its own. An error
-    comes out in its place: what was before it is given first. Closing the iterator stops the
-    threads; an item that is being worked on is finished and dropped.
+    Reading ``items`` and the first stage share a thread; every other stage has its own. An error is
+    raised after the results of all items before it. Closing the iterator stops the threads; items
+    that are being worked on are finished and dropped.
 
     Args:
-        items: read no more than needed.
+        items: an item is read only when there is room for it.
         stages: functions of one argument, at least one.
-        ahead: items that wait before a stage at the most.
+        ahead: how many items may wait before each stage.
 
     Raises:
         OptionError: the process forked since the first item, and the threads are the parent's.
@@ -65,7 +65,7 @@ class _Line:
         self._stop = stop
 
     def put(self, kind: str, value: Any = None) -> bool:
-        """Whether somebody may still take it."""
+        """Put a value in line; False when the stream was stopped, and nobody will take it."""
         while not self._stop.is_set():
             try:
                 self._queue.put((kind, value), timeout=POLL_S)

@@ -1,4 +1,4 @@
-"""Matting the frames of a clip: reading, graphs and what follows them overlap."""
+"""Matting the frames of a clip: reading, graphs and the work after the graphs overlap."""
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 
 class Alone:
-    """Any other pipeline: every frame alone, while the next one is read."""
+    """The steps of a pipeline that reuses nothing: it mattes each frame while the next is read."""
 
     def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
@@ -48,7 +48,7 @@ def stream(
     inner = able(pipeline.pipeline, Streaming)
     steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
 
-    own: SimpleQueue[Bytes | None] = SimpleQueue()  # the frames' alphas wait for their mattes
+    own: SimpleQueue[Bytes | None] = SimpleQueue()  # alpha channels of frames not yet matted
 
     def prepare(numbered: tuple[int, Any]) -> Any:
         number, frame = numbered

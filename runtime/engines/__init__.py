@@ -30,8 +30,8 @@ class EngineOptions:
 
     device: str | None = None  # cpu, cuda:1, gpu, ane, ...; None is the engine's plain default
     threads: int | None = None  # None leaves it to the engine
-    precise: bool = False  # no reduced arithmetic that the file does not ask for
-    half: bool = False  # the file is in half precision
+    precise: bool = False  # do not compute in lower precision than the file says
+    half: bool = False  # whether the file is in half precision
     cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
     batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
 
@@ -44,7 +44,7 @@ class EngineRow:
     pip_line: str
     targets: tuple[str, ...]  # the first engine of a target is its default
     threads: bool = True  # whether their number can be chosen
-    hint: str = ""  # of precise arithmetic, where the shipped one may be less; "" where it is alike
+    hint: str = ""  # its name for precise arithmetic; empty where that is what it does anyway
 
 
 ENGINES: dict[str, EngineRow] = {
@@ -76,8 +76,8 @@ def engine_for(target: str, name: str | None = None) -> str:
     """
     able = [key for key, row in ENGINES.items() if target in row.targets]
     if not able:
-        known = ", ".join(dict.fromkeys(t for row in ENGINES.values() for t in row.targets))
-        raise EngineError(f"no engine runs {target!r} graphs; targets are: {known}")
+        targets = ", ".join(dict.fromkeys(t for row in ENGINES.values() for t in row.targets))
+        raise EngineError(f"no engine runs {target!r} graphs; targets are: {targets}")
     if name is None:
         return able[0]
     if name not in ENGINES:
@@ -95,7 +95,7 @@ def open_engine(
     *,
     verify: Callable[[], object] | None = None,
 ) -> Engine:
-    """Load one graph. A forked child that runs it opens it again, or says why it cannot.
+    """Load one graph. A forked child that runs it opens it again, or raises EngineError.
 
     Args:
         name: a key of ``ENGINES``.
@@ -111,7 +111,7 @@ def open_engine(
     module, _, attribute = row.where.partition(":")
     with importing(f"engine {name} is not installed", row.pip_line, EngineError):
         cls = getattr(importlib.import_module(module), attribute)
-    options, file = options or EngineOptions(), file.absolute()  # a child may change its folder
+    options, file = options or EngineOptions(), file.absolute()  # a forked child may chdir
 
     def opened() -> Run:
         _stay_with_parent(name, options.device)
@@ -121,14 +121,15 @@ def open_engine(
     return ProcessEngine(opened, verify)
 
 
-_PROCESS: dict[str, int] = {}  # of engines that work on one side of a fork: who opened one first
+_PROCESS: dict[str, int] = {}  # engines that cannot be used on both sides of a fork -> first user
 
 
 def _stay_with_parent(name: str, device: str | None) -> None:
-    """Refuse, in a forked child, what its parent used and what cannot start afresh in a child.
+    """Refuse, in a forked child, an engine that its parent used and that cannot start again there.
 
-    That is OpenVINO, whose threads (oneTBB) all models share: a child waits for those it lacks; and
-    the drivers of GPUs and of Core ML. ONNX Runtime on the processor gives each session its own.
+    OpenVINO cannot: all models share the threads of oneTBB, and a child would wait for threads that
+    only its parent has. Neither can the drivers of GPUs and of Core ML. ONNX Runtime on the
+    processor can: each of its sessions has threads of its own.
     """
     kind = (device or "cpu").partition(":")[0].lower()
     if name == "onnxruntime" and kind == "cpu":

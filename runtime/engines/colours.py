@@ -1,7 +1,7 @@
 """How a graph takes colours: the order of their channels, and what a byte of a picture becomes.
 
-Pipelines know pictures as RGB in [0, 1] only. What a bundle's graphs take instead is changed here,
-at the door of every graph, so that no pipeline has to think of it.
+Pipelines only know pictures as RGB in [0, 1]. Where a bundle's graphs take something else, inputs
+are converted here, just before each graph is called, so that no pipeline has to convert them.
 """
 
 import math
@@ -18,9 +18,9 @@ Floats = NDArray[np.float32]
 
 UNIT = Host.scale
 PLAIN = ("image", "region")
-"""Inputs whose first three channels are a picture's colours; a region's fourth is its alpha."""
+"""Inputs whose first three channels are colours of a picture; the fourth of a region is alpha."""
 NORMALISED = ("condition",)
-"""Inputs whose first three are colours that the host has normalised: only their order may vary."""
+"""Inputs whose first three channels are colours normalised by the host: only the order may vary."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Colours:
     def __call__(self, value: Floats, tensor: Tensor) -> Floats:
         """An input (N, C, H, W) of a pipeline as the graph's ``tensor`` takes it.
 
-        Tensors without colours, and all of them where there is nothing to change, are given back
-        as they came; ``value`` is never written to.
+        Tensors without colours are returned as they are, and so are all tensors where nothing has
+        to be changed; ``value`` is never written to.
         """
         plain = tensor.name in PLAIN
         if not plain and tensor.name not in NORMALISED:
             return value
-        # A file that takes bytes is given bytes: what it makes of them is its own affair.
+        # A file that takes bytes is given bytes: it scales them itself.
         gain = self.gain if plain and tensor.range != (0, 255) else 1.0
         if self.order == "RGB" and gain == 1.0:
             return value
@@ -57,7 +57,7 @@ def colours_of(host: Host) -> Colours:
 
 
 def check_colours(host: Host, graphs: tuple[Graph, ...]) -> None:
-    """Refuse what no graph could be given; called where a bundle is opened.
+    """Refuse colours that no graph can be given; called when a bundle is opened.
 
     Raises:
         BundleError: a scale for a file that takes bytes as they are.

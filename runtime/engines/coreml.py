@@ -20,7 +20,7 @@ class CoreMLEngine:
     """One ``.mlpackage`` through Core ML's Python binding."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
-        """``options.device`` is a key of ``UNITS``; ``threads`` is Core ML's own business."""
+        """``options.device`` is a key of ``UNITS``; Core ML chooses its threads itself."""
         if sys.platform != "darwin":
             raise EngineError(
                 "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
@@ -41,15 +41,15 @@ class CoreMLEngine:
         )
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Inputs by name -> outputs by name; pictures cross as pictures where the graph says so."""
+        """Inputs by name -> outputs by name; pictures for graphs that take and give pictures."""
         given: dict[str, Any] = dict(inputs)
         if self._graph.image_io:
             for tensor in self._graph.inputs:
                 planes = np.rint(given[tensor.name][0]).astype(np.uint8)
                 given[tensor.name] = self._image.fromarray(planes.transpose(1, 2, 0))
-        found = self._model.predict(given)
+        predicted = self._model.predict(given)
         outputs = {}
         for tensor in self._graph.outputs:
-            value = np.asarray(found[tensor.name], np.float32)
+            value = np.asarray(predicted[tensor.name], np.float32)
             outputs[tensor.name] = value.reshape(tensor.shape)
         return outputs

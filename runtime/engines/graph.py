@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
-from edgematte.manifest import Graph, Host, Tensor
+from edgematte.errors import BundleError, EngineError
+from edgematte.host import Host
+from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines import Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
 
@@ -27,10 +28,10 @@ class RunnableGraph:
     def __init__(self, graph: Graph, engine: Engine, host: Host | None = None) -> None:
         """``graph`` is the manifest's declaration of what ``engine`` runs.
 
-        ``host`` are the parameters it was cut with; without them it takes RGB bytes / 255.
+        ``host`` is the host section of its cut; without one the graph takes RGB bytes / 255.
 
         Raises:
-            BundleError: host parameters with colours that this version does not know.
+            BundleError: the host section has colours that this version does not know.
         """
         self.graph, self.engine = graph, engine
         self.colours = Colours() if host is None else colours_of(host)
@@ -45,11 +46,11 @@ class RunnableGraph:
         if graph.dynamic_batch:
             graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
         given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
-        found = self.engine.run(given)
-        return {t.name: self._from_file(found, t) for t in graph.outputs}
+        arrays = self.engine.run(given)
+        return {t.name: self._from_file(arrays, t) for t in graph.outputs}
 
-    def _from_file(self, found: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
-        raw = np.asarray(found[tensor.name])
+    def _from_file(self, arrays: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
+        raw = np.asarray(arrays[tensor.name])
         if raw.shape != tensor.shape:
             raise EngineError(
                 f"graph {self.graph.name} gave {tensor.name} of shape {list(raw.shape)}; "
@@ -57,7 +58,7 @@ class RunnableGraph:
             )
         value: Floats = raw.astype(np.float32, copy=tensor.range == (0, 255))
         with np.errstate(invalid="ignore", over="ignore"):
-            total = value.sum()  # one pass; not finite if any value is not
+            total = value.sum()  # one pass over the values; not finite if one of them is not
         if not np.isfinite(total) and not np.isfinite(value).all():
             raise EngineError(f"graph {self.graph.name} gave values of {tensor.name} not finite")
         if tensor.range == (0, 255):
@@ -76,3 +77,13 @@ def to_file(value: Floats, tensor: Tensor, colours: Colours | None = None) -> ND
     if tensor.range == (0, 255):
         value = np.rint(value * np.float32(255))
     return np.ascontiguousarray(value, np.dtype(tensor.dtype))
+
+
+def need(graphs: Mapping[str, GraphCall], name: str, cut: str) -> None:
+    """Refuse a bundle without a graph that its cut needs.
+
+    Raises:
+        BundleError: naming the graph.
+    """
+    if name not in graphs:
+        raise BundleError(f"the {cut} cut needs a graph {name!r}; the bundle has none")

@@ -23,7 +23,7 @@ def session_options(graph: Graph) -> onnxruntime.SessionOptions:
     """How a graph is loaded, on any provider."""
     session = onnxruntime.SessionOptions()
     session.log_severity_level = 3
-    if graph.expand_weights:  # else every run expands them, and no kernel finds constants
+    if graph.expand_weights:  # else they are expanded in every run, and are no constants to kernels
         session.add_session_config_entry("session.disable_quant_qdq", "1")
     return session
 
@@ -62,7 +62,7 @@ class OnnxRuntimeEngine:
                 f"onnxruntime cannot load {file.name}: {_first_line(error)}"
             ) from None
         used = self._session.get_providers()
-        if provider not in used:  # onnxruntime falls back silently when a provider fails to start
+        if provider not in used:  # a provider that fails to start is replaced without an error
             raise EngineError(f"device {kind} did not start; onnxruntime fell back to {used[0]}")
         self._outputs = [t.name for t in graph.outputs]
         self._bound = kind in ("cuda", "tensorrt")
@@ -79,7 +79,7 @@ class OnnxRuntimeEngine:
         return dict(zip(self._outputs, values, strict=True))
 
     def _run_bound(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """By I/O binding: inputs are copied to the device once, outputs back once."""
+        """Run with I/O binding: inputs are copied to the device once, outputs back once."""
         binding = self._session.io_binding()
         for name, value in inputs.items():
             binding.bind_cpu_input(name, value)
@@ -91,7 +91,7 @@ class OnnxRuntimeEngine:
 
 
 def _tensorrt(graph: Graph, options: EngineOptions) -> dict[str, str]:
-    """TensorRT in half precision where the file is, engines kept where they were asked to be.
+    """Options of TensorRT: half precision where the file is, and a folder for compiled engines.
 
     An engine for a dynamic batch is compiled once, for calls of 1 to ``options.batch`` tiles.
     """

@@ -14,10 +14,10 @@ from edgematte.runtime.engines import EngineOptions
 
 
 class OpenVinoEngine:
-    """One compiled model; calls that overlap have infer requests of their own."""
+    """One compiled model; calls from several threads use infer requests of their own."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
-        """``options.precise`` sets the precision hint to f32: without it bf16 may be used."""
+        """With ``options.precise`` the precision hint is f32; otherwise bf16 may be used."""
         core = openvino.Core()
         name = (options.device or "cpu").upper().replace(":", ".")
         if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
@@ -36,21 +36,21 @@ class OpenVinoEngine:
             first = str(error).strip().splitlines()[-1]
             raise EngineError(f"openvino cannot load {file.name}: {first}") from None
         self._graph = graph
-        self._idle: list[Any] = []  # requests: no more than there were calls at a time
+        self._idle: list[Any] = []  # infer requests that no call uses at the moment
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Inputs by name -> outputs by name, which the model writes where they are returned."""
+        """Inputs by name -> outputs by name; the model writes into the arrays that are returned."""
         graph = self._graph.of_batch(len(inputs[self._graph.inputs[0].name]))
-        found = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
+        outputs = {t.name: np.empty(t.shape, np.dtype(t.dtype)) for t in graph.outputs}
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._model.create_infer_request()
         try:
-            for name, array in found.items():
+            for name, array in outputs.items():
                 request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         except Exception as error:
             raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
         self._idle.append(request)
-        return found
+        return outputs

@@ -1,7 +1,7 @@
-"""Engines by process: what was opened before a fork is opened again in the child.
+"""An engine that was opened before a fork is opened again in the child.
 
-Calls of the parent's session seem to work in a child, on one thread, but ending it waits for
-threads that are not there; see ``edgematte.forks``.
+A child can call its parent's session, on one thread; but closing the session waits for threads that
+do not exist in the child; see ``edgematte.forks``.
 """
 
 import threading
@@ -23,8 +23,8 @@ class ProcessEngine:
         """Open the engine.
 
         Args:
-            opened: opens an engine and gives its ``run``; raises where a child may not.
-            verify: called in a forked child before; raises where the file has changed.
+            opened: opens an engine and returns its ``run``; raises in a child that may not open it.
+            verify: called in a forked child before it opens the engine; raises if the file changed.
         """
         self._opened, self._verify = opened, verify
         self._run: Run | None = opened()
@@ -36,12 +36,12 @@ class ProcessEngine:
 
         Raises:
             EngineError: the engine failed, or cannot be opened again in this forked process.
-            BundleError: its file is no longer the one that was opened before the fork.
+            BundleError: its file has changed since it was opened before the fork.
         """
         return (self._run or self._run_of_child())(inputs)
 
     def forked(self) -> None:
-        """Leave the parent's engine alone; the first call opens another."""
+        """Do not touch the parent's engine; the first call opens another."""
         if self._run is not None:
             forks.keep(self._run)
         self._run, self._lock = None, threading.Lock()

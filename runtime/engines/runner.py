@@ -1,7 +1,7 @@
 """A graph run elsewhere: a phone over ssh or adb, or a program in another language.
 
-For every call the command gets one more argument, a folder that holds ``job.json`` and one file an
-input; it writes one file an output. The format is described in docs/runner.md.
+For every call the command gets one more argument, a folder that holds ``job.json`` and a file for
+each input; the command writes a file for each output. The format is described in docs/runner.md.
 """
 
 import json
@@ -25,7 +25,7 @@ class RunnerEngine:
     """Hands one graph's inputs to a command and reads its outputs back."""
 
     def __init__(self, file: Path, graph: Graph, *, command: str, timeout_s: float = 600) -> None:
-        """``command`` is split like a shell would, and run without one."""
+        """``command`` is split as a shell would split it, but run without a shell."""
         self._file, self._graph = file, graph
         self._timeout_s = timeout_s
         try:

@@ -1,4 +1,4 @@
-"""What happened on one run: seconds by stage, counts, and what the host chose."""
+"""A record of one run: seconds of each stage, counts, and the choices the host made."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ class Clock:
     def __init__(self) -> None:
         """Starts empty."""
         self.seconds: dict[str, float] = {}
-        self.counts: dict[str, int] = {}  # of what was worked on: regions found, refined, kept
+        self.counts: dict[str, int] = {}  # such as how many regions were found, refined and kept
         self.choices: dict[str, NDArray[Any]] = {}
 
     @contextmanager
@@ -32,9 +32,10 @@ class Clock:
         return sum(self.seconds.values())
 
     def choose(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
-        """Record a discrete choice that a graph's rounding can flip; gives what to go on with.
+        """Record a discrete choice that rounding in a graph can flip, and return the one to use.
 
-        That is ``value``, but for a check, which gives every engine the same choices.
+        That is ``value``; only a check returns another, because it makes every engine use the same
+        choices.
         """
         self.choices[name] = value
         return value

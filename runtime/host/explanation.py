@@ -16,16 +16,16 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """A pixel, the patch that its alpha was found in, and that patch's contexts, the best first."""
+    """A pixel, the patch that gave its alpha, and the contexts of that patch, the best first."""
 
     pixel: tuple[int, int]  # x, y
     patch: Patch
     contexts: tuple[Patch, ...]
-    attention: Floats  # (contexts, h, w), weights of the places of each context
+    attention: Floats  # (contexts, h, w), the weight of each place of each context
 
 
 def pixel_to_explain(trimap: Bytes, patches: Sequence[Patch]) -> tuple[int, int]:
-    """The unknown pixel nearest to the middle of the patch that has most of them: x, y.
+    """x and y of the unknown pixel nearest to the middle of the patch with the most unknown pixels.
 
     Raises:
         OptionError: no pixel is unknown.
@@ -40,7 +40,7 @@ def pixel_to_explain(trimap: Bytes, patches: Sequence[Patch]) -> tuple[int, int]
 
 
 def patch_of(pixel: tuple[int, int], trimap: Bytes, patches: Sequence[Patch]) -> int:
-    """Number of the patch with unknown pixels in whose middle the pixel lies most.
+    """Number of the patch, of those with unknown pixels, whose borders are farthest from the pixel.
 
     Raises:
         OptionError: the pixel is not unknown, or not in the picture.

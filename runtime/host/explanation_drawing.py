@@ -1,4 +1,4 @@
-"""A drawing of what a patch looked at (HDMatt, Fig. 7)."""
+"""A drawing of what a patch looked at."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ from edgematte.runtime.host.patches import Patch
 Bytes = NDArray[np.uint8]
 
 GREEN, RED, BLUE = (0, 200, 0), (230, 30, 30), (40, 90, 255)
-LONGEST_PX = 1600  # of a drawing's side
-DIMMED = 0.45  # contexts, where there is no attention
+LONGEST_PX = 1600  # the longer side of a drawing
+DIMMED = 0.45  # brightness of contexts where there is no attention
 
 
 def draw(explanation: Explanation, picture: Bytes) -> Bytes:
-    """The picture, at most 1600 pixels long: query patch green, contexts red, the pixel blue.
+    """Draw on the picture (at most 1600 pixels long): query patch green, contexts red, pixel blue.
 
-    Contexts are dimmed; the brighter a place, the more the pixel attends to it.
+    Contexts are dimmed: the brighter a place in them, the more the pixel attends to it.
     """
     height, width = picture.shape[:2]
     shrunk = min(1.0, LONGEST_PX / max(width, height))
@@ -54,7 +54,7 @@ def draw(explanation: Explanation, picture: Bytes) -> Bytes:
 
 
 def _box(patch: Patch, shrunk: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the part of a patch that is in the picture, in the drawing."""
+    """Left, top, right, bottom, in the drawing, of the part of a patch inside the picture."""
     corners = (patch.left, patch.top, patch.left + patch.side, patch.top + patch.side)
     left, top, right, bottom = (round(n * shrunk) for n in corners)
     return left, top, min(right, size[0]), min(bottom, size[1])

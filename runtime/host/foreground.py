@@ -1,25 +1,26 @@
 """Foreground colours without the background's tint: blur fusion, twice.
 
-Where alpha is between 0 and 1 the picture's colour is a mixture, and a cut-out that keeps it shows
-a halo on any other background. "Approximate Fast Foreground Colour Estimation" (Forte, ICIP 2021):
-blurred foreground and background, weighted by alpha, then one step towards what composes the
-picture.
+Where alpha is between 0 and 1 the picture's colour is a mixture of foreground and background, and a
+cut-out that keeps it shows a halo on any other background. "Approximate Fast Foreground Colour
+Estimation" (Forte, ICIP 2021) blurs foreground and background, weighted by alpha, and then moves
+the foreground one step towards colours that compose to the picture.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.trimap import STRIP
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 RADII_PX = (45, 3)  # half sides of the two box blurs: 91 and 7 pixels wide
-STRIP = 256  # rows worked on at a time: memory stays that of the result
 
 
 def estimate_foreground(picture: Bytes, alpha: Floats) -> Bytes:
     """Picture (H, W, 3) and alpha (H, W) in [0, 1] -> foreground colours (H, W, 3) uint8.
 
-    Where alpha is 1 they are the picture's own; where it is 0 they are the colours nearby.
+    Where alpha is 1 they are the picture's own colours; where it is 0, those of nearby foreground.
     """
     out = np.empty_like(picture)
     halo = sum(RADII_PX)
@@ -47,7 +48,7 @@ def _fuse(
 
 def _mean(colour: Floats, weight: Floats, radius_px: int) -> Floats:
     """Mean colour in a box around every pixel, weighted; windows end at the border."""
-    small = np.float32(1e-5)  # where nothing has weight: the plain colour's mean, near enough
+    small = np.float32(1e-5)  # where all weights are 0 this gives about the plain mean of colours
     weighted = np.concatenate([colour * (weight + small), weight + small], axis=2)
     for axis in (0, 1):
         weighted = _window_sum(weighted, radius_px, axis)

@@ -1,4 +1,4 @@
-"""Bringing a picture to a graph's static size and an answer back: reduce if larger, then pad."""
+"""Fitting a picture into a graph's static size (reduced if larger, then padded), and back."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Frame:
     """Where a picture lies in a static frame: at the top left; sizes are (width, height)."""
 
     picture: tuple[int, int]
-    used: tuple[int, int]  # of the frame; the picture's own size where that fits
+    used: tuple[int, int]  # the part of the frame it fills; its own size where that fits
     size: tuple[int, int]
 
 
@@ -34,7 +34,7 @@ def frame_for(picture: tuple[int, int], size: tuple[int, int]) -> Frame:
 
 
 def to_frame(picture: Bytes, frame: Frame) -> Bytes:
-    """Picture (H, W, 3) -> (height, width, 3); beyond its right and bottom it is reflected."""
+    """Picture (H, W, 3) -> (height, width, 3), reflected beyond its right and bottom borders."""
     inside = resize_picture(picture, frame.used)
     missing = [(0, frame.size[1] - frame.used[1]), (0, frame.size[0] - frame.used[0]), (0, 0)]
     if not any(after for _, after in missing):
@@ -52,7 +52,7 @@ def from_frame(alpha: Floats, frame: Frame) -> Floats:
 
 
 def classes_from_frame(trimap: Bytes, frame: Frame) -> Bytes:
-    """As :func:`from_frame` for values that must not be mixed: the pixel below each centre."""
+    """As :func:`from_frame`, for classes, which must not be mixed: takes the nearest pixel."""
     if frame.used == frame.picture:
         return np.ascontiguousarray(trimap[: frame.used[1], : frame.used[0]])
     width, height = frame.picture

@@ -1,4 +1,7 @@
-"""Cutting a picture into overlapping patches and stitching alpha patches: HDMatt, appendix A."""
+"""Cutting a picture into overlapping patches and stitching alpha patches.
+
+Equations are those of High-Resolution Deep Image Matting (AAAI 2021), appendix A.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ class Patch:
     left: int
     top: int
     side: int  # its width
-    tall: int = 0  # its height, where it is no square
+    tall: int = 0  # its height; 0 for a square
 
     @property
     def height(self) -> int:
@@ -87,10 +90,10 @@ def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Which pixel of ``length`` stands at each place from ``start`` to ``stop`` (excluded).
+    """Index of the pixel, in a line of ``length``, that stands at each place of start..stop - 1.
 
-    From 0 the pixels themselves, beyond the last one the line reflected, without repeating it; a
-    line of one pixel is that pixel everywhere.
+    Places from 0 to ``length`` - 1 are the pixels themselves. Beyond the last pixel the line is
+    reflected without repeating that pixel; a line of one pixel repeats it everywhere.
     """
     period = max(1, 2 * (length - 1))
     places = np.arange(start, stop) % period
@@ -98,7 +101,7 @@ def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
 
 
 def known_alpha(trimap: NDArray[np.uint8], side: int) -> Floats | float:
-    """Alpha of a patch without unknown pixels: one value, or (side, side) if classes meet in it."""
+    """Alpha of a patch without unknown pixels: one value, or (side, side) where it has both."""
     foreground = trimap == FOREGROUND
     if foreground.all() or not foreground.any():
         return float(foreground.flat[0])
@@ -110,8 +113,8 @@ def known_alpha(trimap: NDArray[np.uint8], side: int) -> Floats | float:
 def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:
     """Weights (side, side) of eq. 5: distance to the patch's border over the margin, at most 1.
 
-    A pixel's distance is counted from its centre, (i + 0.5) / overlap. Borders that are the
-    picture's own do not taper: there is no neighbour to blend with.
+    A pixel's distance is counted from its centre, (i + 0.5) / overlap. Weights do not taper towards
+    borders of the picture itself: there is no neighbour to blend with.
     """
     weights = []
     for start, side, length in (
@@ -127,7 +130,7 @@ def blend_window(patch: Patch, size: tuple[int, int], overlap: int) -> Floats:
 
 
 class Stitcher:
-    """Blends alpha patches by eq. 6, row of patches by row: memory is the result and one row."""
+    """Blends alpha patches by eq. 6, one row of patches at a time, and keeps only that row."""
 
     def __init__(self, size: tuple[int, int], side: int, overlap: int, tall: int = 0) -> None:
         """``size`` is (W, H) of the picture; ``side``, ``tall``, ``overlap`` as in the grid."""
@@ -138,7 +141,7 @@ class Stitcher:
         self._top = 0
 
     def add(self, patch: Patch, alpha: Floats | float) -> None:
-        """Blend one patch in: alpha (side, side), or one value for the whole patch."""
+        """Add one patch: alpha (side, side), or one value for the whole patch."""
         if patch.top != self._top:
             self._flush(patch.top)
         right = min(patch.left + patch.side, self.size[0])
@@ -157,7 +160,7 @@ class Stitcher:
         self._top = top
 
     def finish(self) -> Floats:
-        """The whole alpha (H, W) in [0, 1]; patches must have come row by row and cover it."""
+        """The whole alpha (H, W) in [0, 1]; all patches must have been added, row by row."""
         self._flush(self.size[1])
         return np.clip(self.alpha, 0, 1, out=self.alpha)
 

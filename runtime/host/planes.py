@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-ROWS = 64  # of a picture that are converted at a time, so that they stay in the cache
+ROWS = 64  # converted at a time, so that they stay in the processor's cache
 
 
 def to_input(picture: Bytes) -> Floats:

@@ -11,7 +11,8 @@ Floats = NDArray[np.float32]
 def resize_picture(picture: Bytes, size: tuple[int, int]) -> Bytes:
     """Picture (H, W, 3) uint8 -> (height, width, 3) uint8; ``size`` is (width, height).
 
-    Antialiased when reducing; rounded to bytes, so that every port can meet it exactly.
+    Antialiased when reducing. The result is rounded to bytes, so that every port can match it
+    exactly.
     """
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
@@ -24,7 +25,7 @@ def resize_planes(
     """Planes (C, h, w) float32 -> (C, height, width); ``size`` is (width, height).
 
     ``box`` (left, top, right, bottom), in source pixels, selects a part; samples near its edge
-    still see the pixels around it. When enlarging this equals torch's
+    still mix in the pixels around it. Enlarging equals torch's
     ``interpolate(mode="bilinear", align_corners=False)``.
     """
     if box is None and (planes.shape[2], planes.shape[1]) == size:

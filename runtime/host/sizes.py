@@ -1,4 +1,4 @@
-"""Graphs of several sizes in one bundle, by their names."""
+"""Names of graphs in a bundle that holds them in several sizes."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from edgematte.runtime.engines.graph import GraphCall
 
 
 def name_at(name: str, size: Size) -> str:
-    """What a graph is called in a bundle where every size has one of its own."""
+    """The name of a graph in a bundle where each size has a graph of its own."""
     return f"{name}_{size[0]}x{size[1]}"
 
 
 def graph_at(graphs: Mapping[str, GraphCall], name: str, size: Size, cut: str) -> GraphCall:
-    """The graph of a size, or the one that serves all sizes.
+    """The graph for a size, or the one graph that serves all sizes.
 
     Raises:
         BundleError: there is neither.

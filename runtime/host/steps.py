@@ -1,8 +1,8 @@
 """Host steps as declarations: what each reads and gives, and how its arrays are recorded.
 
-Golden records, the check and the table in docs/bundle.md are made from them. A step is a pure
-function of the host section and named arrays, so that a port of the host side can prove itself one
-step at a time.
+Golden records, the check and the table in docs/bundle.md are made from the declarations. A step is
+a pure function of the host section and named arrays, so that a port of the host side can prove
+itself one step at a time.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,13 @@ class Array:
     """A named array that host steps read or give.
 
     Args:
-        name: in the pool of records.
-        shape: for people: ``(H, W, 3)``.
-        dtype: for people, where it is no float32.
-        every: of each axis every so manieth entry is recorded; all, where there are fewer numbers.
-        unit: values in [0, 1] that are recorded as bytes (value * 255).
-        note: for people.
+        name: its name in the pool of records.
+        shape: for the documentation: ``(H, W, 3)``.
+        dtype: for the documentation; empty for float32.
+        every: a step for each axis: only every so manieth entry is recorded. Axes without a number
+            are recorded whole.
+        unit: whether values in [0, 1] are recorded as bytes (value * 255).
+        note: a remark for the documentation.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Array:
         return value[tuple(slice(None, None, step) for step in self.every)]
 
     def taken(self, recorded: NDArray[Any]) -> NDArray[Any]:
-        """A recorded array as the step takes or gives it."""
+        """A recorded array in the form that the step takes or gives."""
         if self.unit and recorded.dtype == np.uint8:
             return recorded.astype(np.float32) / np.float32(255)
         return recorded
@@ -53,9 +54,10 @@ class HostStep:
     Args:
         name: of the step.
         run: called with the host section and the arrays it reads, by name; gives arrays by name.
-        reads: what it takes.
-        gives: what it makes.
-        when: of host sections that have the step; by default all of its cut.
+        reads: the arrays it takes.
+        gives: the arrays it makes.
+        when: whether a host section has the step; by default all sections of its cut do.
+        where: the same for people: ``with contexts``.
     """
 
     name: str
@@ -63,6 +65,7 @@ class HostStep:
     reads: tuple[Array, ...]
     gives: tuple[Array, ...]
     when: Callable[[Any], bool] | None = None
+    where: str = ""
 
     @property
     def stored(self) -> dict[str, Array]:
@@ -70,7 +73,7 @@ class HostStep:
         return {array.name: array for array in (*self.reads, *self.gives)}
 
     def __call__(self, host: Any, pool: Mapping[str, NDArray[Any]]) -> Arrays:
-        """Run it on arrays of a pool of records."""
+        """Run the step on arrays of a pool of records."""
         return self.run(host, **{a.name: a.taken(pool[a.name]) for a in self.reads})
 
 
@@ -83,7 +86,7 @@ def steps_of(steps: Steps, host: Any) -> tuple[HostStep, ...]:
     return tuple(step for step in steps[host.cut] if step.when is None or step.when(host))
 
 
-# What several nets share.
+# Arrays that several nets share.
 PICTURE = Array("picture", "(H, W, 3)", "uint8")
 TRIMAP = Array("trimap", "(H, W)", "uint8")
 SIZE = Array("size", "(2,)", "int32", note="W, H")

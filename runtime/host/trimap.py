@@ -1,7 +1,8 @@
 """Trimaps: estimated from class probabilities, read from a picture, turned into probabilities.
 
 A trimap is uint8 (H, W): 0 background, 128 unknown, 255 foreground. Class order of probabilities:
-background, foreground, unknown (eq. 6 of the lightweight net's paper).
+background, foreground, unknown (eq. 6 of Highly Efficient Natural Image Matting,
+BMVC 2021).
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
-STRIP = 256  # rows worked on at a time: memory stays that of the result
+STRIP = 256  # rows worked on at a time, so that hardly more memory is used than the result takes
 
 
 def estimate_trimap(
@@ -22,9 +23,9 @@ def estimate_trimap(
 ) -> Bytes:
     """Probabilities (3, h, w) -> trimap (H, W); ``size`` is (W, H) of the full picture.
 
-    A pixel is unknown where the unknown class wins or reaches ``unknown_threshold``; the unknown
-    region then grows by ``band_px`` (Chebyshev distance, pixels of the full picture). The rest is
-    foreground where that is likelier than background.
+    A pixel is unknown where the unknown class is the likeliest or reaches ``unknown_threshold``;
+    the unknown region then grows by ``band_px`` (Chebyshev distance, pixels of the full picture).
+    Every other pixel is foreground if that is likelier than background.
     """
     width, height = size
     rows, columns = probabilities.shape[1:]
@@ -63,8 +64,8 @@ def dilate(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
 def read_trimap(picture: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Bytes, int]:
     """A grey picture (H, W) -> (trimap, odd pixels); ``size`` is (W, H) of the image it is for.
 
-    Bytes below 85 are background, from 170 foreground, between unknown. Pixels other than 0, 127,
-    128, 129 and 255 are counted as odd: JPEG noise, or not a trimap at all.
+    Bytes below 85 are background, from 170 on foreground, and unknown between. Pixels other than 0,
+    127, 128, 129 and 255 are counted as odd: JPEG noise, or not a trimap at all.
 
     Raises:
         PictureError: another shape than the image's, or labels (0, 1, 2) in place of bytes.
@@ -102,7 +103,7 @@ def trimap_probabilities(trimap: Bytes) -> Floats:
 
 
 def keep_known(alpha: Floats, trimap: Bytes) -> Floats:
-    """Put exactly 0 and 1 where the trimap (H, W) knows; changes ``alpha`` (H, W), gives it back."""
+    """Set ``alpha`` (H, W) in place to exactly 0 or 1 where the trimap (H, W) is known."""
     for top in range(0, len(alpha), STRIP):
         rows = slice(top, top + STRIP)
         np.copyto(alpha[rows], 0, where=trimap[rows] == BACKGROUND)

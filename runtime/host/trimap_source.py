@@ -26,7 +26,7 @@ class Estimator(Protocol):
 
 
 class OwnTrimap:
-    """Of nets that find their own: what was given is passed on, for the net to take or refuse."""
+    """For nets that find their own: a given trimap is passed on, for the net to take or refuse."""
 
     def __call__(self, picture: Bytes, given: Bytes | None, clock: Clock) -> Bytes | None:
         """See :class:`TrimapSource`."""
@@ -34,7 +34,7 @@ class OwnTrimap:
 
 
 class GivenTrimap:
-    """Of nets that need one, in a bundle without a trimap stage."""
+    """For nets that need a trimap, in a bundle without a trimap stage: it must be given."""
 
     def __init__(self, model: str) -> None:
         """``model`` is named in the error."""
@@ -55,7 +55,7 @@ class GivenTrimap:
 
 
 class EstimatedTrimap:
-    """Of nets that need one: the one given, else an estimated one."""
+    """For nets that need a trimap: the given one, or else an estimated one."""
 
     def __init__(self, estimate: Estimator) -> None:
         """``estimate`` is the bundle's trimap stage, or what stands in for it."""

@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 SPECK_SHARE = 0.0005
-"""*Chosen*: pieces smaller than this share of the picture, 23x23 pixels of a megapixel's, are
+"""*Chosen*: pieces smaller than this share of the picture (23x23 pixels of a megapixel) count as
 noise."""
 
 
@@ -43,15 +43,16 @@ class TrimapStage:
 
 
 def without_specks(probabilities: Floats, share: float) -> Floats:
-    """Fill small holes and drop small islands of the subject; a new array where any was found.
+    """Fill small holes in the subject and drop small islands; a new array where there were any.
 
-    Islands are 4-connected pieces of what is likelier subject (foreground or unknown) than
-    background; holes are pieces of the rest. Those of fewer pixels than ``share`` of the picture
-    become certain background, and certain foreground.
+    Islands are 4-connected pieces of the pixels that are likelier subject (foreground or unknown)
+    than background; holes are 4-connected pieces of the other pixels. A piece of fewer pixels than
+    ``share`` of the picture is changed: an island to certain background, a hole to certain
+    foreground.
 
     Args:
         probabilities: (3, h, w): background, foreground, unknown.
-        share: in [0, 1]; 0 leaves all as they are.
+        share: in [0, 1]; 0 changes nothing.
     """
     limit = share * probabilities[0].size
     if limit < 1:
@@ -68,7 +69,7 @@ def without_specks(probabilities: Floats, share: float) -> Floats:
 
 
 def small_pieces(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
-    """The pixels of a mask's 4-connected pieces of fewer than ``limit`` pixels."""
+    """A mask of all pixels in 4-connected pieces that have fewer than ``limit`` pixels."""
     height, width = mask.shape
     runs = connected_runs(mask)
     steps = np.zeros(height * (width + 1) + 1, np.int8)

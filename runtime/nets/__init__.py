@@ -1,1 +1,1 @@
-"""The host side of every built-in net, one room each: host section, options, pipeline, steps."""
+"""The host side of each built-in net, a folder each: host section, options, pipeline, steps."""

@@ -21,7 +21,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts import lightweight
 from edgematte.export.torch_graph import TorchCall
 from edgematte.manifest import Graph, Host
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.registry import LIGHTWEIGHT, VITMATTE_S, Family
 from edgematte.runtime.bundle import open_bundle
 

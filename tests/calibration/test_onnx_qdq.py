@@ -18,12 +18,14 @@ from edgematte.calibration.quantizers.onnx import OnnxQuantizable  # noqa: E402
 from edgematte.calibration.scheme import Scheme  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export.capture import TorchGraph, capture  # noqa: E402
-from edgematte.export.targets import Options  # noqa: E402
 from edgematte.export.targets.onnx import to_onnx  # noqa: E402
 from edgematte.manifest import Graph, Tensor  # noqa: E402
+from edgematte.targets import TARGETS, OnnxOptions  # noqa: E402
 
 pytestmark = pytest.mark.export
 SHAPE = (1, 3, 16, 16)
+OPSET = OnnxOptions("fp32").opset
+ONNX = TARGETS["onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def model() -> Any:
         net[0].weight *= torch.logspace(-1, 1, 8)[:, None, None, None]
     given = Tensor("x", SHAPE, "float32", "NCHW", (0.0, 1.0), "")
     made = Tensor("y", (1, 4, 16, 16), "float32", "NCHW", (-9.0, 9.0), "")
-    return to_onnx(capture(TorchGraph(Graph("net", (given,), (made,)), net)), Options("fp32"))
+    return to_onnx(capture(TorchGraph(Graph("net", (given,), (made,)), net)), OPSET)
 
 
 def feeds(count: int = 4) -> list[dict[str, Any]]:
@@ -72,7 +74,7 @@ def test_w8a8_and_weights_alone_stay_close_and_16_bits_closer(model: Any) -> Non
 
 
 def test_skipping_everything_is_float_and_quantizing_twice_is_equal(model: Any) -> None:
-    made = quantizable("onnx", model, feeds())
+    made = quantizable(ONNX, model, feeds())
     skipped = made.quantize(Scheme(skip=frozenset(made.nodes)))
     assert error(model, skipped) == 0 and error(model, made.quantize(None)) == 0
     first, again = (made.quantize(Scheme()).SerializeToString() for _ in range(2))

@@ -119,7 +119,7 @@ def test_a_core_ml_scale_twice_too_small_is_far_outside(captured: Capture, tmp_p
     model = coreml.build(captured, Options("int8", min_ios=17))
     made: Any = quantizable("coreml", model, feeds())
     exact = run_mil(made.quantize(None), tmp_path)
-    for seen in made.ranges.found.values():
+    for seen in made.ranges.ranges.values():
         seen.lowest, seen.highest = seen.lowest / 4, seen.highest / 4
     broken = run_mil(made.quantize(Scheme(method="minmax")), tmp_path)
     assert apart(exact, broken) > 3 * ALLOWED

@@ -14,14 +14,14 @@ from edgematte.calibration.quantizers import quantizable  # noqa: E402
 from edgematte.calibration.scheme import Scheme  # noqa: E402
 from edgematte.calibration.smoothing import Smoothable, smoothed  # noqa: E402
 from edgematte.export.capture import Capture, TorchGraph, capture  # noqa: E402
-from edgematte.export.passes import passes_for  # noqa: E402
-from edgematte.export.targets import Options  # noqa: E402
-from edgematte.export.targets.onnx import build  # noqa: E402
+from edgematte.export.targets import passes_of, writer_of  # noqa: E402
 from edgematte.manifest import Graph  # noqa: E402
 from edgematte.manifest import Tensor as Spec  # noqa: E402
+from edgematte.targets import TARGETS, OnnxOptions  # noqa: E402
 
 pytestmark = pytest.mark.export
 WIDTH = 32
+ONNX, INT8 = TARGETS["onnx"], OnnxOptions("int8")
 
 
 class Block(nn.Module):
@@ -55,7 +55,7 @@ def captured() -> tuple[Block, Capture, list[dict[str, Any]]]:
     shape = (1, 24, WIDTH)
     x, y, z = (Spec(n, shape, "float32", "NTC", (-4.0, 4.0), "tokens") for n in "xyz")
     net = Block().eval()
-    made = capture(TorchGraph(Graph("block", (x,), (y, z)), net), passes_for("onnx", "int8"))
+    made = capture(TorchGraph(Graph("block", (x,), (y, z)), net), passes_of(ONNX, INT8))
     random = np.random.default_rng(1)
     return net, made, [{"x": random.standard_normal(shape, np.float32)} for _ in range(4)]
 
@@ -81,7 +81,7 @@ def error(model: Any, feed: dict[str, Any], wanted: Any) -> float:
 def test_outlying_channels_cost_less_once_smoothed() -> None:
     net, plain, feeds = captured()
     smooth, _ = smoothed(plain, feeds)
-    parts = [quantizable("onnx", build(c, Options("int8")), feeds) for c in (plain, smooth)]
+    parts = [quantizable(ONNX, writer_of(ONNX).build(c, INT8), feeds) for c in (plain, smooth)]
     pair = Smoothable(*parts)
     with torch.no_grad():
         wanted = net(torch.from_numpy(feeds[0]["x"]))[0].numpy()

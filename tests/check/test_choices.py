@@ -11,9 +11,10 @@ from edgematte.check.compare import compare_whole
 from edgematte.check.goldens import Goldens
 from edgematte.check.tolerances import TOLERANCES
 from edgematte.errors import BundleError
-from edgematte.manifest import Difference, Host, Quality
+from edgematte.manifest import Difference, Quality
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.regional import Regions, pipeline
+from edgematte.runtime.nets.regional.host import RegionsHost
+from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -109,7 +110,7 @@ def test_recorded_cells_outside_of_the_frame_are_refused(cells: NDArray[Any]) ->
         return {"cell": region[:, :1]}
 
     table: dict[str, Any] = {"coarse": coarse, "refine": refine}
-    made = pipeline(Host("regions", (32, 32), regions=2), table)
+    made = pipeline(RegionsHost(size=(32, 32), regions=2), table)
     assert isinstance(made, Regions)
     with pytest.raises(BundleError, match="recorded cells"):
         made(PICTURE, None, Replay({"cells": cells}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgematte.check.compare import difference, sampled, unit
+from edgematte.check.difference import difference
 from edgematte.check.engines import CheckEngine, check_engines
 from edgematte.check.run import check_bundle
 from edgematte.check.table import table
@@ -15,6 +15,15 @@ from edgematte.errors import EngineError
 from edgematte.manifest import Accuracy, Graph
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import Engine, open_engine
+from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP
+from edgematte.runtime.nets.lightweight.steps import (
+    ALPHAS,
+    PATCHES,
+    PICTURE_PATCH,
+    PROBABILITIES,
+    PROBABILITY_PATCH,
+    REFINED,
+)
 
 Arrays = dict[str, NDArray[Any]]
 LIMIT = Tolerance(1e-4, 1e-5)
@@ -54,22 +63,22 @@ def test_without_a_tolerance_it_is_a_figure() -> None:
 
 def test_bytes_of_the_pool_become_unit_values_where_steps_take_those() -> None:
     bytes_ = np.array([0, 255], np.uint8)
-    np.testing.assert_array_equal(unit("probabilities", bytes_), [0, 1])
-    assert unit("picture", bytes_) is bytes_
+    np.testing.assert_array_equal(PROBABILITIES.taken(bytes_), [0, 1])
+    assert PICTURE.taken(bytes_) is bytes_
     floats = np.array([0.5], np.float32)
-    assert unit("alphas", floats) is floats
+    assert ALPHAS.taken(floats) is floats
 
 
 def test_patches_and_alpha_are_sampled_and_decisions_are_not() -> None:
     ramp = np.add.outer(100 * np.arange(32), np.arange(40))
-    for name in ("trimap", "patches", "refined"):
-        np.testing.assert_array_equal(sampled(name, ramp), ramp)
-    kept = sampled("alpha", ramp)
+    for array in (TRIMAP, PATCHES, REFINED):
+        np.testing.assert_array_equal(array.sampled(ramp), ramp)
+    kept = ALPHA.sampled(ramp)
     step = int(kept[0, 1])
     assert step > 1
     np.testing.assert_array_equal(kept, ramp[::step, ::step])
-    assert sampled("picture_patch", np.zeros((32, 40, 3))).shape[2] == 3  # every channel is kept
-    assert sampled("probability_patch", np.zeros((3, 32, 40))).shape[0] == 3
+    assert PICTURE_PATCH.sampled(np.zeros((32, 40, 3))).shape[2] == 3  # every channel is kept
+    assert PROBABILITY_PATCH.sampled(np.zeros((3, 32, 40))).shape[0] == 3
 
 
 class Shifted:

@@ -12,9 +12,12 @@ from edgematte import testcard
 from edgematte.bench import Stage, bench, peak_rss_mb
 from edgematte.cli import main
 from edgematte.errors import OptionError
+from edgematte.nets import find
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap_source import OwnTrimap
 from edgematte.runtime.matter import Matter
+from edgematte.runtime.pipeline import Sourced
 
 Capture = pytest.CaptureFixture[str]
 
@@ -85,9 +88,15 @@ class Scripted:
         return np.zeros(picture.shape[:2], np.float32), np.zeros(picture.shape[:2], np.uint8)
 
 
+def matter_of(bundle: Path, script: Scripted) -> Matter:
+    """A matter that runs a script instead of the bundle's graphs."""
+    sourced = Sourced("lightweight", script, OwnTrimap())
+    return Matter(open_bundle(bundle), find("lightweight"), sourced, "script")
+
+
 def scripted(bundle: Path, *runs: dict[str, float], batch: int = 1) -> dict[str, Stage]:
     """Stages by name of a bench of all these runs, in order."""
-    matter = Matter(open_bundle(bundle), Scripted(*runs), "script")
+    matter = matter_of(bundle, Scripted(*runs))
     picture = testcard.testcard(30, 20)
     found = bench(matter, picture, len(runs) // batch, warmups=0, batch=batch)
     return {s.name: s for s in found.stages}
@@ -96,7 +105,7 @@ def scripted(bundle: Path, *runs: dict[str, float], batch: int = 1) -> dict[str,
 def test_warm_ups_are_not_counted_and_the_figures_are_medians(tiny_bundle: Path) -> None:
     seconds = [50.0, 60.0, 0.001, 0.003, 0.002]  # two warm-ups first
     script = Scripted(*({"host.crop": 0.001, "graph.refine": s} for s in seconds))
-    matter = Matter(open_bundle(tiny_bundle), script, "script")
+    matter = matter_of(tiny_bundle, script)
     found = bench(matter, testcard.testcard(30, 20), runs=3)
     stages = {s.name: s for s in found.stages}
     assert stages["graph.refine"].median_ms == pytest.approx(2)
@@ -139,7 +148,7 @@ def test_a_run_of_several_pictures_is_the_sum_of_them(tiny_bundle: Path) -> None
 
 def test_a_picture_without_work_takes_no_share(tiny_bundle: Path) -> None:
     """Nothing unknown: some nets run no stage at all."""
-    matter = Matter(open_bundle(tiny_bundle), Scripted({}, {}), "script")
+    matter = matter_of(tiny_bundle, Scripted({}, {}))
     found = bench(matter, testcard.testcard(30, 20), runs=2, warmups=0)
     assert {s.name: s.median_ms for s in found.stages} == {
         "all host steps": 0,
@@ -160,7 +169,7 @@ def test_a_picture_without_work_takes_no_share(tiny_bundle: Path) -> None:
 def test_a_measurement_of_nothing_is_refused(
     options: dict[str, Any], part: str, tiny_bundle: Path
 ) -> None:
-    matter = Matter(open_bundle(tiny_bundle), Scripted(), "script")
+    matter = matter_of(tiny_bundle, Scripted())
     with pytest.raises(OptionError, match=part):
         bench(matter, testcard.testcard(8, 8), **options)
 

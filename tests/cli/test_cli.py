@@ -1,6 +1,9 @@
+import argparse
 import errno
+import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 
 import edgematte
 from edgematte.cli import COMMANDS, info, main
-from edgematte.errors import EdgematteError, ToleranceError
+from edgematte.errors import EdgematteError, PictureWarning, ToleranceError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -39,6 +42,21 @@ def test_every_error_is_one_line_and_a_code(
     monkeypatch.setattr(info, "run", raising(error))
     assert main(["info"]) == code
     assert capsys.readouterr() == ("", f"edgematte: {line}\n")
+
+
+def test_a_warning_of_a_picture_is_a_line_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def warned(arguments: argparse.Namespace) -> int:
+        warnings.warn("a.jpg: its EXIF\ncannot be read", PictureWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(info, "run", warned)
+    assert main(["info"]) == 0
+    assert capsys.readouterr() == ("", "edgematte: a.jpg: its EXIF cannot be read\n")
+    with open("/dev/full" if os.path.exists("/dev/full") else os.devnull, "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        assert main(["info"]) == 0
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

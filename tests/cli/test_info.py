@@ -14,7 +14,7 @@ def test_info_says_what_an_app_must_feed_and_gets(tiny_bundle: Path, capsys: Cap
     out, err = capsys.readouterr()
     assert not err
     lines = out.splitlines()
-    assert lines[0] == f"{tiny_bundle}: lightweight, onnx, fp32, format 1; files verified"
+    assert lines[0] == f"{tiny_bundle}: lightweight, onnx, fp32, format 2; files verified"
     assert "weights: written by the tests" in out
     assert "cut split" in out and "size [64, 48]" in out and "patch 32" in out
     assert "graph segment: segment.onnx" in out and "graph refine: refine.onnx" in out

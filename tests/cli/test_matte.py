@@ -18,7 +18,7 @@ from PIL import Image
 import edgematte
 from edgematte import testcard
 from edgematte.cli import main
-from edgematte.outputs import Job
+from edgematte.cli.outputs import Job
 from edgematte.pictures import alpha_bytes, composite, cutout, read_grey, read_picture
 
 Run = Callable[..., int]

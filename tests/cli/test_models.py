@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from edgematte.cli import main
-from edgematte.registry import FAMILIES
+from edgematte.nets import find, variants
+from edgematte.published import COUNTS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -13,9 +14,9 @@ def test_every_model_with_its_counts_beside_the_published_ones(capsys: Capture) 
     assert main(["models"]) == 0
     out, err = capsys.readouterr()
     assert not err
-    for family in FAMILIES.values():
-        assert f"{family.name}: {family.paper}" in out
-        for count in family.counts:
+    for name, variant in variants().items():
+        assert f"{name}: {variant.paper}" in out
+        for count in COUNTS.get(name, ()):
             found = [li for li in out.splitlines() if f"{count.parameters:,}" in li]
             (line,) = [li for li in found if f"  {count.what}" in li]
             assert count.apart in line
@@ -35,7 +36,7 @@ def test_json_of_the_models(capsys: Capture) -> None:
     assert {"config", "parameters", "macs_g"} <= set(first["counts"][0])
 
 
-ROWS = [(f.name, i) for f in FAMILIES.values() for i in range(len(f.counts))]
+ROWS = [(name, i) for name, counts in COUNTS.items() for i in range(len(counts))]
 
 
 @pytest.mark.export
@@ -49,9 +50,9 @@ def test_the_parameters_are_those_of_the_network_that_is_built(name: str, row: i
     torch = pytest.importorskip("torch")
     from edgematte.checkpoint import build
 
-    family, count = FAMILIES[name], FAMILIES[name].counts[row]
+    count = COUNTS[name][row]
     with torch.device("meta"):
-        model: Any = build(family, count.config)
+        model: Any = build(find(name), count.config)
     found = sum(p.numel() for p in model.parameters())
     if name == "diffmatte-res34":  # a checkpoint holds u and v of each convolution's norm too
         modules = model.encoder.modules()

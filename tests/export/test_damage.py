@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
-from edgematte.registry import LIGHTWEIGHT
+from edgematte.nets import find
 
 pytestmark = pytest.mark.export
 Export = Callable[..., Path]
@@ -24,7 +24,7 @@ Export = Callable[..., Path]
 
 def change_one_weight(file: Path, dtype: type[np.floating[Any]]) -> None:
     """Add 1 to one weight of SN's head, which no pass folds: its bytes are in the file."""
-    model, _ = load_model(LIGHTWEIGHT)
+    model, _ = load_model(find("lightweight"))
     kernel = model.get_parameter("sn.head.weight").detach().numpy().astype(dtype)
     data = file.read_bytes()
     at = data.index(kernel.tobytes())

@@ -52,7 +52,7 @@ def test_what_is_no_bundle_stays(
     before = contents(tmp_path)
     assert main([*OPTIONS, str(output), *force]) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "is no bundle" in said and "another --output" in said
+    assert said.count("\n") == 1 and "is no bundle" in said and "another output" in said
     assert contents(tmp_path) == before
 
 

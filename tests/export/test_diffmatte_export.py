@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard  # noqa: E402
-from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.steps import compare_steps, step_table  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
@@ -20,13 +20,13 @@ from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import diffmatte  # noqa: E402
 from edgematte.export.cuts.diffmatte_reference import reference_steps  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
-from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.diffmatte.network.network import DiffMatte  # noqa: E402
-from edgematte.registry import FAMILIES  # noqa: E402
+from edgematte.models.diffmatte.network import DiffMatte  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
-from edgematte.runtime.diffmatte import pipeline  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
-from edgematte.runtime.matter import load  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes  # noqa: E402
+from edgematte.runtime.nets.diffmatte.pipeline import pipeline  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -38,11 +38,11 @@ SMALL = {
 }
 
 
-def made(name: str, size: tuple[int, int], cut: str = "whole") -> tuple[DiffMatte, Host]:
-    model, _ = random_model(FAMILIES[name], SMALL[name], 1)
+def made(name: str, size: tuple[int, int], cut: str = "whole") -> tuple[DiffMatte, DiffusionHost]:
+    model, _ = random_model(find(name), SMALL[name], 1)
     assert isinstance(model, DiffMatte)
     patch = 64 if model.stride == 16 else 96
-    return model, diffmatte.complete(diffmatte.host(cut, size, patch, 16), model)
+    return model, diffmatte.CUT.host(cut, size, Sizes(patch=patch, overlap=16), model)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_host_steps_and_graphs_are_a_plain_loop(
     model, host = made(name, (128, 192), cut)
     host = replace(host, steps=4, seed=7)
     pixels, trimap = testcard.testcard(*picture), testcard.testcard_trimap(*picture)
-    calls = torch_calls(diffmatte.graphs(model, host))
+    calls = torch_calls(diffmatte.CUT.graphs(model, host))
     found = list(pipeline(host, calls).steps(pixels, trimap, Clock()))
     expected = reference_steps(model, host, pixels, trimap)
     assert len(found) == len(expected) == 4
@@ -82,13 +82,13 @@ def test_graphs_are_static_and_of_rank_5_at_most(
     name: str, static: Callable[[Any, tuple[str, ...]], None]
 ) -> None:
     model, host = made(name, (128, 192))
-    for source in diffmatte.graphs(model, host):
+    for source in diffmatte.CUT.graphs(model, host):
         static(source, ("nonzero", "topk", "rand", "bicubic"))
 
 
 def test_the_transformer_s_tables_are_those_of_the_size() -> None:
     model, host = made("diffmatte-vits", (96, 160))
-    encode = diffmatte.graphs(model, host)[0].module
+    encode = diffmatte.CUT.graphs(model, host)[0].module
     image, trimap = torch.rand(1, 3, 160, 96), torch.rand(1, 3, 160, 96)
     with torch.no_grad():
         assert torch.allclose(encode(image, trimap), model.encode(image, trimap), atol=1e-5)
@@ -106,6 +106,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
     assert manifest.accuracy.ok
+    assert isinstance(manifest.host, DiffusionHost)
     assert (manifest.host.steps, manifest.host.seed) == (10, 0)
     where = {d.where for d in manifest.accuracy.differences}
     assert {"encode.feature", "denoise.matte", "noise.noise", "tiles.tiles", "alpha"} <= where
@@ -115,16 +116,15 @@ def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:
 def test_bundle_and_pytorch_agree_step_by_step(bundle: Path) -> None:
     """fp32: 1e-4, the check's own limit, after every step."""
     opened = open_bundle(bundle)
-    model, _ = random_model(FAMILIES["diffmatte-lightweight"], {"base": 4}, 0)
+    model, _ = random_model(find("diffmatte-lightweight"), {"base": 4}, 0)
     picture, trimap = testcard.testcard(128, 96), testcard.testcard_trimap(128, 96)
     found = [m.alpha for m in load(bundle).refine(picture, trimap)]
-    assert isinstance(model, DiffMatte)
-    errors = compare_steps(
-        reference_steps(model, opened.manifest.host, picture, trimap), found, trimap
-    )
+    host = opened.manifest.host
+    assert isinstance(model, DiffMatte) and isinstance(host, DiffusionHost)
+    errors = compare_steps(reference_steps(model, host, picture, trimap), found, trimap)
     assert [e.step for e in errors] == list(range(1, 11))
     assert max(e.max_abs for e in errors) < 1e-4
-    lines = diffmatte.report(model, opened.manifest.host, load(bundle), picture, trimap)
+    lines = diffmatte.CUT.report(model, host, load(bundle), picture, trimap)
     assert lines[4:] == step_table(errors) and len(lines) == 16
 
 
@@ -156,8 +156,14 @@ def test_the_last_of_the_refined_mattes_is_the_matte(bundle: Path) -> None:
     [
         ({"size": 96}, "size 96 is not a multiple of 64"),
         ({"graphs": "split"}, "no cut 'split'; there are: whole, tiles"),
-        ({"patch": 64}, "--patch has no meaning for diffmatte-lightweight's cut whole"),
-        ({"overlap": 8}, "--overlap has no meaning for diffmatte-lightweight's cut whole"),
+        (
+            {"patch": 64},
+            "patch has no meaning for the cut whole of diffmatte-lightweight: it is of tiles",
+        ),
+        (
+            {"overlap": 8},
+            "overlap has no meaning for the cut whole of diffmatte-lightweight: it is of tiles",
+        ),
         ({"graphs": "tiles", "size": 128, "patch": 192}, "larger than the frame"),
         ({"graphs": "tiles", "size": 128, "patch": 64, "overlap": 32}, "patch 64: at least 80"),
     ],

@@ -22,10 +22,11 @@ from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
-from edgematte.runtime.cascade import Cascade  # noqa: E402
 from edgematte.runtime.engines import Arrays, Engine, open_engine  # noqa: E402
 from edgematte.runtime.engines.graph import RunnableGraph  # noqa: E402
-from edgematte.runtime.matter import Matter, load  # noqa: E402
+from edgematte.runtime.host.trimap_source import EstimatedTrimap  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.matter import Matter  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -91,9 +92,9 @@ def test_trimaps_that_are_not_given_are_estimated(bundle: Path) -> None:
     with pytest.raises(OptionError, match="needs a trimap"):
         matter.many(pictures)
     made = [cards.testcard_trimap(p.shape[1], p.shape[0]) for p in pictures]
-    assert isinstance(matter._pipeline, Cascade)
     estimates = iter(made)
-    matter._pipeline.estimate = lambda picture, clock: next(estimates)
+    source = EstimatedTrimap(lambda picture, clock: next(estimates))
+    matter._sourced = replace(matter._sourced, source=source)
     for found, trimap in zip(matter.many(pictures), made, strict=True):
         np.testing.assert_array_equal(found.trimap, trimap)
         assert found.alpha[trimap == 128].std() > 0.05
@@ -154,12 +155,20 @@ def test_bench_counts_pictures(bundle: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "part"),
     [
-        ("vitmatte-tiny", {"target": "openvino"}, "--dynamic-batch is for onnx: openvino runs"),
-        ("vitmatte-tiny", {"target": "coreml"}, "--dynamic-batch is for onnx: coreml runs"),
+        (
+            "vitmatte-tiny",
+            {"target": "openvino"},
+            "dynamic_batch has no meaning for vitmatte-tiny to openvino; there are: opset,",
+        ),
+        (
+            "vitmatte-tiny",
+            {"target": "coreml"},
+            "dynamic_batch has no meaning for vitmatte-tiny to coreml; there are: min_ios,",
+        ),
         ("lightweight", {"target": "onnx"}, "no meaning for lightweight's cut fused"),
         ("diffmatte-vits", {"target": "onnx", "graphs": "tiles"}, "diffmatte-vits's cut tiles"),
         ("vitmatte-tiny", {"target": "onnx", "precision": "int8"}, "for fp32 and fp16"),
-        ("vitmatte-tiny", {"target": "onnx", "ort": True}, "for servers and --ort for phones"),
+        ("vitmatte-tiny", {"target": "onnx", "ort": True}, "for servers and ort for phones"),
     ],
 )
 def test_where_a_dynamic_batch_makes_no_sense(
@@ -171,11 +180,13 @@ def test_where_a_dynamic_batch_makes_no_sense(
 
 
 def test_a_batch_for_a_fixed_graph_is_refused(tiny_bundle: Path, bundle: Path) -> None:
-    with pytest.raises(OptionError, match="runs one call at a time; export vitmatte to onnx"):
+    with pytest.raises(OptionError, match="runs one call at a time; export a net on tiles to onnx"):
         load(tiny_bundle, batch=2)
     with pytest.raises(OptionError, match="batch 0: at least 1"):
         load(bundle, batch=0)
-    with pytest.raises(OptionError, match="export it with a smaller --tile"):
+    with pytest.raises(
+        OptionError, match="memory_mb has no meaning for vitmatte-tiny; it has: keep_known"
+    ):
         load(bundle, memory_mb=100)
     matter: Matter = load(bundle)
     with pytest.raises(OptionError, match="1 trimaps for 2 pictures"):

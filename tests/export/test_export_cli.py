@@ -20,9 +20,10 @@ from edgematte.checkpoint import load_model, random_model, save_model  # noqa: E
 from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
-from edgematte.registry import LIGHTWEIGHT  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 
 pytestmark = pytest.mark.export
+LIGHTWEIGHT = find("lightweight")
 Export = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 
@@ -57,7 +58,7 @@ INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
         (["--precision", "int3"], "no precision 'int3'; there are: fp32, fp16"),
         (["--graphs", "diced"], "no cut 'diced'; there are: fused, split"),
         (["--opset", "12"], "opset 12: a whole number from 18 to 26"),
-        (["--io", "image"], "--io has no meaning for onnx"),
+        (["--io", "image"], "io has no meaning for lightweight to onnx"),
         (["--weights", "absent.safetensors"], "no checkpoint at absent.safetensors"),
         (["--picture", "absent.png"], "no picture at absent.png"),
         (
@@ -65,25 +66,25 @@ INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
             "unknown model 'segway'; there are: lightweight",
         ),
         (["--model", "lightweight", "--target", "tflite"], "there are: onnx, openvino, coreml"),
-        (["--model", "lightweight", "--target", "openvino", "--ort"], "--ort has no meaning"),
+        (["--model", "lightweight", "--target", "openvino", "--ort"], "ort has no meaning"),
         (["--weights", "x", "--random-weights"], "exclude each other"),
         (["--opset", "99"], "opset 99: a whole number from 18 to 26"),
         (
             ["--patch", "256"],
-            "--patch has no meaning for lightweight's cut fused, which has --size",
+            "patch has no meaning for the cut fused of lightweight: it is of split",
         ),
         ([*COREML, "--io", "imge"], "io imge: there are tensor, image"),
         ([*COREML, "--io", "image", "--alpha-bits", "12"], "alpha_bits 12: there are 8, 16"),
-        ([*COREML, "--alpha-bits", "16"], "give --io image with it"),
-        ([*COREML, "--opset", "18"], "--opset has no meaning for coreml"),
-        ([*COREML, "--min-ios", "9"], "min_ios 9: a whole number from 15 to 18"),
-        (["--io", "tensor"], "--io has no meaning for onnx"),
-        (["--seed", "3"], "--seed is of --random-weights"),
+        ([*COREML, "--alpha-bits", "16"], "give io image with it"),
+        ([*COREML, "--opset", "18"], "opset has no meaning for lightweight to coreml"),
+        ([*COREML, "--min-ios", "9"], "min_ios 9: there are 15, 16, 17, 18"),
+        (["--io", "tensor"], "io has no meaning for lightweight to onnx; there are: opset, ort"),
+        (["--seed", "3"], "seed is of random weights and of calibration pictures"),
         (["--random-weights", "--seed", str(2**32)], "seed 4294967296: a whole number from 0"),
-        (["--budget", "0.1"], "--budget is for quantized precisions, not for fp32"),
-        (["--calibration", "x"], "--calibration is for quantized precisions"),
-        (["--calibration-limit", "9"], "--calibration-limit is for quantized precisions"),
-        (["--range-method", "minmax"], "--range-method is for quantized precisions"),
+        (["--budget", "0.1"], "budget is for quantized precisions, not for fp32"),
+        (["--calibration", "x"], "calibration is for quantized precisions"),
+        (["--calibration-limit", "9"], "calibration_limit is for quantized precisions"),
+        (["--range-method", "minmax"], "range_method is for quantized precisions"),
         ([*INT8, "--budget", "nan"], "budget nan: a number from 0 to 1"),
         ([*INT8, "--budget", "-1"], "budget -1: a number from 0 to 1"),
         ([*INT8, "--calibration-limit", "-1"], "calibration_limit -1: at least 2 pictures"),
@@ -101,8 +102,8 @@ def test_options_that_do_not_fit_get_one_sentence(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"weights": "x.safetensors"}, "a module brings its weights"),
-        ({"random_weights": True}, "a module brings its weights"),
+        ({"weights": "x.safetensors"}, "weights and a module exclude each other"),
+        ({"random_weights": True}, "random_weights and a module exclude each other"),
         ({"config": {"k": 8}}, "config is of random weights"),
         ({"seed": 1}, "nothing is drawn here"),
         ({"opset": 18.5}, "opset 18.5: a whole number"),
@@ -134,7 +135,7 @@ def test_a_module_in_training_goes_on_training(tmp_path: Path) -> None:
 def test_an_existing_output_is_kept_without_force(exported: Export, capsys: Capture) -> None:
     bundle = exported("onnx", precision="fp32", graphs="fused")
     before = (bundle / "edgematte.json").read_bytes()
-    assert "--force" in refused(capsys, "--output", str(bundle))
+    assert "force" in refused(capsys, "--output", str(bundle))
     assert (bundle / "edgematte.json").read_bytes() == before
 
 
@@ -151,7 +152,7 @@ def test_wrong_keys_name_the_first_five(tmp_path: Path, capsys: Capture) -> None
 def test_weights_that_are_not_finite_are_named(tmp_path: Path, capsys: Capture) -> None:
     model, _ = random_model(LIGHTWEIGHT, {}, 0)
     model.get_parameter("sn.head.bias").data[1] = float("nan")
-    save_model(model, LIGHTWEIGHT.config, tmp_path / "nan.safetensors")
+    save_model(model, dict(LIGHTWEIGHT.config), tmp_path / "nan.safetensors")
     assert "sn.head.bias holds values that are not finite" in refused(
         capsys, "--weights", "nan.safetensors"
     )
@@ -195,7 +196,7 @@ def test_an_export_outside_its_tolerance_writes_nothing(
     tight = tolerances.Tolerance(1e-12, 1e-12)
     monkeypatch.setitem(tolerances.TOLERANCES, "fp32", tight)
     line = refused(capsys, "--random-weights", "--size", "64", code=1)
-    assert "outside the tolerance" in line and "--force" in line
+    assert "outside the tolerance" in line and "force writes it all the same" in line
 
 
 def test_json_tells_a_script_all_it_needs(capsys: Capture) -> None:
@@ -211,11 +212,11 @@ def test_live_pytorch_agrees_and_other_weights_do_not(
 ) -> None:
     bundle = str(exported("onnx", precision="fp32", graphs="fused"))
     same, _ = load_model(LIGHTWEIGHT)
-    save_model(same, LIGHTWEIGHT.config, tmp_path / "same.safetensors")
+    save_model(same, dict(LIGHTWEIGHT.config), tmp_path / "same.safetensors")
     assert main(["check", bundle, "--weights", "same.safetensors"]) == 0
     assert "cut" in capsys.readouterr().out
     other, _ = random_model(LIGHTWEIGHT, {}, 1)
-    save_model(other, LIGHTWEIGHT.config, tmp_path / "other.safetensors")
+    save_model(other, dict(LIGHTWEIGHT.config), tmp_path / "other.safetensors")
     assert main(["check", bundle, "--weights", "other.safetensors"]) == 1
 
 

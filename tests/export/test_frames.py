@@ -28,17 +28,20 @@ from edgematte.export.torch_graph import torch_calls  # noqa: E402
 from edgematte.models.diffmatte.diffusion import sample  # noqa: E402
 from edgematte.models.diffmatte.network import DiffMatte  # noqa: E402
 from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
-from edgematte.registry import FAMILIES, VITMATTE_TINY  # noqa: E402
-from edgematte.runtime import diffmatte as diffmatte_host  # noqa: E402
-from edgematte.runtime import vitmatte as vitmatte_host  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
-from edgematte.runtime.matter import load  # noqa: E402
-from edgematte.runtime.noise import noise  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.nets.diffmatte import host as diffmatte_host  # noqa: E402
+from edgematte.runtime.nets.diffmatte import pipeline as diffmatte_pipeline  # noqa: E402
+from edgematte.runtime.nets.diffmatte.noise import noise  # noqa: E402
+from edgematte.runtime.nets.vitmatte import host as vitmatte_host  # noqa: E402
+from edgematte.runtime.nets.vitmatte import pipeline as vitmatte_pipeline  # noqa: E402
 
 pytestmark = pytest.mark.export
 
 Floats = NDArray[np.float32]
+VITMATTE_TINY, DIFFMATTE = find("vitmatte-tiny"), find("diffmatte-vits")
 SMALL = {"dim": 24, "heads": 3, "detail": 8, "fusion": 16, "window": 3}
 DIFFUSE = {"dim": 24, "depth": 3, "heads": 2, "window": 3, "base": 8}
 SIZES = [(64, 64), (96, 64), (128, 96)]
@@ -101,6 +104,12 @@ def vit() -> ViTMatte:
     return model
 
 
+def tiled(frames: Frames, vit: ViTMatte) -> vitmatte_host.TilesHost:
+    host = frames.host(vitmatte.CUT, "tiles", vitmatte_host.Sizes(), vit)
+    assert isinstance(host, vitmatte_host.TilesHost)
+    return host
+
+
 @pytest.mark.parametrize(
     ("picture", "padding", "sizes", "chosen"),
     [
@@ -119,12 +128,12 @@ def test_a_fitting_size_gives_what_the_whole_padded_picture_gives(
     chosen: str,
 ) -> None:
     frames = frames_for(VITMATTE_TINY, None, sizes, padding, None, "fp32")
-    host = vitmatte.complete(frames.host(vitmatte, "tiles", vitmatte.SIZES), vit)
-    calls = torch_calls(sized_graphs(vitmatte, vit, host))
+    host = tiled(frames, vit)
+    calls = torch_calls(sized_graphs(vitmatte.CUT, vit, host))
     for call in calls.values():
         call.remember = True
     pixels, trimap = scene(*picture)
-    alpha, _ = vitmatte_host.pipeline(host, calls)(pixels, trimap, Clock())
+    alpha, _ = vitmatte_pipeline.pipeline(host, calls)(pixels, trimap, Clock())
     assert {name for name, call in calls.items() if call.calls} == {chosen}
     unknown = trimap == 128
     wanted = vitmatte_whole(vit, pixels, trimap, padding)
@@ -136,30 +145,31 @@ def test_a_fitting_size_gives_what_the_whole_padded_picture_gives(
 
 def test_pictures_of_all_sizes_at_once_keep_their_order(vit: ViTMatte) -> None:
     frames = frames_for(VITMATTE_TINY, None, SIZES, "minimal", None, "fp32")
-    host = vitmatte.complete(frames.host(vitmatte, "tiles", vitmatte.SIZES), vit)
-    made = vitmatte_host.pipeline(host, torch_calls(sized_graphs(vitmatte, vit, host)))
+    host = tiled(frames, vit)
+    made = vitmatte_pipeline.pipeline(host, torch_calls(sized_graphs(vitmatte.CUT, vit, host)))
     scenes = [scene(*size) for size in ((128, 96), (60, 64), (200, 130), (96, 64), (64, 64))]
-    assert isinstance(made, vitmatte_host.Sized)
+    assert isinstance(made, vitmatte_pipeline.Sized)
     found = made.many([p for p, _ in scenes], [t for _, t in scenes], Clock())
     for alpha, (picture, trimap) in zip(found, scenes, strict=True):
         np.testing.assert_array_equal(alpha, made(picture, trimap, Clock())[0])
     largest = replace(host, sizes=None)  # what none holds is tiled with the largest
-    alone = vitmatte_host.pipeline(largest, torch_calls(vitmatte.graphs(vit, largest)))
+    alone = vitmatte_pipeline.pipeline(largest, torch_calls(vitmatte.CUT.graphs(vit, largest)))
     np.testing.assert_allclose(found[2], alone(*scenes[2], Clock())[0], atol=EXACT)
 
 
 @pytest.mark.parametrize("cut", ["whole", "tiles"])
 def test_diffmatte_s_fitting_size_is_the_whole_padded_picture_s(cut: str) -> None:
-    model, _ = random_model(FAMILIES["diffmatte-vits"], DIFFUSE, 1)
+    model, _ = random_model(DIFFMATTE, DIFFUSE, 1)
     assert isinstance(model, DiffMatte)
-    frames = frames_for(FAMILIES["diffmatte-vits"], None, SIZES, "minimal", None, "fp32")
-    options = {**diffmatte.SIZES, "patch": 64}
-    host = replace(diffmatte.complete(frames.host(diffmatte, cut, options), model), steps=2)
-    graphs = sized_graphs(diffmatte, model, host)
+    frames = frames_for(DIFFMATTE, None, SIZES, "minimal", None, "fp32")
+    host = frames.host(diffmatte.CUT, cut, diffmatte_host.Sizes(patch=64), model)
+    assert isinstance(host, diffmatte_host.DiffusionHost)
+    host = replace(host, steps=2)
+    graphs = sized_graphs(diffmatte.CUT, model, host)
     names = {g.graph.name for g in graphs}
     assert names >= {"encode_64x64", "encode_96x64", "encode_128x96"}
     assert ("denoise" in names) == (cut == "tiles")  # tiles are alike in every frame
-    made = diffmatte_host.pipeline(host, torch_calls(graphs))
+    made = diffmatte_pipeline.pipeline(host, torch_calls(graphs))
     for size in ((90, 50), (64, 64)):
         picture, trimap = scene(*size)
         alpha, _ = made(picture, trimap, Clock())
@@ -172,17 +182,17 @@ def test_diffmatte_s_fitting_size_is_the_whole_padded_picture_s(cut: str) -> Non
 
 def test_a_larger_picture_is_not_reduced_but_put_together_from_frames() -> None:
     """Nearer to the whole padded picture than what the picture, reduced, gives."""
-    model, _ = random_model(FAMILIES["diffmatte-vits"], DIFFUSE, 1)
+    model, _ = random_model(DIFFMATTE, DIFFUSE, 1)
     assert isinstance(model, DiffMatte)
     picture, trimap = scene(150, 120)
     wanted, unknown = diffmatte_whole(model, picture, trimap, 2), trimap == 128
     apart = {}
     for context in (0, 48):
-        host = diffmatte.host("whole", (96, 96), 64, 16, context)
-        host = replace(diffmatte.complete(host, model), steps=2)
+        sizes = diffmatte_host.Sizes(context=context)
+        host = replace(diffmatte.CUT.host("whole", (96, 96), sizes, model), steps=2)
         assert host.context == (context or None)
-        calls = torch_calls(diffmatte.graphs(model, host))
-        alpha, _ = diffmatte_host.pipeline(host, calls)(picture, trimap, Clock())
+        calls = torch_calls(diffmatte.CUT.graphs(model, host))
+        alpha, _ = diffmatte_pipeline.pipeline(host, calls)(picture, trimap, Clock())
         apart[context] = np.abs(alpha - wanted)[unknown].mean()
     assert apart[48] < 0.7 * apart[0]
 
@@ -197,6 +207,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_bundle_of_several_sizes_keeps_shared_weights_once(bundle: Path, vit: ViTMatte) -> None:
     opened = open_bundle(bundle)
+    assert isinstance(opened.manifest.host, vitmatte_host.TilesHost)
     assert opened.manifest.accuracy.ok and opened.manifest.host.sizes == tuple(SIZES[:2])
     stated = {d.where for d in opened.manifest.accuracy.differences}
     assert {"matte_64x64.alpha", "matte_96x64.alpha"} <= stated  # every size was checked
@@ -231,9 +242,9 @@ def test_the_size_of_the_picture_gives_the_published_frame(
     picture, trimap = scene(96, 50)
     frames = frames_for(VITMATTE_TINY, "picture", None, padding, picture, "int8")
     assert frames == Frames((size,))
-    host = vitmatte.complete(frames.host(vitmatte, "tiles", vitmatte.SIZES), vit)
-    calls = torch_calls(sized_graphs(vitmatte, vit, host))
-    alpha, _ = vitmatte_host.pipeline(host, calls)(picture, trimap, Clock())
+    host = tiled(frames, vit)
+    calls = torch_calls(sized_graphs(vitmatte.CUT, vit, host))
+    alpha, _ = vitmatte_pipeline.pipeline(host, calls)(picture, trimap, Clock())
     wanted, unknown = vitmatte_whole(vit, picture, trimap, padding), trimap == 128
     np.testing.assert_allclose(alpha[unknown], wanted[unknown], atol=EXACT)
 
@@ -241,9 +252,13 @@ def test_the_size_of_the_picture_gives_the_published_frame(
 @pytest.mark.parametrize(
     ("model", "options", "part"),
     [
-        ("lightweight", {"sizes": [(64, 64)]}, "--sizes has no meaning for lightweight"),
-        ("hdmatt-tiny", {"size": "picture"}, "--size picture has no meaning for hdmatt-tiny"),
-        ("vitmatte-tiny", {"size": "picture"}, "takes the size of --picture FILE"),
+        ("lightweight", {"sizes": [(64, 64)]}, "sizes has no meaning for lightweight"),
+        ("hdmatt-tiny", {"size": "picture"}, "size picture has no meaning for hdmatt-tiny"),
+        (
+            "vitmatte-tiny",
+            {"size": "picture"},
+            "takes the size of the picture to check with: give one",
+        ),
         ("vitmatte-tiny", {"size": 64, "sizes": [(64, 64)]}, "exclude each other"),
         ("vitmatte-tiny", {"sizes": []}, "names no size"),
         ("vitmatte-tiny", {"sizes": [(64, 64), (96, 50)]}, "size 50 is not a multiple of 32"),
@@ -252,8 +267,8 @@ def test_the_size_of_the_picture_gives_the_published_frame(
         ("vitmatte-tiny", {"sizes": [(64, 0)]}, "sizes 0: a whole number of pixels from 1"),
         ("diffmatte-vits", {"size": 64, "context": 33}, "at most half a frame, 32 pixels"),
         ("vitmatte-tiny", {"padding": "mirror"}, "padding mirror: there are minimal, authors"),
-        ("vitmatte-tiny", {"context": 32}, "--context has no meaning for vitmatte-tiny"),
-        ("vitmatte-tiny", {"sizes": SIZES, "precision": "int8"}, "a bundle for each --size"),
+        ("vitmatte-tiny", {"context": 32}, "context has no meaning for vitmatte-tiny to onnx"),
+        ("vitmatte-tiny", {"sizes": SIZES, "precision": "int8"}, "a bundle for each size"),
         ("diffmatte-vits", {"context": -1}, "context -1: a whole number of pixels from 0 to 16384"),
         (
             "diffmatte-vits",

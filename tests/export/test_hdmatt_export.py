@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from edgematte import testcard  # noqa: E402
-from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
@@ -28,16 +28,16 @@ from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import hdmatt  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
-from edgematte.manifest import Host  # noqa: E402
 from edgematte.metrics.seams import VISIBLE, seam_score  # noqa: E402
-from edgematte.models.hdmatt.network.network import HDMatt  # noqa: E402
-from edgematte.registry import HDMATT_TINY  # noqa: E402
+from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
 from edgematte.runtime.host.patches import crop, patch_grid, walk  # noqa: E402
-from edgematte.runtime.matter import load  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes  # noqa: E402
 from edgematte.runtime.nets.hdmatt.pipeline import pipeline  # noqa: E402
-from edgematte.training.hdmatt import losses  # noqa: E402
+from edgematte.training.nets.hdmatt import losses  # noqa: E402
 from edgematte.training.pictures.patches import PatchSamples, collate_patches  # noqa: E402
 from edgematte.training.pictures.sources import Library  # noqa: E402
 
@@ -68,21 +68,21 @@ def trained() -> HDMatt:
     return model.eval()
 
 
-def cut_of(model: HDMatt, **changes: Any) -> Host:
-    host = hdmatt.complete(hdmatt.host("patches", (SIDE, SIDE), SIDE), model)
+def cut_of(model: HDMatt, **changes: Any) -> PatchesHost:
+    host = hdmatt.CUT.host("patches", (SIDE, SIDE), Sizes(patch=SIDE), model)
     return replace(host, **changes)
 
 
 def matted(
-    model: HDMatt, host: Host, picture: NDArray[np.uint8], trimap: NDArray[np.uint8]
+    model: HDMatt, host: PatchesHost, picture: NDArray[np.uint8], trimap: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    calls = torch_calls(hdmatt.graphs(model, host))
+    calls = torch_calls(hdmatt.CUT.graphs(model, host))
     return pipeline(host, calls)(picture, trimap, Clock())[0]
 
 
 @pytest.mark.parametrize("cpc", [2, 1, 0])
 def test_the_cut_is_the_training_time_forward(cpc: int, trained: HDMatt) -> None:
-    model: Any = trained if cpc == 2 else random_model(HDMATT_TINY, {"cpc": cpc}, 1)[0]
+    model: Any = trained if cpc == 2 else random_model(find("hdmatt-tiny"), {"cpc": cpc}, 1)[0]
     host = cut_of(model, overlap=0)
     alpha = matted(model, host, PICTURE, TRIMAP)
     patches = list(walk(patch_grid((200, 150), SIDE, 0)))
@@ -124,7 +124,7 @@ def test_host_steps_and_graphs_are_the_reference(
     host = cut_of(trained, **changes)
     picture, trimap = testcard.testcard(*size), testcard.testcard_trimap(*size)
     alpha = matted(trained, host, picture, trimap)
-    whole = hdmatt.reference(trained, host, picture, picture, trimap)
+    whole = hdmatt.CUT.reference(trained, host, picture, picture, trimap)
     found = difference("cut", "alpha", "PyTorch", alpha, whole, CUT)
     assert found.ok, found
     unknown = alpha[trimap == 128]
@@ -145,7 +145,7 @@ def test_overlapping_patches_hide_their_borders_and_others_do_not(trained: HDMat
 def test_graphs_are_static_and_of_rank_5_at_most(
     trained: HDMatt, static: Callable[[Any, tuple[str, ...]], None]
 ) -> None:
-    for source in hdmatt.graphs(trained, cut_of(trained)):
+    for source in hdmatt.CUT.graphs(trained, cut_of(trained)):
         static(source, ("nonzero", "topk", "sort", "_put", "unpool", "index"))
 
 
@@ -164,6 +164,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, trained: HDMatt) -> Path:
 
 def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
+    assert isinstance(manifest.host, PatchesHost)
     assert manifest.accuracy.ok and manifest.host.candidates == 30 and manifest.host.k == 3
     where = {d.where for d in manifest.accuracy.differences if d.equality == "export"}
     assert where == {f"{g.name}.{t.name}" for g in manifest.graphs for t in g.outputs}
@@ -238,9 +239,13 @@ def test_the_command_resumes_within_a_limit_of_memory(
     assert Image.open(drawing).size == (200, 150)
     assert main([*asked, "--explain-at", "0,0"]) == 2
     assert "the pixel 0,0 is not unknown" in capsys.readouterr().err
-    for option in (["--resume"], ["--memory", "5"], ["--explain", str(drawing)]):
+    for option, name in (
+        (["--resume"], "--resume"),
+        (["--memory", "5"], "memory_mb"),
+        (["--explain", str(drawing)], "--explain"),
+    ):
         assert main(["matte", str(picture), "-o", str(resumed), *option]) == 2
-        assert f"{option[0]} has no meaning for lightweight" in capsys.readouterr().err
+        assert f"{name} has no meaning for lightweight" in capsys.readouterr().err
 
 
 def test_trimaps_of_two_levels_and_of_other_sizes(
@@ -271,15 +276,15 @@ def test_the_check_notices_other_candidates(
     (copied / "edgematte.json").write_text(json.dumps(manifest))
     reseal(copied)
     assert main(["check", str(copied)]) == 1
-    assert "patches.candidates" in capsys.readouterr().out
+    assert "candidates.candidates" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("options", "part"),
     [
         ({"patch": 100}, "size 100 is not a multiple of 8"),
-        ({"regions": 5}, "--regions has no meaning"),
-        ({"size": 512}, "--size has no meaning for hdmatt-tiny's cut patches, which has --patch"),
+        ({"regions": 5}, "regions has no meaning for hdmatt-tiny to onnx; there are: opset, ort"),
+        ({"size": 512}, "size has no meaning for hdmatt-tiny, whose graphs see patches"),
         ({"graphs": "split"}, "no cut 'split'; there are: patches"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard  # noqa: E402
-from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
@@ -20,13 +20,13 @@ from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import regional  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
-from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.regional.network.network import Regional  # noqa: E402
-from edgematte.registry import REGIONAL_TINY  # noqa: E402
+from edgematte.models.regional.network import Regional  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
-from edgematte.runtime.matter import load  # noqa: E402
-from edgematte.runtime.regional import pipeline  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.nets.regional.host import RegionsHost, Sizes  # noqa: E402
+from edgematte.runtime.nets.regional.pipeline import pipeline  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -42,10 +42,10 @@ SMALL = {
 }
 
 
-def made(size: tuple[int, int], regions: int, **options: int) -> tuple[Regional, Host]:
-    model, _ = random_model(REGIONAL_TINY, SMALL | options, 1)
+def made(size: tuple[int, int], regions: int, **options: int) -> tuple[Regional, RegionsHost]:
+    model, _ = random_model(find("regional-tiny"), SMALL | options, 1)
     assert isinstance(model, Regional)
-    return model, regional.complete(regional.host("regions", size, regions), model)
+    return model, regional.CUT.host("regions", size, Sizes(regions=regions), model)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_host_steps_and_graphs_are_the_training_forward(
 ) -> None:
     model, host = made((256, 128), 48, **options)
     pixels = testcard.testcard(*picture)
-    calls = torch_calls(regional.graphs(model, host))
+    calls = torch_calls(regional.CUT.graphs(model, host))
     alpha, trimap = pipeline(host, calls)(pixels, None, Clock())
-    whole = regional.reference(model, host, pixels, pixels, trimap)
+    whole = regional.CUT.reference(model, host, pixels, pixels, trimap)
     found = difference("cut", "alpha", "PyTorch", alpha, whole, CUT)
     assert found.ok, found
     assert 0.02 < (trimap == 128).mean() < 0.98 and alpha.std() > 0.05
@@ -75,7 +75,7 @@ def test_graphs_are_static_and_of_rank_5_at_most(
     static: Callable[[Any, tuple[str, ...]], None],
 ) -> None:
     model, host = made((256, 128), 6)
-    for source in regional.graphs(model, host):
+    for source in regional.CUT.graphs(model, host):
         static(source, ("nonzero", "topk", "sort", "_put"))
 
 
@@ -96,6 +96,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:
     manifest = open_bundle(bundle).manifest
+    assert isinstance(manifest.host, RegionsHost)
     assert manifest.accuracy.ok and manifest.host.regions == 40
     where = {d.where for d in manifest.accuracy.differences if d.equality == "export"}
     assert where == {f"{g.name}.{t.name}" for g in manifest.graphs for t in g.outputs}
@@ -185,9 +186,9 @@ def test_the_check_notices_changed_biases(
     ("options", "part"),
     [
         ({"size": 192}, "size 192 is not a multiple of 128"),
-        ({"patch": 320}, "--patch has no meaning"),
+        ({"patch": 320}, "patch has no meaning for regional-tiny to onnx; there are: opset, ort"),
         ({"graphs": "split"}, "no cut 'split'; there are: regions"),
-        ({"regions": 0}, "at least 1"),
+        ({"regions": 0}, "regions 0: a whole number from 1"),
     ],
 )
 def test_options_without_a_meaning_are_refused(

@@ -12,17 +12,21 @@ pytest.importorskip("torch")
 
 from edgematte.check.goldens import Goldens
 from edgematte.export.report import seam_lines
-from edgematte.manifest import Host
-from edgematte.runtime import diffmatte, vitmatte
+from edgematte.host import Host
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.nets.diffmatte import host as diffmatte
+from edgematte.runtime.nets.diffmatte.pipeline import pipeline
+from edgematte.runtime.nets.vitmatte import host as vitmatte
+from edgematte.runtime.nets.vitmatte import steps as vitmatte_steps
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 SLOPE = 0.001  # of alpha along x, so that there is something inside
-DIFFUSION = Host("tiles", (192, 128), steps=1, seed=0, clamp_foreground=False, feature_px=16)
-DIFFUSION = replace(DIFFUSION, patch=64, overlap=0)
-VIT = Host("tiles", (64, 48), overlap=16, padding=(0.5, 0.5, 0.5))
+FRAME: dict[str, Any] = {"size": (192, 128), "feature_px": 16, "steps": 1, "seed": 0}
+FRAME |= {"clamp_foreground": False}
+DIFFUSION = diffmatte.TilesHost(**FRAME, patch=64, overlap=0)
+VIT = vitmatte.TilesHost(size=(64, 48), overlap=16, padding=(0.5, 0.5, 0.5))
 
 
 def score(model: str, host: Host, alpha: Floats, trimap: Bytes) -> tuple[float, str]:
@@ -71,7 +75,7 @@ def test_diffmatte_s_tiles_lie_where_the_unknown_pixels_are() -> None:
     trimap[64:, 32:160] = 128
     graphs = Constants()
     picture = np.zeros((128, 192, 3), np.uint8)
-    found, _ = diffmatte.pipeline(DIFFUSION, graphs.table())(picture, trimap, Clock())
+    found, _ = pipeline(DIFFUSION, graphs.table())(picture, trimap, Clock())
     assert graphs.calls == 2
     assert np.flatnonzero(np.diff(found[100, 32:160])).tolist() == [63]  # it steps at 96
     value, line = score("diffmatte-vits", DIFFUSION, with_step((128, 192), 96), trimap)
@@ -83,7 +87,7 @@ def test_diffmatte_s_tiles_lie_where_the_unknown_pixels_are() -> None:
 
 def test_frames_of_a_larger_picture_are_borders_too() -> None:
     """Two frames of 192 in a picture of 320: the second begins at 128, the first ends at 192."""
-    host = replace(DIFFUSION, cut="whole", patch=None, overlap=None, context=64)
+    host = diffmatte.WholeHost(**FRAME, context=64)
     trimap = np.full((128, 320), 128, np.uint8)
     value, line = score("diffmatte-vits", host, with_step((128, 320), 128), trimap)
     assert "2 patches of 192x128" in line
@@ -104,12 +108,7 @@ def test_vitmatte_s_tiles_are_spread_evenly_over_the_picture() -> None:
     """Three tiles of 64 in 150 pixels begin at 0, 43 and 86 and end at 64, 107 and 150; of 48 in
     48 there is one."""
     trimap = np.full((48, 150), 128, np.uint8)
-
-    def graph(image: Floats, trimap: Floats) -> dict[str, Floats]:
-        return {"alpha": image[:, :1]}
-
-    host_steps = vitmatte.host_steps(VIT)
-    boxes = host_steps["tiles"](trimap=trimap)["tiles"]
+    boxes = vitmatte_steps.tiles(VIT, trimap=trimap)["tiles"]
     assert boxes[:, 0].tolist() == [0, 43, 86]
     value, line = score("vitmatte-tiny", VIT, with_step((48, 150), 107), trimap)
     assert "3 patches of 64x48" in line

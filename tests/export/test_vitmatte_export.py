@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard as cards  # noqa: E402
-from edgematte.check.compare import difference  # noqa: E402
+from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
@@ -19,13 +19,13 @@ from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
 from edgematte.export.cuts import vitmatte  # noqa: E402
 from edgematte.export.torch_graph import torch_calls  # noqa: E402
-from edgematte.manifest import Host  # noqa: E402
-from edgematte.models.vitmatte.network.network import ViTMatte  # noqa: E402
-from edgematte.registry import VITMATTE_TINY  # noqa: E402
+from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
-from edgematte.runtime.matter import load  # noqa: E402
-from edgematte.runtime.vitmatte import pipeline  # noqa: E402
+from edgematte.runtime.load import load  # noqa: E402
+from edgematte.runtime.nets.vitmatte.host import Sizes, TilesHost  # noqa: E402
+from edgematte.runtime.nets.vitmatte.pipeline import pipeline  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -34,11 +34,12 @@ SMALL = {"dim": 24, "heads": 3, "detail": 8, "fusion": 16, "window": 3}
 
 def made(
     size: tuple[int, int], overlap: int = 16, lattice: int = 1, **options: int
-) -> tuple[ViTMatte, Host]:
-    model, _ = random_model(VITMATTE_TINY, SMALL | options, 1)
+) -> tuple[ViTMatte, TilesHost]:
+    model, _ = random_model(find("vitmatte-tiny"), SMALL | options, 1)
     assert isinstance(model, ViTMatte)
     model.mean.copy_(torch.tensor([0.3, 0.6, 0.1]))  # padding in another colour would show
-    return model, vitmatte.complete(vitmatte.host("tiles", size, overlap, lattice), model)
+    sizes = Sizes(overlap=overlap, lattice=lattice)
+    return model, vitmatte.CUT.host("tiles", size, sizes, model)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,9 @@ def test_tiles_of_graphs_are_the_training_forward(
 ) -> None:
     model, host = made(size, lattice=lattice)
     pixels, trimap = cards.testcard(*picture), cards.testcard_trimap(*picture)
-    calls = torch_calls(vitmatte.graphs(model, host))
+    calls = torch_calls(vitmatte.CUT.graphs(model, host))
     alpha, same = pipeline(host, calls)(pixels, trimap, Clock())
-    whole = vitmatte.reference(model, host, pixels, pixels, trimap)
+    whole = vitmatte.CUT.reference(model, host, pixels, pixels, trimap)
     found = difference("cut", "alpha", "PyTorch", alpha, whole, CUT)
     assert found.ok, found
     assert np.array_equal(same, trimap)
@@ -69,7 +70,7 @@ def test_without_the_trimaps_known_pixels_alpha_is_the_forward_everywhere() -> N
     """What the authors' code and transformers give for a picture of one tile."""
     model, host = made((96, 64))
     pixels, trimap = cards.testcard(96, 64), cards.testcard_trimap(96, 64)
-    calls = torch_calls(vitmatte.graphs(model, host))
+    calls = torch_calls(vitmatte.CUT.graphs(model, host))
     own, _ = pipeline(replace(host, keep_known=False), calls)(pixels, trimap, Clock())
     image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
@@ -89,7 +90,7 @@ def test_a_smaller_picture_is_padded_as_in_training() -> None:
     padded[:, :, :48, :80] = planes
     with torch.no_grad():
         wanted = model.decoder(model.backbone(padded), padded)[0, 0, :48, :80].numpy()
-    calls = torch_calls(vitmatte.graphs(model, host))
+    calls = torch_calls(vitmatte.CUT.graphs(model, host))
     alpha, _ = pipeline(host, calls)(pixels, trimap, Clock())
     unknown = trimap == 128
     np.testing.assert_allclose(alpha[unknown], wanted[unknown], atol=1e-5)  # float32 sums
@@ -101,7 +102,7 @@ def test_the_graph_is_static_and_of_rank_5_at_most(
 ) -> None:
     """Its positions are constants: nothing looks them up."""
     model, host = made((96, 64), **options)
-    (source,) = vitmatte.graphs(model, host)
+    (source,) = vitmatte.CUT.graphs(model, host)
     static(source, ("bicubic", "linear1d", "index", "gather", "arange"))
 
 
@@ -117,6 +118,7 @@ def test_exports_are_within_the_tolerance(target: str, tmp_path: Path) -> None:
             overlap=24,
             **options,
         )
+        assert isinstance(bundle.manifest.host, TilesHost)
         assert bundle.manifest.accuracy.ok and bundle.manifest.host.overlap == 24
         assert [g.name for g in bundle.manifest.graphs] == ["matte"]
     said = {
@@ -139,7 +141,8 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         config=SMALL,
         output=folder,
     )
-    assert open_bundle(folder).manifest.host.overlap == 32
+    host = open_bundle(folder).manifest.host
+    assert isinstance(host, TilesHost) and host.overlap == 32
     matter = load(folder)
     for size in ((64, 64), (40, 30), (200, 90)):
         trimap = cards.testcard_trimap(*size)
@@ -148,7 +151,9 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
         known = trimap != 128
         assert np.array_equal(found.alpha[known], trimap[known] / np.float32(255))
         assert found.alpha[trimap == 128].std() > 0.01
-    with pytest.raises(OptionError, match="--trimap FILE.*--cascade lightweight"):
+    with pytest.raises(
+        OptionError, match="needs a trimap: give one, or export the model with a cascade"
+    ):
         matter(cards.testcard(64, 64))
 
 
@@ -156,11 +161,11 @@ def test_it_mattes_pictures_of_any_size_and_says_how_to_get_a_trimap(tmp_path: P
     ("options", "part"),
     [
         ({"size": 48}, "size 48 is not a multiple of 32"),
-        ({"patch": 320}, "--patch has no meaning"),
+        ({"patch": 320}, "patch has no meaning for vitmatte-tiny to onnx; there are: opset, ort"),
         ({"graphs": "split"}, "no cut 'split'; there are: tiles"),
         ({"overlap": 0}, "overlap 0: a whole number of pixels from 1 to 16384"),
-        ({"overlap": 40, "size": 64}, "--overlap 40: at most half a tile, 32 pixels"),
-        ({"lattice": 3, "size": 128}, "--lattice 3 needs sides that are multiples of 48"),
+        ({"overlap": 40, "size": 64}, "overlap 40: at most half a tile, 32 pixels"),
+        ({"lattice": 3, "size": 128}, "lattice 3 needs sides that are multiples of 48"),
     ],
 )
 def test_options_without_a_meaning_are_refused(
@@ -180,8 +185,11 @@ def test_options_without_a_meaning_are_refused(
     ("arguments", "part"),
     [
         (["--target", "onnx", "--tile", "100x64"], "size 100 is not a multiple of 32"),
-        (["--target", "coreml", "--dynamic-batch"], "--dynamic-batch is for onnx: coreml runs"),
-        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give --weights FILE"),
+        (
+            ["--target", "coreml", "--dynamic-batch"],
+            "dynamic_batch has no meaning for vitmatte-tiny to coreml",
+        ),
+        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give a checkpoint"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(

@@ -11,8 +11,8 @@ from torch import Tensor  # noqa: E402
 
 from edgematte.checkpoint import build, load_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.diffmatte.network.keys import fold_spectral_norm, from_official  # noqa: E402
-from edgematte.registry import FAMILIES  # noqa: E402
+from edgematte.models.diffmatte.keys import fold_spectral_norm, from_official  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -144,7 +144,7 @@ def official(name: str) -> dict[str, Tensor]:
 )
 def test_every_key_finds_its_place(name: str) -> None:
     with torch.device("meta"):
-        own = {k: v.shape for k, v in build(FAMILIES[name]).state_dict().items()}
+        own = {k: v.shape for k, v in build(find(name)).state_dict().items()}
     found = {k: v.shape for k, v in from_official(official(name)).items()}
     assert found == own
 
@@ -201,17 +201,17 @@ def test_a_checkpoint_of_theirs_loads(tmp_path: Path) -> None:
     state = {f"model.{k}": torch.rand(v.shape) for k, v in official(name).items()}
     file = tmp_path / "model_final.pth"
     torch.save({"model": state, "iteration": 3}, file)
-    model, weights = load_model(FAMILIES[name], file)
+    model, weights = load_model(find(name), file)
     held = dict(model.named_parameters())["decoder.middle.enter.weight"]
     assert torch.equal(held, state["model.decoder.mid_blk.conv1.weight"])
     assert weights.source == "model_final.pth (taken from 'model'; prefix 'model.' removed)"
     del state["model.backbone.layer2.1.conv1.module.weight_u"]
     torch.save({"model": state}, file)
     with pytest.raises(CheckpointError, match=r"levels\.1\.1\.conv1\.module\.weight_bar"):
-        load_model(FAMILIES[name], file)
+        load_model(find(name), file)
 
 
 def test_our_own_states_stay() -> None:
     with torch.device("meta"):
-        state = build(FAMILIES["diffmatte-swint"]).state_dict()
+        state = build(find("diffmatte-swint")).state_dict()
     assert from_official(state).keys() == state.keys()

@@ -13,11 +13,11 @@ from torch import nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
-from edgematte.models.diffmatte.network.decoder import Down, TextureDecoder, TimeEmbedding, Up  # noqa: E402
-from edgematte.models.diffmatte.network.network import DiffMatte  # noqa: E402
-from edgematte.models.diffmatte.network.res34 import Block, Res34  # noqa: E402
-from edgematte.models.diffmatte.network.swin import PriorBlock, area_means  # noqa: E402
-from edgematte.models.lightweight.network.network import Lightweight  # noqa: E402
+from edgematte.models.diffmatte.decoder import Down, TextureDecoder, TimeEmbedding, Up  # noqa: E402
+from edgematte.models.diffmatte.network import DiffMatte  # noqa: E402
+from edgematte.models.diffmatte.res34 import Block, Res34  # noqa: E402
+from edgematte.models.diffmatte.swin import PriorBlock, area_means  # noqa: E402
+from edgematte.models.lightweight.network import Lightweight  # noqa: E402
 from edgematte.registry import FAMILIES  # noqa: E402
 
 pytestmark = pytest.mark.export

@@ -12,15 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
 from edgematte.export.cuts.hdmatt import graphs, host  # noqa: E402
-from edgematte.models.hdmatt.network.context import (  # noqa: E402
+from edgematte.models.hdmatt.context import (  # noqa: E402
     CrossPatchContext,
     best_contexts,
     padding,
     reduced_trimap,
 )
-from edgematte.models.hdmatt.network.network import HDMatt  # noqa: E402
-from edgematte.models.hdmatt.network.pretrained import from_resnet34  # noqa: E402
-from edgematte.models.hdmatt.network.resnet import (  # noqa: E402
+from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
+from edgematte.models.hdmatt.pretrained import from_resnet34  # noqa: E402
+from edgematte.models.hdmatt.resnet import (  # noqa: E402
     BLOCKS,
     Encoder,
     pool,

@@ -7,19 +7,20 @@ torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, random_model  # noqa: E402
-from edgematte.models.lightweight.network.network import (  # noqa: E402
+from edgematte.models.lightweight.network import (  # noqa: E402
     EfficientNonLocalAttention,
     Lightweight,
 )
-from edgematte.models.lightweight.network.octave import OctSep, merge  # noqa: E402
-from edgematte.registry import LIGHTWEIGHT, Count  # noqa: E402
+from edgematte.models.lightweight.octave import OctSep, merge  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.published import COUNTS, Count  # noqa: E402
 
 pytestmark = pytest.mark.export
 
 
-@pytest.mark.parametrize("count", LIGHTWEIGHT.counts, ids=lambda c: str(c.config))
+@pytest.mark.parametrize("count", COUNTS["lightweight"], ids=lambda c: str(c.config))
 def test_parameters_and_multiply_adds_are_the_published_ones(count: Count) -> None:
-    model = build(LIGHTWEIGHT, count.config)
+    model = build(find("lightweight"), count.config)
     assert sum(p.numel() for p in model.parameters()) == count.parameters
     published = float(count.published_parameters.removesuffix("K"))
     # The paper rounds to 10 parameters and drops 93 to 113 of them in its own total.
@@ -40,7 +41,7 @@ def test_training_supervises_three_levels_and_inference_only_the_finest() -> Non
 
 
 def test_alpha_follows_equation_5_and_probabilities_sum_to_one() -> None:
-    model, _ = random_model(LIGHTWEIGHT, {}, 3)
+    model, _ = random_model(find("lightweight"), {}, 3)
     assert isinstance(model, Lightweight)
     image = torch.rand(1, 3, 64, 128)
     with torch.no_grad():
@@ -52,7 +53,7 @@ def test_alpha_follows_equation_5_and_probabilities_sum_to_one() -> None:
 
 
 def test_pictures_of_a_batch_do_not_see_each_other() -> None:
-    model, _ = random_model(LIGHTWEIGHT, {}, 4)
+    model, _ = random_model(find("lightweight"), {}, 4)
     images = torch.rand(3, 3, 64, 64)
     with torch.no_grad():
         together = model(images)[0]
@@ -61,7 +62,7 @@ def test_pictures_of_a_batch_do_not_see_each_other() -> None:
 
 
 def test_a_certain_trimap_decides_alpha_alone() -> None:
-    model, _ = random_model(LIGHTWEIGHT, {}, 5)
+    model, _ = random_model(find("lightweight"), {}, 5)
     assert isinstance(model, Lightweight)
     one_hot = torch.zeros(1, 3, 64, 64)
     one_hot[:, 0, :, :32], one_hot[:, 1, :, 32:] = 1, 1

@@ -18,7 +18,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from edgematte.checkpoint import build  # noqa: E402
 from edgematte.models.diffmatte.diffusion import sample  # noqa: E402
-from edgematte.registry import family  # noqa: E402
+from edgematte.nets import find  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -41,7 +41,7 @@ def wave(shape: tuple[int, ...], number: int) -> Tensor:
 
 def settled(name: str, options: dict[str, int]) -> Any:
     """A net whose every tensor is given by the formula, sized so that the signal survives."""
-    model: nn.Module = build(family(name), options)
+    model: nn.Module = build(find(name), options)
     for number, (key, value) in enumerate(sorted(model.state_dict().items())):
         if not value.is_floating_point() or key in ("mean", "std"):
             continue

@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, load_model, random_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.regional.network.keys import from_official  # noqa: E402
-from edgematte.models.regional.network.neighbours import relative_positions  # noqa: E402
-from edgematte.models.regional.network.network import UNKNOWN, Regional, crop_cells, paste_cells  # noqa: E402
-from edgematte.models.regional.network.refine import RegionAttention  # noqa: E402
+from edgematte.models.regional.keys import from_official  # noqa: E402
+from edgematte.models.regional.neighbours import relative_positions  # noqa: E402
+from edgematte.models.regional.network import UNKNOWN, Regional, crop_cells, paste_cells  # noqa: E402
+from edgematte.models.regional.refine import RegionAttention  # noqa: E402
 from edgematte.registry import REGIONAL, REGIONAL_TINY  # noqa: E402
 
 pytestmark = pytest.mark.export

@@ -1,5 +1,6 @@
 """Options of a net, told by the shapes of a checkpoint that has no config beside it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte.checkpoint import build, config_of, load_model, save_model  # noqa: E402
+from edgematte.cli import main  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
 from edgematte.models.shown_options import RULES, shown_options  # noqa: E402
-from edgematte.registry import FAMILIES, family  # noqa: E402
+from edgematte.nets import find, variants  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -37,14 +39,14 @@ OTHERS: dict[str, list[dict[str, int]]] = {
 
 def shapes_of(name: str, options: dict[str, int]) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        model = build(family(name), options)
+        model = build(find(name), options)
     return {key: tuple(value.shape) for key, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", variants())
 def test_every_option_is_shown_or_known_to_be_hidden(name: str) -> None:
-    known = family(name)
-    kind = known.torch_class.partition(":")[2]
+    known = find(name)
+    kind = known.network.partition(":")[2]
     for options in ({}, *OTHERS.get(name, [])):
         wanted = {**known.config, **options}
         found = shown_options(kind, shapes_of(name, options))
@@ -53,14 +55,14 @@ def test_every_option_is_shown_or_known_to_be_hidden(name: str) -> None:
         assert found == {k: v for k, v in wanted.items() if k not in hidden}
 
 
-def test_where_windows_and_grid_have_one_side_local_stays_the_familys() -> None:
+def test_where_windows_and_grid_have_one_side_local_stays_the_variants() -> None:
     options = {"window": 8, "grid": 8, "local": 0}
     assert "local" not in shown_options("ViTMatte", shapes_of("vitmatte-tiny", options))
 
 
 def test_the_checkpoint_for_pictures_of_1024_loads_without_a_config(tmp_path: Path) -> None:
     """ViTS_1024's tables are made for a grid of 64; a narrow one of the same layout here."""
-    known = family("diffmatte-vits")
+    known = find("diffmatte-vits")
     model = build(known, {"dim": 24, "depth": 3, "heads": 2, "grid": 64, "base": 8})
     torch.save(model.state_dict(), tmp_path / "ViTS_1024.pth")
     loaded, weights = load_model(known, tmp_path / "ViTS_1024.pth")
@@ -71,7 +73,7 @@ def test_the_checkpoint_for_pictures_of_1024_loads_without_a_config(tmp_path: Pa
 
 
 def test_what_no_shape_shows_is_named_and_a_config_gives_it(tmp_path: Path) -> None:
-    known = family("regional-tiny")
+    known = find("regional-tiny")
     model = build(known, {"depth3": 3, "k": 5, "aliasing": 0})
     file = tmp_path / "net.safetensors"
     save_model(model, {}, file)
@@ -93,7 +95,16 @@ def test_what_no_shape_shows_is_named_and_a_config_gives_it(tmp_path: Path) -> N
 def test_a_config_that_its_tensors_contradict_is_refused(
     config: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    known = family("vitmatte-tiny")
+    known = find("vitmatte-tiny")
     save_model(build(known), {**known.config, **config}, tmp_path / "net.safetensors")
     with pytest.raises(CheckpointError, match=f"the config beside it says {said}"):
         load_model(known, tmp_path / "net.safetensors")
+
+
+def test_options_are_listed_as_numbers_as_configs_and_manifests_hold_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["models", "--json"]) == 0
+    listed = {row["name"]: row["config"] for row in json.loads(capsys.readouterr().out)}
+    assert listed["lightweight"] == {"cfm": 1, "ena": 1, "k": 16}
+    assert {type(v) for config in listed.values() for v in config.values()} == {int}

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from edgematte.models.swin.network.network import (  # noqa: E402
+from edgematte.models.swin.network import (  # noqa: E402
     PatchMerging,
     Swin,
     SwinBlock,

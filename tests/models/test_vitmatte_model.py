@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from edgematte.checkpoint import build, load_model, random_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
-from edgematte.models.vit.network.attention import Attention  # noqa: E402
-from edgematte.models.vit.network.network import Neck, ViT  # noqa: E402
-from edgematte.models.vitmatte.network.keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
-from edgematte.models.vitmatte.network.network import ViTMatte  # noqa: E402
+from edgematte.models.vit.attention import Attention  # noqa: E402
+from edgematte.models.vit.network import Neck, ViT  # noqa: E402
+from edgematte.models.vitmatte.keys import AUTHORS, TRANSFORMERS, from_official, to_official  # noqa: E402
+from edgematte.models.vitmatte.network import ViTMatte  # noqa: E402
 from edgematte.registry import VITMATTE_B, VITMATTE_S, VITMATTE_TINY  # noqa: E402
 
 pytestmark = pytest.mark.export
@@ -310,7 +310,7 @@ def test_a_preprocessor_that_makes_no_sense_is_named(mean: Any, tmp_path: Path) 
 
 def test_a_checkpoint_of_another_size_says_which(tmp_path: Path) -> None:
     save_file(to_official(tiny().state_dict()), tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give --model"):
+    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give model"):
         load_model(VITMATTE_S, tmp_path)
 
 

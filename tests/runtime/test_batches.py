@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 import edgematte
 from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError, PictureError
-from edgematte.manifest import Host
+from edgematte.nets import find
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.cascade import Cascade
 from edgematte.runtime.host.clock import Clock
+from edgematte.runtime.host.trimap_source import EstimatedTrimap, GivenTrimap, OwnTrimap
 from edgematte.runtime.matter import Matter
-from edgematte.runtime.pipeline import Pipeline
-from edgematte.runtime.vitmatte import Tiles
+from edgematte.runtime.nets.vitmatte.host import TilesHost
+from edgematte.runtime.nets.vitmatte.pipeline import Tiles
+from edgematte.runtime.pipeline import Pipeline, Sourced
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-HOST = Host("tiles", (32, 24), overlap=8, padding=(0.5, 0.5, 0.5))
+HOST = TilesHost(size=(32, 24), overlap=8, padding=(0.5, 0.5, 0.5))
 
 
 class Graph:
@@ -50,14 +51,23 @@ class Alone:
         return np.asarray(picture[..., 0] / np.float32(255), np.float32), trimap
 
 
-def tiled(graph: Graph, batch: int, estimate: Any = None) -> Cascade:
+def sourced(pipeline: Pipeline, estimate: Any = None) -> Sourced:
+    source = GivenTrimap("vitmatte-s") if estimate is None else EstimatedTrimap(estimate)
+    return Sourced("vitmatte-s", pipeline, source)
+
+
+def tiled(graph: Graph, batch: int, estimate: Any = None) -> Sourced:
     tiles = Tiles(HOST, graph)
     tiles.take(batch)
-    return Cascade("vitmatte", tiles, estimate)
+    return sourced(tiles, estimate)
 
 
-def matter(pipeline: Pipeline) -> Matter:
-    return Matter(open_bundle(), pipeline, "numpy")
+def alone(pipeline: Alone) -> Sourced:
+    return Sourced("lightweight", pipeline, OwnTrimap())
+
+
+def matter(pipeline: Sourced) -> Matter:
+    return Matter(open_bundle(), find(pipeline.model), pipeline, "numpy")
 
 
 def scenes(*sizes: tuple[int, int]) -> tuple[list[Bytes], list[Bytes]]:
@@ -68,9 +78,9 @@ def scenes(*sizes: tuple[int, int]) -> tuple[list[Bytes], list[Bytes]]:
     return pictures, [random.choice(classes, (h, w)) for w, h in sizes]
 
 
-@pytest.mark.parametrize("pipeline", [tiled(Graph(), 1), tiled(Graph(), 4), Alone()])
+@pytest.mark.parametrize("pipeline", [tiled(Graph(), 1), tiled(Graph(), 4), alone(Alone())])
 @pytest.mark.parametrize("trimaps", [None, []])
-def test_of_no_pictures_there_are_no_mattes(pipeline: Pipeline, trimaps: Any) -> None:
+def test_of_no_pictures_there_are_no_mattes(pipeline: Sourced, trimaps: Any) -> None:
     assert matter(pipeline).many([], trimaps) == []
     assert matter(pipeline).many((), trimaps) == []
 
@@ -106,8 +116,7 @@ def test_time_is_shared_equally_and_adds_up_to_the_whole() -> None:
             return [np.zeros(t.shape, np.float32) for t in trimaps]
 
     pictures, trimaps = scenes((5, 4), (50, 40), (8, 8))
-    pipeline = Cascade("vitmatte", Timed(HOST, Graph()), None)
-    found = matter(pipeline).many(pictures, trimaps)
+    found = matter(sourced(Timed(HOST, Graph()))).many(pictures, trimaps)
     assert [m.timings for m in found] == [{"host.crop": 0.5, "graph.matte": 2.0}] * 3
     found[0].timings.clear()
     assert found[1].timings  # one's own
@@ -115,7 +124,7 @@ def test_time_is_shared_equally_and_adds_up_to_the_whole() -> None:
 
 def test_of_other_nets_every_picture_has_what_it_would_have_alone() -> None:
     pictures, _ = scenes((5, 4), (6, 7), (5, 4))
-    found = matter(Alone()).many(pictures)
+    found = matter(alone(Alone())).many(pictures)
     assert [m.alpha.shape for m in found] == [(4, 5), (7, 6), (4, 5)]
     assert [m.timings for m in found] == [{"graph.refine": s} for s in (1.0, 2.0, 3.0)]
     assert [m.counts for m in found] == [{"regions refined": n} for n in (1, 2, 3)]
@@ -124,7 +133,7 @@ def test_of_other_nets_every_picture_has_what_it_would_have_alone() -> None:
 def test_odd_pixels_are_counted_for_each_trimap() -> None:
     pictures, trimaps = scenes((9, 9), (9, 9), (9, 9))
     trimaps[0][0, :2], trimaps[2][3, :5] = 100, 20
-    for pipeline in (tiled(Graph(), 2), Alone()):
+    for pipeline in (tiled(Graph(), 2), alone(Alone())):
         found = matter(pipeline).many(pictures, trimaps)
         assert [m.odd_trimap_pixels for m in found] == [2, 0, 5]
 
@@ -144,7 +153,7 @@ def test_trimaps_that_are_missing_are_estimated_for_their_own_picture() -> None:
 @pytest.mark.parametrize(("pictures", "trimaps"), [(2, 1), (1, 2), (0, 1), (1, 0)])
 def test_another_number_of_trimaps_is_refused(pictures: int, trimaps: int) -> None:
     images, made = scenes(*[(9, 9)] * 2)
-    for pipeline in (tiled(Graph(), 2), Alone()):
+    for pipeline in (tiled(Graph(), 2), alone(Alone())):
         with pytest.raises(OptionError, match=f"{trimaps} trimaps for {pictures} pictures"):
             matter(pipeline).many(images[:pictures], made[:trimaps])
 
@@ -153,13 +162,13 @@ def test_another_number_of_trimaps_is_refused(pictures: int, trimaps: int) -> No
 def test_a_bad_picture_or_trimap_is_found_before_any_work(place: int) -> None:
     images, trimaps = scenes(*[(9, 9)] * 3)
     for bad in ("picture", "trimap"):
-        graph, alone = Graph(), Alone()
+        graph, counting = Graph(), Alone()
         given, known = list(images), list(trimaps)
         if bad == "picture":
             given[place] = given[place].astype(np.float32)
         else:
             known[place] = known[place][:5]
-        for pipeline in (tiled(graph, 2), alone):
+        for pipeline in (tiled(graph, 2), alone(counting)):
             with pytest.raises(PictureError):
                 matter(pipeline).many(given, known)
-        assert not graph.calls and not alone.calls
+        assert not graph.calls and not counting.calls

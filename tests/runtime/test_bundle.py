@@ -269,7 +269,7 @@ def test_names_that_would_become_paths(name: str, tiny_bundle: Path, edit_manife
 TEXTS = {
     "empty": ("", "is not JSON"),
     "not JSON": ("edgematte", "is not JSON"),
-    "truncated": ('{"format": 1, "model": "light', "is not JSON"),
+    "truncated": ('{"format": 2, "model": "light', "is not JSON"),
     "a list": ("[1, 2]", "format version None"),
     "null": ("null", "format version None"),
     "nested without end": ("[" * 100_000, "is not JSON"),
@@ -297,7 +297,7 @@ def test_a_manifest_cut_short_anywhere(tiny_bundle: Path) -> None:
         refused(tiny_bundle, FILE)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", 1.5, True, None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", 2.5, True, None])
 def test_another_format_version(version: object, tiny_bundle: Path, edit_manifest: Edit) -> None:
     edit_manifest(tiny_bundle, lambda m: m.update(format=version))
     refused(tiny_bundle, FILE)
@@ -305,7 +305,7 @@ def test_another_format_version(version: object, tiny_bundle: Path, edit_manifes
 
 def test_a_newer_format_says_what_to_do(tiny_bundle: Path, edit_manifest: Edit) -> None:
     edit_manifest(tiny_bundle, lambda m: m.update(format=7))
-    refused(tiny_bundle, "format version 7", "reads version 1", "install the edgematte that wrote")
+    refused(tiny_bundle, "format version 7", "reads version 2", "install the edgematte that wrote")
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
@@ -317,6 +317,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "number for text": (lambda m: m.update(model=5), ".model should be a str"),
     "bool for a number": (lambda m: m["host"].update(patch=True), ".host.patch should be an int"),
     "list for an object": (lambda m: m.update(host=[]), ".host should be an object"),
+    "no section": (lambda m: m.pop("host"), "lacks the field 'host'"),
+    "no kind": (lambda m: m["host"].pop("kind"), ".host lacks the field 'kind'"),
+    "list for a kind": (lambda m: m["host"].update(kind=[]), ".host.kind should be a str"),
+    "number for a package": (lambda m: m.update(package=5), ".package should be a str"),
     "object for a list": (lambda m: m.update(graphs={}), ".graphs should be a list"),
     "pair of three": (lambda m: m["host"].update(size=[1, 2, 3]), ".host.size should be 2 items"),
     "null": (lambda m: m.update(target=None), ".target should be a str"),
@@ -333,16 +337,25 @@ def test_a_field_that_does_not_fit(kind: str, tiny_bundle: Path, edit_manifest: 
     refused(tiny_bundle, FILE, part)
 
 
+def fused(host: dict[str, Any]) -> dict[str, Any]:
+    """The same section as of the fused cut."""
+    return {k: v for k, v in host.items() if k not in ("patch", "overlap")} | {"kind": "fused"}
+
+
 NONSENSE: dict[str, tuple[Change, str]] = {
-    "model": (lambda m: m.update(model="other"), "unknown model 'other'"),
+    "model": (
+        lambda m: m.update(model="other"),
+        "model 'other', which this edgematte does not know",
+    ),
+    "plug-in": (lambda m: m.update(model="other", package="acme 1.0"), "pip install acme"),
     "target": (lambda m: m.update(target="tflite"), "'tflite'"),
     "precision": (lambda m: m.update(precision="fp8"), "unknown precision 'fp8'"),
-    "cut": (lambda m: m["host"].update(cut="slices"), "unknown cut 'slices'"),
-    "other cut": (lambda m: m["host"].update(cut="fused"), "lacks the array 'reduced_alpha'"),
+    "cut": (lambda m: m["host"].update(kind="slices"), "unknown cut 'slices'"),
+    "other cut": (lambda m: m.update(host=fused(m["host"])), "lacks the array 'reduced_alpha'"),
     "no graphs": (lambda m: m.update(graphs=[]), "needs a graph 'segment'"),
     "size": (lambda m: m["host"].update(size=[0, 48]), "size [0, 48]"),
     "other size": (lambda m: m["host"].update(size=[48, 64]), "the graph takes"),
-    "no patch": (lambda m: m["host"].pop("patch"), "patch None"),
+    "no patch": (lambda m: m["host"].pop("patch"), "lacks the field 'patch'"),
     "overlap": (lambda m: m["host"].update(overlap=32), "overlap 32"),
     "negative overlap": (lambda m: m["host"].update(overlap=-1), "overlap -1"),
     "band": (lambda m: m["host"].update(band_px=-1), "band_px"),

@@ -1,39 +1,59 @@
-"""--keep-known and --no-keep-known: for which nets they mean something."""
+"""``keep_known``: for which nets it means something."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgematte.cli import main
 from edgematte.errors import OptionError
-from edgematte.manifest import Host
-from edgematte.registry import FAMILIES
-from edgematte.runtime.work import Work
+from edgematte.host import Host
+from edgematte.nets import find, variants
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.nets.diffmatte.host import TilesHost, WholeHost
+from edgematte.runtime.nets.vitmatte.host import TilesHost as ViTHost
+from edgematte.runtime.pipeline import pipeline_for
 
-ANSWERS = {"vitmatte-s", "vitmatte-b", "vitmatte-tiny"} | {n for n in FAMILIES if "diffmatte" in n}
-WHOLE = Host("whole", (96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
+ANSWERS = {"vitmatte-s", "vitmatte-b", "vitmatte-tiny"} | {
+    n for n in variants() if "diffmatte" in n
+}
+WHOLE = WholeHost(size=(96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
+TILES = TilesHost(**vars(WHOLE), patch=48, overlap=8)
+VIT = ViTHost(size=(48, 32), overlap=8, padding=(0.5, 0.5, 0.5))
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+def never(**inputs: Any) -> dict[str, Any]:
+    raise AssertionError("nothing should run")
+
+
+def host_of(model: str, host: Host, keep: bool | None) -> Any:
+    """The host section that a loaded bundle works by."""
+    options = read_load_options(find(model), {"keep_known": keep})
+    graphs = dict.fromkeys(("matte", "encode", "denoise"), never)
+    made: Any = pipeline_for(find(model), host, graphs, options=options).pipeline
+    return made.host
+
+
+@pytest.mark.parametrize("model", variants())
 @pytest.mark.parametrize("keep", [True, False])
 def test_nets_that_have_no_values_for_known_pixels_refuse_the_choice(
     model: str, keep: bool
 ) -> None:
-    work, host = Work(keep_known=keep), Host("tiles", (48, 32))
     if model in ANSWERS:
-        assert work.host(host, model).keep_known is keep
+        host: Any = VIT if model.startswith("vitmatte") else WHOLE
+        assert host_of(model, host, keep).keep_known is keep
+        assert host_of(model, host, None) == host
     else:
         with pytest.raises(OptionError, match=f"keep_known has no meaning for {model}"):
-            work.host(host, model)
-    assert Work().host(host, model) == host
+            read_load_options(find(model), {"keep_known": keep})
+        read_load_options(find(model), {"keep_known": None})
 
 
 def test_diffmatte_s_tiles_have_no_values_elsewhere() -> None:
-    tiles = Host("tiles", (96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
-    with pytest.raises(OptionError, match="export it with --graphs whole"):
-        Work(keep_known=False).host(tiles, "diffmatte-vits")
-    assert Work(keep_known=True).host(tiles, "diffmatte-vits").keep_known is True
-    assert Work(keep_known=False).host(WHOLE, "diffmatte-vits").keep_known is False
+    with pytest.raises(OptionError, match="denoises tiles .*export the cut whole"):
+        host_of("diffmatte-vits", TILES, False)
+    assert host_of("diffmatte-vits", TILES, True).keep_known is True
+    assert host_of("diffmatte-vits", WHOLE, False).keep_known is False
 
 
 def test_the_command_refuses_it_for_the_default_bundle(

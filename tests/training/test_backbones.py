@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from edgematte.checkpoint import build, read_state
 from edgematte.cli import main
 from edgematte.errors import CheckpointError
-from edgematte.models.diffmatte.network.network import DiffMatteViT
-from edgematte.models.hdmatt.network.network import HDMatt
-from edgematte.models.hdmatt.network.resnet import BLOCKS, Encoder
-from edgematte.models.regional.network.network import Regional
-from edgematte.models.swin.network.network import Swin
-from edgematte.models.vit.network.network import NORM_EPS, ViT
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.diffmatte.network import DiffMatteViT
+from edgematte.models.hdmatt.network import HDMatt
+from edgematte.models.hdmatt.resnet import BLOCKS, Encoder
+from edgematte.models.regional.network import Regional
+from edgematte.models.swin.network import Swin
+from edgematte.models.vit.network import NORM_EPS, ViT
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.registry import HDMATT_TINY, REGIONAL_TINY, VITMATTE_TINY
 from edgematte.training import diffmatte, hdmatt, regional, vitmatte
 from edgematte.training.engine.optimizer import layer_decay, make_optimizer

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from edgematte.checkpoint import random_model
-from edgematte.models.diffmatte.network.diffusion import sample
-from edgematte.models.diffmatte.network.network import DiffMatte
+from edgematte.models.diffmatte.diffusion import sample
+from edgematte.models.diffmatte.network import DiffMatte
 from edgematte.registry import FAMILIES
 from edgematte.runtime.diffusion import Step, advance, standardised
 from edgematte.runtime.noise import noise

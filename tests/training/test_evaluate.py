@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import EngineError, OptionError, PictureError
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.training.engine.checkpoint import save_weights
 from edgematte.training.evaluate import SHOWN, Gallery, main, score_people
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte

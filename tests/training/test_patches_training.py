@@ -10,7 +10,7 @@ import torch
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.errors import CheckpointError
-from edgematte.models.hdmatt.network.network import HDMatt
+from edgematte.models.hdmatt.network import HDMatt
 from edgematte.registry import HDMATT_TINY
 from edgematte.training.hdmatt import backbone, losses
 from edgematte.training.pictures.patches import PatchSamples, collate_patches, make_patches

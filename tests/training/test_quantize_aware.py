@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from edgematte.checkpoint import load_model, random_model
 from edgematte.cli import main
 from edgematte.errors import OptionError
-from edgematte.models.lightweight.network.network import Lightweight
-from edgematte.models.lightweight.network.octave import OctSep
+from edgematte.models.lightweight.network import Lightweight
+from edgematte.models.lightweight.octave import OctSep
 from edgematte.registry import LIGHTWEIGHT
 from edgematte.training.engine import norms
 from edgematte.training.engine.fake_quantize import (

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from edgematte.checkpoint import load_model, random_model
-from edgematte.registry import FAMILIES
+from edgematte.nets import find, variants
 from edgematte.training.engine.run import Run
 from edgematte.training.pictures.patches import PatchSamples
 from edgematte.training.pictures.sources import Library
 from edgematte.training.recipe.schedule import Recipe, Settings, Stage
-from edgematte.training.recipes import RECIPES, recipe
+from edgematte.training.recipes import recipe
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run(small: Small, output: Path, steps: int, **changes: Any) -> Run[Any]:
     options = {"size_px": small.side_px, "batch": batch, "workers": 0, "log_every": 1}
     stages = (Stage(0.5, 64, 64, 2), Stage(1.0, 64, 64, 2, keep_norms=True))
     settings = Settings(output, steps, stages=stages, **{**options, **changes})
-    model, _ = random_model(FAMILIES[small.model], small.config, 0)
+    model, _ = random_model(find(small.model), small.config, 0)
     return Run(chosen(small), settings, Library(), model)
 
 
@@ -103,17 +103,17 @@ def test_a_seeded_run_gives_the_same_losses_twice(small: Small, tmp_path: Path) 
     assert len(losses[0]) == 20 and losses[0] == losses[1] and len(set(losses[0])) > 15
     shown = np.asarray(Image.open(folder / "samples-000020.png"))
     assert shown.shape[2] == 3 and shown.std() > 20  # a sheet of pictures, not of one grey
-    family = FAMILIES[small.model]
-    model, _ = load_model(family, folder)
-    assert model.config == {**family.config, **small.config}
+    variant = find(small.model)
+    model, _ = load_model(variant, folder)
+    assert model.config == {**variant.config, **small.config}
 
 
 def test_every_model_has_a_recipe_for_sizes_that_it_takes() -> None:
-    assert set(RECIPES) == set(FAMILIES)
-    for name, known in RECIPES.items():
+    for name, variant in variants().items():
+        known = recipe(name)
         assert known.model == name
         for stages in (known.stages, known.tune_stages):
             assert stages[-1].until == 1
             for stage in stages:
-                assert not stage.side_px % FAMILIES[name].multiple
-                assert not stage.crop_px % FAMILIES[name].multiple
+                assert not stage.side_px % variant.multiple
+                assert not stage.crop_px % variant.multiple

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from edgematte.checkpoint import random_model
-from edgematte.models.regional.network.network import BACKGROUND, UNKNOWN, Regional
+from edgematte.models.regional.network import BACKGROUND, UNKNOWN, Regional
 from edgematte.registry import REGIONAL_TINY
 from edgematte.training import regional
 from edgematte.training.pictures.data import Batch, Samples, collate

@@ -10,8 +10,8 @@ import re
 
 from torch import Tensor
 
-from edgematte.models.swin.network.keys import swin_rules
-from edgematte.models.vitmatte.network.keys import AUTHORS, BACKBONE, POINTWISE, rename
+from edgematte.models.swin.keys import swin_rules
+from edgematte.models.vitmatte.keys import AUTHORS, BACKBONE, POINTWISE, rename
 
 MARK = "decoder.mid_blk."  # every file of theirs has keys that start so
 SKIPPED = re.compile(r"\.relative_position_index$|^pixel_(mean|std)$")
@@ -53,13 +53,13 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
         state = rename(state, AUTHORS, 0, BACKBONE)
         state = {re.sub(r"^backbone\.", "encoder.", name): v for name, v in state.items()}
     rules = DECODER + RES34 + SWIN
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for name, value in state.items():
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
         squeezed = POINTWISE.search(name) and value.ndim == 4
-        found[name] = value[:, :, 0, 0] if squeezed else value
-    return found
+        renamed[name] = value[:, :, 0, 0] if squeezed else value
+    return renamed
 
 
 def fold_spectral_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -68,17 +68,17 @@ def fold_spectral_norm(state: dict[str, Tensor]) -> dict[str, Tensor]:
     Where a part is missing the others keep their names, so that loading names them.
     """
     parts: dict[str, dict[str, Tensor]] = {}
-    found: dict[str, Tensor] = {}
+    plain: dict[str, Tensor] = {}
     for name, value in state.items():
         if match := SPECTRAL.fullmatch(name):
             parts.setdefault(match[1], {})[match[2]] = value
         else:
-            found[name] = value
+            plain[name] = value
     for layer, given in parts.items():
         if set(given) != {"bar", "u", "v"}:
-            found |= {f"{layer}.module.weight_{part}": value for part, value in given.items()}
+            plain |= {f"{layer}.module.weight_{part}": value for part, value in given.items()}
             continue
         weight = given["bar"].double()
         sigma = given["u"].double() @ (weight.flatten(1) @ given["v"].double())
-        found[f"{layer}.weight"] = (weight / sigma).to(given["bar"].dtype)
-    return found
+        plain[f"{layer}.weight"] = (weight / sigma).to(given["bar"].dtype)
+    return plain

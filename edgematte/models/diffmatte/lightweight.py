@@ -6,8 +6,8 @@ It is the way down of MRN, "Highly Efficient Natural Image Matting" (BMVC 2021),
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgematte.models.lightweight.network.network import EfficientNonLocalAttention
-from edgematte.models.lightweight.network.octave import OCBlock, Stem, level, merge
+from edgematte.models.lightweight.network import EfficientNonLocalAttention
+from edgematte.models.lightweight.octave import OCBlock, Stem, level, merge
 
 
 class LightweightEncoder(nn.Module):
@@ -17,7 +17,7 @@ class LightweightEncoder(nn.Module):
 
     Args:
         ena: with the efficient non-local attention.
-        k: see :class:`edgematte.models.lightweight.network.network.Lightweight`.
+        k: see :class:`edgematte.models.lightweight.Lightweight`.
     """
 
     def __init__(self, *, ena: bool = True, k: int = 16) -> None:

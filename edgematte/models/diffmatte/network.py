@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte.network.decoder import TextureDecoder
-from edgematte.models.diffmatte.network.lightweight import LightweightEncoder
-from edgematte.models.diffmatte.network.res34 import Res34
-from edgematte.models.diffmatte.network.swin import PriorSwin
-from edgematte.models.vit.network.network import Neck, ViT
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.models.diffmatte.decoder import TextureDecoder
+from edgematte.models.diffmatte.lightweight import LightweightEncoder
+from edgematte.models.diffmatte.res34 import Res34
+from edgematte.models.diffmatte.swin import PriorSwin
+from edgematte.models.vit.network import Neck, ViT
 
 
 class DiffMatte(nn.Module):

@@ -1,7 +1,7 @@
 """DiffMatte's ResNet-34 with a deep stem and average-pooled shortcuts, to 1/32.
 
 The authors train it with spectral norm; a checkpoint's is folded into the weights as it is loaded
-(:mod:`edgematte.models.diffmatte.network.keys`), so that nothing of it is left here.
+(:mod:`edgematte.models.diffmatte.keys`), so that nothing of it is left here.
 """
 
 from torch import Tensor, nn

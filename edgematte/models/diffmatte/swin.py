@@ -3,15 +3,15 @@
 "MatteFormer: Transformer-Based Image Matting via Prior-Tokens" (CVPR 2022), section 3.3. Before
 each block the mean of the map over the unknown, the background and the foreground pixels joins the
 stage's prior tokens. Every window attends to them; they go through the block's own layers, and see
-nothing but themselves. Unlike in :mod:`edgematte.models.swin.network.network`, padding goes to the right and the
-bottom and takes part in the attention.
+nothing but themselves. Unlike in :mod:`edgematte.models.swin.network`, padding goes to the right
+and the bottom and takes part in the attention.
 """
 
 import torch
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.swin.network.network import (
+from edgematte.models.swin.network import (
     WINDOW,
     PatchMerging,
     from_windows,

@@ -137,15 +137,15 @@ def _as_map(rows: Tensor, height: int, width: int) -> Tensor:
 def gather(planes: Tensor, chosen: Tensor, k: int) -> Tensor:
     """Entries ``chosen`` (B, n) of planes (B, N, ...) -> (B, k, ...), zeros after the first n."""
     rows = torch.arange(len(planes), device=planes.device)[:, None]
-    found = planes[rows, chosen]
+    picked = planes[rows, chosen]
     missing = k - chosen.shape[1]
     if missing:
-        found = cat([found, found.new_zeros(len(found), missing, *found.shape[2:])], dim=1)
-    return found
+        picked = cat([picked, picked.new_zeros(len(picked), missing, *picked.shape[2:])], dim=1)
+    return picked
 
 
-def padding(found: int, k: int, like: Tensor) -> Tensor:
-    """(B, k) for ``found`` contexts: 0 for those, MISSING for the rest."""
+def padding(count: int, k: int, like: Tensor) -> Tensor:
+    """(B, k) for ``count`` contexts: 0 for those, MISSING for the rest."""
     pad = like.new_zeros(len(like), k)
-    pad[:, found:] = MISSING
+    pad[:, count:] = MISSING
     return pad

@@ -2,7 +2,7 @@
 
 from torch import Tensor, cat, nn
 
-from edgematte.models.hdmatt.network.resnet import Skips, conv_norm, unpool
+from edgematte.models.hdmatt.resnet import Skips, conv_norm, unpool
 
 
 class Decoder(nn.Module):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, cat, nn
 
-from edgematte.models.hdmatt.network.context import (
+from edgematte.models.hdmatt.context import (
     FOREGROUND,
     NONE,
     TGNL,
@@ -22,8 +22,8 @@ from edgematte.models.hdmatt.network.context import (
     padding,
     reduced_trimap,
 )
-from edgematte.models.hdmatt.network.decoder import Decoder
-from edgematte.models.hdmatt.network.resnet import STRIDE, Encoder, Skips
+from edgematte.models.hdmatt.decoder import Decoder
+from edgematte.models.hdmatt.resnet import STRIDE, Encoder, Skips
 
 
 class Contexts(NamedTuple):

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from edgematte.models.hdmatt.network.resnet import Encoder
+from edgematte.models.hdmatt.resnet import Encoder
 from edgematte.models.pretrained import Layout, start, widened
 
 

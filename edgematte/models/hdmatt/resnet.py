@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
+
 BLOCKS = (3, 4, 6, 3)
 DILATIONS = (1, 1, 2, 4)
 RATES = (12, 24, 36)  # of ASPP, at stride 8
 STRIDE = 8
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Skips(NamedTuple):
@@ -99,9 +100,9 @@ class ASPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, out, h, w)."""
-        found = [branch(x) for branch in self.branches]
+        maps = [branch(x) for branch in self.branches]
         mean = self.mean(x.mean(dim=(2, 3), keepdim=True))
-        projected: Tensor = self.project(cat([*found, mean.expand_as(found[0])], dim=1))
+        projected: Tensor = self.project(cat([*maps, mean.expand_as(maps[0])], dim=1))
         return projected
 
 
@@ -113,8 +114,12 @@ class Encoder(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False
+        )
         self.conv1, self.bn1 = conv_norm(6, width, 7)
         widths = [width * n for n in (1, 2, 4, 8)]
         before = [width, *widths[:-1]]

@@ -9,7 +9,7 @@ is marked *chosen*.
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.lightweight.network.octave import (
+from edgematte.models.lightweight.octave import (
     OCBlock,
     Octave,
     Stem,

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from edgematte.models.swin.network.network import Swin
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.models.swin.network import Swin
 
 PATCH_PX = 16
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Level(NamedTuple):
@@ -43,8 +43,12 @@ class CoarseNet(nn.Module):
         last_shift: bool = False,
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False
+        )
         self.encoder = Swin(width, depths, head_width, PATCH_PX, last_shift=last_shift)
         widths = (4 * decoder, 2 * decoder, decoder)
         below = (8 * width, *widths)

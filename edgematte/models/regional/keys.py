@@ -9,7 +9,7 @@ import re
 
 from torch import Tensor, cat
 
-from edgematte.models.swin.network.keys import swin_rules
+from edgematte.models.swin.keys import swin_rules
 
 MARK = "lowres_model."  # every file of theirs has keys that start so
 
@@ -66,7 +66,7 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name in sorted(state):  # k, q and v apart, parts of a norm by number
         if not SKIPPED.search(name):
             joined.setdefault(_whole(name), []).append(state[name])
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, parts in joined.items():
         if name.endswith((".qkv.weight", ".qkv.bias")) and len(parts) == 3:
             key, query, value = parts  # in the order of their names
@@ -75,11 +75,11 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
         renamed = _renamed(name)
         if ".query_key_value." in renamed:
             query, key, value = value.chunk(3)
-            found[renamed.replace("query_key_value", "query")] = query
-            found[renamed.replace("query_key_value", "key_value")] = cat([key, value])
+            tensors[renamed.replace("query_key_value", "query")] = query
+            tensors[renamed.replace("query_key_value", "key_value")] = cat([key, value])
         else:
-            found[renamed] = value
-    return found
+            tensors[renamed] = value
+    return tensors
 
 
 def _whole(name: str) -> str:

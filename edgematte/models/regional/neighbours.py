@@ -16,11 +16,11 @@ def nearest(where: Tensor, k: int) -> Tensor:
         where: int64 (N, 3): frame, row, column, in ascending order.
         k: how many.
     """
-    found = torch.empty(len(where), k, dtype=torch.int64, device=where.device)
+    indices = torch.empty(len(where), k, dtype=torch.int64, device=where.device)
     for frame in sorted(set(where[:, 0].tolist())):
         (members,) = (where[:, 0] == frame).nonzero(as_tuple=True)
-        found[members] = members[_nearest(where[members, 1:], k)]
-    return found
+        indices[members] = members[_nearest(where[members, 1:], k)]
+    return indices
 
 
 def _nearest(cells: Tensor, k: int) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.regional.network.coarse import CoarseNet
-from edgematte.models.regional.network.neighbours import nearest, relative_positions
-from edgematte.models.regional.network.refine import (
+from edgematte.models.regional.coarse import CoarseNet
+from edgematte.models.regional.neighbours import nearest, relative_positions
+from edgematte.models.regional.refine import (
     CrossRegionAttention,
     RegionDecoder,
     RegionEncoder,
@@ -137,13 +137,13 @@ class Regional(nn.Module):
 
     def forward(self, image: Tensor) -> Mattes:
         """RGB (B, 3, H, W) in [0, 1], sides multiples of 128 -> alpha and what it came from."""
-        found = self.coarse(image)
-        where = (found.cell_trimap.argmax(dim=1) == UNKNOWN).nonzero()  # (N, 3), row by row
-        cells = found.cell_alpha.repeat_interleave(CELL_PX, 2).repeat_interleave(CELL_PX, 3)
+        coarse = self.coarse(image)
+        where = (coarse.cell_trimap.argmax(dim=1) == UNKNOWN).nonzero()  # (N, 3), row by row
+        cells = coarse.cell_alpha.repeat_interleave(CELL_PX, 2).repeat_interleave(CELL_PX, 3)
         if len(where):
-            regions = crop_cells(cat([image, found.alpha], dim=1), where)
+            regions = crop_cells(cat([image, coarse.alpha], dim=1), where)
             cells = paste_cells(cells, self.refined(regions, where), where)
-        return Mattes(cells, found.cell_alpha, found.cell_trimap)
+        return Mattes(cells, coarse.cell_alpha, coarse.cell_trimap)
 
     def refined(self, regions: Tensor, where: Tensor) -> Tensor:
         """Regions (N, 4, 8, 8) and where they are, (N, 3): frame, row, column -> their alpha."""

@@ -8,7 +8,7 @@ import re
 from torch import Tensor
 
 from edgematte.models.pretrained import Layout, start
-from edgematte.models.swin.network.network import Swin
+from edgematte.models.swin.network import Swin
 
 RULES = (
     (r"^embed\.", "patch_embed.proj."),

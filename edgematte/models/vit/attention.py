@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
-from edgematte.models.vit.network.windows import join, sample, split, spread
+from edgematte.models.vit.windows import join, sample, split, spread
 
 
 class Constants(NamedTuple):

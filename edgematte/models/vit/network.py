@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgematte.models.vit.network.attention import Attention, Constants
+from edgematte.models.vit.attention import Attention, Constants
 
 NORM_EPS = 1e-6
 

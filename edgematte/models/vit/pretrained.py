@@ -8,7 +8,7 @@ Both name parameters as timm does. DINO's full files hold ``student`` and ``teac
 from torch import Tensor, cat
 
 from edgematte.models.pretrained import Layout, start, widened, without_prefixes
-from edgematte.models.vit.network.network import ViT
+from edgematte.models.vit.network import ViT
 
 PREFIXES = ("backbone.", "encoder.")
 RULES = (

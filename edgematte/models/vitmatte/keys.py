@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgematte.models.vitmatte.network.network import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 AUTHORS, TRANSFORMERS = 1, 2  # columns of the table
 
@@ -63,14 +63,14 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     layout = _layout(state)
     if not layout:
         return state
-    found = rename(state, layout, 0)
-    found = {
+    tensors = rename(state, layout, 0)
+    tensors = {
         name: value[:, :, 0, 0] if POINTWISE.search(name) and value.ndim == 4 else value
-        for name, value in found.items()
+        for name, value in tensors.items()
     }
-    found.setdefault("mean", torch.tensor(IMAGENET_MEAN))
-    found.setdefault("std", torch.tensor(IMAGENET_STD))
-    return found
+    tensors.setdefault("mean", torch.tensor(IMAGENET_MEAN))
+    tensors.setdefault("std", torch.tensor(IMAGENET_STD))
+    return tensors
 
 
 def to_official(state: dict[str, Tensor], layout: int = TRANSFORMERS) -> dict[str, Tensor]:

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, cat, nn
 from torch.nn import functional as F
 
-from edgematte.models.vit.network.network import Tables, ViT
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.models.vit.network import Tables, ViT
 
 
 class ConvBlock(nn.Sequential):

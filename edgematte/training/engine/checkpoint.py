@@ -57,8 +57,8 @@ def read_run(folder: Path, device: torch.device) -> dict[str, Any]:
     except Exception as error:
         first = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(
-            f"{folder / STATE} cannot be read ({first}); give another --output, and this folder's "
-            f"{WEIGHTS} to --weights"
+            f"{folder / STATE} cannot be read ({first}); give another output, and this folder's "
+            f"{WEIGHTS} as weights"
         ) from None
     return state
 

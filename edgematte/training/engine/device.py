@@ -17,8 +17,8 @@ def choose_device(name: str | None) -> torch.device:
     if name == "cuda" and not there:
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         raise EngineError(
-            f"--device cuda: PyTorch {torch.__version__}, built {built}, finds no CUDA device; "
-            "install a build for the driver at hand or give --device cpu"
+            f"device cuda: PyTorch {torch.__version__}, built {built}, finds no CUDA device; "
+            "install a build for the driver at hand or take device cpu"
         )
     return torch.device(name or ("cuda" if there else "cpu"))
 

@@ -38,8 +38,8 @@ class FakeQuantConv2d(nn.Conv2d):
             self._measure(input.detach())
         if self.seen:
             input = fake_activation(input, self.low, self.high)
-        found: Tensor = super()._conv_forward(input, fake_weight(weight), bias)
-        return found
+        output: Tensor = super()._conv_forward(input, fake_weight(weight), bias)
+        return output
 
     @torch.no_grad()
     def _measure(self, values: Tensor) -> None:
@@ -76,12 +76,12 @@ def quantize_aware(model: nn.Module) -> int:
 
     Parameters, their names and the state stay what they were.
     """
-    found = [module for module in model.modules() if type(module) is nn.Conv2d]
-    for conv in found:
+    convs = [module for module in model.modules() if type(module) is nn.Conv2d]
+    for conv in convs:
         conv.__class__ = FakeQuantConv2d
         assert isinstance(conv, FakeQuantConv2d)
         conv.add_range()
-    return len(found)
+    return len(convs)
 
 
 def plain(model: nn.Module) -> None:
@@ -100,10 +100,10 @@ def ranges(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def restore(model: nn.Module, found: Mapping[str, Tensor]) -> None:
+def restore(model: nn.Module, kept: Mapping[str, Tensor]) -> None:
     """Give a model the ranges that :func:`ranges` gave; KeyError where one is missing."""
     for name, conv in _quantized(model):
-        for part, value in zip(RANGE, found[name], strict=True):
+        for part, value in zip(RANGE, kept[name], strict=True):
             getattr(conv, part).copy_(value)
 
 

@@ -78,12 +78,12 @@ class Learner(Generic[M]):
         processes.average(p.grad for p in self.model.parameters() if p.grad is not None)
         self.scaler.unscale_(self.optimizer)
         size = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        found = torch.stack([*(part.detach().float() for part in parts.values()), size]).tolist()
-        losses = dict(zip(parts, found, strict=False))
+        numbers = torch.stack([*(part.detach().float() for part in parts.values()), size]).tolist()
+        losses = dict(zip(parts, numbers, strict=False))
         # With a scaler an infinite gradient only means that its factor was too large.
-        if not math.isfinite(losses["total"] if self.scaler.is_enabled() else sum(found)):
+        if not math.isfinite(losses["total"] if self.scaler.is_enabled() else sum(numbers)):
             raise TrainingError(
-                f"the loss ({losses['total']}) or its gradient ({found[-1]}) is not finite"
+                f"the loss ({losses['total']}) or its gradient ({numbers[-1]}) is not finite"
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()

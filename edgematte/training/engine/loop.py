@@ -4,27 +4,25 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from edgematte.atomic import atomic_file
-from edgematte.training.engine import checkpoint, processes, stopping
+from edgematte.training import stopping
+from edgematte.training.engine import checkpoint, processes
+from edgematte.training.engine.run_state import FIRST_SHOWN, RunState
 from edgematte.training.engine.table import Table
 from edgematte.training.evaluation.sheet import sheet_of
 from edgematte.training.recipe.schedule import Stage, learning_rate
 
-if TYPE_CHECKING:
-    from edgematte.training.engine.run import Run
-
 log = logging.getLogger(__name__)
 
 SHOWN, SHOWN_PX = 4, 192
-FIRST_SHOWN = 1 << 40  # samples of a run have smaller indices
 
 
-def train(run: "Run[Any]") -> None:
+def train(run: RunState[Any]) -> None:
     """Take a run to its end and save it.
 
     Raises:
@@ -50,7 +48,7 @@ def train(run: "Run[Any]") -> None:
 
 
 def train_stage(
-    run: "Run[Any]", stage: Stage, table: Table, bar: "tqdm[Any]", asked: Callable[[], bool]
+    run: RunState[Any], stage: Stage, table: Table, bar: "tqdm[Any]", asked: Callable[[], bool]
 ) -> None:
     """Steps until the stage's share of the run is done, or somebody asks to stop."""
     settings = run.settings
@@ -89,7 +87,7 @@ def train_stage(
 
 
 @torch.inference_mode()
-def show(run: "Run[Any]", stage: Stage) -> None:
+def show(run: RunState[Any], stage: Stage) -> None:
     """Write `samples-STEP.png`: what the averaged weights make of the same few pictures."""
     recipe, settings = run.recipe, run.settings
     seen = recipe.samples(run.library, stage.side_px, stage.crop_px, settings.seed)

@@ -22,8 +22,8 @@ def freeze(model: nn.Module) -> None:
 
 def statistics(model: nn.Module) -> list[Tensor]:
     """All running means and variances."""
-    found = (buffer for norm in _norms(model) for buffer in (norm.running_mean, norm.running_var))
-    return [buffer for buffer in found if buffer is not None]
+    buffers = (buffer for norm in _norms(model) for buffer in (norm.running_mean, norm.running_var))
+    return [buffer for buffer in buffers if buffer is not None]
 
 
 def copy(source: nn.Module, target: nn.Module) -> None:

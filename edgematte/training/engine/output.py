@@ -26,7 +26,7 @@ def refuse_foreign(folder: Path) -> None:
         if os.path.lexists(folder / name) and not (name == TABLE and _is_log(folder / name)):
             raise OptionError(
                 f"{folder} holds {name}, and no run to go on with ({STATE}): it would be "
-                "replaced; give another --output"
+                "replaced; give another output"
             )
 
 

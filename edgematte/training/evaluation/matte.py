@@ -7,7 +7,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from edgematte.metrics import unknown_region
-from edgematte.models.lightweight.network.network import Lightweight
+from edgematte.models.lightweight.network import Lightweight
 
 Alpha = NDArray[np.float32]
 SIDE_PX = 512

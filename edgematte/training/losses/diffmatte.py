@@ -1,13 +1,13 @@
 """DiffMatte's training: two self-aligned passes with uniform time intervals, and the loss.
 
-Mattes, times and denoisers are those of :mod:`edgematte.models.diffmatte.network.diffusion`.
+Mattes, times and denoisers are those of :mod:`edgematte.models.diffmatte.diffusion`.
 """
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from edgematte.models.diffmatte.network.diffusion import Denoiser, add_noise, standardise
+from edgematte.models.diffmatte.diffusion import Denoiser, add_noise, standardise
 from edgematte.training.losses.vitmatte import vitmatte_loss
 
 
@@ -44,6 +44,6 @@ def diffmatte_loss(
     shape from a standard normal; later, time (B,) from `draw_times`.
     """
     matte = 2 * alpha - 1
-    found = self_aligned_passes(denoise, matte, noise, later, time)
-    parts = {"mse": F.mse_loss(found, matte), **vitmatte_loss(found, matte, unknown)}
+    predicted = self_aligned_passes(denoise, matte, noise, later, time)
+    parts = {"mse": F.mse_loss(predicted, matte), **vitmatte_loss(predicted, matte, unknown)}
     return {**parts, "total": parts["mse"] + parts["total"]}

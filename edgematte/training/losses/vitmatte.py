@@ -45,8 +45,8 @@ def laplacian_pyramid(plane: Tensor, levels: int = LEVELS) -> list[Tensor]:
 
 def laplacian_loss(predicted: Tensor, alpha: Tensor, levels: int = LEVELS) -> Tensor:
     """L_lap = 1/5 sum_l 2^l mean |Lap_l(alpha_p) - Lap_l(alpha)|, l = 0..4."""
-    found, true = laplacian_pyramid(predicted, levels), laplacian_pyramid(alpha, levels)
-    terms = [2**i * F.l1_loss(f, t) for i, (f, t) in enumerate(zip(found, true, strict=True))]
+    bands, true = laplacian_pyramid(predicted, levels), laplacian_pyramid(alpha, levels)
+    terms = [2**i * F.l1_loss(b, t) for i, (b, t) in enumerate(zip(bands, true, strict=True))]
     return torch.stack(terms).sum() / levels
 
 
@@ -58,8 +58,8 @@ def _sobel(plane: Tensor) -> Tensor:
 
 def gradient_penalty(predicted: Tensor, alpha: Tensor, unknown: Tensor) -> Tensor:
     """L_gp = sum over x, y of mean |d alpha_p - d alpha| + 0.01 |d alpha_p|, unknown pixels."""
-    found, true = _sobel(predicted), _sobel(alpha)
-    penalty = (found - true).abs() + SMOOTHNESS * found.abs()
+    slopes, true = _sobel(predicted), _sobel(alpha)
+    penalty = (slopes - true).abs() + SMOOTHNESS * slopes.abs()
     return (unknown * penalty).sum() / unknown.sum().clamp_min(1)
 
 

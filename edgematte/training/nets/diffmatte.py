@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from edgematte.models.diffmatte.network.diffusion import Denoiser, sample
-from edgematte.models.diffmatte.network.network import DiffMatte
-from edgematte.models.vit.network.network import ViT
-from edgematte.models.vit.network.pretrained import from_plain_vit
+from edgematte.models.diffmatte.diffusion import Denoiser, sample
+from edgematte.models.diffmatte.network import DiffMatte
+from edgematte.models.vit.network import ViT
+from edgematte.models.vit.pretrained import from_plain_vit
 from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.diffmatte import diffmatte_loss, draw_times
 from edgematte.training.pictures.crops import CropBatch, collate_crops, crops

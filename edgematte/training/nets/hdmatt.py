@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from edgematte.models.hdmatt.network.context import FOREGROUND, UNKNOWN
-from edgematte.models.hdmatt.network.network import HDMatt
-from edgematte.models.hdmatt.network.pretrained import from_resnet34
+from edgematte.models.hdmatt.context import FOREGROUND, UNKNOWN
+from edgematte.models.hdmatt.network import HDMatt
+from edgematte.models.hdmatt.pretrained import from_resnet34
 from edgematte.training.losses.hdmatt import hdmatt_loss
 from edgematte.training.pictures.patches import PatchBatch, PatchSamples, collate_patches
 from edgematte.training.pictures.sources import Library

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.models.lightweight.network.network import FOREGROUND, UNKNOWN, Lightweight
+from edgematte.models.lightweight.network import FOREGROUND, UNKNOWN, Lightweight
 from edgematte.training.losses.lightweight import (
     lightweight_loss,
     matting_losses,
@@ -35,15 +35,15 @@ def crop_classes(batch: Batch, logits: Tensor, rows: list[int]) -> Tensor:
     `logits` are its finest, of the scenes `rows` alone: all without a trimap are among them.
     """
     raised = F.interpolate(logits, scale_factor=8.0, mode="bilinear", align_corners=False)
-    found = dict(zip(rows, raised.float().softmax(dim=1).unbind(), strict=True))
+    classes = dict(zip(rows, raised.float().softmax(dim=1).unbind(), strict=True))
     crop_px, told = batch.crop_image.shape[-1], []
     for i, trimap in enumerate(batch.trimap):
         if trimap is not None:
             told.append(trimap)
         elif batch.box[i].tolist() == list(WHOLE):
-            told.append(found[i])
+            told.append(classes[i])
         else:
-            told.append(crop_probabilities(found[i][None], batch.box[i : i + 1], crop_px)[0])
+            told.append(crop_probabilities(classes[i][None], batch.box[i : i + 1], crop_px)[0])
     return torch.stack(told).contiguous(memory_format=torch.channels_last)
 
 
@@ -97,8 +97,8 @@ def imitation(model: Lightweight, teacher: Lightweight, batch: Batch) -> dict[st
     """
     with torch.no_grad():
         (true, *_), true_alpha = answers(teacher, batch)
-    (found, *_), alpha = answers(model, batch)
-    likely, wanted = (logits.float().log_softmax(dim=1) for logits in (found, true))
+    (answered, *_), alpha = answers(model, batch)
+    likely, wanted = (logits.float().log_softmax(dim=1) for logits in (answered, true))
     apart = F.kl_div(likely, wanted, reduction="none", log_target=True).sum(dim=1).mean()
     l1 = (alpha - true_alpha).abs().mean()
     return {"sn": apart, "l1": l1, "total": apart + 5 * l1}

@@ -6,8 +6,8 @@ import torch
 from torch import Generator, Tensor, cat
 from torch.nn import functional as F
 
-from edgematte.models.regional.network.network import CELL_PX, UNKNOWN, Regional, crop_cells
-from edgematte.models.swin.network.pretrained import from_swin
+from edgematte.models.regional.network import CELL_PX, UNKNOWN, Regional, crop_cells
+from edgematte.models.swin.pretrained import from_swin
 from edgematte.training.losses.lightweight import FOREGROUND as TARGET_FOREGROUND
 from edgematte.training.losses.lightweight import UNKNOWN as TARGET_UNKNOWN
 from edgematte.training.losses.lightweight import trimap_target
@@ -90,12 +90,12 @@ def losses(model: Regional, batch: Batch, radius_px: int) -> dict[str, Tensor]:
 
 def preview(model: Regional, batch: Batch) -> dict[str, Tensor]:
     """The frames with true alpha, the trimap of cells, the coarse alpha and the refined one."""
-    found = model(batch.image)
-    _, unknown, foreground = found.cell_trimap.float().split(1, dim=1)
+    mattes = model(batch.image)
+    _, unknown, foreground = mattes.cell_trimap.float().split(1, dim=1)
     trimap = F.interpolate(foreground + 0.5 * unknown, scale_factor=float(CELL_PX))
-    coarse = F.interpolate(found.cell_alpha.float(), scale_factor=float(CELL_PX), mode="bilinear")
+    coarse = F.interpolate(mattes.cell_alpha.float(), scale_factor=float(CELL_PX), mode="bilinear")
     shown = {"image": batch.image, "true": batch.alpha, "trimap": trimap}
-    return {**shown, "coarse": coarse, "alpha": found.alpha}
+    return {**shown, "coarse": coarse, "alpha": mattes.alpha}
 
 
 def backbone(model: Regional, state: dict[str, Tensor], source: str) -> None:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from edgematte.models.vit.network.pretrained import from_plain_vit
-from edgematte.models.vitmatte.network.network import ViTMatte
+from edgematte.models.vit.pretrained import from_plain_vit
+from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.vitmatte import vitmatte_loss
 from edgematte.training.pictures.crops import CropBatch, collate_crops, crops
@@ -28,8 +28,8 @@ def losses(model: ViTMatte, batch: CropBatch, radius_px: int = 0) -> dict[str, T
 def preview(model: ViTMatte, batch: CropBatch) -> dict[str, Tensor]:
     """The crops with true alpha, the trimap and the alpha found, exact where the trimap is."""
     plane = grey(batch.trimap, UNKNOWN_VALUE)
-    found = model(batch.image, plane).float()
-    alpha = torch.where(batch.trimap[:, 1:2] > 0, found, batch.trimap[:, 2:3])
+    predicted = model(batch.image, plane).float()
+    alpha = torch.where(batch.trimap[:, 1:2] > 0, predicted, batch.trimap[:, 2:3])
     return {"image": batch.image, "true": batch.alpha, "trimap": plane, "alpha": alpha}
 
 

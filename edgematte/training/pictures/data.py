@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from edgematte.training.engine import stopping
+from edgematte.training import stopping
 from edgematte.training.pictures.augment import BILINEAR, Box, degrade
 from edgematte.training.pictures.crops import crop_corner, random_trimap, zoom
 from edgematte.training.pictures.scenes import SCENES, choose, composite_scene, make_scene

@@ -27,8 +27,8 @@ def _fur(rng: Rng, side_px: int, x: Field, y: Field) -> Field:
     rays = np.asarray(Image.fromarray(rays).resize((4 * around, 128), Image.Resampling.BICUBIC))
     column = (angle / (2 * np.pi) % 1 * (rays.shape[1] - 1)).astype(int)
     row = np.minimum(radius / 3 * (len(rays) - 1), len(rays) - 1).astype(int)
-    found: Field = rays[row, column]
-    return found
+    lengths: Field = rays[row, column]
+    return lengths
 
 
 def _grain(rng: Rng, side_px: int) -> Field:

@@ -50,8 +50,8 @@ class Folders:
 class Library:
     """Pictures by folder: folders are drawn first, so that a large one does not swamp the others.
 
-    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds one line
-    for each file that could not be used.
+    Any list may be empty: `edgematte.training.pictures.procedural` needs no files. `skipped` holds
+    one line for each file that could not be used.
     """
 
     people: list[Sequence[Photo]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def read_subject(file: Path) -> Image.Image | None:
     if pixels[..., 3].min() == 255:
         raise UnfitError(
             f"{file} has no transparency: a foreground is a cut-out; for photographs with "
-            "alphas beside them give --images and --alphas"
+            "alphas beside them give images and alphas"
         )
     picture = Image.fromarray(pixels)
     box = picture.getchannel("A").point([0] * 8 + [255] * 248).getbbox()
@@ -131,17 +131,17 @@ def match(images: Sequence[Path], mattes: Path) -> dict[str, Path]:
     Raises:
         UnfitError: an image has none; the message names the first of them.
     """
-    found = {file.stem: file for file in picture_files(mattes)}
-    alone = [file.name for file in images if file.stem not in found]
+    by_stem = {file.stem: file for file in picture_files(mattes)}
+    alone = [file.name for file in images if file.stem not in by_stem]
     if alone:
         raise UnfitError(
             f"{len(alone)} of {len(images)} pictures in {images[0].parent} have no matte of the "
             f"same name in {mattes}: {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''}"
         )
-    extra = len(found.keys() - {file.stem for file in images})
+    extra = len(by_stem.keys() - {file.stem for file in images})
     if extra:
         log.warning("%d mattes in %s have no picture and are not used", extra, mattes)
-    return found
+    return by_stem
 
 
 def _photo_bytes(photo: Photo) -> int:
@@ -178,8 +178,8 @@ def load_library(
     def photos(pairs: Sequence[tuple[Path, Path]], is_mask: bool) -> list[Sequence[Photo]]:
         read = []
         for images, mattes in pairs:
-            found = match(picture_files(images), mattes)
-            reader = partial(read_photo, found, is_mask)
+            matte_of = match(picture_files(images), mattes)
+            reader = partial(read_photo, matte_of, is_mask)
             read.append(read_all(mine(images), reader, _photo_bytes, reading))
         return [pictures for pictures in read if len(pictures)]
 

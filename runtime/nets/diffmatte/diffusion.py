@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.ranges import OPTIONS, check
+from edgematte.ranges import check
+from edgematte.runtime.nets.diffmatte.host import STEPS_RANGE
 
 Floats = NDArray[np.float32]
 
-SIGNAL = 0.2  # b: pixels next to each other say what the noise of one would hide
+SIGNAL = 0.2  # b: a weak signal, because neighbouring pixels show what the noise of one hides
 LEAST_GAMMA = 1e-9
 LEAST_DEVIATION = 1e-5
 LEAST_NOISE = 1e-10
@@ -26,14 +27,14 @@ STEPS = 10
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a sampling: from a time to an earlier one; both in [0, 1], 1 is noise alone."""
+    """One step of the sampler, from a time to an earlier one; both in [0, 1], at 1 all is noise."""
 
     time: float
     following: float
 
 
 def schedule(steps: int) -> tuple[Step, ...]:
-    """So many steps of equal length from 1 to 0.
+    """``steps`` steps of equal length from time 1 to time 0.
 
     Raises:
         OptionError: not 1 to 50 steps.
@@ -44,22 +45,22 @@ def schedule(steps: int) -> tuple[Step, ...]:
 
 
 def levels(time: float) -> tuple[float, float]:
-    """Factors of matte and noise at a time: b sqrt(gamma) and sqrt(1 - gamma)."""
+    """The factors of matte and noise at a time: b sqrt(gamma) and sqrt(1 - gamma)."""
     gamma = max(1 - time, LEAST_GAMMA)
     return SIGNAL * math.sqrt(gamma), math.sqrt(1 - gamma)
 
 
 def standardised(noisy: Floats) -> Floats:
-    """x_t over its population deviation, or over 1e-5 where that is larger; the mean stays.
+    """x_t divided by its population deviation, at least 1e-5; its mean is not subtracted.
 
-    ``noisy`` (h, w) is the picture without its padding, and so is the deviation's.
+    ``noisy`` (h, w) is without padding, so that the deviation is that of the picture alone.
     """
     deviation = max(float(np.std(noisy, dtype=np.float64)), LEAST_DEVIATION)
     return noisy / np.float32(deviation)
 
 
 def advance(noisy: Floats, matte: Floats, step: Step) -> Floats:
-    """x at the step's end, from x at its start and the network's x_0, clamped to [-1, 1].
+    """x at the end of the step, from x at its start and the network's x_0, clamped to [-1, 1]:
 
     noise = (x_t - b sqrt(gamma) x_0) / max(sqrt(1 - gamma), 1e-10);
     x_t' = b sqrt(gamma') x_0 + sqrt(1 - gamma') noise.
@@ -71,14 +72,14 @@ def advance(noisy: Floats, matte: Floats, step: Step) -> Floats:
 
 
 def clamped(matte: Floats) -> Floats:
-    """x_0 in [-1, 1]."""
+    """x_0 limited to [-1, 1]."""
     return np.clip(matte, np.float32(-1), np.float32(1))
 
 
 def check_steps(steps: int) -> None:
-    """Refuse a number of steps that is no number of steps.
+    """Refuse a number of steps that the sampler cannot take.
 
     Raises:
         OptionError: not a whole number from 1 to 50.
     """
-    check("steps", steps, OPTIONS["steps"])
+    check("steps", steps, STEPS_RANGE)

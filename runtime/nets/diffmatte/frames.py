@@ -1,4 +1,4 @@
-"""A picture of DiffMatte on frames of the graphs' size: one, padded, or several that blend."""
+"""Laying a picture on frames of the graphs' size: one padded frame, or several that are blended."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,10 @@ Floats = NDArray[np.float32]
 
 
 def used_frame(picture: tuple[int, int], host: DiffusionHost) -> Frame:
-    """What of a picture (width, height) the graphs see; of one size, which ``host`` names.
+    """At which size the graphs see a picture (width, height); ``host`` has one size of graphs.
 
-    With ``context`` all of it, where it is too large frame by frame; without, it is reduced.
+    With ``context`` they see it at its own size, on several frames if it is larger than one.
+    Without ``context`` a larger picture is reduced to one frame.
     """
     if host.context is None:
         return frame_for(picture, host.size)
@@ -26,7 +27,7 @@ def used_frame(picture: tuple[int, int], host: DiffusionHost) -> Frame:
 
 
 def frames(trimap: Bytes, host: DiffusionHost) -> list[Patch]:
-    """Where frames of the graphs lie in a picture: one, or several that share ``context``."""
+    """Where the frames lie in a picture: one, or several that overlap by ``context`` pixels."""
     if host.context is None:
         return [Patch(0, 0, *host.size)]
     size = trimap.shape[1], trimap.shape[0]
@@ -34,27 +35,29 @@ def frames(trimap: Bytes, host: DiffusionHost) -> list[Patch]:
 
 
 def runs(host: DiffusionHost, trimap: Bytes, place: Patch) -> bool:
-    """Whether the graphs run on one of several frames; without ``keep_known`` they do on all."""
+    """Whether the graphs run on this frame of several; without ``keep_known`` they always do."""
     return host.keep_known is False or bool((window(trimap, place) == UNKNOWN).any())
 
 
 def joined(
     places: Sequence[Patch], mattes: Sequence[Floats | None], trimap: Bytes, host: DiffusionHost
 ) -> Floats:
-    """Blend the frames' x_0 (h, w), by eq. 5 and 6; None: it was not run, the trimap says it.
+    """Blend the x_0 (h, w) of the frames by eq. 5 and 6; None for a frame without unknown pixels.
+
+    The graphs did not run on such a frame: its x_0 follows from the trimap.
 
     Returns:
         x_0 (H, W) of the picture, in [-1, 1].
     """
-    assert host.context is not None  # several frames
+    assert host.context is not None  # or there would be only one frame
     size = trimap.shape[1], trimap.shape[0]
     total, weight = np.zeros(trimap.shape, np.float32), np.zeros(trimap.shape, np.float32)
     for place, matte in zip(places, mattes, strict=True):
-        known = window(trimap, place)
-        height, width = known.shape
+        shown = window(trimap, place)
+        height, width = shown.shape
         taper = blend_window(place, size, host.context)[:height, :width] ** SHARPNESS
         if matte is None:
-            matte = known_matte(known)
+            matte = known_matte(shown)
         part = np.s_[place.top : place.top + height, place.left : place.left + width]
         total[part] += taper * matte[:height, :width]
         weight[part] += taper
@@ -65,16 +68,16 @@ def joined(
 def patches_of(host: DiffusionHost, trimap: Bytes) -> list[Patch]:
     """The frames and tiles that alpha is stitched from; ``trimap`` (H, W) is the picture's.
 
-    None where the picture is reduced: borders are then no longer between two pixels.
+    There are none where the picture is reduced: their borders are not between two of its pixels.
     """
     size = trimap.shape[1], trimap.shape[0]
     sized = host.for_picture(size)
     if used_frame(size, sized).used != size:
         return []
     places = frames(trimap, sized)
-    found = list(places) if len(places) > 1 else []
+    parts = list(places) if len(places) > 1 else []
     if isinstance(sized, TilesHost):
         for place in places:
             tiles = unknown_tiles(window(trimap, place), sized)
-            found += [Patch(t.left + place.left, t.top + place.top, t.side) for t in tiles]
-    return found
+            parts += [Patch(t.left + place.left, t.top + place.top, t.side) for t in tiles]
+    return parts

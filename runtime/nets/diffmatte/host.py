@@ -1,12 +1,14 @@
-"""What the host side of DiffMatte has to know, by cut, and what it may be told."""
+"""DiffMatte's host sections, one for each cut, and its options for `load` and `export`."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
 from edgematte.options import option
-from edgematte.ranges import OPTIONS, SEED, SIDE, Range
+from edgematte.ranges import SEED, SIDE, Range
+
+STEPS_RANGE = Range(1, 50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +17,11 @@ class DiffusionHost(SizedHost):
 
     feature_px: int  # side of a pixel of the encoder's map
     steps: int  # of the diffusion, 1 to 50
-    seed: int  # of the diffusion's noise, unsigned 32 bits
+    seed: int  # of the noise, unsigned 32 bits
     clamp_foreground: bool  # alpha is 1 where the trimap is foreground
-    stop_below: float | None = None  # mean change of alpha in the unknown region that ends it
+    stop_below: float | None = None  # stop when alpha of unknown pixels changes less, on average
     keep_known: bool | None = None  # known pixels are 0 or 1 as the trimap says; None: as exported
-    context: int | None = None  # that frames of a larger picture share, px; None: it is reduced
+    context: int | None = None  # px that frames of larger pictures share; None: they are reduced
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -31,15 +33,14 @@ class DiffusionHost(SizedHost):
                 raise BundleError(f"size {list(size)}: multiples of {self.feature_px}")
         if self.context is not None and not 0 <= self.context < min(self.size):
             raise BundleError(f"context {self.context}: less than the frame, {list(self.size)}")
-        if self.steps not in OPTIONS["steps"] or self.seed not in SEED:
+        if self.steps not in STEPS_RANGE or self.seed not in SEED:
             raise BundleError(f"steps {self.steps}, seed {self.seed}: 1 to 50, and 32 bits")
         if self.stop_below is not None and not 0 <= self.stop_below <= 1:
             raise BundleError(f"stop_below {self.stop_below}: between 0 and 1")
 
-    def at(self, size: Size) -> Self:
-        """See :class:`SizedHost`; frames of a smaller size share less."""
-        shared = None if self.context is None else min(self.context, min(size) // 2)
-        return replace(super().at(size), context=shared)
+    def shared_at(self, size: Size) -> dict[str, Any]:
+        """See :class:`SizedHost`; smaller frames share fewer pixels, at most half of their side."""
+        return {"context": None if self.context is None else min(self.context, min(size) // 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +67,19 @@ class TilesHost(DiffusionHost):
             raise BundleError(f"patch {side}: a multiple of {self.feature_px}, at most the frame's")
         if margin < 0 or 2 * margin + self.feature_px > side:
             raise BundleError(
-                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels between "
-                "them should fit into a tile"
+                f"overlap {margin}, patch {side}: both margins and {self.feature_px} pixels "
+                "between them should fit into a tile"
             )
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `load` may be told."""
+    """Options of `load`."""
 
     steps: int | None = option(
-        None, help="of the diffusion (default: the bundle's)", range=Range(1, 50)
+        None, help="steps of the diffusion (default: the bundle's)", range=STEPS_RANGE
     )
-    seed: int | None = option(None, help="of the noise (default: the bundle's)", range=SEED)
+    seed: int | None = option(None, help="seed of the noise (default: the bundle's)", range=SEED)
     stop_below: float | None = option(
         None,
         help="end when a step changes alpha by less, on average over unknown pixels",
@@ -93,10 +94,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes.
+    """Options of an export: sizes of the graphs.
 
-    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what other
-    frames do.
+    *Chosen*: `benchmarks/diffusion.py` prints what other tiles cost, `benchmarks/frames.py` what
+    other frames cost.
     """
 
     patch: int = option(128, help="side of a tile", range=SIDE, cuts=("tiles",))
@@ -105,7 +106,7 @@ class Sizes:
     )
     context: int | None = option(
         None,
-        help="that frames of pictures larger than the graphs share, at most half a frame; 0 "
-        "reduces such pictures (default: 128)",
+        help="pixels that frames share, of a picture larger than the graphs, at most half a "
+        "frame; 0 reduces such pictures (default: 128)",
         range=Range(0, 16384, "pixels"),
     )

@@ -12,8 +12,8 @@ All integers are unsigned 32-bit and wrap around; ``>>`` shifts zeros in.
 The last two lines are in double precision, the result is rounded to float32. ``mix`` is the hash
 "lowbias32" of Wellons' Hash Prospector; the last line is Box and Muller's transform. The noise of a
 pixel depends on the seed and on its place, not on the picture's size. Logarithms and cosines of two
-platforms may differ in the last bit of a double: once in a great many pixels the float32 is then
-its neighbour.
+platforms may differ in the last bit of a double; in very few pixels that changes the last bit of
+the float32, too.
 """
 
 import numpy as np
@@ -59,7 +59,7 @@ def mix(x: Words) -> Words:
 
 
 def _unit(x: Words) -> NDArray[np.floating]:
-    """The upper 24 bits as a number between 0 and 1, neither of which it is."""
+    """The upper 24 bits as a number between 0 and 1, never 0 or 1 itself."""
     return ((x >> np.uint32(8)) + 0.5) / 2.0**24
 
 

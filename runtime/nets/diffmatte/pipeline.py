@@ -35,7 +35,7 @@ def pipeline(
 
     Raises:
         BundleError: a graph is missing.
-        OptionError: the net's values for known pixels, of a cut that has none.
+        OptionError: the net's own values are asked for in known pixels, and the cut has none there.
     """
     asked = {} if options is None else {k: v for k, v in vars(options).items() if v is not None}
     if asked.get("keep_known") is False and isinstance(host, TilesHost):
@@ -55,21 +55,21 @@ def pipeline(
 
 @dataclass(frozen=True)
 class Part:
-    """What one frame of the graphs holds of a picture."""
+    """The part of a picture that lies on one frame of the graphs."""
 
     place: Patch
     trimap: Bytes  # (h, w), at the frame's top left
     feature: Floats
-    tiles: list[Patch] | None  # of the frame; None: all of it at once
-    condition: Floats | None  # (1, 7, height, width) where it is the only one; see Scene
+    tiles: list[Patch] | None  # that the denoiser runs on; None: it runs on the whole frame
+    condition: Floats | None  # (1, 7, height, width), of a picture with a single frame; see Scene
 
 
 @dataclass(frozen=True)
 class Scene:
     """What stays the same over the steps.
 
-    A single frame keeps its condition from step to step; of several it is made again in each, so
-    that memory does not grow by seven planes a frame.
+    A single frame keeps its condition from step to step. With several frames each condition is made
+    again in every step, so that memory does not grow by seven planes for each frame.
     """
 
     frame: Frame
@@ -80,9 +80,9 @@ class Scene:
 
 
 class Diffusion:
-    """Encoder once, denoiser in every step; of larger pictures on overlapping frames.
+    """Runs the encoder once and the denoiser in every step; larger pictures on overlapping frames.
 
-    Frames share the noise and are blended after every step, so that they go on from one matte.
+    Frames are cut from one noisy matte and blended after every step, so that they stay consistent.
     """
 
     def __init__(self, host: DiffusionHost, graphs: Mapping[str, GraphCall]) -> None:
@@ -102,14 +102,14 @@ class Diffusion:
     def steps(self, picture: Bytes, trimap: Bytes, clock: Clock) -> Iterator[Floats]:
         """Alpha (H, W) after each step.
 
-        It ends early where the host has ``stop_below`` and the mean change of alpha over the
-        unknown pixels, from one step to the next, is less. Without unknown pixels there is one
+        With ``host.stop_below`` it ends early, as soon as alpha of the unknown pixels changes by
+        less than that from one step to the next, on average. Without unknown pixels there is one
         step and no graph is run, unless ``host.keep_known`` is False.
         """
         if self._is_known(trimap):
             yield self._alpha(None, trimap, clock)
-        for found in self._mattes(picture, trimap, clock):
-            yield self._alpha(found, trimap, clock)
+        for result in self._mattes(picture, trimap, clock):
+            yield self._alpha(result, trimap, clock)
 
     def _mattes(
         self, picture: Bytes, trimap: Bytes, clock: Clock
@@ -139,13 +139,13 @@ class Diffusion:
                 noisy = advance(noisy, matte, interval)
 
     def _is_known(self, trimap: Bytes) -> bool:
-        """Whether the trimap says all of alpha."""
+        """Whether alpha follows from the trimap alone, without the graphs."""
         return self.host.keep_known is not False and not (trimap == UNKNOWN).any()
 
-    def _alpha(self, found: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
-        if found is None:
+    def _alpha(self, result: tuple[Scene, Floats] | None, trimap: Bytes, clock: Clock) -> Floats:
+        if result is None:
             return np.asarray(trimap == FOREGROUND, np.float32)
-        scene, matte = found
+        scene, matte = result
         with clock("host.finish"):
             return host_side.alpha_of(matte, trimap, scene.frame, self.host)
 
@@ -182,8 +182,8 @@ class Diffusion:
         return Part(place, inside, feature, tiles, condition)
 
     def _denoise(self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock) -> Floats:
-        """x_0 (h, w), from the noisy matte (h, w) over its deviation."""
-        found: dict[Patch, Floats] = {}
+        """x_0 (h, w) of the scene, from the noisy matte (h, w) divided by its deviation."""
+        denoised: dict[Patch, Floats] = {}
         for part in scene.parts:
             with clock("host.scale"):
                 if part.condition is not None:
@@ -193,11 +193,11 @@ class Diffusion:
                     condition = host_side.condition(shown, part.trimap, self.host.size)
                 height, width = part.trimap.shape
                 condition[0, 6, :height, :width] = window(noisy, part.place)
-            found[part.place] = self._denoise_part(part, condition, interval, clock)
+            denoised[part.place] = self._denoise_part(part, condition, interval, clock)
         if len(scene.places) == 1:
-            return found[scene.places[0]]
+            return denoised[scene.places[0]]
         with clock("host.join"):
-            mattes = [found.get(place) for place in scene.places]
+            mattes = [denoised.get(place) for place in scene.places]
             return framing.joined(scene.places, mattes, scene.trimap, self.host)
 
     def _denoise_part(
@@ -208,8 +208,10 @@ class Diffusion:
         height, width = part.trimap.shape
         if part.tiles is None:
             with clock("graph.denoise"):
-                found = self.graphs["denoise"](feature=part.feature, condition=condition, time=time)
-            return found["matte"][0, 0, :height, :width]
+                answer = self.graphs["denoise"](
+                    feature=part.feature, condition=condition, time=time
+                )
+            return answer["matte"][0, 0, :height, :width]
         assert isinstance(self.host, TilesHost)
         mattes = []
         for tile in part.tiles:
@@ -222,10 +224,10 @@ class Diffusion:
 
 
 class Sized:
-    """Diffusions of several sizes: every picture gets the smallest that holds it."""
+    """Diffusions for several sizes of graphs: a picture gets the smallest size that holds it."""
 
     def __init__(self, host: DiffusionHost, diffusions: Mapping[Size, Diffusion]) -> None:
-        """``diffusions`` has one of each of the host's sizes."""
+        """``diffusions`` has one for each of the host's sizes."""
         self.host, self.diffusions = host, diffusions
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:

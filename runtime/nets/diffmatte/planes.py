@@ -1,10 +1,11 @@
-"""Host steps of DiffMatte: what the graphs see of a picture, and what becomes of their answer."""
+"""Host steps of DiffMatte: making the inputs of the graphs, and alpha from their outputs."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from edgematte.runtime.host.frame import Frame, from_frame
 from edgematte.runtime.host.patches import Patch, blend_window
 from edgematte.runtime.host.resize import resize_planes
@@ -16,16 +17,17 @@ from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
-STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
-SHARPNESS = 4  # *chosen*: 1 leaves three times the difference to the whole picture's answer
-SURE = 0.999  # of a reduced trimap's pixel; rounding takes a little from 1
+MEAN = np.array(IMAGENET_MEAN, np.float32)[:, None, None]
+STD = np.array(IMAGENET_STD, np.float32)[:, None, None]
+SHARPNESS = 4  # *chosen*: with 1 tiles differ three times as much from the whole frame's answer
+SURE = 0.999  # from here on a reduced pixel is wholly of a class; rounding can make 1 less
 
 
 def reduced_trimap(trimap: Bytes, size: tuple[int, int]) -> Bytes:
     """Trimap (H, W) -> (height, width); ``size`` is (width, height).
 
-    A pixel is known where all it is made of is, by the filter that pictures are reduced with.
+    A reduced pixel is known where all pixels that are averaged into it are of one known class. The
+    filter is the one that pictures are reduced with.
     """
     if (trimap.shape[1], trimap.shape[0]) == size:
         return trimap
@@ -38,7 +40,7 @@ def reduced_trimap(trimap: Bytes, size: tuple[int, int]) -> Bytes:
 
 
 def one_hot(trimap: Bytes) -> Floats:
-    """Trimap (h, w) -> background, unknown, foreground (3, h, w), of which one is 1."""
+    """Trimap (h, w) -> one-hot planes (3, h, w): background, unknown, foreground."""
     known = trimap == BACKGROUND, trimap == FOREGROUND
     return np.stack([known[0], ~(known[0] | known[1]), known[1]]).astype(np.float32)
 
@@ -46,8 +48,8 @@ def one_hot(trimap: Bytes) -> Floats:
 def encoder_inputs(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Picture (h, w, 3) and trimap (h, w) -> graph inputs (1, 3, height, width).
 
-    They lie at the top left of ``size`` (width, height). Around them the picture has the colour
-    that normalisation turns to zero, ImageNet's mean, and the trimap no class at all.
+    Both lie at the top left of ``size`` (width, height). The padding of the picture has ImageNet's
+    mean colour, which normalisation turns to zero; that of the trimap is of no class.
     """
     height, width = trimap.shape
     image = np.empty((1, 3, size[1], size[0]), np.float32)
@@ -59,11 +61,11 @@ def encoder_inputs(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> tuple
 
 
 def condition(framed: Bytes, trimap: Bytes, size: tuple[int, int]) -> Floats:
-    """What the denoiser sees in every step (1, 7, height, width), all but the noisy matte.
+    """The denoiser's condition (1, 7, height, width), without the noisy matte.
 
     Picture (h, w, 3) and trimap (h, w) at the top left of ``size`` (width, height): planes 0 to 2
-    are 2 RGB - 1, normalised by ImageNet's mean and deviation; 3 to 5 are 2 one-hot - 1. Plane 6,
-    for the noisy matte, and all around the picture is zero.
+    are 2 RGB - 1, normalised by ImageNet's mean and deviation; 3 to 5 are 2 one-hot - 1. Plane 6 is
+    for the noisy matte and still zero, and so is the padding of all planes.
     """
     height, width = trimap.shape
     planes = np.zeros((1, 7, size[1], size[0]), np.float32)
@@ -88,7 +90,7 @@ def alpha_of(matte: Floats, trimap: Bytes, frame: Frame, host: DiffusionHost) ->
 
 
 def unknown_tiles(trimap: Bytes, host: TilesHost) -> list[Patch]:
-    """The tiles of a frame that the denoiser runs on; ``trimap`` (h, w) is at its top left."""
+    """The tiles of a frame that the denoiser runs on; ``trimap`` (h, w) lies at its top left."""
     unknown = np.zeros((host.size[1], host.size[0]), np.bool_)
     unknown[: trimap.shape[0], : trimap.shape[1]] = trimap == UNKNOWN
     return cover(unknown, host.patch, host.overlap, host.feature_px)
@@ -110,10 +112,10 @@ def tile_inputs(
 def stitched(
     tiles: Sequence[Patch], mattes: Sequence[Floats], trimap: Bytes, host: TilesHost
 ) -> Floats:
-    """Blend the tiles' x_0 (side, side); elsewhere the trimap says it.
+    """Blend the x_0 (side, side) of the tiles; outside of the tiles x_0 follows from the trimap.
 
-    Weights are HDMatt's eq. 5 to the fourth power, then eq. 6: a tile's convolutions see zeros
-    beyond its border, and what they say near it should hardly count.
+    Weights are those of HDMatt's eq. 5 to the fourth power; eq. 6 blends by them. A tile's
+    convolutions see zeros beyond its border, so that values near the border should count little.
 
     Returns:
         x_0 (h, w) of the picture, in [-1, 1].
@@ -133,5 +135,5 @@ def stitched(
 
 
 def known_matte(trimap: Bytes) -> Floats:
-    """x_0 (h, w) by the trimap alone: 1 where it is foreground, -1 elsewhere."""
+    """x_0 (h, w) from the trimap alone: 1 where it is foreground, -1 elsewhere."""
     return np.where(trimap == FOREGROUND, np.float32(1), np.float32(-1))

@@ -1,6 +1,6 @@
 """DiffMatte's host steps, declared for records, checks and ports of the host side.
 
-Noisy mattes and what graphs make of them are recorded as bytes: (value - 128) / 64.
+Noisy mattes and the mattes that graphs answer with are recorded as bytes: (value - 128) / 64.
 """
 
 import numpy as np
@@ -19,8 +19,10 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 
-SIGNED = "bytes: value * 64 + 128"
-FRAMED = Array("framed", "(h, w, 3)", "uint8")
+SIGNED = "value * 64 + 128"
+FRAMED = Array(
+    "framed", "(h, w, 3)", "uint8", note="reduced where there is no context and it is larger"
+)
 FRAMED_TRIMAP = Array("framed_trimap", "(h, w)", "uint8")
 NOISE = Array("noise", "(h, w)", every=(4, 4), note="from the seed, as noise.py says")
 FRAMES = Array("frames", "(n, 4)", "int32", note="left, top, width, height")
@@ -38,7 +40,7 @@ JOINED = Array("joined", "(h, w)", every=(4, 4))
 
 
 def frame(host: DiffusionHost, picture: Bytes, trimap: Bytes) -> Arrays:
-    """The picture as the graphs see it: as it is, or reduced where there is no context."""
+    """The picture as the graphs see it: at its own size, or reduced where there is no context."""
     used = framing.used_frame((picture.shape[1], picture.shape[0]), _sized(host, trimap)).used
     small = planes.reduced_trimap(trimap, used)
     return {"framed": resize_picture(picture, used), "framed_trimap": small}
@@ -50,7 +52,7 @@ def draw(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
 
 
 def frames(host: DiffusionHost, framed_trimap: Bytes) -> Arrays:
-    """Where frames lie in a larger picture, and which of them are run."""
+    """Where frames lie in a larger picture, and on which of them the graphs run."""
     places = framing.frames(framed_trimap, _sized(host, framed_trimap))
     run = [framing.runs(host, framed_trimap, place) for place in places]
     return {"frames": boxes(places, tall=True), "run": np.array(run, np.bool_)}
@@ -152,22 +154,27 @@ def _reduced(host: DiffusionHost) -> bool:
     return host.context is None
 
 
+IN_FRAMES, IN_ONE = "with context", "without context"
 SEEN = (FRAMED, FRAMED_TRIMAP, NOISY)
 _FIRST = (
     HostStep("frame", frame, (PICTURE, TRIMAP), (FRAMED, FRAMED_TRIMAP)),
     HostStep("noise", draw, (FRAMED_TRIMAP,), (NOISE,)),
-    HostStep("frames", frames, (FRAMED_TRIMAP,), (FRAMES, RUN), _framed),
-    HostStep("condition", condition, (*SEEN, FRAME_BOX), (CONDITION,), _framed),
-    HostStep("condition", only_condition, SEEN, (CONDITION,), _reduced),
+    HostStep("frames", frames, (FRAMED_TRIMAP,), (FRAMES, RUN), _framed, IN_FRAMES),
+    HostStep("condition", condition, (*SEEN, FRAME_BOX), (CONDITION,), _framed, IN_FRAMES),
+    HostStep("condition", only_condition, SEEN, (CONDITION,), _reduced, IN_ONE),
     HostStep("advance", step, (NOISY, MATTE), (ADVANCED,)),
     HostStep("finish", finish, (MATTE, TRIMAP), (ALPHA,)),
 )
 _TILES = (
-    HostStep("tiles", tiles, (FRAMED_TRIMAP, FRAME_BOX), (TILES,), _framed),
-    HostStep("tiles", only_tiles, (FRAMED_TRIMAP,), (TILES,), _reduced),
-    HostStep("stitch", stitch, (TILES, MATTES, FRAMED_TRIMAP, FRAME_BOX), (STITCHED,), _framed),
-    HostStep("stitch", only_stitch, (TILES, MATTES, FRAMED_TRIMAP), (STITCHED,), _reduced),
+    HostStep("tiles", tiles, (FRAMED_TRIMAP, FRAME_BOX), (TILES,), _framed, IN_FRAMES),
+    HostStep("tiles", only_tiles, (FRAMED_TRIMAP,), (TILES,), _reduced, IN_ONE),
+    HostStep(
+        "stitch", stitch, (TILES, MATTES, FRAMED_TRIMAP, FRAME_BOX), (STITCHED,), _framed, IN_FRAMES
+    ),
+    HostStep("stitch", only_stitch, (TILES, MATTES, FRAMED_TRIMAP), (STITCHED,), _reduced, IN_ONE),
 )
-_JOIN = HostStep("join", join, (FRAMES, RUN, FRAME_MATTES, FRAMED_TRIMAP), (JOINED,), _framed)
+_JOIN = HostStep(
+    "join", join, (FRAMES, RUN, FRAME_MATTES, FRAMED_TRIMAP), (JOINED,), _framed, IN_FRAMES
+)
 
 STEPS: Steps = {"whole": (*_FIRST, _JOIN), "tiles": (*_FIRST, *_TILES, _JOIN)}

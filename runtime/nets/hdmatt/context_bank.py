@@ -19,19 +19,18 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
 STACKED = {"key": "keys", "value": "values", "mask": "masks"}
-"""What BANK says of a patch -> what QUERY is told of its K contexts."""
+"""Outputs of BANK for one patch -> the inputs of QUERY that stack them for its K contexts."""
 
 
 class ContextBank:
-    """Features of the patches of one picture, computed by the graph BANK once a patch.
+    """Features of the patches of one picture, which the graph BANK computes once for each patch.
 
-    Those of the candidates are computed before the first query, those of any other patch when it
-    is the query. The graph QUERY is given the patch's own key and value again and repeats the
-    encoder's first layers, which takes 0.11 s of one core at 320 pixels, beside 0.50 s for BANK
-    and 0.32 s for QUERY. BANK could hand over the decoder's skips and the places of its maxima
-    instead, and QUERY would take 0.20 s; but that is 17 MB from graph to graph and 12 MB to keep
-    for every patch, where 2 MB are kept now, and places of maxima cannot be compared between
-    engines.
+    BANK runs on the candidates before the first query, and on any other patch when it is the query.
+    The graph QUERY is given the patch's own key and value, and computes the encoder's first layers
+    again, which takes 0.11 s of one core at 320 pixels, beside 0.50 s for BANK and 0.32 s for
+    QUERY. BANK could hand over the decoder's skips and the places of its maxima instead, and QUERY
+    would take 0.20 s; but that is 17 MB from graph to graph, and 12 MB to keep for every patch
+    instead of 2 MB, and places of maxima cannot be compared between engines.
     """
 
     def __init__(
@@ -66,8 +65,8 @@ class ContextBank:
         image, trimap = self.planes(number)
         inputs = {} if self.host.k is None else self.context_of(number, image, trimap)
         with self.clock("graph.query"):
-            found = self.graphs["query"](image=image, trimap=trimap, **inputs)
-        alpha: Floats = found["alpha"][0, 0]
+            outputs = self.graphs["query"](image=image, trimap=trimap, **inputs)
+        alpha: Floats = outputs["alpha"][0, 0]
         return alpha
 
     def context_of(self, number: int, image: Floats, trimap: Floats) -> dict[str, Floats]:
@@ -77,7 +76,9 @@ class ContextBank:
             chosen = self.choose(number, query)
             pairs = np.stack([np.full_like(chosen, number), chosen], axis=1)
             pairs = self.clock.choose(f"contexts of patch {number}", pairs)
-            there = np.isin(pairs[:, 1], self.numbers)  # a check may give what is none here
+            there = np.isin(
+                pairs[:, 1], self.numbers
+            )  # a check may give patches that are none here
             return {"key": key, "own": own, **self._gathered(pairs[there, 1])}
 
     def features(self, number: int, image: Floats, trimap: Floats) -> tuple[Floats, ...]:
@@ -88,9 +89,9 @@ class ContextBank:
             key, own = (self.store.get(number, name) for name in ("key", "own"))
             return self._queries[number], key, own
         with self.clock("graph.bank"):
-            found = self.graphs["bank"](image=image, trimap=trimap)
-        key, own = (self.store.rounded(found[name]) for name in ("key", "own"))
-        return found["query"][0], key, own
+            outputs = self.graphs["bank"](image=image, trimap=trimap)
+        key, own = (self.store.rounded(outputs[name]) for name in ("key", "own"))
+        return outputs["query"][0], key, own
 
     def choose(self, number: int, query: Floats) -> Indices:
         """Numbers of the best contexts of a patch, at most k."""
@@ -100,7 +101,7 @@ class ContextBank:
         return self.numbers[best_contexts(query, self._contexts, self.host.k, itself)]
 
     def planes(self, number: int) -> tuple[Floats, Floats]:
-        """A patch as the graphs take it: RGB in [0, 1] and one-hot classes (1, 3, side, side)."""
+        """The graphs' inputs for a patch: RGB in [0, 1] and one-hot classes, (1, 3, side, side)."""
         with self.clock("host.crop"):
             patch = self.patches[number]
             image = to_input(crop(self.picture, patch).astype(np.uint8, copy=False))
@@ -114,16 +115,16 @@ class ContextBank:
         for number in self.numbers.tolist():
             image, trimap = self.planes(number)
             with self.clock("graph.bank"):
-                found = self.graphs["bank"](image=image, trimap=trimap)
+                outputs = self.graphs["bank"](image=image, trimap=trimap)
             with self.clock("host.contexts"):
-                pooled.append(found["context"][0])
-                self._queries[number] = found["query"][0]
-                kept = {k: v for k, v in found.items() if k in STACKED or k == "own"}
+                pooled.append(outputs["context"][0])
+                self._queries[number] = outputs["query"][0]
+                kept = {k: v for k, v in outputs.items() if k in STACKED or k == "own"}
                 self.store.put(number, kept)
         self._contexts = np.stack(pooled)
 
     def _gathered(self, chosen: Indices) -> dict[str, Floats]:
-        """Features of the contexts stacked, zeros for those missing, and their pad."""
+        """Stacked features of the contexts, zeros for missing ones, and the ``pad``."""
         assert self.host.k is not None
         inputs = {"pad": pad(len(chosen), self.host.k)}
         for name, plural in STACKED.items():

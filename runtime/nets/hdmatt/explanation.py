@@ -26,7 +26,7 @@ def explain(bank: ContextBank, number: int, pixel: tuple[int, int]) -> Explanati
 
 
 def attention(query: Floats, keys: Floats, masks: Floats | None) -> Floats:
-    """The softmax of eq. 3 for one unknown pixel: (K, h, w), each place's weight in its own region.
+    """The softmax of eq. 3 for one unknown pixel: (K, h, w), a place's weight in its region.
 
     Args:
         query: (C,), the pixel's key.
@@ -38,11 +38,11 @@ def attention(query: Floats, keys: Floats, masks: Floats | None) -> Floats:
         return logits
     if masks is None:
         return _softmax(logits)
-    found: Floats = np.zeros_like(logits)
+    shares: Floats = np.zeros_like(logits)
     for region in range(masks.shape[1]):
         inside = masks[:, region]
-        found += _softmax(logits * inside) * inside
-    return found
+        shares += _softmax(logits * inside) * inside
+    return shares
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -13,12 +13,13 @@ Floats = NDArray[np.float32]
 class FeatureStore:
     """Named float arrays by number, put once and read any number of times.
 
-    The file has no name and is gone when the store is closed, or when the process is killed. Its
-    pages are mapped one entry at a time: they do not add up in the process's memory.
+    The file has no name, so that it disappears when the store is closed or the process is killed.
+    Only the entry that is being read is mapped, so that the file does not fill the process's
+    memory.
     """
 
     def __init__(self, *, half: bool, memory_mb: float | None = None) -> None:
-        """``half`` keeps them as float16; ``memory_mb`` (1e6 bytes): None keeps all in memory."""
+        """``half`` keeps arrays as float16; ``memory_mb`` (1e6 bytes): None keeps all in memory."""
         self._dtype = np.dtype(np.float16 if half else np.float32)
         self._left = np.inf if memory_mb is None else memory_mb * 1e6
         self._kept: dict[tuple[int, str], NDArray[Any]] = {}
@@ -37,11 +38,11 @@ class FeatureStore:
 
     @property
     def spilled_bytes(self) -> int:
-        """Size of the file."""
+        """Size of the temporary file."""
         return self._end
 
     def put(self, number: int, arrays: Mapping[str, Floats]) -> None:
-        """Keep arrays; those of one number go to memory together, or to the file together."""
+        """Keep the arrays of a number: all of them in memory, or all of them in the file."""
         self.names |= arrays.keys()
         size = sum(a.size for a in arrays.values()) * self._dtype.itemsize
         if size <= self._left:
@@ -60,7 +61,7 @@ class FeatureStore:
             self._spilled[number, name] = place, array.shape
 
     def get(self, number: int, name: str) -> Floats:
-        """An array of a number, as float32; do not change it."""
+        """The array of a number and name, as float32; do not change it."""
         if (number, name) in self._kept:
             return self._kept[number, name].astype(np.float32, copy=False)
         place, shape = self._spilled[number, name]
@@ -68,7 +69,7 @@ class FeatureStore:
         return np.array(np.memmap(self._file, self._dtype, "r", place, shape), np.float32)
 
     def rounded(self, array: Floats) -> Floats:
-        """An array as it would come back."""
+        """An array as :meth:`get` would return it after :meth:`put`."""
         return array.astype(self._dtype, copy=False).astype(np.float32, copy=False)
 
     def close(self) -> None:

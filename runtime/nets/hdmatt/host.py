@@ -1,4 +1,4 @@
-"""What the host side of HDMatt has to know, and what it may be told."""
+"""HDMatt's host section, and its options for `load` and `export`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,14 +11,14 @@ from edgematte.ranges import SIDE, Range
 
 @dataclass(frozen=True, kw_only=True)
 class PatchesHost(Host):
-    """Patches that see the patches most like them; ``size`` is that of a patch."""
+    """Patches that attend to other patches of the picture; ``size`` is that of a patch."""
 
     KIND: ClassVar[str] = "patches"
 
     patch: int  # side of a patch, px
     overlap: int  # width shared by neighbouring patches, the margin of eq. 5, px
-    k: int | None = None  # contexts of a patch; None: it sees no others
-    candidates: int | None = None  # patches that contexts are chosen from, the most mixed ones
+    k: int | None = None  # contexts of a patch; None: patches do not look at each other
+    candidates: int | None = None  # how many patches, the most mixed, contexts are chosen from
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -35,7 +35,7 @@ class PatchesHost(Host):
 
 @dataclass(frozen=True)
 class Options:
-    """What `load` may be told."""
+    """Options of `load`."""
 
     memory_mb: float | None = option(
         None,
@@ -47,6 +47,6 @@ class Options:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes."""
+    """Options of an export: sizes of the graphs."""
 
     patch: int = option(320, help="side of a patch", range=SIDE)

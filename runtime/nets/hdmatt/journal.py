@@ -1,4 +1,4 @@
-"""A journal of finished patches, so that a run that was killed goes on where it was."""
+"""A journal of finished patches, from which a run that was killed goes on."""
 
 import struct
 import zlib
@@ -17,17 +17,17 @@ RECORD = struct.Struct("<III")  # patch, number of values, CRC-32 of both and of
 
 
 class Journal:
-    """Values by patch, each on disk as soon as it is put.
+    """Values of finished patches by number, written to disk at once.
 
-    A record that was cut short by a kill, and whatever follows it, is dropped when the file is
-    opened.
+    When the file is opened, a record that a kill cut short is dropped, with all that follows it.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
-        """Open or begin the journal at ``path``; ``identity`` is a sha256 of its work.
+        """Open or begin the journal at ``path``; ``identity`` hashes all that alpha depends on.
 
         Raises:
-            OptionError: the file is no journal, one of other work, or one that another run writes.
+            OptionError: the file is no journal, is the journal of another identity, or another run
+                is writing it.
         """
         self.path = path
         self._places: dict[int, tuple[int, int]] = {}
@@ -38,14 +38,14 @@ class Journal:
         if lock(self._file.fileno()) is False:
             self._file.close()
             raise busy(path)
-        found = self._file.read(len(header))
-        if not header.startswith(found):  # one that is cut short begins anew
+        stored = self._file.read(len(header))
+        if not header.startswith(stored):  # a header that was cut short is written again
             self._file.close()
             raise OptionError(
-                f"{path} is of another picture, trimap, bundle or engine: delete it, or leave out "
-                "--resume"
+                f"{path} is of another picture, trimap, bundle or engine: delete it, or give "
+                "another journal"
             )
-        if found != header:
+        if stored != header:
             self._file.seek(0)
             self._file.write(header)
             self._file.flush()
@@ -81,7 +81,7 @@ class Journal:
         return np.frombuffer(self._file.read(4 * count), "<f4").astype(np.float32, copy=False)
 
     def put(self, patch: int, values: Floats) -> None:
-        """Record a patch as finished; it outlives the process from here on."""
+        """Record a patch as finished; the record is on disk when this returns."""
         data = np.ascontiguousarray(values, "<f4").tobytes()
         self._file.seek(0, 2)
         place = self._file.tell() + RECORD.size
@@ -91,7 +91,7 @@ class Journal:
         self._places[patch] = place, values.size
 
     def close(self) -> None:
-        """Close the file; it stays."""
+        """Close the file, without removing it."""
         self._file.close()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation, patch_of, pixel_to_explain
 from edgematte.runtime.host.patches import (
@@ -27,7 +27,6 @@ from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
 from edgematte.runtime.nets.hdmatt.explanation import explain
 from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
 from edgematte.runtime.nets.hdmatt.journal import Journal
-from edgematte.runtime.pipeline import need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -47,17 +46,17 @@ def pipeline(
 
 
 class Patches:
-    """Patches with unknown pixels one by one, row by row; the others are known already.
+    """Runs the graphs on each patch with unknown pixels, row by row; others follow from the trimap.
 
-    Memory is the picture, its trimap and alpha, one row of patches, and the features of at most
-    ``host.candidates`` patches: as float32 where those are all the patches there are, else as
-    float16, and beyond a limit in a temporary file.
+    Memory holds the picture, its trimap and alpha, one row of patches, and the features of at most
+    ``host.candidates`` patches: as float32 where the picture has no more patches than that, else as
+    float16; what exceeds a limit is in a temporary file.
     """
 
     def __init__(
         self, host: PatchesHost, graphs: Mapping[str, GraphCall], memory_mb: float | None = None
     ) -> None:
-        """``graphs`` holds ``query``, and ``bank`` where patches see each other.
+        """``graphs`` holds ``query``, and ``bank`` where patches look at each other.
 
         ``memory_mb`` is how much of the features is kept in memory (1e6 bytes); None: all.
         """
@@ -71,13 +70,13 @@ class Patches:
     def resume(
         self, picture: Bytes, trimap: Bytes, clock: Clock, journal: Path | None, work: str = ""
     ) -> tuple[Floats, Bytes]:
-        """The same; finished patches are recorded at ``journal``, and those found there are kept.
+        """As the call; finished patches are recorded at ``journal``, recorded ones are skipped.
 
-        ``work`` names what else the alpha depends on: weights, precision, engine. The journal
-        stays; whoever has written the result removes it.
+        ``work`` names what else alpha depends on: weights, precision, engine. The journal is not
+        removed: the caller does that when the result is written.
 
         Raises:
-            OptionError: a journal of another picture, trimap or work.
+            OptionError: the journal is of another picture, trimap or ``work``.
         """
         side, overlap = self.host.patch, self.host.overlap
         size = picture.shape[1], picture.shape[0]
@@ -95,27 +94,27 @@ class Patches:
         bank = ContextBank(self.host, self.graphs, picture, trimap, patches, clock, self.memory_mb)
         with nullcontext() if record is None else closing(record), bank:
             for i, patch in enumerate(patches):
-                known = window(trimap, patch)
+                part = window(trimap, patch)
                 if not unknown[i]:
                     with clock("host.stitch"):
-                        stitcher.add(patch, known_alpha(known, side))
+                        stitcher.add(patch, known_alpha(part, side))
                     continue
                 if record is not None and i in record:
                     values = record.get(i)
                 else:
                     alpha = bank.matte(i)
-                    values = alpha[: known.shape[0], : known.shape[1]][known == UNKNOWN]
+                    values = alpha[: part.shape[0], : part.shape[1]][part == UNKNOWN]
                     if record is not None:
                         record.put(i, values)
                 with clock("host.stitch"):
-                    stitcher.add(patch, patch_alpha(known, values, side))
+                    stitcher.add(patch, patch_alpha(part, values, side))
         with clock("host.stitch"):
             return keep_known(stitcher.finish(), trimap), trimap
 
     def explain(
         self, picture: Bytes, trimap: Bytes, clock: Clock, pixel: tuple[int, int] | None = None
     ) -> Explanation:
-        """Which patches the patch of a pixel (x, y) looks at, and where; by default of one chosen.
+        """Which patches the patch of a pixel (x, y) looks at, and where; None: a pixel is chosen.
 
         Raises:
             OptionError: the pixel is not unknown, or there are no contexts.
@@ -131,12 +130,12 @@ class Patches:
             return explain(bank, number, pixel)
 
 
-def patch_alpha(known: Bytes, values: Floats, side: int) -> Floats:
-    """Alpha (side, side) from the trimap's part (h, w) and the values of its unknown pixels."""
+def patch_alpha(part: Bytes, values: Floats, side: int) -> Floats:
+    """Alpha (side, side) of a ``part`` (h, w) of the trimap; ``values`` are its unknown pixels'."""
     alpha = np.zeros((side, side), np.float32)
-    inside = alpha[: known.shape[0], : known.shape[1]]
-    inside[known == FOREGROUND] = 1
-    inside[known == UNKNOWN] = values
+    inside = alpha[: part.shape[0], : part.shape[1]]
+    inside[part == FOREGROUND] = 1
+    inside[part == UNKNOWN] = values
     return alpha
 
 

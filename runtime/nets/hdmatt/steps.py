@@ -54,7 +54,7 @@ def cut(host: PatchesHost, picture: Bytes, trimap: Bytes, patch: NDArray[np.int3
 
 
 def contexts(host: PatchesHost, query_vector: Floats, context_vectors: Floats) -> Arrays:
-    """The contexts of a query, and what stands for those that are missing."""
+    """The contexts of a query, and the pad that marks missing ones."""
     assert host.k is not None
     chosen = best_contexts(query_vector, context_vectors, host.k, 0)
     return {"chosen": chosen, "pad": pad(len(chosen), host.k)}
@@ -72,12 +72,13 @@ def _sees_others(host: PatchesHost) -> bool:
     return bool(host.k)
 
 
+WITH = "with contexts"
 STEPS: Steps = {
     "patches": (
         HostStep("patches", patches, (TRIMAP,), (PATCHES, REFINED)),
-        HostStep("candidates", mixed, (TRIMAP,), (CANDIDATES,), _sees_others),
+        HostStep("candidates", mixed, (TRIMAP,), (CANDIDATES,), _sees_others, WITH),
         HostStep("crop", cut, (PICTURE, TRIMAP, PATCH), (PICTURE_PATCH, TRIMAP_PATCH)),
-        HostStep("contexts", contexts, (QUERY, CONTEXTS), (CHOSEN, PAD), _sees_others),
+        HostStep("contexts", contexts, (QUERY, CONTEXTS), (CHOSEN, PAD), _sees_others, WITH),
         HostStep("stitch", stitch, (PATCHES, ALPHAS, TRIMAP), (ALPHA,)),
     )
 }

@@ -1,4 +1,4 @@
-"""What the host side of the lightweight net has to know, by cut, and what an export may be told."""
+"""The lightweight net's host sections, one for each cut, and its options for `export`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -37,7 +37,7 @@ class SplitHost(TrimapHost):
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes."""
+    """Options of an export: sizes of the graphs."""
 
     patch: int = option(
         320, help="side of the patches that are refined", range=SIDE, cuts=("split",)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
 from edgematte.host import TrimapHost
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import (
     Patch,
@@ -27,7 +27,6 @@ from edgematte.runtime.host.trimap import (
     trimap_probabilities,
 )
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
-from edgematte.runtime.pipeline import Pipeline, need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -38,7 +37,7 @@ GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
 
 def pipeline(
     host: FusedHost | SplitHost, graphs: Mapping[str, GraphCall], options: object = None
-) -> Pipeline:
+) -> "Fused | Split":
     """The pipeline of a cut; this net has no options.
 
     Raises:
@@ -50,14 +49,14 @@ def pipeline(
 
 
 class Fused:
-    """Reduce the picture, one graph, enlarge alpha."""
+    """Reduces the picture, runs the one graph, and enlarges alpha."""
 
     def __init__(self, host: FusedHost, graphs: Mapping[str, GraphCall]) -> None:
         """``graphs`` holds ``matte``: image -> alpha, trimap."""
         self.host, self.graph = host, graphs["matte"]
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """See :class:`Pipeline`. A given trimap is refused: this cut has nowhere to put it."""
+        """See :class:`Pipeline`. A given trimap is refused: the fused graph has no input for it."""
         if trimap is not None:
             raise OptionError(
                 "this bundle is one fused graph and takes no trimap; export the split cut"
@@ -96,10 +95,10 @@ class Split:
         side, overlap = host.patch, host.overlap
         stitcher = Stitcher(size, side, overlap)
         for patch in walk(patch_grid(size, side, overlap)):
-            known = window(trimap, patch)
-            if not (known == UNKNOWN).any():
+            part = window(trimap, patch)
+            if not (part == UNKNOWN).any():
                 with clock("host.stitch"):
-                    stitcher.add(patch, known_alpha(known, side))
+                    stitcher.add(patch, known_alpha(part, side))
                 continue
             with clock("host.crop"):
                 image = to_input(crop(picture, patch).astype(np.uint8, copy=False))
@@ -124,9 +123,9 @@ def probability_patch(
 ) -> Floats:
     """Class probabilities (3, side, side) of one patch.
 
-    From SN's ``probabilities`` (3, h, w), enlarged bilinearly to the picture's ``size`` (W, H); or,
-    where they are None, one-hot from the ``trimap`` (H, W) that was given. Beyond the border they
-    are reflected as the picture is.
+    They are SN's ``probabilities`` (3, h, w), enlarged bilinearly to the picture's ``size`` (W, H);
+    where those are None, the one-hot classes of the given ``trimap`` (H, W). Beyond the border they
+    are reflected, as the picture is.
     """
     if probabilities is None:
         return trimap_probabilities(crop(trimap, patch).astype(np.uint8, copy=False))

@@ -20,14 +20,14 @@ class Prepared:
     """A frame before any graph."""
 
     framed: Framed
-    image: Floats | None  # (1, 3, height, width); None where the last frame's answer holds
-    changed: Flags | None  # (rows, columns); None: nothing of the last frame counts
+    image: Floats | None  # (1, 3, height, width); None where no cell changed
+    changed: Flags | None  # (rows, columns); None: all cells changed
     clock: Clock
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """A frame after all graphs; ``same``: its answer is the last frame's."""
+    """A frame after all graphs; ``same``: its answer is that of the frame before."""
 
     framed: Framed
     coarse: Coarse
@@ -37,10 +37,10 @@ class Inferred:
 
 
 class RegionClip:
-    """The three steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
+    """The steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
 
-    Within the budget of regions, those that were left coarse in an unchanged frame are refined in
-    the next ones.
+    Regions that the limits left coarse are refined in the next frames, as far as the limits allow,
+    while the picture does not change there.
     """
 
     def __init__(self, regions: RegionStages, *, reuse: bool) -> None:
@@ -51,7 +51,7 @@ class RegionClip:
         self._answer: Answer | None = None
 
     def prepare(self, picture: Bytes) -> Prepared:
-        """Frame the picture and compare it with what was seen."""
+        """Bring the picture to the frame's size and compare it with the frames before."""
         clock = Clock()
         framed = self._regions.frame(picture, clock)
         if not self._reuse:
@@ -63,7 +63,7 @@ class RegionClip:
         return Prepared(framed, image, None if changed.all() else changed, clock)
 
     def infer(self, prepared: Prepared) -> Inferred:
-        """Run what graphs have to be run."""
+        """Run the graphs for what changed."""
         regions, framed, clock = self._regions, prepared.framed, prepared.clock
         last, changed = self._last, prepared.changed
         if prepared.image is None:
@@ -75,10 +75,10 @@ class RegionClip:
             cells, _ = regions.choose(coarse, clock)
             refined, same = regions.refine(framed, coarse, cells, clock), False
         else:
-            cells, known = regions.choose(coarse, clock, places(last[1], changed))
-            refined = regions.refine(framed, coarse, cells, clock, (known, last[1]))
-            same = prepared.image is None and bool((known >= 0).all())
-            clock.counts["regions kept"] = int(np.count_nonzero(known >= 0))
+            cells, held = regions.choose(coarse, clock, places(last[1], changed))
+            refined = regions.refine(framed, coarse, cells, clock, (held, last[1]))
+            same = prepared.image is None and bool((held >= 0).all())
+            clock.counts["regions kept"] = int(np.count_nonzero(held >= 0))
         if self._reuse:
             self._last = coarse, refined
         return Inferred(framed, coarse, refined, same, clock)
@@ -93,5 +93,5 @@ class RegionClip:
                 inferred.framed.frame, inferred.coarse, inferred.refined, inferred.clock
             )
         if self._reuse:
-            self._answer = alpha.copy(), trimap.copy()  # what is given may be written to
+            self._answer = alpha.copy(), trimap.copy()  # copies: the caller may write to its arrays
         return alpha, trimap, inferred.clock

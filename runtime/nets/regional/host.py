@@ -1,4 +1,4 @@
-"""What the host side of the regional net has to know, and what it may be told."""
+"""The regional net's host section, and its options for `load` and `export`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,15 +14,17 @@ CELL_PX = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RegionsHost(Host):
-    """A coarse net on the frame, then cells of 8x8 pixels refined N at a time."""
+    """A coarse net runs on the frame, then cells of 8x8 pixels are refined N at a time."""
 
     KIND: ClassVar[str] = "regions"
 
     regions: int  # cells that one call of a graph refines
-    max_regions: int | None = None  # cells refined at the most, the most uncertain ones
-    k: int | None = None  # nearest cells that a cell attends to; None: to no other
-    search_range: int | None = None  # cells of less than it along both axes have a bias each
-    aliasing: bool | None = None  # test that on the flat index, as the authors' code does
+    max_regions: int | None = None  # refine at most so many cells, the most uncertain ones
+    k: int | None = (
+        None  # how many nearest cells a cell attends to; None: no cross-region attention
+    )
+    search_range: int | None = None  # offsets below it on both axes have a bias of their own
+    aliasing: bool | None = None  # test the range on the flat index, as the authors' code does
     bias_table: tuple[tuple[float, ...], ...] | None = None  # by relative position, then head
 
     def __post_init__(self) -> None:
@@ -56,20 +58,22 @@ class RegionsHost(Host):
 
 @dataclass(frozen=True)
 class Options:
-    """What `load` may be told."""
+    """Options of `load`."""
 
     max_regions: int | None = option(
-        None, help="refine so many of the most uncertain regions of a picture", range=Range(0)
+        None,
+        help="refine at most so many regions of a picture, the most uncertain ones",
+        range=Range(0),
     )
     budget_ms: float | None = option(
         None,
-        help="from picture to alpha: refine as many regions as there is time for",
+        help="time from picture to alpha; refine as many regions as it is enough for",
         range=Range(0, unit="milliseconds", whole=False, above=True),
     )
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes."""
+    """Options of an export: sizes of the graphs."""
 
     regions: int = option(512, help="cells that one call refines", range=Range(1, 65536))

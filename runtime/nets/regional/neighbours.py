@@ -1,7 +1,7 @@
 """Nearest neighbours among cells of a grid, exact, by a table of offsets in order of distance.
 
-Ties are everywhere on a grid. Of two cells as near the upper row comes first, then the left
-column: training, export and every port of the host use this one order.
+On a grid many cells are equally near. Of these the one in the upper row comes first, and in a row
+the left one: training, export and every port of the host use this order.
 """
 
 from functools import lru_cache
@@ -20,17 +20,17 @@ PAIRS = 1 << 22  # compared at a time
 
 
 def nearest_cells(cells: Cells, k: int, of: Indices | None = None) -> Indices:
-    """The k nearest of the other cells: (n, k) indices, nearer first.
+    """For every cell, the k nearest other cells: (n, k) indices, nearer first.
 
-    Where there are at most k cells, each has itself after the others, and the list repeats.
+    With at most k cells in all, a cell's list is all others and then the cell itself, repeated.
 
     Args:
         cells: (n, 2), row and column, ascending, no two alike.
         k: how many, at least 1.
-        of: the indices of the cells that ask, in any order; by default all.
+        of: indices of the cells whose neighbours are wanted, in any order; by default all.
     """
     count = len(cells)
-    found = np.empty((count, k), np.int32)
+    nearest = np.empty((count, k), np.int32)
     missing = np.arange(count) if of is None else of.astype(np.int64)
     if count > k:
         offsets = offset_table(REACH)
@@ -40,10 +40,10 @@ def nearest_cells(cells: Cells, k: int, of: Indices | None = None) -> Indices:
         for tried in ROUNDS:
             if not len(missing) or tried >= count:
                 break
-            missing = _look(grid, middle, steps[:tried], missing, found)
+            missing = _look(grid, middle, steps[:tried], missing, nearest)
     for part in np.array_split(missing, 1 + len(missing) * count // PAIRS) if count else ():
-        found[part] = _compare(cells, part, k)
-    return found if of is None else found[of]
+        nearest[part] = _compare(cells, part, k)
+    return nearest if of is None else nearest[of]
 
 
 @lru_cache(maxsize=4)
@@ -72,10 +72,13 @@ def _look(
     middle: NDArray[np.int64],
     steps: NDArray[np.int64],
     missing: NDArray[np.int64],
-    found: Indices,
+    nearest: Indices,
 ) -> NDArray[np.int64]:
-    """Fill in the cells of ``missing`` whose neighbours these steps reach; gives the others."""
-    k = found.shape[1]
+    """Fill ``nearest`` for those cells of ``missing`` that have k cells within these steps.
+
+    Returns the other cells.
+    """
+    k = nearest.shape[1]
     left = []
     for part in np.array_split(missing, 1 + len(missing) * len(steps) // PAIRS):
         seen = grid[middle[part, None] + steps]
@@ -85,7 +88,7 @@ def _look(
         hits, counts = hits[enough], counts[enough]
         first = np.cumsum(counts, dtype=np.int64) - counts
         places = np.flatnonzero(hits)[first[:, None] + np.arange(k)]
-        found[part[enough]] = seen[enough].ravel()[places]
+        nearest[part[enough]] = seen[enough].ravel()[places]
         left.append(part[~enough])
     return np.concatenate(left)
 
@@ -96,8 +99,8 @@ def _compare(cells: Cells, part: NDArray[np.int64], k: int) -> Indices:
     kept = min(k, count)
     wide = cells.astype(np.int64)
     apart = ((wide[part, None] - wide[None]) ** 2).sum(axis=-1)
-    apart[np.arange(len(part)), part] = 1 << 40  # itself: last
-    key = apart * count + np.arange(count)  # no two alike: the order is total
+    apart[np.arange(len(part)), part] = 1 << 40  # the cell itself comes last
+    key = apart * count + np.arange(count)  # no two keys are equal, so that there are no ties
     if kept < count:
         nearest = np.argpartition(key, kept - 1, axis=1)[:, :kept]
         order = np.argsort(np.take_along_axis(key, nearest, axis=1), axis=1)
@@ -113,10 +116,11 @@ def relative_positions(cells: Cells, group: Indices, search_range: int, aliasing
     Args:
         cells: (all, 2), row and column.
         group: (n, m) indices of cells: a region and its neighbours.
-        search_range: s; offsets of less than s along both axes have an entry each, row by row,
-            and all others the last entry, (2s - 1)^2.
-        aliasing: refuse only what leaves the table (the authors' released code), so that some
-            offsets out of range share an entry with one in range; False is the paper's rule.
+        search_range: s; offsets of less than s along both axes have an entry each, row by row;
+            all other offsets share the last entry, (2s - 1)^2.
+        aliasing: test only whether the flat index is in the table, as the authors' released code
+            does, so that some offsets out of range use the entry of one in range; False is the
+            paper's rule.
     """
     side = 2 * search_range - 1
     last = side * side
@@ -129,13 +133,13 @@ def relative_positions(cells: Cells, group: Indices, search_range: int, aliasing
     place = row * side + column  # the flat index is linear
     flat: Indices = place[:, None] - place[:, :, None]
     flat += (search_range - 1) * (side + 1)
-    beyond = flat.view(np.uint32)  # where a negative number is a large one
+    beyond = flat.view(np.uint32)  # unsigned, so that negative numbers become large
     np.minimum(beyond, np.uint32(last), out=beyond)
     return flat
 
 
 def with_neighbours(host: RegionsHost, cells: Cells, of: Indices | None = None) -> Indices:
-    """A cell's index, then those of its k nearest: (n, k + 1); of all cells, or of some."""
+    """(n, k + 1): the index of each cell and of its k nearest, for all cells or those in ``of``."""
     assert host.k is not None
     itself = np.arange(len(cells), dtype=np.int32) if of is None else of
     return np.concatenate([itself[:, None], nearest_cells(cells, host.k, of)], axis=1)

@@ -1,45 +1,45 @@
-"""What a call of the refining graphs takes: how many of them there is time for."""
+"""How long a call of the refining graphs takes, and for how many calls there is time."""
 
 import math
 
-KEPT = 0.7  # of the old estimate, when a new time comes
-DOUBTED = 0.95  # of an estimate, when a frame had no time for a call of it
+KEPT = 0.7  # weight of the old estimate when a new time is measured
+DOUBTED = 0.95  # factor of the estimate after a frame that had no time for a call
 
 
 class Pace:
-    """What a call of the refining graphs takes, and what follows them, from the frames so far."""
+    """Estimates from earlier frames how long a call takes, and the work after the calls."""
 
     def __init__(self) -> None:
-        """Nothing is known at first; see :attr:`known`."""
+        """No call has been timed yet; see :attr:`timed`."""
         self._call_s: float | None = None
         self._doubted = False
         self._after_s = 0.0
 
     @property
-    def known(self) -> bool:
+    def timed(self) -> bool:
         """Whether a call has been timed."""
         return self._call_s is not None
 
     def saw_calls(self, seconds: float, count: int) -> None:
-        """``count`` calls took so long together, with the host's work on their regions."""
+        """Learn that ``count`` calls, with the host's work on their regions, took ``seconds``."""
         if count:
             old = None if self._doubted else self._call_s
             self._call_s, self._doubted = _mixed(old, seconds / count), False
 
     def saw_after(self, seconds: float) -> None:
-        """What comes after the last call took so long."""
+        """Learn that the work after the last call took ``seconds``."""
         self._after_s = _mixed(self._after_s or None, seconds)
 
     def calls(self, left_s: float) -> int:
-        """How many calls there is time for."""
+        """For how many calls there is time in ``left_s`` seconds."""
         assert self._call_s is not None
         return max(0, math.floor((left_s - self._after_s) / max(self._call_s, 1e-6)))
 
     def doubt(self) -> None:
-        """A frame had no time for a call.
+        """Lower the estimate, because a frame had no time for a single call.
 
-        What a call takes was perhaps measured at a bad moment, and without a call it is never
-        measured again: so the estimate shrinks, frame by frame, until one is tried.
+        The estimate may come from a bad moment, and without calls it is never measured again. So it
+        shrinks with every such frame until a call is tried.
         """
         assert self._call_s is not None
         self._call_s, self._doubted = DOUBTED * self._call_s, True

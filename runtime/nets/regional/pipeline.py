@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.clip import RegionClip
 from edgematte.runtime.nets.regional.host import Options, RegionsHost
 from edgematte.runtime.nets.regional.stages import RegionStages
-from edgematte.runtime.pipeline import need
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -34,10 +33,10 @@ def pipeline(
 
 
 class Regions(RegionStages):
-    """Coarse net on the frame, then refinement of its uncertain cells, N at a time."""
+    """Runs the coarse net on the frame, then refines its uncertain cells, N at a time."""
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """See :class:`Pipeline`. A given trimap is refused: the net was made to need none."""
+        """See :class:`Pipeline`. A given trimap is refused: the net takes none."""
         if trimap is not None:
             raise OptionError("the regional net finds its own trimap and takes none")
         framed = self.frame(picture, clock)

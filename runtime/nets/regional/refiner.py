@@ -19,7 +19,7 @@ SKIPS = ("skip8", "skip4", "skip2")
 
 @dataclass(frozen=True)
 class Refined:
-    """Regions and what the graphs said of them."""
+    """Refined cells, with the alpha and tokens that the graphs gave."""
 
     cells: Cells  # (n, 2), row and column, ascending
     alpha: Floats  # (n, 8, 8)
@@ -29,12 +29,12 @@ class Refined:
 class Refiner:
     """The refining half of the net.
 
-    Regions whose answer is known from an earlier frame take part as neighbours, by their tokens;
-    they are not computed again.
+    Regions whose answer of an earlier frame still holds are not computed again; they take part as
+    neighbours, by their tokens.
     """
 
     def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
-        """``graphs`` holds ``refine``, and ``encode`` where regions see each other."""
+        """``graphs`` holds ``refine``, and ``encode`` where regions attend to each other."""
         self.host, self.graphs = host, graphs
         self.side = host.regions
         self._table = None if host.bias_table is None else np.array(host.bias_table, np.float32)
@@ -45,22 +45,23 @@ class Refiner:
         coarse_alpha: Floats,
         cells: Cells,
         clock: Clock,
-        known: tuple[Indices, Refined] | None = None,
+        reused: tuple[Indices, Refined] | None = None,
     ) -> Refined:
         """Alpha of every cell.
 
         Args:
             framed: uint8 (H, W, 3), sides multiples of 8.
-            coarse_alpha: (H, W), bilinear.
+            coarse_alpha: (H, W), the coarse alpha enlarged bilinearly.
             cells: (n, 2), ascending.
-            clock: is told what the stages took.
-            known: for each cell its place among earlier ones, or -1; and those earlier ones.
+            clock: times the stages.
+            reused: the place of each cell among the cells of an earlier frame, -1 where it was not
+                refined there; and those cells.
         """
         alpha = np.empty((len(cells), CELL_PX, CELL_PX), np.float32)
         fresh = np.arange(len(cells), dtype=np.int32)
         tokens = None
-        if known is not None:
-            places, earlier = known
+        if reused is not None:
+            places, earlier = reused
             kept = places >= 0
             fresh = fresh[~kept]
             alpha[kept] = earlier.alpha[places[kept]]
@@ -92,11 +93,11 @@ class Refiner:
         alpha: Floats,
         clock: Clock,
     ) -> Floats:
-        """Fills in ``alpha`` of the chunks' cells; gives the tokens of all."""
+        """Fill in ``alpha`` for the cells of the chunks; return the tokens of all cells."""
         with clock("host.neighbours"):
             group = with_neighbours(self.host, cells, np.concatenate(chunks))
         encoded = []
-        for region in crops:  # all of them before the first is refined: they need each other
+        for region in crops:  # encode all regions first: refining one needs its neighbours
             with clock("graph.encode"):
                 encoded.append(self.graphs["encode"](region=region))
         with clock("host.gather"):
@@ -122,18 +123,18 @@ class Refiner:
         return self._table.take(positions(self.host, cells, group), axis=0)
 
     def chunks(self, count: int) -> Iterator[slice]:
-        """Where each call's regions lie among ``count`` of them."""
+        """The slice of ``count`` regions that each call takes."""
         for start in range(0, count, self.side):
             yield slice(start, min(start + self.side, count))
 
     def warm_up(self, clock: Clock) -> None:
-        """One call of every graph, on zeros."""
+        """Call every graph once, on zeros."""
         framed = np.zeros((CELL_PX, CELL_PX, 3), np.uint8)
         self(framed, np.zeros(framed.shape[:2], np.float32), np.zeros((1, 2), np.int32), clock)
 
 
 def filled(array: Floats, count: int) -> Floats:
-    """The last chunk as long as the others: zeros after its ``len(array)`` entries."""
+    """The array with zeros appended, so that a short last chunk has ``count`` entries too."""
     if len(array) == count:
         return array
     out = np.zeros((count, *array.shape[1:]), array.dtype)

@@ -16,13 +16,13 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2  # class order of the cell trimap
 
 
 def select_cells(trimap: Floats, max_regions: int | None = None) -> Cells:
-    """Cells where the unknown class wins: (n, 2), row and column, ascending.
+    """Cells whose likeliest class is unknown: (n, 2), row and column, ascending.
 
     Args:
-        trimap: P(background), P(unknown), P(foreground), (3, rows, columns). Of two classes as
-            likely the first wins.
-        max_regions: keep so many at the most, those of the largest entropy; of two as uncertain
-            the first.
+        trimap: P(background), P(unknown), P(foreground), (3, rows, columns). Of equally likely
+            classes the first counts.
+        max_regions: keep at most so many cells, those of the largest entropy; of equally uncertain
+            cells the first.
     """
     background, unknown, foreground = trimap
     cells = np.argwhere((unknown > background) & (unknown >= foreground)).astype(np.int32)
@@ -32,7 +32,7 @@ def select_cells(trimap: Floats, max_regions: int | None = None) -> Cells:
 
 
 def most_uncertain(trimap: Floats, cells: Cells, count: int) -> NDArray[np.int64]:
-    """Indices, ascending, of the ``count`` cells of the largest entropy; of equals the first."""
+    """Ascending indices of the ``count`` cells of the largest entropy; the first of equal ones."""
     entropy = trimap_entropy(trimap[:, cells[:, 0], cells[:, 1]])
     return np.sort(np.argsort(-entropy, kind="stable")[:count])
 
@@ -78,7 +78,7 @@ def enlarge_cells(values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def paste_regions(alpha: Floats, regions: Floats, cells: Cells) -> None:
     """Write refined regions (n, 8, 8) over the named cells of ``alpha`` (H, W), in place."""
-    assert alpha.flags.c_contiguous  # or the cells would be a copy
+    assert alpha.flags.c_contiguous  # else the view below would be a copy
     _cells(alpha)[cells[:, 0], :, cells[:, 1]] = regions
 
 

@@ -1,4 +1,4 @@
-"""Which cells of a clip's frame look as they did when they were last worked on."""
+"""Which cells of a frame look as they did when they were last refined."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,16 @@ Flags = NDArray[np.bool_]
 BLOCK_PX = 4
 """A cell's surroundings are the 16x16 pixels around its middle: 4x4 blocks of this side."""
 TOLERANCE = 4.0
-"""*Chosen*: mean absolute difference, in levels of 255, from which a block has changed. The noise
-of a camera (2 levels of standard deviation: 2.3 here) stays below it; a line one pixel wide that
-comes or goes is noticed from 16 levels on."""
+"""*Chosen*: mean absolute difference, in levels of 255, from which a block counts as changed. A
+camera's noise (2 levels of standard deviation give a difference of 2.3) stays below it; a line one
+pixel wide that appears or disappears is noticed if it differs by 16 levels or more."""
 
 
 class Changes:
     """Compares every frame with what its blocks looked like when they last changed.
 
-    Not with the frame before it: a slow change adds up and is noticed.
+    Comparing with the last change, not with the frame before, lets a slow change add up until it is
+    noticed.
     """
 
     def __init__(self, tolerance: float = TOLERANCE) -> None:
@@ -32,7 +33,7 @@ class Changes:
         self._frame: Frame | None = None
 
     def __call__(self, frame: Frame, pixels: Bytes) -> Flags:
-        """(rows, columns): cells whose surroundings changed; all, where the frame is another."""
+        """(rows, columns): cells whose surroundings changed; all where the frame's size did."""
         rows, columns = (side // CELL_PX for side in pixels.shape[:2])
         if self._seen is None or frame != self._frame:
             self._seen, self._frame = pixels.copy(), frame
@@ -54,7 +55,7 @@ def block_difference(one: Bytes, other: Bytes) -> NDArray[np.float32]:
 
 
 def around(changed: Flags) -> Flags:
-    """Blocks (2 rows, 2 columns) -> cells (rows, columns) with such a block in or beside them."""
+    """Changed blocks (2 rows, 2 columns) -> cells (rows, columns) with one in or beside them."""
     wide = np.pad(changed, 1)
     rows = wide[0:-2:2] | wide[1:-1:2] | wide[2::2] | wide[3::2]
     cells: Flags = rows[:, 0:-2:2] | rows[:, 1:-1:2] | rows[:, 2::2] | rows[:, 3::2]
@@ -62,7 +63,7 @@ def around(changed: Flags) -> Flags:
 
 
 def places(refined: Refined, changed: Flags) -> Indices:
-    """(rows, columns): the place of each cell's answer that still holds, -1 elsewhere."""
+    """(rows, columns): index in ``refined`` of each cell that did not change, -1 elsewhere."""
     grid = np.full(changed.shape, -1, np.int32)
     grid[refined.cells[:, 0], refined.cells[:, 1]] = np.arange(len(refined.cells))
     grid[changed] = -1

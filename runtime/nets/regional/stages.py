@@ -1,4 +1,4 @@
-"""The stages of matting a frame by regions: frame, coarse net, choice of cells, refining, pasting."""
+"""Matting a frame by regions, in stages: frame, coarse net, choice, refining, pasting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Coarse = dict[str, Floats]
 
-CALLS = 3  # to learn what one takes; the first is slow
+CALLS = 3  # made to measure how long one takes; the first is slow
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Framed:
 
 
 class RegionStages:
-    """Coarse net on the frame, then refinement of its uncertain cells, N at a time."""
+    """Runs the coarse net on the frame, then refines its uncertain cells, N at a time."""
 
     def __init__(self, host: RegionsHost, graphs: Mapping[str, GraphCall]) -> None:
-        """``graphs`` holds ``coarse``, ``refine``, and ``encode`` where regions see each other."""
+        """``graphs`` holds ``coarse``, ``refine``, and ``encode`` where regions use it."""
         self.host, self.graphs = host, graphs
         self.refiner = Refiner(host, graphs)
         self.limits, self.pace = Options(host.max_regions), Pace()
 
     def limit(self, options: Options) -> None:
-        """Keep to limits from now on; a time needs to know what a call takes: it makes some."""
+        """Keep to limits from now on; for a limit of time, a few calls are made and timed."""
         most = self.host.max_regions if options.max_regions is None else options.max_regions
         self.limits = Options(most, options.budget_ms)
         if options.budget_ms is not None:
@@ -67,7 +67,7 @@ class RegionStages:
             return Framed(frame, to_frame(picture, frame))
 
     def image(self, framed: Framed, clock: Clock) -> Floats:
-        """What the coarse graph takes, (1, 3, height, width)."""
+        """The coarse graph's input, (1, 3, height, width)."""
         with clock("host.frame"):
             return to_input(framed.pixels)
 
@@ -77,24 +77,24 @@ class RegionStages:
             return self.graphs["coarse"](image=image)
 
     def choose(
-        self, coarse: Coarse, clock: Clock, known: Indices | None = None
+        self, coarse: Coarse, clock: Clock, held: Indices | None = None
     ) -> tuple[Cells, Indices]:
-        """The cells to refine within the budget, ascending.
+        """The cells to refine within the limits, ascending.
 
         Args:
             coarse: the coarse net's answer.
-            clock: what it shows so far is what the frame has cost; it records the choice.
-            known: (rows, columns), the place of each cell's answer of an earlier frame, -1 where
-                there is none; those cells cost nothing.
+            clock: its total so far is the time that the frame has taken; it records the choice.
+            held: (rows, columns), the place of each cell's answer among those of an earlier frame,
+                -1 where there is none; cells with an answer do not count towards the limits.
 
         Returns:
-            The cells, and those places.
+            The cells, and the place of each cell's earlier answer or -1.
         """
         with clock("host.select"):
             trimap = coarse["cell_trimap"][0]
             cells = select_cells(trimap)
             clock.counts["regions found"] = len(cells)
-            places = _places(known, cells)
+            places = _places(held, cells)
             asked = np.flatnonzero(places < 0)
             most = self._most(clock) if len(asked) else None
             if most is not None and len(asked) > most:
@@ -104,7 +104,7 @@ class RegionStages:
             chosen = clock.choose("cells", cells)
             if chosen is not cells:
                 _check_cells(chosen, trimap.shape[1:])
-            return chosen, _places(known, chosen)
+            return chosen, _places(held, chosen)
 
     def _most(self, clock: Clock) -> int | None:
         limits = self.limits
@@ -122,12 +122,12 @@ class RegionStages:
         coarse: Coarse,
         cells: Cells,
         clock: Clock,
-        known: tuple[Indices, Refined] | None = None,
+        reused: tuple[Indices, Refined] | None = None,
     ) -> Refined:
-        """The chosen cells, refined; see :class:`Refiner` for ``known``."""
+        """The chosen cells, refined; see :class:`Refiner` for ``reused``."""
         before = clock.total
-        refined = self.refiner(framed.pixels, coarse["alpha"][0, 0], cells, clock, known)
-        count = len(cells) if known is None else int(np.count_nonzero(known[0] < 0))
+        refined = self.refiner(framed.pixels, coarse["alpha"][0, 0], cells, clock, reused)
+        count = len(cells) if reused is None else int(np.count_nonzero(reused[0] < 0))
         clock.counts["regions refined"] = count
         self.pace.saw_calls(clock.total - before, -(-count // self.refiner.side))
         return refined
@@ -147,14 +147,14 @@ class RegionStages:
         return answer
 
 
-def _places(known: Indices | None, cells: Cells) -> Indices:
-    if known is None:
+def _places(held: Indices | None, cells: Cells) -> Indices:
+    if held is None:
         return np.full(len(cells), -1, np.int32)
-    return known[cells[:, 0], cells[:, 1]]
+    return held[cells[:, 0], cells[:, 1]]
 
 
 def _check_cells(cells: Cells, grid: tuple[int, ...]) -> None:
-    """Refuse cells of a record that are not rows and columns of this frame."""
+    """Refuse recorded cells that are not in this frame."""
     if cells.ndim != 2 or cells.shape[1] != 2 or cells.dtype.kind != "i":
         raise BundleError(f"recorded cells should be whole numbers (n, 2), not {cells.shape}")
     if len(cells) and ((cells < 0) | (cells >= np.array(grid))).any():

@@ -27,14 +27,23 @@ from edgematte.runtime.nets.regional.regions import (
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-FRAMED = Array("framed", "(height, width, 3)", "uint8")
-CELL_TRIMAP = Array("cell_trimap", "(3, rows, columns)", unit=True)
+FRAMED = Array(
+    "framed",
+    "(height, width, 3)",
+    "uint8",
+    note="reduced where larger than the graphs, reflected to the right and below where smaller",
+)
+CELL_TRIMAP = Array(
+    "cell_trimap", "(3, rows, columns)", unit=True, note="background, unknown, foreground"
+)
 CELL_ALPHA = Array("cell_alpha", "(rows, columns)", unit=True)
 COARSE_ALPHA = Array("coarse_alpha", "(height, width)", unit=True)
-CELLS = Array("cells", "(n, 2)", "int32", note="row, column, ascending")
-REGIONS = Array("regions", "(n, 4, 8, 8)", every=(16,))
+CELLS = Array("cells", "(n, 2)", "int32", note="row and column of those to refine, ascending")
+REGIONS = Array("regions", "(n, 4, 8, 8)", every=(16,), note="RGB and coarse alpha in [0, 1]")
 GROUP = Array("group", "(n, k + 1)", "int32", note="a cell's number, those of its k nearest")
-POSITIONS = Array("positions", "(n, k + 1, k + 1)", "int32", note="rows of the bias table")
+POSITIONS = Array(
+    "positions", "(n, k + 1, k + 1)", "int32", note="rows of the manifest's bias_table"
+)
 REFINED = Array("refined", "(n, 8, 8)", unit=True)
 PASTED = Array("pasted", "(height, width)", every=(4, 4))
 
@@ -56,13 +65,13 @@ def crop(host: RegionsHost, framed: Bytes, coarse_alpha: Floats, cells: Cells) -
 
 
 def neighbours(host: RegionsHost, cells: Cells) -> Arrays:
-    """Every cell's nearest ones, and where their biases stand."""
+    """The nearest cells of every cell, and their entries in the bias table."""
     group = with_neighbours(host, cells)
     return {"group": group, "positions": positions(host, cells, group)}
 
 
 def paste(host: RegionsHost, cell_alpha: Floats, refined: Floats, cells: Cells) -> Arrays:
-    """Alpha of the frame: coarse cells, and the refined ones over them."""
+    """Alpha of the frame: the coarse cells, with the refined cells pasted over them."""
     whole = np.asarray(enlarge_cells(cell_alpha), np.float32)
     paste_regions(whole, refined, cells)
     return {"pasted": whole}
@@ -80,12 +89,18 @@ def finish(
     }
 
 
+def _attends(host: RegionsHost) -> bool:
+    return bool(host.k)
+
+
 STEPS: Steps = {
     "regions": (
         HostStep("frame", frame, (PICTURE,), (FRAMED,)),
         HostStep("select", select, (CELL_TRIMAP,), (CELLS,)),
         HostStep("crop", crop, (FRAMED, COARSE_ALPHA, CELLS), (REGIONS,)),
-        HostStep("neighbours", neighbours, (CELLS,), (GROUP, POSITIONS), lambda host: bool(host.k)),
+        HostStep(
+            "neighbours", neighbours, (CELLS,), (GROUP, POSITIONS), _attends, "with attention"
+        ),
         HostStep("paste", paste, (CELL_ALPHA, REFINED, CELLS), (PASTED,)),
         HostStep("finish", finish, (CELL_TRIMAP, COARSE_ALPHA, SIZE), (TRIMAP, ALPHA)),
     )

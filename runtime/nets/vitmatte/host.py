@@ -1,7 +1,7 @@
-"""What the host side of ViTMatte has to know, and what it may be told."""
+"""ViTMatte's host section, and its options for `load` and `export`."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from edgematte.errors import BundleError
 from edgematte.host import Size, SizedHost
@@ -15,10 +15,10 @@ class TilesHost(SizedHost):
 
     KIND: ClassVar[str] = "tiles"
 
-    overlap: int  # that neighbouring tiles share at least, px
+    overlap: int  # neighbouring tiles share at least so many px
     padding: tuple[float, float, float]  # RGB in [0, 1] around pictures below a tile's size
     lattice: int | None = None  # step of grid sampling in global attention; None: not sampled
-    keep_known: bool = True  # known pixels are the trimap's 0 and 1; else the net's
+    keep_known: bool = True  # known pixels get the trimap's 0 and 1; False: the net's values
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -28,15 +28,14 @@ class TilesHost(SizedHost):
                 f"overlap {self.overlap}: it should be less than the tile, {list(self.size)}"
             )
 
-    def at(self, size: Size) -> Self:
-        """See :class:`SizedHost`; tiles of a smaller size share less."""
-        shared = min(self.overlap, min(size) // 2)
-        return replace(super().at(size), overlap=shared)
+    def shared_at(self, size: Size) -> dict[str, Any]:
+        """See :class:`SizedHost`; smaller tiles share fewer pixels, at most half of their side."""
+        return {"overlap": min(self.overlap, min(size) // 2)}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `load` may be told."""
+    """Options of `load`."""
 
     keep_known: bool | None = option(
         None,
@@ -46,10 +45,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an export may be told of the graphs' sizes."""
+    """Options of an export: sizes of the graphs."""
 
     overlap: int | None = option(
-        None, help="that tiles share, at most half a tile (default: 128)", range=SIDE
+        None, help="pixels that tiles share, at most half a tile (default: 128)", range=SIDE
     )
     lattice: int = option(
         1, help="step of grid sampling in global attention, for less memory", range=Range(1, 64)

@@ -1,4 +1,4 @@
-"""Host side of ViTMatte: one graph of a fixed size, on tiles of the picture that hold unknowns."""
+"""Host side of ViTMatte: a graph of a fixed size runs on tiles that hold unknown pixels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,19 +37,20 @@ def pipeline(
 
 
 class Tiles:
-    """Overlapping tiles at full resolution; memory is the result, and one row of tiles.
+    """Overlapping tiles at full resolution; memory holds the result and one row of tiles.
 
-    A picture that fits into a tile is one. What is known already keeps the trimap's value, unless
-    ``host.keep_known`` is False: then every tile is run and alpha is the net's everywhere.
+    A picture that fits into a tile is one tile. Known pixels get the trimap's value, unless
+    ``host.keep_known`` is False: then the graph runs on every tile and alpha is the net's
+    everywhere.
     """
 
     def __init__(self, host: TilesHost, graph: GraphCall) -> None:
-        """``graph`` makes image (1, 3, h, w) and trimap (1, 1, h, w) into alpha (1, 1, h, w)."""
+        """``graph``: image (1, 3, h, w), trimap (1, 1, h, w) -> alpha (1, 1, h, w)."""
         self.host, self.graph = host, graph
-        self._most = 1  # tiles of one call
+        self._most = 1  # tiles in one call
 
     def take(self, batch: int) -> None:
-        """Run so many tiles in one call from now on; the graph's batch must be dynamic."""
+        """Run ``batch`` tiles in one call from now on; the graph's batch must be dynamic."""
         self._most = batch
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
@@ -85,7 +86,7 @@ class Tiles:
         return image_input(window(picture, tile), host), trimap_input(window(trimap, tile), host)
 
     def _run(self, waiting: list[tuple[Stitcher, Patch, Cut | None]], clock: Clock) -> None:
-        """Stitch tiles in their order: known ones as they are, the others by one call."""
+        """Stitch the waiting tiles in their order; tiles with a cut go through one call."""
         cuts = [cut for _, _, cut in waiting if cut is not None]
         if cuts:
             with clock("host.crop"):
@@ -98,10 +99,10 @@ class Tiles:
 
 
 class Sized:
-    """Tiles of several sizes: every picture gets the smallest that holds it."""
+    """Tiles of several sizes: a picture gets the smallest size that holds it."""
 
     def __init__(self, host: TilesHost, tiles: Mapping[Size, Tiles]) -> None:
-        """``tiles`` has one of each of the host's sizes."""
+        """``tiles`` has one for each of the host's sizes."""
         self.host, self.tiles = host, tiles
 
     def take(self, batch: int) -> None:
@@ -117,16 +118,16 @@ class Sized:
     def many(
         self, pictures: Sequence[Bytes], trimaps: Sequence[Bytes], clock: Clock
     ) -> list[Floats]:
-        """See :meth:`Tiles.many`; pictures of one size of the graphs share calls."""
+        """See :meth:`Tiles.many`; pictures that get the same size of graph share calls."""
         chosen = [self.host.size_for((t.shape[1], t.shape[0])) for t in trimaps]
-        found: dict[int, Floats] = {}
+        by_number: dict[int, Floats] = {}
         for size, tiles in self.tiles.items():
             mine = [i for i, s in enumerate(chosen) if s == size]
             if not mine:
                 continue
             alphas = tiles.many([pictures[i] for i in mine], [trimaps[i] for i in mine], clock)
-            found |= dict(zip(mine, alphas, strict=True))
-        return [found[i] for i in range(len(pictures))]
+            by_number |= dict(zip(mine, alphas, strict=True))
+        return [by_number[i] for i in range(len(pictures))]
 
 
 def _together(parts: list[Floats]) -> Floats:
@@ -136,7 +137,8 @@ def _together(parts: list[Floats]) -> Floats:
 def image_input(pixels: Bytes, host: TilesHost) -> Floats:
     """Pixels (h, w, 3) -> graph input (1, 3, height, width), ``host.padding`` right and below.
 
-    The net was trained with zeros there, after its normalisation; ``padding`` is what becomes zero.
+    The net was trained with zeros there after its normalisation; ``padding`` is the colour that the
+    normalisation turns to zero.
     """
     height, width = pixels.shape[:2]
     image = np.empty((1, 3, host.size[1], host.size[0]), np.float32)
@@ -165,6 +167,6 @@ def stitcher_for(host: TilesHost, size: Size) -> Stitcher:
 
 
 def finished(host: TilesHost, stitcher: Stitcher, trimap: Bytes) -> Floats:
-    """The stitched alpha (H, W), known pixels as the host section wants them."""
+    """The stitched alpha (H, W); known pixels are set as the host section says."""
     alpha = stitcher.finish()
     return keep_known(alpha, trimap) if host.keep_known else alpha

@@ -20,8 +20,18 @@ Floats = NDArray[np.float32]
 TILES = Array("tiles", "(n, 4)", "int32", note="left, top, width, height")
 RUN = Array("run", "(n,)", "bool", note="those with unknown pixels")
 TILE = Array("tile", "(4,)", "int32", note="a row of tiles")
-TILE_IMAGE = Array("tile_image", "(1, 3, height, width)", every=(1, 1, 8, 8))
-TILE_TRIMAP = Array("tile_trimap", "(1, 1, height, width)", every=(1, 1, 8, 8))
+TILE_IMAGE = Array(
+    "tile_image",
+    "(1, 3, height, width)",
+    every=(1, 1, 8, 8),
+    note="bytes / 255, the manifest's padding around smaller pictures",
+)
+TILE_TRIMAP = Array(
+    "tile_trimap",
+    "(1, 1, height, width)",
+    every=(1, 1, 8, 8),
+    note="bytes / 255, 0 around smaller pictures",
+)
 ALPHAS = Array("alphas", "(n, height, width)", unit=True)
 
 
@@ -33,7 +43,7 @@ def patches_of(host: TilesHost, trimap: Bytes) -> list[Patch]:
 
 
 def tiles(host: TilesHost, trimap: Bytes) -> Arrays:
-    """Where the tiles lie, and which of them are run."""
+    """Where the tiles lie, and on which of them the graph runs."""
     grid = patches_of(host, trimap)
     ran = np.array([runs(host, trimap, tile) for tile in grid], np.bool_)
     return {"tiles": boxes(grid, tall=True), "run": ran}

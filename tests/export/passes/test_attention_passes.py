@@ -17,7 +17,7 @@ from edgematte.export.passes.fold_normalization import fold_normalization  # noq
 from edgematte.export.passes.late_division import late_division  # noqa: E402
 from edgematte.export.passes.split_linear import fold_scale, split_linear  # noqa: E402
 from edgematte.export.passes.transposed_conv import transposed_conv  # noqa: E402
-from edgematte.models.regional.network.refine import RegionAttention  # noqa: E402
+from edgematte.models.regional.refine import RegionAttention  # noqa: E402
 
 pytestmark = pytest.mark.export
 Forward = Callable[..., Tensor]

@@ -16,7 +16,6 @@ from edgematte.export.passes import (  # noqa: E402
     OPENVINO,
     PORTABLE,
     Pass,
-    passes_for,
     rewrite,
 )
 from edgematte.export.passes.concat_by_sum import concat_by_sum  # noqa: E402
@@ -27,8 +26,10 @@ from edgematte.export.passes.phase_resize import phase_resize  # noqa: E402
 from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
 from edgematte.export.passes.pool_conv import pool_conv  # noqa: E402
 from edgematte.export.passes.slice_softmax import slice_softmax  # noqa: E402
-from edgematte.models.lightweight.network.octave import OCBlock  # noqa: E402
-from edgematte.registry import LIGHTWEIGHT  # noqa: E402
+from edgematte.export.targets import passes_of  # noqa: E402
+from edgematte.models.lightweight.octave import OCBlock  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.targets import find_target  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -259,7 +260,7 @@ def test_whole_blocks_are_not_padded() -> None:
 
 @pytest.mark.parametrize("passes", [ONNX_CPU, OPENVINO, PORTABLE])
 def test_the_passes_of_every_target_leave_the_whole_net_as_it_was(passes: tuple[Pass, ...]) -> None:
-    model, _ = random_model(LIGHTWEIGHT, {}, 0)
+    model, _ = random_model(find("lightweight"), {}, 0)
     ops, changed = rewritten(model, (torch.rand(1, 3, 64, 64),), passes, atol=1e-4)
     assert changed["fold_batch_norm"] == 147 and ops["aten.batch_norm.default"] == 0
     elsewhere = {"split_concat", "erf_gelu", "transposed_conv", "fold_normalization"}
@@ -267,9 +268,15 @@ def test_the_passes_of_every_target_leave_the_whole_net_as_it_was(passes: tuple[
     assert all(count > 0 for name, count in changed.items() if name not in elsewhere)
 
 
+def passes_for(name: str, precision: str = "fp32", **options: bool) -> tuple[Pass, ...]:
+    """What an export to a target applies."""
+    target = find_target(name)
+    return passes_of(target, target.options(precision, **options))
+
+
 def test_what_phones_get_has_only_portable_passes() -> None:
     assert passes_for("coreml", "fp16") == PORTABLE
-    assert passes_for("onnx", phone=True) == (*PORTABLE, erf_gelu)  # one operator once loaded
+    assert passes_for("onnx", ort=True) == (*PORTABLE, erf_gelu)  # one operator once loaded
     assert passes_for("onnx") == ONNX_CPU and passes_for("openvino", "fp16") == OPENVINO
 
 

@@ -14,10 +14,10 @@ from edgematte.export.capture import TorchGraph, capture  # noqa: E402
 from edgematte.export.passes import ONNX_CPU, Pass, rewrite  # noqa: E402
 from edgematte.export.passes.erf_gelu import erf_gelu  # noqa: E402
 from edgematte.export.passes.split_concat import split_concat  # noqa: E402
-from edgematte.export.targets import Options  # noqa: E402
-from edgematte.export.targets.onnx import build  # noqa: E402
+from edgematte.export.targets.onnx import WRITER  # noqa: E402
 from edgematte.manifest import Graph  # noqa: E402
 from edgematte.manifest import Tensor as Spec  # noqa: E402
+from edgematte.targets import OnnxOptions  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -110,7 +110,7 @@ def test_onnx_runtime_sees_one_gelu(tmp_path_factory: pytest.TempPathFactory) ->
     out = Spec("y", (1, 6, 16), "float32", "NTC", (-4.0, 4.0), "tokens")
     net = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 16))
     source = TorchGraph(Graph("mlp", (spec,), (out,)), net)
-    model = build(capture(source, ONNX_CPU), Options("fp32"))
+    model = WRITER.build(capture(source, ONNX_CPU), OnnxOptions("fp32"))
     folder = tmp_path_factory.mktemp("gelu")
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(folder / "optimized.onnx")

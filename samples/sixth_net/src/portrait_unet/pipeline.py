@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import OptionError
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture, resize_planes
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from edgematte.runtime.pipeline import need
 from portrait_unet.host import FusedHost, LoadOptions
 
 Bytes = NDArray[np.uint8]

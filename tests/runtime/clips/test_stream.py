@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 import edgematte
 from edgematte import testcard
 from edgematte.errors import EngineError, PictureError
-from edgematte.manifest import Host
 from edgematte.metrics.temporal import dtssd
-from edgematte.runtime.budget import Budget
-from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.clips import stream as clips
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.matter import Matte
-from edgematte.runtime.regional import Regions, pipeline
+from edgematte.runtime.host.trimap_source import OwnTrimap
+from edgematte.runtime.matte import Matte
+from edgematte.runtime.nets.regional.host import Options, RegionsHost
+from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
+from edgematte.runtime.pipeline import Sourced
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 N, K = 4, 3
 SIZE = (96, 64)
-HOST = Host(
-    "regions",
-    SIZE,
+HOST = RegionsHost(
+    size=SIZE,
     regions=N,
     k=K,
     search_range=2,
@@ -65,14 +65,16 @@ class Graphs:
         return {"cell": np.clip(skip8 * 0.7 + weighed[:, None, None, None], 0, 1)}
 
 
-def made(budget: Budget | None = None) -> tuple[Regions, Graphs]:
+def made(options: Options | None = None) -> tuple[Regions, Graphs]:
     graphs = Graphs()
     table: dict[str, Any] = {"coarse": graphs.coarse, "encode": graphs.encode}
-    found = pipeline(HOST, table | {"refine": graphs.refine})
-    assert isinstance(found, Regions)
-    if budget:
-        found.limit(budget)
-    return found, graphs
+    return pipeline(HOST, table | {"refine": graphs.refine}, options), graphs
+
+
+def stream(
+    regions: Regions, frames: Iterable[Any], *, reuse: bool = True
+) -> Generator[Matte, None, None]:
+    return clips.stream(Sourced("regional", regions, OwnTrimap()), frames, reuse=reuse)
 
 
 def scene(offset: int = 0, size: tuple[int, int] = SIZE, noise: int = 0) -> Bytes:
@@ -156,7 +158,7 @@ def test_regions_left_coarse_by_the_budget_are_refined_in_the_next_frames() -> N
     whole = alone(scene())[0]
     total = stream(made()[0], [scene()])
     count = next(iter(total)).counts["regions found"]
-    regions, graphs = made(Budget(max_regions=5))
+    regions, graphs = made(Options(max_regions=5))
     frames = -(-count // 5) + 2
     found = list(stream(regions, [scene()] * frames))
     assert graphs.calls.count("coarse") == 1

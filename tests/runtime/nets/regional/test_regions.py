@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.regions import (
+from edgematte.runtime.nets.regional.regions import (
     UNKNOWN,
     cell_classes,
     crop_regions,

@@ -1,6 +1,5 @@
 """The manifest's colours are obeyed: channel order and scale, in every pipeline, or refused."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from edgematte import load, testcard
+from edgematte.builtin import BUILTIN
 from edgematte.cli import main
+from edgematte.codec import encode
 from edgematte.errors import BundleError
-from edgematte.manifest import STAGE, Graph, Host, Tensor
-from edgematte.registry import FAMILIES, family
+from edgematte.host import Host, StageHost
+from edgematte.manifest import STAGE, Graph, Tensor
+from edgematte.net import load_part
+from edgematte.nets import find
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines.colours import NORMALISED, PLAIN, check_colours, colours_of
 from edgematte.runtime.engines.graph import RunnableGraph
-from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.host.planes import to_input
 
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 PICTURE = testcard.testcard(90, 70)
@@ -62,13 +65,13 @@ PIXEL = np.array([[[10, 20, 250]]], np.uint8)  # red, green, blue
 def test_a_pixel_is_fed_as_the_manifest_says(
     order: str, scale: float, top: float, wanted: list[float]
 ) -> None:
-    host = Host("split", (1, 1), channel_order=order, scale=scale)
+    host = Host(size=(1, 1), channel_order=order, scale=scale)
     found = fed(host, "image", to_input(PIXEL), top)
     np.testing.assert_allclose(found.ravel(), wanted, rtol=1e-6)  # a few roundings of float32
 
 
 def test_other_channels_and_other_tensors_stay() -> None:
-    host = Host("regions", (8, 8), channel_order="BGR", scale=1.0)
+    host = Host(size=(8, 8), channel_order="BGR", scale=1.0)
     planes = np.random.default_rng(0).random((2, 7, 8, 8), np.float32)
     region = fed(host, "region", planes[:, :4])
     np.testing.assert_allclose(region[:, :3], 255 * planes[:, 2::-1], rtol=1e-6)
@@ -124,7 +127,7 @@ def test_a_bundle_for_other_colours_gives_the_same_matte(
 
 def test_the_trimap_stage_has_colours_of_its_own(default_bundle: Path) -> None:
     manifest = open_bundle(default_bundle).manifest
-    stage = replace(manifest.host, channel_order="BGR")
+    stage = StageHost(size=(8, 8), unknown_threshold=0.1, band_px=3, channel_order="BGR")
     staged = replace(
         manifest,
         graphs=(*manifest.graphs, replace(manifest.graphs[0], name=STAGE)),
@@ -170,7 +173,8 @@ def test_colours_that_are_unknown_are_refused_by_every_command(
 def test_those_of_the_trimap_stage_too(
     change: dict[str, Any], tiny_bundle: Path, edit_manifest: Edit
 ) -> None:
-    edit_manifest(tiny_bundle, lambda m: m.update(trimap_stage={**m["host"], **change}))
+    stage = encode(StageHost(size=(64, 48), unknown_threshold=0.1, band_px=3)) | change
+    edit_manifest(tiny_bundle, lambda m: m.update(trimap_stage=stage))
     with pytest.raises(BundleError, match=next(iter(change))):
         open_bundle(tiny_bundle)
 
@@ -179,13 +183,13 @@ def test_a_scale_for_a_file_that_takes_bytes_is_refused() -> None:
     picture = Tensor("image", (1, 3, 4, 4), "uint8", "NCHW", (0.0, 255.0), "of the tests")
     graphs = (Graph("matte", (picture,), ()),)
     for scale in (1.0, 1 / 255):
-        check_colours(Host("fused", (4, 4), scale=scale), graphs)
+        check_colours(Host(size=(4, 4), scale=scale), graphs)
     with pytest.raises(BundleError, match="image of the graph matte takes bytes"):
-        check_colours(Host("fused", (4, 4), scale=0.5), graphs)
+        check_colours(Host(size=(4, 4), scale=0.5), graphs)
 
 
 def test_what_exports_write_changes_nothing() -> None:
-    found = colours_of(Host("split", (8, 8)))
+    found = colours_of(Host(size=(8, 8)))
     assert (found.order, found.gain) == ("RGB", 1)
 
 
@@ -205,17 +209,15 @@ def test_every_input_of_colours_is_known_as_one(name: str) -> None:
     torch = pytest.importorskip("torch")
     from edgematte.checkpoint import build
 
-    net = family(name)
-    assert {f.cut_module for f in FAMILIES.values()} == {family(n).cut_module for n in SMALL}
-    cut = importlib.import_module(net.cut_module)
+    variant = find(name)
+    assert {net.name for net in BUILTIN} == {find(n).net.name for n in SMALL}
+    cut = load_part(variant.net.cut)
     with torch.device("meta"):
-        model = build(net, SMALL[name])
+        model = build(variant, SMALL[name])
     model = model.to_empty(device="cpu")
-    for one in cut.CUTS:
-        host = cut.host(one, (256, 256), **cut.SIZES)
-        if hasattr(cut, "complete"):
-            host = cut.complete(host, model)
+    for kind in variant.net.hosts:
+        host = cut.host(kind, (256, 256), load_part(variant.net.sizes)(), model)
         for source in cut.graphs(model, host):
             for tensor in source.graph.inputs:
                 known = tensor.name in PLAIN + NORMALISED
-                assert known == ("RGB" in tensor.meaning), (one, source.graph.name, tensor)
+                assert known == ("RGB" in tensor.meaning), (kind, source.graph.name, tensor)

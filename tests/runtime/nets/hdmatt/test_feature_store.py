@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgematte.runtime.feature_store import FeatureStore
+from edgematte.runtime.nets.hdmatt.feature_store import FeatureStore
 
 
 def entries(count: int) -> list[dict[str, np.ndarray]]:

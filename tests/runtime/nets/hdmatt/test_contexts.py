@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgematte.runtime.contexts import best_contexts, candidates, has_unknown, pad
-from edgematte.runtime.host.patches import patch_grid, walk
+from edgematte.runtime.host.patches import patch_grid, unknown_in, walk
+from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -49,7 +49,7 @@ def test_unknown_pixels_beyond_the_border_are_none() -> None:
     trimap = np.zeros((20, 30), np.uint8)
     trimap[19, 29] = 128
     patches = list(walk(patch_grid((30, 20), 16, 4)))
-    assert has_unknown(trimap, patches).tolist() == [p.left == 24 and p.top > 0 for p in patches]
+    assert unknown_in(trimap, patches).tolist() == [p.left == 24 and p.top > 0 for p in patches]
 
 
 def test_pad() -> None:

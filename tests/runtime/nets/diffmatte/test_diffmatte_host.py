@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 
 from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.diffmatte import host_steps, pipeline
-from edgematte.runtime.diffmatte_steps import reduced_trimap
+from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.noise import noise
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost, WholeHost
+from edgematte.runtime.nets.diffmatte.noise import noise
+from edgematte.runtime.nets.diffmatte.pipeline import pipeline
+from edgematte.runtime.nets.diffmatte.planes import reduced_trimap
+from edgematte.runtime.nets.diffmatte.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-HOST = Host("whole", (96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
+HOST = WholeHost(size=(96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -55,9 +58,10 @@ def answer(raised: Floats, condition: Floats, time: float) -> Floats:
     return np.asarray(mixed, np.float32)
 
 
-def by_definition(host: Host, picture: Bytes, trimap: Bytes, graphs: Graphs) -> list[Floats]:
+def by_definition(
+    host: DiffusionHost, picture: Bytes, trimap: Bytes, graphs: Graphs
+) -> list[Floats]:
     """Alpha after each step, for a picture that needs no reduction; all in float64."""
-    assert host.steps is not None and host.seed is not None
     height, width = trimap.shape
     image = np.zeros((3, host.size[1], host.size[0]))
     planes = np.zeros_like(image)
@@ -175,7 +179,7 @@ def test_without_unknown_pixels_no_graph_runs(value: int) -> None:
 
 @pytest.mark.parametrize("clamp", [False, True])
 def test_known_pixels_are_the_trimap_s_or_the_net_s_as_asked(clamp: bool) -> None:
-    """The authors put zeros into the background; --keep-known adds ones, --no-keep-known none."""
+    """The authors put zeros into the background; keep_known adds ones, or takes the zeros away."""
     picture, trimap = scene(96, 64)
     hosts = {k: replace(HOST, keep_known=k, clamp_foreground=clamp) for k in (None, True, False)}
     found = {}
@@ -219,7 +223,7 @@ def test_tiles_of_a_local_answer_stitch_to_the_whole() -> None:
     """The answer here sees one pixel only, so that tiles know all it needs."""
     picture, trimap = scene(190, 120)
     whole = replace(HOST, size=(192, 128), steps=3, clamp_foreground=True)
-    tiles = replace(whole, cut="tiles", patch=64, overlap=16)
+    tiles = TilesHost(**vars(whole), patch=64, overlap=16)
     first, second = Graphs(), Graphs()
     expected = list(pipeline(whole, first.table()).steps(picture, trimap, Clock()))
     found = list(pipeline(tiles, second.table()).steps(picture, trimap, Clock()))
@@ -237,7 +241,8 @@ def test_only_tiles_with_unknown_pixels_are_run() -> None:
     trimap = np.zeros((120, 190), np.uint8)
     trimap[:60] = 255
     trimap[70:80, 100:110] = 128
-    host = replace(HOST, size=(192, 128), steps=1, cut="tiles", patch=64, overlap=16)
+    one = replace(HOST, size=(192, 128), steps=1)
+    host = TilesHost(**vars(one), patch=64, overlap=16)
     graphs = Graphs()
     found = next(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
     assert len(graphs.denoised) == 1
@@ -253,9 +258,9 @@ def test_frames_of_a_local_answer_join_to_the_whole_picture(cut: str) -> None:
     picture = testcard.testcard(224, 160)
     trimap = np.full((160, 224), 128, np.uint8)
     trimap[:, :40] = 255
-    host = replace(HOST, context=32)  # frames of 96x64 at multiples of 64 and 32
+    host: DiffusionHost = replace(HOST, context=32)  # frames of 96x64 at multiples of 64 and 32
     if cut == "tiles":
-        host = replace(host, cut="tiles", patch=48, overlap=16)
+        host = TilesHost(**vars(host), patch=48, overlap=16)
     graphs = Graphs()
     found = list(pipeline(host, graphs.table()).steps(picture, trimap, Clock()))
     whole = replace(HOST, size=(224, 160))
@@ -280,7 +285,7 @@ def test_frames_without_unknown_pixels_are_never_run() -> None:
 
 @pytest.mark.parametrize("sizes", [None, ((64, 64), (96, 64))])
 def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
-    sizes: tuple[tuple[int, int], ...] | None,
+    sizes: tuple[tuple[int, int], ...] | None, steps_by_name: Any
 ) -> None:
     picture = testcard.testcard(224, 160)
     trimap = np.full((160, 224), 255, np.uint8)  # no background: the sampler leaves its zeros out
@@ -294,8 +299,9 @@ def test_all_frames_are_run_where_the_net_s_own_values_are_asked_for(
     whole = replace(HOST, size=(224, 160))
     expected = by_definition(whole, picture, trimap, Graphs())[-1]
     assert np.allclose(alpha, expected, atol=5e-6)
-    assert host_steps(host)["frames"](trimap)["run"].all()
-    assert host_steps(replace(host, keep_known=None))["frames"](trimap)["run"].sum() == 1
+    assert steps_by_name(STEPS, host)["frames"](framed_trimap=trimap)["run"].all()
+    known = steps_by_name(STEPS, replace(host, keep_known=None))
+    assert known["frames"](framed_trimap=trimap)["run"].sum() == 1
 
 
 def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
@@ -315,13 +321,15 @@ def test_a_picture_gets_the_smallest_graphs_that_hold_it() -> None:
 
 
 @pytest.mark.parametrize("size", [(70, 50), (150, 90)])
-def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) -> None:
+def test_host_steps_of_frames_are_what_the_pipeline_does(
+    size: tuple[int, int], steps_by_name: Any
+) -> None:
     """Chained by hand for the first step: a port of the host can follow them."""
     picture, trimap = scene(*size)
     host = replace(HOST, steps=1, context=32)
-    steps: dict[str, Any] = host_steps(host)
-    framed = steps["frame"](picture, trimap)
-    found = steps["frames"](framed["framed_trimap"])
+    steps: dict[str, Any] = steps_by_name(STEPS, host)
+    framed = steps["frame"](picture=picture, trimap=trimap)
+    found = steps["frames"](framed_trimap=framed["framed_trimap"])
     mattes = []
     for box in found["frames"]:
         noisy = np.rint(noise(5, *trimap.shape) * 16 + 128).astype(np.uint8)
@@ -332,7 +340,10 @@ def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) 
         assert not planes[:, height:].any() and not planes[:, :, width:].any()
         mattes.append(np.full((64, 96), 192, np.uint8))  # x_0 = 1
     joined = steps["join"](
-        found["frames"], np.ones(len(mattes), np.bool_), np.stack(mattes), framed["framed_trimap"]
+        frames=found["frames"],
+        run=np.ones(len(mattes), np.bool_),
+        frame_mattes=np.stack(mattes),
+        framed_trimap=framed["framed_trimap"],
     )
     np.testing.assert_allclose(joined["joined"], 1, atol=1e-6)
 
@@ -343,32 +354,64 @@ def test_host_steps_of_frames_are_what_the_pipeline_does(size: tuple[int, int]) 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"cut": "split"}, "unknown cut 'split'"),
+        ({"kind": "split"}, "unknown cut 'split'; diffmatte has whole, tiles"),
         ({"size": (90, 64)}, "multiples of 16"),
-        ({"feature_px": None}, "needs feature_px"),
-        ({"steps": None}, "needs steps and seed"),
+        ({"feature_px": None}, "lacks the field 'feature_px'"),
+        ({"feature_px": 8}, "feature_px 8: 16 or 32"),
+        ({"steps": None}, "lacks the field 'steps'"),
+        ({"seed": None}, "lacks the field 'seed'"),
+        ({"steps": 0}, "steps 0"),
+        ({"steps": 51}, "steps 51"),
+        ({"seed": 2**32}, "seed 4294967296"),
         ({"stop_below": -0.1}, "between 0 and 1"),
-        ({"cut": "tiles", "patch": 40, "overlap": 8}, "patch 40"),
-        ({"cut": "tiles", "patch": 128, "overlap": 8}, "patch 128"),
-        ({"cut": "tiles", "patch": 48, "overlap": 20}, "overlap 20"),
-        ({"cut": "tiles", "patch": 48}, "overlap -1"),
+        ({"kind": "tiles", "patch": 40, "overlap": 8}, "patch 40"),
+        ({"kind": "tiles", "patch": 128, "overlap": 8}, "patch 128"),
+        ({"kind": "tiles", "patch": 48, "overlap": 20}, "overlap 20"),
+        ({"kind": "tiles", "patch": 48, "overlap": -1}, "overlap -1"),
+        ({"kind": "tiles", "patch": 48}, "lacks the field 'overlap'"),
         ({"context": 64}, "context 64: less than the frame"),
         ({"sizes": ((64, 64), (90, 64), (96, 64))}, "multiples of 16"),
         ({"sizes": ((64, 64),)}, "from the smallest to the largest"),
     ],
 )
-def test_parameters_no_export_writes_are_refused(change: dict[str, Any], part: str) -> None:
+def test_parameters_no_export_writes_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("diffmatte-vits", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        pipeline(replace(HOST, **change), Graphs().table())
+        read_host("diffmatte-vits", HOST, change)
 
 
 @pytest.mark.parametrize(
     ("change", "part"),
-    [({"steps": 0}, "steps 0"), ({"steps": 51}, "steps 51"), ({"seed": 2**32}, "seed")],
+    [
+        ({"steps": 0}, "steps 0"),
+        ({"steps": 51}, "steps 51"),
+        ({"seed": 2**32}, "seed"),
+        ({"stop_below": -0.1}, "stop_below -0.1"),
+    ],
 )
-def test_steps_and_seeds_out_of_range_are_refused(change: dict[str, Any], part: str) -> None:
+def test_options_out_of_range_are_refused(change: dict[str, Any], part: str) -> None:
     with pytest.raises(OptionError, match=part):
-        pipeline(replace(HOST, **change), Graphs().table())
+        read_load_options(find("diffmatte-vits"), change)
+
+
+def test_options_replace_what_the_bundle_says() -> None:
+    picture, trimap = scene(96, 64)
+    for given in (
+        {"steps": 3},
+        {"seed": 0},  # which is a seed, and no absence of one
+        {"steps": 2, "seed": 7, "keep_known": False},
+    ):
+        changed = replace(HOST, **given)  # type: ignore[arg-type]
+        wanted, _ = pipeline(changed, Graphs().table())(picture, trimap, Clock())
+        options = Options(**given)  # type: ignore[arg-type]
+        found, _ = pipeline(HOST, Graphs().table(), options)(picture, trimap, Clock())
+        np.testing.assert_array_equal(found, wanted)
+    stopping = replace(HOST, stop_below=1.0)
+    assert len(list(pipeline(stopping, Graphs().table()).steps(picture, trimap, Clock()))) == 2
+    never = pipeline(stopping, Graphs().table(), Options(stop_below=0.0))
+    assert len(list(never.steps(picture, trimap, Clock()))) == 4
 
 
 def test_a_bundle_without_a_graph_is_refused() -> None:
@@ -376,14 +419,14 @@ def test_a_bundle_without_a_graph_is_refused() -> None:
         pipeline(HOST, {"encode": Graphs().table()["encode"]})
 
 
-def test_host_steps_are_what_the_pipeline_does() -> None:
+def test_host_steps_are_what_the_pipeline_does(steps_by_name: Any) -> None:
     picture, trimap = scene(70, 50)
-    steps = host_steps(HOST)
-    framed = steps["frame"](picture, trimap)
-    drawn = steps["noise"](framed["framed_trimap"])["noise"]
+    steps = steps_by_name(STEPS, HOST)
+    framed = steps["frame"](picture=picture, trimap=trimap)
+    drawn = steps["noise"](framed_trimap=framed["framed_trimap"])["noise"]
     assert np.array_equal(drawn, noise(5, 50, 70))
     noisy = (np.arange(50 * 70) % 256).astype(np.uint8).reshape(50, 70)
-    planes = steps["condition"](framed["framed"], framed["framed_trimap"], noisy)["condition"]
+    planes = steps["condition"](**framed, noisy=noisy)["condition"]
     graphs = Graphs()
     list(pipeline(HOST, graphs.table()).steps(picture, trimap, Clock()))
     assert np.array_equal(planes[:6], graphs.denoised[0]["condition"][0, :6])

@@ -6,20 +6,13 @@ import numpy as np
 import pytest
 
 from edgematte.errors import OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.contexts import best_contexts
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.explanation import (
-    BLUE,
-    GREEN,
-    RED,
-    Explanation,
-    attention,
-    draw,
-    patch_of,
-    pixel_to_explain,
-)
+from edgematte.runtime.host.explanation import Explanation, patch_of, pixel_to_explain
+from edgematte.runtime.host.explanation_drawing import BLUE, GREEN, RED, draw
 from edgematte.runtime.host.patches import Patch, patch_grid, walk
+from edgematte.runtime.nets.hdmatt.contexts import best_contexts
+from edgematte.runtime.nets.hdmatt.explanation import attention
+from edgematte.runtime.nets.hdmatt.host import PatchesHost
 from edgematte.runtime.nets.hdmatt.pipeline import Patches
 
 SIDE = 16
@@ -60,7 +53,7 @@ def test_the_explanation_names_the_contexts_that_alpha_came_from() -> None:
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (48, 64, 3), np.uint8)
     trimap = rng.choice(np.array([0, 128, 255], np.uint8), (6, 8)).repeat(8, 0).repeat(8, 1)
-    host = Host("patches", (SIDE, SIDE), patch=SIDE, overlap=0, k=2, candidates=30)
+    host = PatchesHost(size=(SIDE, SIDE), patch=SIDE, overlap=0, k=2, candidates=30)
     graphs: Any = {"bank": bank, "query": lambda **given: {"alpha": given["image"][:, :1]}}
     net, clock = Patches(host, graphs), Clock()
     net(picture, trimap, clock)

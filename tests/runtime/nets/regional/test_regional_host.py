@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.neighbours import nearest_cells, relative_positions
-from edgematte.runtime.regional import host_steps, pipeline
+from edgematte.runtime.nets.regional.host import RegionsHost
+from edgematte.runtime.nets.regional.neighbours import nearest_cells, relative_positions
+from edgematte.runtime.nets.regional.pipeline import pipeline
+from edgematte.runtime.nets.regional.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 K, HEADS, N = 3, 2, 4
 TABLE = np.random.default_rng(5).random((10, HEADS), np.float32)
-HOST = Host(
-    "regions",
-    (64, 48),
+HOST = RegionsHost(
+    size=(64, 48),
     regions=N,
     k=K,
     search_range=2,
@@ -74,7 +74,7 @@ class Graphs:
         return {"coarse": self.coarse, "encode": self.encode, "refine": self.refine}
 
 
-def run(host: Host, picture: Bytes) -> tuple[Floats, Bytes, Clock, Graphs]:
+def run(host: RegionsHost, picture: Bytes) -> tuple[Floats, Bytes, Clock, Graphs]:
     graphs, clock = Graphs(), Clock()
     alpha, trimap = pipeline(host, graphs.table())(picture, None, clock)
     assert alpha.shape == trimap.shape == picture.shape[:2]
@@ -83,7 +83,7 @@ def run(host: Host, picture: Bytes) -> tuple[Floats, Bytes, Clock, Graphs]:
     return alpha, trimap, clock, graphs
 
 
-def by_definition(picture: Bytes, host: Host = HOST) -> tuple[Floats, int]:
+def by_definition(picture: Bytes, host: RegionsHost = HOST) -> tuple[Floats, int]:
     """The same from its definition, one cell after the other, for a picture of the frame's size."""
     image = np.asarray(picture.transpose(2, 0, 1) / 255, np.float32)
     found = Graphs().coarse(image[None])
@@ -201,7 +201,7 @@ def test_without_attention_regions_are_refined_in_one_graph() -> None:
         assert region.shape == (N, 4, 8, 8)
         return {"cell": 1 - region[:, 3:]}
 
-    host = Host("regions", (64, 48), regions=N)
+    host = RegionsHost(size=(64, 48), regions=N)
     picture = noise(6, 0.3)
     table: dict[str, Any] = {"coarse": Graphs().coarse, "refine": refine}
     alpha, trimap = pipeline(host, table)(picture, None, Clock())
@@ -215,11 +215,13 @@ def test_a_given_trimap_is_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (50, 37), (100, 60)])
-def test_the_steps_by_name_give_the_pipelines_alpha(size: tuple[int, int]) -> None:
+def test_the_steps_by_name_give_the_pipelines_alpha(
+    size: tuple[int, int], steps_by_name: Any
+) -> None:
     """Chained by hand: a port of the host can follow them."""
     picture, graphs = noise(7, 0.4, *size), Graphs()
     alpha, trimap, _, _ = run(HOST, picture)
-    steps: dict[str, Any] = host_steps(HOST)
+    steps: dict[str, Any] = steps_by_name(STEPS, HOST)
     assert set(steps) == {"frame", "select", "crop", "neighbours", "paste", "finish"}
     framed = steps["frame"](picture=picture)["framed"]
     found = graphs.coarse(framed.transpose(2, 0, 1)[None] * np.float32(1 / 255))
@@ -251,22 +253,27 @@ def test_the_steps_by_name_give_the_pipelines_alpha(size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("host", "part"),
+    ("change", "part"),
     [
-        (replace(HOST, cut="fused"), "unknown cut 'fused'"),
-        (replace(HOST, size=(60, 48)), r"size \[60, 48\]"),
-        (replace(HOST, regions=None), "needs regions"),
-        (replace(HOST, regions=0), "regions 0"),
-        (replace(HOST, max_regions=-1), "max_regions -1"),
-        (replace(HOST, search_range=None), "search_range"),
-        (replace(HOST, search_range=3), "26 rows"),
-        (replace(HOST, bias_table=None), "10 rows"),
-        (replace(HOST, bias_table=((1.0,),) * 9 + ((1.0, 2.0),)), "one length"),
+        ({"kind": "fused"}, "unknown cut 'fused'; regional has regions"),
+        ({"size": (60, 48)}, r"size \[60, 48\]"),
+        ({"regions": None}, "lacks the field 'regions'"),
+        ({"regions": 0}, "regions 0"),
+        ({"max_regions": -1}, "max_regions -1"),
+        ({"search_range": None}, "search_range"),
+        ({"search_range": 3}, "26 rows"),
+        ({"aliasing": None}, "aliasing"),
+        ({"bias_table": None}, "10 rows"),
+        ({"bias_table": ((1.0,),) * 9 + ((1.0, 2.0),)}, "one length"),
+        ({"k": -1}, "k .*at least 1"),
     ],
 )
-def test_parameters_without_a_meaning_are_refused(host: Host, part: str) -> None:
+def test_parameters_without_a_meaning_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("regional", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        pipeline(host, Graphs().table())
+        read_host("regional", HOST, change)
 
 
 def test_a_missing_graph_is_named() -> None:

@@ -15,17 +15,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.contexts import candidates
+from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import blend_window, patch_grid, walk
-from edgematte.runtime.nets.hdmatt.pipeline import Patches, host_steps, pipeline
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.nets.hdmatt.contexts import candidates
+from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
+from edgematte.runtime.nets.hdmatt.pipeline import pipeline
+from edgematte.runtime.nets.hdmatt.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIDE, K = 16, 2
-HOST = Host("patches", (SIDE, SIDE), patch=SIDE, overlap=4, k=K, candidates=30)
+HOST = PatchesHost(size=(SIDE, SIDE), patch=SIDE, overlap=4, k=K, candidates=30)
 
 
 class Graphs:
@@ -81,7 +84,7 @@ def scene(seed: int, width: int, height: int) -> tuple[Bytes, Bytes]:
     return picture, blocks.repeat(10, axis=0).repeat(10, axis=1)[:height, :width]
 
 
-def run(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, Clock, Graphs]:
+def run(host: PatchesHost, picture: Bytes, trimap: Bytes) -> tuple[Floats, Clock, Graphs]:
     graphs, clock = Graphs(), Clock()
     alpha, same = pipeline(host, graphs.table())(picture, trimap, clock)
     assert same is trimap and alpha.shape == trimap.shape and alpha.dtype == np.float32
@@ -90,9 +93,8 @@ def run(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, Clock, Graph
     return alpha, clock, graphs
 
 
-def by_definition(host: Host, picture: Bytes, trimap: Bytes) -> tuple[Floats, int]:
+def by_definition(host: PatchesHost, picture: Bytes, trimap: Bytes) -> tuple[Floats, int]:
     """Every patch against every other one by eq. 1, then eq. 5 and 6 over the whole picture."""
-    assert host.overlap is not None
     graphs = Graphs()
     size = picture.shape[1], picture.shape[0]
     patches = list(walk(patch_grid(size, SIDE, host.overlap)))
@@ -177,9 +179,7 @@ def test_large_pictures_choose_from_the_most_mixed_patches_and_keep_half_floats(
 def test_features_in_the_file_give_the_same_alpha(memory_mb: float) -> None:
     for host in (HOST, replace(HOST, candidates=5)):
         picture, trimap = scene(2, 60, 50)
-        net = pipeline(host, Graphs().table())
-        assert isinstance(net, Patches)
-        net.limit_memory(memory_mb)
+        net = pipeline(host, Graphs().table(), Options(memory_mb))
         alpha, _ = net(picture, trimap, Clock())
         np.testing.assert_array_equal(alpha, run(host, picture, trimap)[0])
 
@@ -206,7 +206,6 @@ def test_everything_may_be_unknown_and_a_picture_smaller_than_a_patch(
 def resume(path: Path, seed: int = 5, work: str = "", kill_at: int = -1) -> tuple[Floats, Graphs]:
     graphs = Graphs(kill_at)
     net = pipeline(replace(HOST, candidates=6), graphs.table())
-    assert isinstance(net, Patches)
     alpha, _ = net.resume(*scene(seed, 80, 70), Clock(), path, work)
     return alpha, graphs
 
@@ -239,7 +238,7 @@ def test_without_contexts_there_is_one_graph() -> None:
         return {"alpha": image[:, :1]}
 
     picture, trimap = scene(7, 50, 40)
-    host = Host("patches", (SIDE, SIDE), patch=SIDE, overlap=4)
+    host = PatchesHost(size=(SIDE, SIDE), patch=SIDE, overlap=4)
     graphs: Any = {"query": query}
     alpha, _ = pipeline(host, graphs)(picture, trimap, Clock())
     expected = np.where(trimap == 128, picture[..., 0] / 255, trimap / 255)
@@ -263,12 +262,12 @@ def test_choices_are_offered_to_a_check() -> None:
     assert abs(alpha - run(HOST, picture, trimap)[0]).max() > 1e-3
 
 
-def test_the_steps_by_name_give_the_pipelines_alpha() -> None:
+def test_the_steps_by_name_give_the_pipelines_alpha(steps_by_name: Any) -> None:
     """Chained by hand: a port of the host can follow them."""
     picture, trimap = scene(9, 60, 40)
-    steps: dict[str, Any] = host_steps(HOST)
-    assert list(steps) == ["patches", "crop", "contexts", "stitch"]
-    cut = steps["patches"](trimap=trimap)
+    steps: dict[str, Any] = steps_by_name(STEPS, HOST)
+    assert list(steps) == ["patches", "candidates", "crop", "contexts", "stitch"]
+    cut = steps["patches"](trimap=trimap) | steps["candidates"](trimap=trimap)
     graphs, banks, inputs, alphas = Graphs(), [], [], []
     for patch in cut["patches"]:
         part = steps["crop"](picture=picture, trimap=trimap, patch=patch)
@@ -304,16 +303,20 @@ def test_the_steps_by_name_give_the_pipelines_alpha() -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"cut": "split"}, "unknown cut 'split'; there are: patches"),
+        ({"kind": "split"}, "unknown cut 'split'; hdmatt has patches"),
         ({"overlap": 16}, "the overlap should be less"),
-        ({"patch": None}, "patch None"),
+        ({"patch": None}, "lacks the field 'patch'"),
         ({"k": 0}, "k 0: at least 1"),
         ({"candidates": 2}, "candidates 2: more than k"),
+        ({"candidates": None}, "candidates None: more than k"),
     ],
 )
-def test_parameters_that_no_export_writes_are_refused(change: dict[str, Any], part: str) -> None:
+def test_parameters_that_no_export_writes_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("hdmatt", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        pipeline(replace(HOST, **change), Graphs().table())
+        read_host("hdmatt", HOST, change)
 
 
 def test_missing_graphs_and_less_than_no_memory_are_refused() -> None:
@@ -321,4 +324,4 @@ def test_missing_graphs_and_less_than_no_memory_are_refused() -> None:
         only: Any = {"query": Graphs().query}
         pipeline(HOST, only)
     with pytest.raises(OptionError, match="memory_mb -1: a number of megabytes at least 0"):
-        Patches(HOST, Graphs().table()).limit_memory(-1)
+        read_load_options(find("hdmatt"), {"memory_mb": -1.0})

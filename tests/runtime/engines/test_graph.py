@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines.graph import RunnableGraph
-from edgematte.runtime.pipeline import to_input
+from edgematte.runtime.host.planes import to_input
 
 SHAPE = (1, 3, 4, 6)
 Arrays = dict[str, NDArray[Any]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgematte.errors import OptionError
-from edgematte.runtime.journal import Journal
+from edgematte.runtime.nets.hdmatt.journal import Journal
 
 NAME = "0" * 64
 
@@ -68,7 +68,7 @@ def test_other_files_and_other_work_are_refused(tmp_path: Path, content: bytes) 
     else:
         filled(tmp_path / "j")
     before = (tmp_path / "j").read_bytes()
-    with pytest.raises(OptionError, match="delete it, or leave out --resume"):
+    with pytest.raises(OptionError, match="delete it, or give another journal"):
         Journal(tmp_path / "j", "1" * 64)
     assert (tmp_path / "j").read_bytes() == before
 

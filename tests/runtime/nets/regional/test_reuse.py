@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgematte.runtime.host.frame import frame_for
-from edgematte.runtime.refiner import Refined
-from edgematte.runtime.reuse import TOLERANCE, Changes, around, block_difference, places
+from edgematte.runtime.nets.regional.refiner import Refined
+from edgematte.runtime.nets.regional.reuse import (
+    TOLERANCE,
+    Changes,
+    around,
+    block_difference,
+    places,
+)
 
 Bytes = NDArray[np.uint8]
 ROWS, COLUMNS = 5, 7

@@ -14,12 +14,13 @@ import edgematte
 from edgematte import testcard
 from edgematte.errors import EngineError, OptionError
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.engines import ENGINES, TARGETS, EngineOptions, engine_for, open_engine
+from edgematte.runtime.engines import ENGINES, EngineOptions, engine_for, open_engine
+from edgematte.targets import TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_has_a_default_engine_that_runs_it(target: str) -> None:
-    assert target in ENGINES[engine_for(target)][2]
+    assert target in ENGINES[engine_for(target)].targets
 
 
 def test_the_defaults_are_the_targets_own_engines() -> None:
@@ -184,11 +185,11 @@ def test_openvino_names_the_devices_there_are(tiny_bundle: Path) -> None:
 
 
 def test_the_table_points_at_classes_that_exist() -> None:
-    for target, pip_line, _ in ENGINES.values():
-        module, _, attribute = target.partition(":")
+    for row in ENGINES.values():
+        module, _, attribute = row.where.partition(":")
         spec = importlib.util.find_spec(module)
         assert spec and spec.origin and f"class {attribute}" in Path(spec.origin).read_text()
-        assert pip_line.startswith("pip install")
+        assert row.pip_line.startswith("pip install")
 
 
 class Gpu:

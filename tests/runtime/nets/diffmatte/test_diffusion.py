@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgematte.errors import OptionError
-from edgematte.runtime.diffusion import advance, clamped, levels, schedule, standardised
+from edgematte.runtime.nets.diffmatte.diffusion import (
+    advance,
+    clamped,
+    levels,
+    schedule,
+    standardised,
+)
 
 
 def test_times_go_from_1_to_0_in_equal_steps() -> None:

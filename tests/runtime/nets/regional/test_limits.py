@@ -1,4 +1,4 @@
-"""Budgets of the regional pipeline, on graphs that take a known time of a clock of their own."""
+"""Limits of the regional pipeline, on graphs that take a known time of a clock of their own."""
 
 import time
 from typing import Any
@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 
 import edgematte
 from edgematte.errors import OptionError
-from edgematte.manifest import Host
-from edgematte.runtime.budget import Budget, Limited, Pace
+from edgematte.nets import find
+from edgematte.runtime.capabilities import Limited
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.regional import Regions, pipeline
-from edgematte.runtime.regions import trimap_entropy
+from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.nets.regional.host import Options, RegionsHost
+from edgematte.runtime.nets.regional.pace import Pace
+from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
+from edgematte.runtime.nets.regional.regions import trimap_entropy
 
 Floats = NDArray[np.float32]
 N, ROWS, COLUMNS = 4, 6, 8
-HOST = Host(
-    "regions",
-    (8 * COLUMNS, 8 * ROWS),
+HOST = RegionsHost(
+    size=(8 * COLUMNS, 8 * ROWS),
     regions=N,
     k=2,
     search_range=1,
@@ -56,7 +58,7 @@ class Graphs:
         self.now += REFINE_S
         return {"cell": np.ones((N, 1, 8, 8), np.float32)}
 
-    def pipeline(self, host: Host = HOST) -> Regions:
+    def pipeline(self, host: RegionsHost = HOST) -> Regions:
         table: dict[str, Any] = {
             "coarse": self.coarse,
             "encode": self.encode,
@@ -86,7 +88,7 @@ def refined_cells(alpha: Floats) -> NDArray[np.bool_]:
 def test_the_most_uncertain_regions_are_refined(most: int) -> None:
     graphs, clock = Graphs(unknowns()), Clock()
     made = graphs.pipeline()
-    made.limit(Budget(max_regions=most))
+    made.limit(Options(max_regions=most))
     alpha, trimap = made(PICTURE, None, clock)
     refined = refined_cells(alpha)
     assert refined.sum() == min(most, 48) == clock.counts["regions refined"]
@@ -105,7 +107,7 @@ def test_a_time_is_kept_to(budget_ms: float, calls: int, monkeypatch: pytest.Mon
     """The coarse net takes 50 ms in any case, four regions 10 ms; host steps take none here."""
     graphs, clock = Graphs(unknowns(), monkeypatch), Clock()
     made = graphs.pipeline()
-    made.limit(Budget(budget_ms=budget_ms))
+    made.limit(Options(budget_ms=budget_ms))
     started = graphs.now
     alpha, _ = made(PICTURE, None, clock)
     assert refined_cells(alpha).sum() == clock.counts["regions refined"] == N * calls
@@ -118,7 +120,7 @@ def test_a_pace_that_changes_is_followed(monkeypatch: pytest.MonkeyPatch) -> Non
     """A machine that becomes four times slower: the budget holds again after a few frames."""
     graphs = Graphs(unknowns(), monkeypatch)
     made = graphs.pipeline()
-    made.limit(Budget(budget_ms=150))
+    made.limit(Options(budget_ms=150))
     refine = graphs.refine
 
     def slow(**inputs: Floats) -> dict[str, Floats]:
@@ -147,7 +149,7 @@ def test_an_estimate_of_a_bad_moment_is_not_believed_for_ever(
         return refine(**inputs)
 
     made.refiner.graphs = {**made.refiner.graphs, "refine": slow}
-    made.limit(Budget(budget_ms=80.5))
+    made.limit(Options(budget_ms=80.5))
     made.refiner.graphs = {**made.refiner.graphs, "refine": refine}
     refined = [int(refined_cells(made(PICTURE, None, Clock())[0]).sum()) for _ in range(12)]
     assert refined[0] == 0 and refined[-5:] == [3 * N] * 5
@@ -157,31 +159,35 @@ def test_a_call_there_is_no_time_for_is_tried_seldom(monkeypatch: pytest.MonkeyP
     """5 of 10 ms are left: an attempt is twice as long, so that most frames keep to the time."""
     graphs = Graphs(unknowns(), monkeypatch)
     made = graphs.pipeline()
-    made.limit(Budget(budget_ms=55))
+    made.limit(Options(budget_ms=55))
     refined = [int(refined_cells(made(PICTURE, None, Clock())[0]).sum()) for _ in range(60)]
     assert set(refined) == {0, N} and refined.count(N) <= 5
 
 
 def test_both_limits_hold_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Graphs(unknowns(), monkeypatch).pipeline()
-    made.limit(Budget(max_regions=6, budget_ms=85))
+    made.limit(Options(max_regions=6, budget_ms=85))
     assert refined_cells(made(PICTURE, None, Clock())[0]).sum() == 6
-    made.limit(Budget(budget_ms=61))  # a number that was given before stays
+    made.limit(Options(budget_ms=61))  # a number that was given before stays
     assert refined_cells(made(PICTURE, None, Clock())[0]).sum() == 4
 
 
-@pytest.mark.parametrize("budget", [Budget(), Budget(5), Budget(budget_ms=1000), Budget(0, 1000)])
+@pytest.mark.parametrize(
+    "options", [Options(), Options(5), Options(budget_ms=1000), Options(0, 1000)]
+)
 @pytest.mark.parametrize("unknown", [0.0, 1.0])
-def test_frames_without_unknown_regions_and_of_nothing_else(unknown: float, budget: Budget) -> None:
+def test_frames_without_unknown_regions_and_of_nothing_else(
+    unknown: float, options: Options
+) -> None:
     clock = Clock()
     made = Graphs(np.full((ROWS, COLUMNS), unknown, np.float32)).pipeline()
-    if budget.limits:
-        made.limit(budget)
+    if options != Options():
+        made.limit(options)
     alpha, trimap = made(PICTURE, None, clock)
     found = 48 if unknown else 0
     assert clock.counts["regions found"] == found
     assert (trimap == (128 if unknown else 0)).all()
-    wanted = found if budget.max_regions is None else min(found, budget.max_regions)
+    wanted = found if options.max_regions is None else min(found, options.max_regions)
     assert refined_cells(alpha).sum() == wanted
 
 
@@ -190,16 +196,16 @@ def test_the_bundles_own_limit_holds_unless_another_is_given() -> None:
 
     made = Graphs(unknowns()).pipeline(replace(HOST, max_regions=7))
     assert refined_cells(made(PICTURE, None, Clock())[0]).sum() == 7
-    made.limit(Budget(max_regions=9))
+    made.limit(Options(max_regions=9))
     assert refined_cells(made(PICTURE, None, Clock())[0]).sum() == 9
 
 
 def test_a_pace_is_a_mean_that_forgets() -> None:
     pace = Pace()
-    assert not pace.known
+    assert not pace.timed
     pace.saw_calls(0.1, 10)
     pace.saw_calls(9.0, 0)  # nothing was refined: nothing is learnt
-    assert pace.known and pace.calls(0.0551) == 5 and pace.calls(-1) == 0
+    assert pace.timed and pace.calls(0.0551) == 5 and pace.calls(-1) == 0
     pace.saw_after(0.02)
     assert pace.calls(0.0551) == 3
     for _ in range(30):
@@ -219,7 +225,7 @@ def test_a_pace_is_a_mean_that_forgets() -> None:
 )
 def test_limits_without_a_meaning_are_refused(options: dict[str, Any], part: str) -> None:
     with pytest.raises(OptionError, match=part):
-        edgematte.load(**options)
+        read_load_options(find("regional"), options)
 
 
 @pytest.mark.parametrize("options", [{"max_regions": 5}, {"budget_ms": 40.0}])

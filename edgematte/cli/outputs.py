@@ -111,10 +111,10 @@ def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[
 def _identities(path: Path) -> set[object]:
     """What tells that two names are of one file: also where case does not matter, and links."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return {path.resolve()}
-    return {path.resolve(), (found.st_dev, found.st_ino)} if found.st_ino else {path.resolve()}
+    return {path.resolve(), (status.st_dev, status.st_ino)} if status.st_ino else {path.resolve()}
 
 
 def _expand(source: str, say: Callable[[str], None]) -> list[Path | None]:
@@ -125,14 +125,14 @@ def _expand(source: str, say: Callable[[str], None]) -> list[Path | None]:
         return [path]
     from edgematte.pictures.folders import sort_files
 
-    found, skipped = sort_files(path.iterdir())
-    if not found:
+    pictures, skipped = sort_files(path.iterdir())
+    if not pictures:
         raise PictureError(f"the folder {path} holds no pictures (.png, .jpg, .webp, .avif, ...)")
     if skipped:
         names = ", ".join(f.name for f in skipped[:NAMED]) + (", ..." if skipped[NAMED:] else "")
         files = "file is" if len(skipped) == 1 else "files are"
         say(f"{path}: {len(skipped)} {files} left out, by name no pictures: {names}")
-    return list(found)
+    return list(pictures)
 
 
 def _trimap_for(file: Path | None, trimap: str | None, single: bool) -> Path | None:

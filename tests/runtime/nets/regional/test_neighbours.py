@@ -8,7 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgematte.runtime.neighbours import nearest_cells, offset_table, relative_positions
+from edgematte.runtime.nets.regional.neighbours import (
+    nearest_cells,
+    offset_table,
+    relative_positions,
+)
 
 Cells = NDArray[np.int32]
 
@@ -94,7 +98,7 @@ def test_distances_are_those_of_a_k_d_tree(seed: int, density: float) -> None:
 @given(masks(), st.sampled_from([1, 8]))
 def test_training_finds_the_same_neighbours(mask: NDArray[np.bool_], k: int) -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models.regional.network.neighbours import nearest
+    from edgematte.models.regional.neighbours import nearest
 
     cells = cells_of(mask)
     frames = [np.full((len(cells), 1), frame) for frame in (0, 3)]
@@ -134,7 +138,7 @@ def test_relative_positions_by_their_definition(
 
 def test_training_and_host_look_biases_up_alike() -> None:
     torch = pytest.importorskip("torch")
-    from edgematte.models import regional_neighbours
+    from edgematte.models.regional import neighbours as regional_neighbours
 
     cells = cells_of(np.random.default_rng(1).random((40, 60)) < 0.03)
     group = np.concatenate([np.arange(len(cells))[:, None], nearest_cells(cells, 8)], axis=1)

@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from edgematte import testcard
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import Host
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.patches import Patch, patch_grid, walk
+from edgematte.runtime.host.patches import Patch, known_alpha, patch_grid, walk
 from edgematte.runtime.host.resize import resize_planes
 from edgematte.runtime.host.trimap import trimap_probabilities
-from edgematte.runtime.lightweight import host_steps, known_alpha, pipeline, probability_patch
+from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
+from edgematte.runtime.nets.lightweight.pipeline import pipeline, probability_patch
+from edgematte.runtime.nets.lightweight.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Call = Callable[..., dict[str, Floats]]
 
-SPLIT = Host("split", (64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
-FUSED = Host("fused", (64, 48), unknown_threshold=0.35, band_px=2)
+SPLIT = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
+FUSED = FusedHost(size=(64, 48), unknown_threshold=0.35, band_px=2)
 SIZES = [(1, 1), (1, 97), (97, 1), (3, 700), (32, 32), (33, 32), (56, 31), (57, 80), (64, 48)]
 
 
@@ -39,7 +40,10 @@ class Recorder:
 
 
 def run(
-    host: Host, graphs: dict[str, Call], picture: Bytes, trimap: Bytes | None = None
+    host: SplitHost | FusedHost,
+    graphs: dict[str, Call],
+    picture: Bytes,
+    trimap: Bytes | None = None,
 ) -> tuple[Floats, Bytes, Clock]:
     clock = Clock()
     alpha, found = pipeline(host, graphs)(picture, trimap, clock)
@@ -174,7 +178,7 @@ def test_a_given_trimap_is_used_one_hot_and_nothing_is_segmented(
 
 
 def test_the_fused_cut_refuses_a_trimap_and_names_the_way_out(tiny_graphs: dict[str, Call]) -> None:
-    with pytest.raises(OptionError, match="takes no trimap.*--graphs split"):
+    with pytest.raises(OptionError, match="takes no trimap.*export the split cut"):
         run(FUSED, {"matte": fused_from(tiny_graphs)}, noise(20, 20), halves(20, 20))
 
 
@@ -252,11 +256,13 @@ def test_known_alpha_of_one_class_is_one_number() -> None:
     np.testing.assert_array_equal(both[0, :2], [0, 1])
 
 
-def test_host_steps_are_what_the_split_pipeline_does(tiny_graphs: dict[str, Call]) -> None:
+def test_host_steps_are_what_the_split_pipeline_does(
+    tiny_graphs: dict[str, Call], steps_by_name: Any
+) -> None:
     """The steps by name, chained by hand, give the pipeline's alpha: a port can follow them."""
     picture = testcard.testcard(90, 70)
     alpha, trimap, _ = run(SPLIT, tiny_graphs, picture)
-    steps: dict[str, Any] = host_steps(SPLIT)
+    steps: dict[str, Any] = steps_by_name(STEPS, SPLIT)
     assert set(steps) == {"reduce", "trimap", "patches", "crop", "stitch"}
     size = np.array([90, 70], np.int32)
     reduced = steps["reduce"](picture=picture)["reduced"]
@@ -282,8 +288,8 @@ def test_host_steps_are_what_the_split_pipeline_does(tiny_graphs: dict[str, Call
     np.testing.assert_allclose(stitched, alpha, atol=1e-6)  # bytes / 255 against bytes * (1 / 255)
 
 
-def test_host_steps_of_the_fused_cut() -> None:
-    steps: dict[str, Any] = host_steps(FUSED)
+def test_host_steps_of_the_fused_cut(steps_by_name: Any) -> None:
+    steps: dict[str, Any] = steps_by_name(STEPS, FUSED)
     assert set(steps) == {"reduce", "trimap", "enlarge"}
     reduced = np.random.default_rng(0).random((1, 48, 64), np.float32)
     found = steps["enlarge"](reduced_alpha=reduced, size=np.array([100, 30], np.int32))["alpha"]
@@ -291,26 +297,38 @@ def test_host_steps_of_the_fused_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "part"),
+    ("change", "part"),
     [
-        (replace(SPLIT, cut="slices"), "unknown cut 'slices'"),
-        (replace(SPLIT, overlap=32), "overlap 32"),
-        (replace(SPLIT, patch=None), "patch None"),
-        (replace(SPLIT, overlap=None), "overlap None"),
-        (replace(SPLIT, band_px=None), "band_px"),
-        (replace(SPLIT, size=(0, 4)), r"size \[0, 4\]"),
-        (replace(FUSED), "needs a graph 'matte'"),
+        ({"kind": "slices"}, "unknown cut 'slices'; lightweight has fused, split"),
+        ({"overlap": 32}, "overlap 32"),
+        ({"patch": None}, "lacks the field 'patch'"),
+        ({"overlap": None}, "lacks the field 'overlap'"),
+        ({"band_px": None}, "lacks the field 'band_px'"),
+        ({"band_px": -1}, "band_px -1"),
+        ({"unknown_threshold": 1.5}, "unknown_threshold 1.5"),
+        ({"size": (0, 4)}, r"size \[0, 4\]"),
     ],
 )
 def test_parameters_without_a_meaning_are_refused(
-    host: Host, part: str, tiny_graphs: dict[str, Call]
+    change: dict[str, Any], part: str, read_host: Any
 ) -> None:
+    for host in (SPLIT, FUSED):
+        assert read_host("lightweight", host, {}) == host
     with pytest.raises(BundleError, match=part):
-        pipeline(host, tiny_graphs)
+        read_host("lightweight", SPLIT, change)
 
 
-def test_a_patch_is_where_the_grid_says() -> None:
-    plan: dict[str, Any] = host_steps(SPLIT)
+def test_a_missing_graph_is_named(tiny_graphs: dict[str, Call]) -> None:
+    with pytest.raises(BundleError, match="fused cut needs a graph 'matte'"):
+        pipeline(FUSED, tiny_graphs)
+    for name in tiny_graphs:
+        others = {n: graph for n, graph in tiny_graphs.items() if n != name}
+        with pytest.raises(BundleError, match=f"split cut needs a graph '{name}'"):
+            pipeline(SPLIT, others)
+
+
+def test_a_patch_is_where_the_grid_says(steps_by_name: Any) -> None:
+    plan: dict[str, Any] = steps_by_name(STEPS, SPLIT)
     boxes = plan["patches"](trimap=np.zeros((48, 64), np.uint8))["patches"]
     wanted = [Patch(*(int(n) for n in box)) for box in boxes]
     assert wanted == list(walk(patch_grid((64, 48), 32, 8)))

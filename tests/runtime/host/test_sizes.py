@@ -1,16 +1,17 @@
 """Which of a bundle's sizes a picture gets, and how large it is once padded."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from edgematte.errors import BundleError
-from edgematte.manifest import Host
-from edgematte.runtime.host.sizes import check_sizes, host_at, padded, size_for
+from edgematte.host import padded
+from edgematte.runtime.nets.diffmatte.host import WholeHost
+from edgematte.runtime.nets.vitmatte.host import TilesHost
 
-HOST = Host(
-    "tiles", (1024, 768), overlap=128, sizes=((512, 512), (640, 480), (640, 512), (1024, 768))
-)
+SIZES = ((512, 512), (640, 480), (640, 512), (1024, 768))
+HOST = TilesHost(size=(1024, 768), overlap=128, padding=(0.5, 0.5, 0.5), sizes=SIZES)
 
 
 @pytest.mark.parametrize(
@@ -46,32 +47,47 @@ def test_padding_as_transformers_and_as_the_authors_have_it(
 def test_a_picture_gets_the_smallest_size_that_holds_it(
     picture: tuple[int, int], minimal: tuple[int, int], authors: tuple[int, int]
 ) -> None:
-    assert size_for(HOST, picture) == minimal
-    assert size_for(replace(HOST, pad_both=32), picture) == authors
+    assert HOST.size_for(picture) == minimal
+    assert replace(HOST, pad_both=32).size_for(picture) == authors
 
 
 def test_one_size_is_that_size() -> None:
-    single = Host("tiles", (96, 64), overlap=8)
-    assert size_for(single, (1, 1)) == size_for(single, (1000, 1)) == (96, 64)
-    assert host_at(single, (96, 64)) == single
+    single = TilesHost(size=(96, 64), overlap=8, padding=(0.5, 0.5, 0.5))
+    assert single.size_for((1, 1)) == single.size_for((1000, 1)) == (96, 64)
+    assert single.at((96, 64)) == single
 
 
 def test_the_host_of_a_small_size_shares_no_more_than_half_of_it() -> None:
     """Else tiles would have no stride; the whole picture fits, so that nothing is shared."""
-    found = host_at(replace(HOST, context=100), (160, 96))
-    assert (found.size, found.sizes, found.overlap, found.context) == ((160, 96), None, 48, 48)
+    found = HOST.at((160, 96))
+    assert (found.size, found.sizes, found.overlap) == ((160, 96), None, 48)
+    frames = WholeHost(
+        size=(1024, 768),
+        sizes=SIZES[:1] + SIZES[-1:],
+        context=100,
+        steps=4,
+        seed=5,
+        clamp_foreground=False,
+        feature_px=16,
+    )
+    small = frames.at((160, 96))
+    assert (small.size, small.sizes, small.context) == ((160, 96), None, 48)
+    assert frames.for_picture((500, 500)).size == (512, 512)
 
 
 @pytest.mark.parametrize(
-    ("host", "part"),
+    ("change", "part"),
     [
-        (replace(HOST, sizes=()), "from the smallest to the largest"),
-        (replace(HOST, sizes=((512, 512),)), "from the smallest to the largest"),
-        (replace(HOST, sizes=((2048, 2048), (1024, 768))), "from the smallest to the largest"),
-        (replace(HOST, pad_both=0), "pad_both 0: at least 1"),
+        ({"sizes": ()}, "from the smallest to the largest"),
+        ({"sizes": ((512, 512),)}, "from the smallest to the largest"),
+        ({"sizes": ((2048, 2048), (1024, 768))}, "from the smallest to the largest"),
+        ({"sizes": ((0, 512), (1024, 768))}, "from the smallest to the largest"),
+        ({"pad_both": 0}, "pad_both 0: at least 1"),
     ],
 )
-def test_sizes_no_export_writes_are_refused(host: Host, part: str) -> None:
-    check_sizes(HOST)
+def test_sizes_no_export_writes_are_refused(
+    change: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("vitmatte-s", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        check_sizes(host)
+        read_host("vitmatte-s", HOST, change)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgematte.errors import OptionError
-from edgematte.runtime.noise import noise
+from edgematte.runtime.nets.diffmatte.noise import noise
 
 WORD = 2**32 - 1
 

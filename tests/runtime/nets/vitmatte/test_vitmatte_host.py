@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgematte.errors import BundleError
-from edgematte.manifest import Host
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import tile_grid, walk
-from edgematte.runtime.vitmatte import STRIP, Tiles, host_steps, pipeline
+from edgematte.runtime.host.trimap import STRIP
+from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
+from edgematte.runtime.nets.vitmatte.pipeline import Tiles, pipeline
+from edgematte.runtime.nets.vitmatte.steps import STEPS
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-HOST = Host("tiles", (48, 32), overlap=8, padding=(0.25, 0.5, 0.75))
+HOST = TilesHost(size=(48, 32), overlap=8, padding=(0.25, 0.5, 0.75))
 
 
 class Graph:
@@ -37,7 +39,7 @@ class Graph:
         return {"alpha": 0.5 * image[:, :1] + 0.25 * trimap}
 
 
-def run(picture: Bytes, trimap: Bytes, host: Host = HOST) -> tuple[Floats, Graph]:
+def run(picture: Bytes, trimap: Bytes, host: TilesHost = HOST) -> tuple[Floats, Graph]:
     graph = Graph()
     alpha, same = pipeline(host, {"matte": graph})(picture, trimap, Clock())
     assert same is trimap and alpha.shape == trimap.shape and alpha.dtype == np.float32
@@ -82,7 +84,7 @@ def test_a_smaller_picture_gets_the_colour_that_is_zero_to_the_net() -> None:
     _, graph = run(picture, trimap)
     ((image, classes),) = graph.calls
     np.testing.assert_allclose(image[0, :, :20, :30] * 255, picture.transpose(2, 0, 1), atol=1e-4)
-    for channel, value in enumerate(HOST.padding or ()):
+    for channel, value in enumerate(HOST.padding):
         assert (image[0, channel, 20:] == value).all()
         assert (image[0, channel, :, 30:] == value).all()
     assert not classes[0, 0, 20:].any() and not classes[0, 0, :, 30:].any()
@@ -109,18 +111,23 @@ def test_known_pixels_keep_the_nets_answer_where_that_is_asked_for(unknown: floa
     own, graph = run(picture, trimap, replace(HOST, keep_known=False))
     assert len(graph.calls) == len(list(walk(tile_grid((130, 70), HOST.size, 8))))
     np.testing.assert_allclose(own, nets, atol=1e-6)
-    for keep in (None, True):
-        kept, _ = run(picture, trimap, replace(HOST, keep_known=keep))
+    for host in (HOST, replace(HOST, keep_known=True)):
+        kept, _ = run(picture, trimap, host)
         np.testing.assert_allclose(kept, np.where(trimap == 128, nets, trimap / 255), atol=1e-6)
+    for asked, bundles in ((True, False), (False, True), (None, True), (None, False)):
+        host, asks = replace(HOST, keep_known=bundles), Options(keep_known=asked)
+        found, _ = pipeline(host, {"matte": Graph()}, asks)(picture, trimap, Clock())
+        keep = bundles if asked is None else asked
+        np.testing.assert_array_equal(found, kept if keep else own)
 
 
-@pytest.mark.parametrize("keep", [None, False])
-def test_the_steps_by_name_give_the_pipelines_alpha(keep: bool | None) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_steps_by_name_give_the_pipelines_alpha(keep: bool, steps_by_name: Any) -> None:
     """Chained by hand: a port of the host can follow them."""
     picture, trimap = scene(3, 130, 70)
     host = replace(HOST, keep_known=keep)
     alpha, graph = run(picture, trimap, host)
-    steps: dict[str, Any] = host_steps(host)
+    steps: dict[str, Any] = steps_by_name(STEPS, host)
     assert list(steps) == ["tiles", "crop", "stitch"]
     found = steps["tiles"](trimap=trimap)
     assert found["run"].sum() == len(graph.calls)
@@ -136,16 +143,19 @@ def test_the_steps_by_name_give_the_pipelines_alpha(keep: bool | None) -> None:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"cut": "split"}, "unknown cut 'split'"),
+        ({"kind": "split"}, "unknown cut 'split'; vitmatte has tiles"),
         ({"size": (0, 32)}, "at least 1"),
         ({"overlap": 32}, "less than the tile"),
-        ({"overlap": None}, "less than the tile"),
-        ({"padding": None}, "needs padding"),
+        ({"overlap": None}, "lacks the field 'overlap'"),
+        ({"padding": None}, "lacks the field 'padding'"),
     ],
 )
-def test_a_host_that_no_export_writes_is_refused(changes: dict[str, Any], part: str) -> None:
+def test_a_host_that_no_export_writes_is_refused(
+    changes: dict[str, Any], part: str, read_host: Any
+) -> None:
+    assert read_host("vitmatte-s", HOST, {}) == HOST
     with pytest.raises(BundleError, match=part):
-        pipeline(replace(HOST, **changes), {"matte": Graph()})
+        read_host("vitmatte-s", HOST, changes)
 
 
 def test_a_bundle_without_the_graph_is_refused() -> None:
