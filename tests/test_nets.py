@@ -290,7 +290,6 @@ assert "mine_net.host_side" in sys.modules and "mine_net.torch_side" not in sys.
         ("", "which this edgematte does not know: install the edgematte that wrote it"),
         (" ", "which this edgematte does not know: install the edgematte that wrote it"),
         ("--index-url=x y", "which this edgematte does not know: install the edgematte that wrote"),
-        (7, "which this edgematte does not know: install the edgematte that wrote it"),
         ("numpy 0.1", f"which the installed numpy {np.__version__} does not bring: pip install -"),
     ],
 )

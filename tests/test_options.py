@@ -19,7 +19,7 @@ from edgematte.cli.declared import (
 from edgematte.errors import OptionError, PluginError
 from edgematte.net import load_part
 from edgematte.nets import usable
-from edgematte.options import declared, option, read, unknown
+from edgematte.options import Declared, declared, option, read, unknown
 from edgematte.ranges import Range
 from edgematte.targets import TARGETS, CoreMlOptions, OnnxOptions
 
@@ -141,8 +141,8 @@ def test_the_help_says_whose_an_option_is_of_which_cut_and_its_default() -> None
     rows = [Row("a-net", ROWS["count"]), Row("b-net", ROWS["count"]), Row("a-net", ROWS["share"])]
     add_declared(parser, "declared", rows)
     text = " ".join(parser.format_help().split())
-    assert "--count COUNT a-net, b-net: how many (default: 3)" in text
-    assert "--share SHARE a-net: of the whole, 50 %" in text
+    assert "--count N a-net, b-net: how many (1 to 9; default: 3)" in text
+    assert "--share X a-net: of the whole, 50 % (0 to 1)" in text
 
 
 def test_an_option_cannot_take_an_argument_that_the_command_has() -> None:
@@ -203,6 +203,16 @@ def test_cuts_that_options_name_are_cuts_of_the_net() -> None:
     assert named
 
 
+def a_value_of(row: Declared) -> Any:
+    """One that the option may have."""
+    if row.choices:
+        return row.choices[-1]
+    if row.range is None:
+        return {bool: True, int: 7, float: 0.5, str: "word"}[row.kind]
+    values = (row.kind(value) for value in (7, 20, 0.5, 64))
+    return next(value for value in values if value in row.range)
+
+
 @pytest.mark.parametrize(
     ("command", "rows"),
     [
@@ -216,10 +226,9 @@ def test_every_declared_option_is_an_argument_of_its_commands(
     command: list[str], rows: list[Row]
 ) -> None:
     assert given(build_parser().parse_args(command), rows) == {}
-    samples = {int: ("7", 7), float: ("0.5", 0.5), str: ("word", "word")}
     for row in rows:
-        word, value = samples.get(row.what.kind, ("", True))
-        words = [*command, f"--{row.what.flag}", *([word] if word else [])]
+        value = a_value_of(row.what)
+        words = [*command, f"--{row.what.flag}", *([] if value is True else [str(value)])]
         assert given(build_parser().parse_args(words), rows) == {row.what.name: value}
 
 
