@@ -59,7 +59,8 @@ def test_multiply_adds_at_512(name: str, ours: float, published: float) -> None:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(*inputs)
     found = counter.get_total_flops() / 2e9
-    dim, heads = model.config["dim"], model.config["heads"]
+    config: Any = model.config
+    dim, heads = config["dim"], config["heads"]
     padding = 8 * (42 * 42 - 32 * 32) * 4 * dim**2
     relative = heads * (4 * 1024**2 * (32 + 32) + 8 * 9 * 196**2 * (14 + 14))
     assert round(found, 1) == ours == COUNTS[name][0].macs_g
