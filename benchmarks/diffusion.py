@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.checkpoint import load_model, random_model
 from edgematte.export.capture import capture
 from edgematte.export.cuts.diffmatte import CUT
@@ -33,9 +33,6 @@ from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes, TilesHos
 from edgematte.runtime.nets.diffmatte.pipeline import pipeline
 from edgematte.training.pictures.scenes import composite_scene
 from edgematte.training.pictures.sources import Library
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 SHARE = 0.1  # of the pixels that are unknown
 STEPS = (1, 2, 3, 4, 5, 7, 10, 20)

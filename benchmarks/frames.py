@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from edgematte.arrays import Bytes
 from edgematte.checkpoint import load_model, random_model
 from edgematte.cli.arguments import parse_size
 from edgematte.export.cuts import diffmatte, vitmatte
@@ -39,7 +39,6 @@ from edgematte.runtime.nets.vitmatte import host as vitmatte_host
 from edgematte.runtime.nets.vitmatte import pipeline as vitmatte_pipeline
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "samples" / "astronaut.jpg"
-Bytes = NDArray[np.uint8]
 
 
 def hosts(

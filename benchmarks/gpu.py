@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.checkpoint import random_model
 from edgematte.errors import EngineError
 from edgematte.export.capture import TorchGraph, capture
@@ -40,7 +40,6 @@ from edgematte.runtime.nets.vitmatte.host import Sizes
 from edgematte.targets import OnnxOptions
 from edgematte.testcard import testcard, testcard_trimap
 
-Floats = NDArray[np.float32]
 Run = Callable[[], Floats]
 WAYS = ("eager", "compile", "onnxruntime", "tensorrt")
 LONGEST_S = 5400  # of one way: TensorRT compiles for minutes

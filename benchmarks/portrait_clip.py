@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from portrait import ENGINES, FRAMES, outline
 from portrait_graphs import written
 
+from edgematte.arrays import Bytes
 from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FORMATS, FolderWriter, VideoWriter, Writer
 from edgematte.export.cuts.regional import CUT
@@ -41,7 +42,6 @@ from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
 from edgematte.runtime.pipeline import Sourced
 from edgematte.testcard import testcard
 
-Bytes = NDArray[np.uint8]
 RATE = 25
 STILL = 8
 NOISE = 2.0  # levels of 255

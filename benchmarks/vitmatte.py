@@ -23,8 +23,8 @@ import numpy as np
 import onnxruntime
 import openvino
 import torch
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.calibration.quantizers import quantizable
 from edgematte.calibration.scheme import Scheme
 from edgematte.checkpoint import random_model
@@ -40,7 +40,6 @@ from edgematte.runtime.nets.vitmatte.host import Sizes
 from edgematte.targets import TARGETS, OnnxOptions, OpenVinoOptions
 from edgematte.testcard import testcard, testcard_trimap
 
-Floats = NDArray[np.float32]
 Run = Callable[[], Floats]
 REST_S = 0.05  # the threads of one engine spin for a while after it is done
 WIDTH = 2048  # of the dense matrix product

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_folder
 from edgematte.checkpoint import fingerprint
 from edgematte.export.capture import TorchGraph
@@ -29,8 +30,6 @@ from edgematte.runtime.bundle import DEFAULT, sha256_file
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 DAY_S = 86400.0
 MONTH_S = 30 * DAY_S
 MOST_BYTES = 4 * 10**9

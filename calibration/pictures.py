@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import read_picture
 from edgematte.pictures.folders import sort_files
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.testcard import testcard
 
-Bytes = NDArray[np.uint8]
 FEWEST = 8
 MOST = 32
 LONGEST_PX = 2048  # larger pictures are reduced, because all are kept in memory

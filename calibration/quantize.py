@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.calibration.feeds import record_feeds
@@ -27,7 +26,6 @@ from edgematte.progress import Progress
 from edgematte.runtime.engines.graph import to_file
 from edgematte.targets import Target, TargetOptions
 
-Bytes = NDArray[np.uint8]
 FEW = 2  # pictures that sensitivities are measured on
 
 

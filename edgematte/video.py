@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_file, atomic_folder
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import Clip, ClipFrame
@@ -25,9 +25,6 @@ from edgematte.runtime.host.foreground import estimate_foreground
 if TYPE_CHECKING:
     from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

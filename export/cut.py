@@ -3,16 +3,14 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.export.capture import TorchGraph
 from edgematte.host import Host
 from edgematte.runtime.matter import Matter
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Pool = dict[str, NDArray[Any]]
 
 

@@ -1,14 +1,10 @@
 """Estimating trimaps during an export, for a net that needs them and has no trimap stage."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes
 from edgematte.host import StageHost
 from edgematte.net import Variant
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap_source import Estimator
-
-Bytes = NDArray[np.uint8]
 
 
 def estimator_for(variant: Variant, stage: StageHost | None) -> Estimator | None:

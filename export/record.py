@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from edgematte.arrays import Bytes
 from edgematte.check.difference import difference
 from edgematte.check.goldens import (
     ROWS,
@@ -31,8 +32,6 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import HostStep, steps_of
 from edgematte.runtime.pipeline import pipeline_for
-
-Bytes = NDArray[np.uint8]
 
 
 def record(

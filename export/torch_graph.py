@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.export.capture import TorchGraph
 from edgematte.manifest import Graph
-
-Floats = NDArray[np.float32]
 
 
 class TorchCall:

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes
 from edgematte.errors import OptionError
 from edgematte.runtime.capabilities import Batched, able
 from edgematte.runtime.given import check_image, check_trimap
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
-
-Bytes = NDArray[np.uint8]
 
 
 def many(

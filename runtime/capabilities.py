@@ -4,14 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.runtime.host.clock import Clock
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 C = TypeVar("C")
 
 

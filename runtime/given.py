@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, read_trimap
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def check_trimap(

@@ -5,9 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes, Floats
 from edgematte.host import Host
 from edgematte.net import Variant
 from edgematte.runtime.batches import many
@@ -28,9 +26,6 @@ from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 class Matter:

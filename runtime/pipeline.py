@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes, Floats
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
@@ -20,9 +18,6 @@ from edgematte.runtime.host.trimap_source import (
     TrimapSource,
 )
 from edgematte.runtime.host.trimap_stage import TrimapStage
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 class Pipeline(Protocol):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte import testcard
+from edgematte.arrays import Floats
 from edgematte.check import goldens
 from edgematte.manifest import FILE, FORMAT, Graph, Manifest, Tensor, Weights
 from edgematte.runtime.bundle import DEFAULT
@@ -26,8 +27,6 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.lightweight.host import SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import pipeline
 from edgematte.runtime.nets.lightweight.steps import STEPS
-
-Floats = NDArray[np.float32]
 
 TINY = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
 SEGMENT = np.array([[-10, -6, -4, 8], [10, 6, 4, -12], [0, 0, 0, 0]], np.float32)

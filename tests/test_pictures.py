@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte import pictures, testcard
+from edgematte.arrays import Bytes
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import (
     alpha_bytes,
@@ -27,7 +28,6 @@ from edgematte.pictures import (
     write_picture,
 )
 
-Bytes = NDArray[np.uint8]
 CARD = testcard.testcard(40, 30)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 import edgematte
 from edgematte import testcard
+from edgematte.arrays import Bytes
 from edgematte.cli import main
 from edgematte.clips.container import is_clip
 from edgematte.clips.reading import Clip
@@ -25,7 +26,6 @@ from edgematte.video import ClipOptions, matte_clip
 
 av = pytest.importorskip("av")
 
-Bytes = NDArray[np.uint8]
 Capture = pytest.CaptureFixture[str]
 TIMES_MS = [0, 40, 80, 130, 160, 200, 250, 280, 320, 400]  # not of one rate
 HZ = 44100

@@ -7,18 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes, Floats
 from edgematte.clips.colour import Colour, colour_of, matrix_of
 from edgematte.clips.container import fraction, open_container, pyav, reason
 from edgematte.clips.geometry import believable, display_matrix, square, upright
 from edgematte.clips.times import Shown, short_of
 from edgematte.clips.transparency import alpha_decoder, has_alpha, split
 from edgematte.errors import PictureError
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnails, still image
 

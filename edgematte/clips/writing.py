@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.clips.colour import Colour
 from edgematte.clips.container import pyav, writing
 from edgematte.clips.reading import ClipFrame
@@ -17,8 +17,6 @@ from edgematte.clips.times import Rising
 from edgematte.errors import OptionError
 from edgematte.pictures import cutout, write_picture
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 LIMITED_RANGE = 1  # FFmpeg's number for limited-range colour
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.runtime.host.patches import Patch
 
-Floats = NDArray[np.float32]
 VISIBLE = 2.0
 """*Chosen*: from this score on alpha changes twice as much across borders as elsewhere."""
 

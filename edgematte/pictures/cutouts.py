@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures.profiles import convert_colours
 from edgematte.pictures.reading import Picture, open_picture, warn_of
 from edgematte.ranges import ALPHA_BITS, OPTIONS, check
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def alpha_bytes(alpha: Floats, bits: int = 8) -> NDArray[Any]:

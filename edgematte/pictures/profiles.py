@@ -4,12 +4,10 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
-
-Bytes = NDArray[np.uint8]
 
 SPACE = slice(16, 20)  # bytes of a profile that name its colour space (ICC.1, 7.2)
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from edgematte.arrays import Bytes
 from edgematte.errors import PictureError, PictureWarning
 from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
 from edgematte.pictures.profiles import profile_of
 
-Bytes = NDArray[np.uint8]
 T = TypeVar("T")
 
 MAX_PIXELS = 400_000_000

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
 from edgematte.pictures.reading import (
     Decoded,
@@ -19,8 +19,6 @@ from edgematte.pictures.reading import (
     warn_of,
 )
 from edgematte.runtime.host.trimap import odd_pixels
-
-Bytes = NDArray[np.uint8]
 
 QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.steps import compare_steps, step_table
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.diffmatte_reference import reference_steps
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.manifest import Graph

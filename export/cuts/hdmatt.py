@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec

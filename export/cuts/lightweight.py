@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.goldens import coarse, to_bytes
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.patches import crop_planes, patch_input
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Graph

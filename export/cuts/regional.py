@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.patches import reflect
 from edgematte.export.cuts.regional_central import CentralAttention
 from edgematte.manifest import Graph

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.patches import blended_alphas
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.export.fused_attention import attention_line

@@ -6,8 +6,8 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
 from edgematte.runtime.clips.overlap import overlapped
@@ -15,9 +15,6 @@ from edgematte.runtime.given import check_image, split_alpha, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 class Alone:

@@ -8,13 +8,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.errors import BundleError
 from edgematte.host import Host
 from edgematte.manifest import Graph, Tensor
-
-Floats = NDArray[np.float32]
 
 UNIT = Host.scale
 PLAIN = ("image", "region")

@@ -6,13 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.errors import BundleError, EngineError
 from edgematte.host import Host
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines import Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
-
-Floats = NDArray[np.float32]
 
 
 class GraphCall(Protocol):

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.runtime.host.patches import Patch, window
 from edgematte.runtime.host.trimap import UNKNOWN
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

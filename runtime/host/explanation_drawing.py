@@ -1,13 +1,11 @@
 """A drawing of what a patch looked at."""
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from edgematte.arrays import Bytes
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.host.patches import Patch
-
-Bytes = NDArray[np.uint8]
 
 GREEN, RED, BLUE = (0, 200, 0), (230, 30, 30), (40, 90, 255)
 LONGEST_PX = 1600  # the longer side of a drawing

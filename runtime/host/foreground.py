@@ -9,10 +9,8 @@ the foreground one step towards colours that compose to the picture.
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.trimap import STRIP
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 RADII_PX = (45, 3)  # half sides of the two box blurs: 91 and 7 pixels wide
 

@@ -10,11 +10,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.runtime.host.trimap import FOREGROUND, UNKNOWN
 
 T = TypeVar("T", bound=np.generic)
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """Pictures as the planes that graphs take."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from edgematte.arrays import Bytes, Floats
 
 ROWS = 64  # converted at a time, so that they stay in the processor's cache
 

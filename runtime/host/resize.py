@@ -1,11 +1,9 @@
 """Resizing on the host, by Pillow's triangle filter (half-pixel centres, edges renormalised)."""
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from edgematte.arrays import Bytes, Floats
 
 
 def resize_picture(picture: Bytes, size: tuple[int, int]) -> Bytes:

@@ -8,11 +8,9 @@ BMVC 2021).
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.host.resize import resize_planes
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 STRIP = 256  # rows worked on at a time, so that hardly more memory is used than the result takes

@@ -2,13 +2,9 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes
 from edgematte.errors import OptionError
 from edgematte.runtime.host.clock import Clock
-
-Bytes = NDArray[np.uint8]
 
 
 class TrimapSource(Protocol):

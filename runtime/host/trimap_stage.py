@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.host import StageHost
 from edgematte.metrics.components import connected_runs
 from edgematte.runtime.engines.graph import GraphCall
@@ -10,9 +11,6 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.trimap import estimate_trimap
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 SPECK_SHARE = 0.0005
 """*Chosen*: pieces smaller than this share of the picture (23x23 pixels of a megapixel) count as

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes
 from edgematte.calibration.pictures import calibration_set
 from edgematte.errors import OptionError
-
-Bytes = NDArray[np.uint8]
 
 
 def numbered(count: int) -> Iterator[Bytes]:

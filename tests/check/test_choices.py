@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.choices import Replay, flips
 from edgematte.check.compare import compare_whole
 from edgematte.check.goldens import Goldens
@@ -16,8 +17,6 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import RegionsHost
 from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 PICTURE = np.zeros((32, 32, 3), np.uint8)
 TRIMAP = np.full((32, 32), 128, np.uint8)
 

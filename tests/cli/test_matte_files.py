@@ -15,13 +15,13 @@ from PIL import Image, ImageCms
 
 import edgematte
 from edgematte import testcard
+from edgematte.arrays import Bytes
 from edgematte.cli import main
 from edgematte.pictures import alpha_bytes, composite, read_picture
 
 Run = Callable[..., int]
 Png = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
-Bytes = NDArray[np.uint8]
 
 
 @pytest.fixture

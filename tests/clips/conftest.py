@@ -7,11 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgematte import testcard
+from edgematte.arrays import Bytes
 
-Bytes = NDArray[np.uint8]
 RATE = 25
 SECONDS = 0.4  # of the sound
 SETTINGS = {

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
+
 torch = pytest.importorskip("torch")
 
 import onnx  # noqa: E402
@@ -40,7 +42,6 @@ from edgematte.runtime.nets.vitmatte import pipeline as vitmatte_pipeline  # noq
 
 pytestmark = pytest.mark.export
 
-Floats = NDArray[np.float32]
 VITMATTE_TINY, DIFFMATTE = find("vitmatte-tiny"), find("diffmatte-vits")
 SMALL = {"dim": 24, "heads": 3, "detail": 8, "fusion": 16, "window": 3}
 DIFFUSE = {"dim": 24, "depth": 3, "heads": 2, "window": 3, "base": 8}

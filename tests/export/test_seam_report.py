@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+
+from edgematte.arrays import Bytes, Floats
 
 pytest.importorskip("torch")
 
@@ -20,8 +21,6 @@ from edgematte.runtime.nets.diffmatte.pipeline import pipeline
 from edgematte.runtime.nets.vitmatte import host as vitmatte
 from edgematte.runtime.nets.vitmatte import steps as vitmatte_steps
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 SLOPE = 0.001  # of alpha along x, so that there is something inside
 FRAME: dict[str, Any] = {"size": (192, 128), "feature_px": 16, "steps": 1, "seed": 0}
 FRAME |= {"clamp_foreground": False}

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte import testcard
+from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
 from edgematte.pictures import Picture, open_picture, read_grey, read_trimap_for
 
-Bytes = NDArray[np.uint8]
 CARD = testcard.testcard(40, 30)
 TRIMAP = np.zeros((30, 40), np.uint8)
 TRIMAP[5:20, 10:] = 128

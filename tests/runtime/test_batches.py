@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import edgematte
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError, PictureError
 from edgematte.nets import find
@@ -19,9 +19,6 @@ from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 from edgematte.runtime.nets.vitmatte.pipeline import Tiles
 from edgematte.runtime.pipeline import Pipeline, Sourced
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 HOST = TilesHost(size=(32, 24), overlap=8, padding=(0.5, 0.5, 0.5))
 

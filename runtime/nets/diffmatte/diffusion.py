@@ -11,12 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.ranges import check
 from edgematte.runtime.nets.diffmatte.host import STEPS_RANGE
-
-Floats = NDArray[np.float32]
 
 SIGNAL = 0.2  # b: a weak signal, because neighbouring pixels show what the noise of one hides
 LEAST_GAMMA = 1e-9

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.frame import Frame, frame_for
 from edgematte.runtime.host.patches import Patch, blend_window, tile_grid, walk, window
 from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.planes import SHARPNESS, known_matte, unknown_tiles
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def used_frame(picture: tuple[int, int], host: DiffusionHost) -> Frame:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import Size
 from edgematte.runtime.engines.graph import GraphCall
@@ -21,9 +21,6 @@ from edgematte.runtime.nets.diffmatte.diffusion import Step as Interval
 from edgematte.runtime.nets.diffmatte.diffusion import advance, clamped, schedule, standardised
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Options, TilesHost
 from edgematte.runtime.nets.diffmatte.noise import noise
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 GRAPHS = ("encode", "denoise")
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from edgematte.runtime.host.frame import Frame, from_frame
 from edgematte.runtime.host.patches import Patch, blend_window
@@ -13,9 +13,6 @@ from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from edgematte.runtime.nets.diffmatte.cover import cover
 from edgematte.runtime.nets.diffmatte.diffusion import clamped
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 MEAN = np.array(IMAGENET_MEAN, np.float32)[:, None, None]
 STD = np.array(IMAGENET_STD, np.float32)[:, None, None]

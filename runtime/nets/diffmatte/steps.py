@@ -6,6 +6,7 @@ Noisy mattes and the mattes that graphs answer with are recorded as bytes: (valu
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import Patch, boxes, window
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
@@ -15,8 +16,6 @@ from edgematte.runtime.nets.diffmatte.diffusion import advance, schedule, standa
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 from edgematte.runtime.nets.diffmatte.noise import noise
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 
 SIGNED = "value * 64 + 128"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import Patch, crop
@@ -14,8 +15,6 @@ from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pa
 from edgematte.runtime.nets.hdmatt.feature_store import FeatureStore
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
 STACKED = {"key": "keys", "value": "values", "mask": "masks"}

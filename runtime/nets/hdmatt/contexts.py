@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import Patch, window
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
 MISSING = -1e4

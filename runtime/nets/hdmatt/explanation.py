@@ -1,12 +1,10 @@
 """Which contexts a patch of HDMatt looks at, and how much at each of their places (eq. 3)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
-
-Floats = NDArray[np.float32]
 
 
 def explain(bank: ContextBank, number: int, pixel: tuple[int, int]) -> Explanation:

@@ -5,12 +5,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.errors import OptionError
 from edgematte.scratch import busy, lock
-
-Floats = NDArray[np.float32]
 
 MAGIC = b"edgematte patches 1\n"
 RECORD = struct.Struct("<III")  # patch, number of values, CRC-32 of both and of the values

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
@@ -27,9 +27,6 @@ from edgematte.runtime.nets.hdmatt.context_bank import ContextBank
 from edgematte.runtime.nets.hdmatt.explanation import explain
 from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
 from edgematte.runtime.nets.hdmatt.journal import Journal
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def pipeline(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import (
     Patch,
     Stitcher,
@@ -16,9 +17,6 @@ from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, 
 from edgematte.runtime.host.trimap import keep_known
 from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 PATCHES = Array("patches", "(n, 3)", "int32", note="left, top, side")
 REFINED = Array("refined", "(n,)", "bool")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import TrimapHost
 from edgematte.runtime.engines.graph import GraphCall, need
@@ -27,10 +27,6 @@ from edgematte.runtime.host.trimap import (
     trimap_probabilities,
 )
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-
 
 GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.host import TrimapHost
 from edgematte.runtime.host.patches import (
     Patch,
@@ -26,9 +27,6 @@ from edgematte.runtime.host.steps import (
 )
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import enlarge, estimate, probability_patch
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 REDUCED = Array("reduced", "(h, w, 3)", "uint8", every=(4, 4))
 PROBABILITIES = Array("probabilities", "(3, h, w)", unit=True)

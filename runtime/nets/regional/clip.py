@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.refiner import Refined
 from edgematte.runtime.nets.regional.reuse import Changes, Flags, places
 from edgematte.runtime.nets.regional.stages import Coarse, Framed, RegionStages
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Answer = tuple[Floats, Bytes]
 
 

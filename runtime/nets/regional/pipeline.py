@@ -2,18 +2,13 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.clip import RegionClip
 from edgematte.runtime.nets.regional.host import Options, RegionsHost
 from edgematte.runtime.nets.regional.stages import RegionStages
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 def pipeline(

@@ -4,16 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import CELL_PX, RegionsHost
 from edgematte.runtime.nets.regional.neighbours import Cells, Indices, positions, with_neighbours
 from edgematte.runtime.nets.regional.regions import crop_regions
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 SKIPS = ("skip8", "skip4", "skip2")
 
 

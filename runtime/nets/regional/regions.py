@@ -6,10 +6,9 @@ Cells are named by row and column on the grid of cells and kept in ascending ord
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.nets.regional.host import CELL_PX
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Cells = NDArray[np.int32]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2  # class order of the cell trimap

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes
 from edgematte.runtime.host.frame import Frame
 from edgematte.runtime.nets.regional.host import CELL_PX
 from edgematte.runtime.nets.regional.neighbours import Indices
 from edgematte.runtime.nets.regional.refiner import Refined
 
-Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
 BLOCK_PX = 4

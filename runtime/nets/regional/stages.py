@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError
 from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.host.clock import Clock
@@ -23,8 +23,6 @@ from edgematte.runtime.nets.regional.regions import (
     select_cells,
 )
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Coarse = dict[str, Floats]
 
 CALLS = 3  # made to measure how long one takes; the first is slow

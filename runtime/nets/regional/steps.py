@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.frame import classes_from_frame, frame_for, from_frame, to_frame
 from edgematte.runtime.host.steps import (
     ALPHA,
@@ -23,9 +24,6 @@ from edgematte.runtime.nets.regional.regions import (
     paste_regions,
     select_cells,
 )
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 FRAMED = Array(
     "framed",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.host import Size
 from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.host.clock import Clock
@@ -14,8 +14,6 @@ from edgematte.runtime.host.sizes import graph_at
 from edgematte.runtime.host.trimap import UNKNOWN, keep_known
 from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Cut = tuple[Floats, Floats]  # image and trimap of a tile
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import Patch, boxes, tile_grid, walk, window
 from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
 from edgematte.runtime.nets.vitmatte.host import TilesHost
@@ -13,9 +14,6 @@ from edgematte.runtime.nets.vitmatte.pipeline import (
     stitcher_for,
     trimap_input,
 )
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 TILES = Array("tiles", "(n, 4)", "int32", note="left, top, width, height")
 RUN = Array("run", "(n,)", "bool", note="those with unknown pixels")

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("portrait_unet", reason="pip install -e samples/sixth_net")
 
 from portrait_unet.host import FusedHost, LoadOptions
-from portrait_unet.pipeline import Bytes, Floats, enlarge, pipeline, reduce, sharpened, trimap_of
+from portrait_unet.pipeline import enlarge, pipeline, reduce, sharpened, trimap_of
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.runtime.host.clock import Clock
 

@@ -13,9 +13,10 @@ from portrait_unet.cut import CUT  # noqa: E402
 from portrait_unet.host import FusedHost, Sizes  # noqa: E402
 from portrait_unet.net import NET  # noqa: E402
 from portrait_unet.network import PortraitUNet  # noqa: E402
-from portrait_unet.pipeline import Floats, pipeline  # noqa: E402
+from portrait_unet.pipeline import pipeline  # noqa: E402
 from portrait_unet.training import RECIPES, losses, matting_losses, preview, semantic_loss  # noqa: E402
 
+from edgematte.arrays import Floats  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import edgematte
 from edgematte import testcard
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import EngineError, PictureError
 from edgematte.metrics.temporal import dtssd
 from edgematte.runtime.clips import stream as clips
@@ -22,8 +22,6 @@ from edgematte.runtime.nets.regional.host import Options, RegionsHost
 from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
 from edgematte.runtime.pipeline import Sourced
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 N, K = 4, 3
 SIZE = (96, 64)
 HOST = RegionsHost(

@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.host import trimap as trimaps
 from edgematte.runtime.host.resize import resize_planes
 from edgematte.runtime.host.trimap import dilate, estimate_trimap, read_trimap, trimap_probabilities
 
-Floats = NDArray[np.float32]
 SEEDS = st.integers(0, 2**32 - 1)
 
 

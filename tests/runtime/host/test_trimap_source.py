@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.codec import encode
 from edgematte.errors import BundleError, OptionError
 from edgematte.host import StageHost
@@ -30,8 +31,6 @@ from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 from edgematte.runtime.pipeline import Pipeline, Sourced, pipeline_for
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 STAGE = StageHost(size=(128, 64), unknown_threshold=0.1, band_px=3, speck_share=0.02)
 
 

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.check.goldens import to_bytes
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Bytes, Cut, Floats, Pool
+from edgematte.export.cut import Cut, Pool
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.host.resize import resize_picture
 from portrait_unet.host import FusedHost, Sizes

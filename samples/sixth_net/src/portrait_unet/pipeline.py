@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
@@ -12,9 +12,6 @@ from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture, resize_planes
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from portrait_unet.host import FusedHost, LoadOptions
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 SURE = 0.02  # alpha this near to 0 or 1 is background or foreground
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.steps import (
     ALPHA,
     PICTURE,
@@ -14,7 +15,7 @@ from edgematte.runtime.host.steps import (
     Steps,
 )
 from portrait_unet.host import FusedHost
-from portrait_unet.pipeline import Bytes, Floats, enlarge, reduce, trimap_of
+from portrait_unet.pipeline import enlarge, reduce, trimap_of
 
 REDUCED = Array("reduced", "(h, w, 3)", "uint8", every=(4, 4))
 REDUCED_ALPHA = Array("reduced_alpha", "(1, h, w)", unit=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgematte import testcard
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
@@ -18,9 +18,6 @@ from edgematte.runtime.nets.diffmatte.noise import noise
 from edgematte.runtime.nets.diffmatte.pipeline import pipeline
 from edgematte.runtime.nets.diffmatte.planes import reduced_trimap
 from edgematte.runtime.nets.diffmatte.steps import STEPS
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 HOST = WholeHost(size=(96, 64), steps=4, seed=5, clamp_foreground=False, feature_px=16)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.nets import find
 from edgematte.runtime.host.clock import Clock
@@ -23,9 +24,6 @@ from edgematte.runtime.nets.hdmatt.contexts import candidates
 from edgematte.runtime.nets.hdmatt.host import Options, PatchesHost
 from edgematte.runtime.nets.hdmatt.pipeline import pipeline
 from edgematte.runtime.nets.hdmatt.steps import STEPS
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 SIDE, K = 16, 2
 HOST = PatchesHost(size=(SIDE, SIDE), patch=SIDE, overlap=4, k=K, candidates=30)

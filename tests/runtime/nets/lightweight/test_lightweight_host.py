@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from edgematte import testcard
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import Patch, known_alpha, patch_grid, walk
@@ -18,8 +18,6 @@ from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import pipeline, probability_patch
 from edgematte.runtime.nets.lightweight.steps import STEPS
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 Call = Callable[..., dict[str, Floats]]
 
 SPLIT = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)

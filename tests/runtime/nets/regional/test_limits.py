@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import edgematte
+from edgematte.arrays import Floats
 from edgematte.errors import OptionError
 from edgematte.nets import find
 from edgematte.runtime.capabilities import Limited
@@ -18,7 +19,6 @@ from edgematte.runtime.nets.regional.pace import Pace
 from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
 from edgematte.runtime.nets.regional.regions import trimap_entropy
 
-Floats = NDArray[np.float32]
 N, ROWS, COLUMNS = 4, 6, 8
 HOST = RegionsHost(
     size=(8 * COLUMNS, 8 * ROWS),

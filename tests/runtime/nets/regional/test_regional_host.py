@@ -7,17 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import RegionsHost
 from edgematte.runtime.nets.regional.neighbours import nearest_cells, relative_positions
 from edgematte.runtime.nets.regional.pipeline import pipeline
 from edgematte.runtime.nets.regional.steps import STEPS
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 K, HEADS, N = 3, 2, 4
 TABLE = np.random.default_rng(5).random((10, HEADS), np.float32)

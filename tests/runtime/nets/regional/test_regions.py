@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.runtime.nets.regional.regions import (
     UNKNOWN,
     cell_classes,
@@ -15,8 +15,6 @@ from edgematte.runtime.nets.regional.regions import (
     select_cells,
     trimap_entropy,
 )
-
-Floats = NDArray[np.float32]
 
 
 def trimap_of(seed: int, rows: int, columns: int) -> Floats:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes
 from edgematte.runtime.host.frame import frame_for
 from edgematte.runtime.nets.regional.refiner import Refined
 from edgematte.runtime.nets.regional.reuse import (
@@ -16,7 +16,6 @@ from edgematte.runtime.nets.regional.reuse import (
     places,
 )
 
-Bytes = NDArray[np.uint8]
 ROWS, COLUMNS = 5, 7
 FRAME = frame_for((8 * COLUMNS, 8 * ROWS), (8 * COLUMNS, 8 * ROWS))
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import tile_grid, walk
@@ -18,9 +18,6 @@ from edgematte.runtime.host.trimap import STRIP
 from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
 from edgematte.runtime.nets.vitmatte.pipeline import Tiles, pipeline
 from edgematte.runtime.nets.vitmatte.steps import STEPS
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 HOST = TilesHost(size=(48, 32), overlap=8, padding=(0.25, 0.5, 0.75))
 
