@@ -22,7 +22,13 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
-from edgematte.runtime.given import check_image, check_trimap, split_alpha, with_own_alpha
+from edgematte.runtime.given import (
+    check_image,
+    check_trimap,
+    split_alpha,
+    take_trimap,
+    with_own_alpha,
+)
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
@@ -48,7 +54,12 @@ class Matter:
         return self._sourced.pipeline
 
     def __call__(
-        self, image: Bytes, trimap: Bytes | None = None, *, journal: Path | None = None
+        self,
+        image: Bytes,
+        trimap: Bytes | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
+        journal: Path | None = None,
     ) -> Matte:
         """Matte one picture.
 
@@ -57,18 +68,21 @@ class Matter:
                 matte is multiplied by: what was cleared stays cleared.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; or None, and it is
                 estimated.
+            mask: (h, w) of any size and the picture's proportions, in place of a trimap: binary or
+                soft, as :func:`edgematte.trimap_from_mask` takes it, which has more options.
             journal: of nets whose patches see other patches: a file where finished patches are
                 recorded, and from which a call that was stopped goes on. Remove it when done.
 
         Raises:
-            PictureError: another shape or dtype, or a trimap of another size.
-            OptionError: a trimap for a bundle that cannot take one, or none for a net that needs
-                one and has no trimap stage; a journal of other work, or for any other net.
+            PictureError: another shape or dtype, a trimap of another size, or a mask that is none.
+            OptionError: a trimap or mask for a bundle that cannot take one, or none for a net that
+                needs one and has no trimap stage; both a trimap and a mask; a journal of other
+                work, or for any other net.
             EngineError: the engine failed, or gave values that are not finite.
         """
         colours, own = split_alpha(image)
         image = check_image(colours)
-        trimap, odd = check_trimap(trimap, image)
+        trimap, odd = take_trimap(trimap, mask, image)
         clock = Clock()
         if journal is None:
             alpha, known = self._sourced(image, trimap, clock)
@@ -78,7 +92,11 @@ class Matter:
         return Matte(alpha, known, clock.seconds, odd, clock.counts)
 
     def many(
-        self, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None = None
+        self,
+        images: Sequence[Bytes],
+        trimaps: Sequence[Bytes | None] | None = None,
+        *,
+        masks: Sequence[NDArray[Any] | None] | None = None,
     ) -> list[Matte]:
         """Matte several pictures; with a ``batch`` their tiles share calls.
 
@@ -88,13 +106,14 @@ class Matter:
             images: uint8 (H, W, 3) or (H, W, 4), as of the call, of any sizes; of none there are
                 no mattes.
             trimaps: one a picture, as of the call; by default none.
+            masks: the same.
 
         Raises:
-            OptionError: not as many trimaps as pictures; and as the call.
+            OptionError: not as many trimaps or masks as pictures; and as the call.
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
-        mattes = many(self._sourced, [colours for colours, _ in split], trimaps)
+        mattes = many(self._sourced, [colours for colours, _ in split], trimaps, masks)
         return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
@@ -130,7 +149,13 @@ class Matter:
         found: Explanation = inner.explain(image, known, clock, pixel)
         return found
 
-    def refine(self, image: Bytes, trimap: Bytes | None = None) -> Iterator[Matte]:
+    def refine(
+        self,
+        image: Bytes,
+        trimap: Bytes | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
+    ) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
 
         Of nets that work in steps every step's matte, the last being what the call gives; of any
@@ -138,7 +163,7 @@ class Matter:
         """
         colours, own = split_alpha(image)
         image = check_image(colours)
-        trimap, odd = check_trimap(trimap, image)
+        trimap, odd = take_trimap(trimap, mask, image)
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
@@ -151,7 +176,11 @@ class Matter:
             yield _with_own(matte, own)
 
     def stream(
-        self, frames: Iterable[Bytes], *, reuse: bool = True
+        self,
+        frames: Iterable[Bytes],
+        *,
+        reuse: bool = True,
+        mask: NDArray[Any] | None = None,
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
@@ -159,12 +188,14 @@ class Matter:
             frames: uint8 (H, W, 3), RGB; of any size, which may change.
             reuse: of nets that gain from the frames before: what did not change keeps its alpha.
                 False gives exactly what the call gives for each frame alone.
+            mask: as of the call, of the first frame alone; all later frames are as without it.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
+            OptionError: a mask for a bundle that takes no trimap; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse)
+        return stream(self._sourced, frames, reuse=reuse, mask=mask)
 
     @property
     def reuses(self) -> bool:

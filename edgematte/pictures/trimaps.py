@@ -18,6 +18,7 @@ from edgematte.pictures.reading import (
     refuse_floats,
     warn_of,
 )
+from edgematte.runtime.host.mask import proportional
 from edgematte.runtime.host.trimap import odd_pixels
 
 Bytes = NDArray[np.uint8]
@@ -52,23 +53,43 @@ def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...
             was turned upright.
     """
     found = decode(file, _channel)
-    turned = picture.orientation not in (None, 1)
-    if not turned or found.orientation is not None:
-        return found.values, found.notes
+    size = found.values.shape[1], found.values.shape[0]
+    notes = not_turned(str(file), "trimap", size, found.orientation, picture)
+    return found.values, (*found.notes, *notes)
+
+
+def not_turned(
+    file: str, what: str, size: tuple[int, int], orientation: int | None, picture: Picture
+) -> tuple[str, ...]:
+    """What to tell of a file whose picture was turned upright while it does not say how it lies.
+
+    Args:
+        file: name of what holds one channel for the picture.
+        what: it is: a trimap, a mask.
+        size: (width, height) of it.
+        orientation: as EXIF counts, of that file.
+        picture: it is for.
+
+    Raises:
+        PictureError: it has the proportions of the picture as that is stored.
+    """
+    if picture.orientation in (None, 1) or orientation is not None:
+        return ()
     height, width = picture.pixels.shape[:2]
     quarter = picture.orientation in QUARTER_TURNS
     if quarter and width != height:
-        if found.values.shape == (width, height):
+        stored = height, width
+        fits = proportional(size, stored) and not proportional(size, (width, height))
+        if fits or size == stored:
             raise PictureError(
-                f"{file}: the trimap is {height}x{width}, as its picture is stored; the picture is "
-                f"turned upright as its EXIF says and then {width}x{height}: turn the trimap too"
+                f"{file}: the {what} is {size[0]}x{size[1]}, as its picture is stored; the picture "
+                f"is turned upright as its EXIF says and then {width}x{height}: turn the {what} too"
             )
-        return found.values, found.notes  # of the upright picture's size: drawn on that
-    note = (
-        f"{file}: its picture was turned upright as its EXIF says, the trimap was not: it does not "
-        "say how it lies; if it was drawn on the stored pixels, turn it"
+        return ()  # of the upright picture's proportions: drawn on that
+    return (
+        f"{file}: its picture was turned upright as its EXIF says, the {what} was not: it does not "
+        "say how it lies; if it was drawn on the stored pixels, turn it",
     )
-    return found.values, (*found.notes, note)
 
 
 def _channel(found: Decoded) -> _Channel:
