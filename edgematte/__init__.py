@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
-__all__ = ["EdgematteError", "Matte", "Matter", "load"]
+__all__ = ["EdgematteError", "Matte", "Matter", "load", "trimap_from_mask"]
 
 if TYPE_CHECKING:
     from edgematte.errors import EdgematteError
+    from edgematte.runtime.host.mask import trimap_from_mask
     from edgematte.runtime.load import load
     from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
@@ -28,6 +29,7 @@ _HOMES = {
     "Matte": "edgematte.runtime.matte",
     "Matter": "edgematte.runtime.matter",
     "load": "edgematte.runtime.load",
+    "trimap_from_mask": "edgematte.runtime.host.mask",
 }
 
 

@@ -1,30 +1,40 @@
 """Several pictures at once: their tiles share calls of the graph."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes
 from edgematte.errors import OptionError
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.given import check_image, check_trimap
+from edgematte.runtime.given import check_image, take_trimap
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
 
+T = TypeVar("T")
+
 
 def many(
-    pipeline: Sourced, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None
+    pipeline: Sourced,
+    images: Sequence[Bytes],
+    trimaps: Sequence[Bytes | None] | None,
+    masks: Sequence[NDArray[Any] | None] | None = None,
 ) -> list[Matte]:
     """See :meth:`edgematte.runtime.matter.Matter.many`.
 
     Nets whose tiles cannot share calls matte one picture after the other.
     """
-    given = [None] * len(images) if trimaps is None else list(trimaps)
-    if len(given) != len(images):
-        raise OptionError(f"{len(given)} trimaps for {len(images)} pictures: give one for each")
-    if not given:
+    given = zip(
+        _one_each(trimaps, len(images), "trimaps"),
+        _one_each(masks, len(images), "masks"),
+        strict=True,
+    )
+    if not images:
         return []
     pictures = [check_image(image) for image in images]
-    read = [check_trimap(t, i) for t, i in zip(given, pictures, strict=True)]
+    read = [take_trimap(*g, i) for g, i in zip(given, pictures, strict=True)]
     inner = able(pipeline.pipeline, Batched)
     if inner is None:
         return [_one(pipeline, i, *t) for i, t in zip(pictures, read, strict=True)]
@@ -34,6 +44,14 @@ def many(
     share = {stage: seconds / len(images) for stage, seconds in clock.seconds.items()}
     rows = zip(alphas, used, read, strict=True)
     return [Matte(alpha, trimap, dict(share), odd) for alpha, trimap, (_, odd) in rows]
+
+
+def _one_each(given: Sequence[T | None] | None, count: int, what: str) -> list[T | None]:
+    if given is None:
+        return [None] * count
+    if len(given) != count:
+        raise OptionError(f"{len(given)} {what} for {count} pictures: give one for each")
+    return list(given)
 
 
 def _one(pipeline: Sourced, image: Bytes, trimap: Bytes | None, odd: int) -> Matte:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.errors import PictureError
+from edgematte.errors import OptionError, PictureError
+from edgematte.runtime.host.mask import trimap_from_mask
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, read_trimap
 
 
@@ -20,6 +21,21 @@ def check_trimap(
     if given.dtype != np.uint8:
         raise PictureError(f"the trimap should be uint8 (H, W), not {given.dtype}")
     return read_trimap(given, (image.shape[1], image.shape[0]))
+
+
+def take_trimap(
+    trimap: Bytes | None, mask: NDArray[Any] | None, image: Bytes
+) -> tuple[Bytes | None, int]:
+    """As :func:`check_trimap`, or the trimap that a mask says.
+
+    Raises:
+        OptionError: both were given.
+    """
+    if mask is None:
+        return check_trimap(trimap, image)
+    if trimap is not None:
+        raise OptionError("a trimap and a mask were given: give one of them")
+    return trimap_from_mask(mask, (image.shape[1], image.shape[0])), 0
 
 
 def check_image(image: Any) -> NDArray[np.uint8]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from edgematte.arrays import Bytes, Floats
 from edgematte.host import Host
 from edgematte.net import Variant
@@ -20,7 +22,13 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
-from edgematte.runtime.given import check_image, check_trimap, split_alpha, with_own_alpha
+from edgematte.runtime.given import (
+    check_image,
+    check_trimap,
+    split_alpha,
+    take_trimap,
+    with_own_alpha,
+)
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
@@ -43,7 +51,12 @@ class Matter:
         return self._sourced.pipeline
 
     def __call__(
-        self, image: Bytes, trimap: Bytes | None = None, *, journal: Path | None = None
+        self,
+        image: Bytes,
+        trimap: Bytes | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
+        journal: Path | None = None,
     ) -> Matte:
         """Matte one picture.
 
@@ -51,20 +64,23 @@ class Matter:
             image: uint8 (H, W, 3), RGB; or (H, W, 4) with an alpha channel of its own: the matte is
                 multiplied by it, so that what it clears stays clear.
             trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; None: it is estimated.
+            mask: (h, w) in place of a trimap, of any size with the picture's proportions, binary or
+                soft, as :func:`edgematte.trimap_from_mask` takes it, which has more options.
             journal: for nets whose patches look at other patches: a file in which finished patches
                 are recorded; the same call with the same file goes on after a stop. Remove the file
                 when you have the result.
 
         Raises:
-            PictureError: another shape or dtype, or a trimap of another size.
-            OptionError: a trimap for a bundle that cannot take one; no trimap for a net that needs
-                one, in a bundle without a trimap stage; a journal of another picture or bundle, or
-                for a net that keeps none.
+            PictureError: another shape or dtype, a trimap of another size, or a mask of other
+                proportions or values.
+            OptionError: a trimap or mask for a bundle that cannot take one; neither for a net that
+                needs one, in a bundle without a trimap stage; both at once; a journal of another
+                picture or bundle, or for a net that keeps none.
             EngineError: the engine failed, or gave values that are not finite.
         """
         colours, own = split_alpha(image)
         image = check_image(colours)
-        trimap, odd = check_trimap(trimap, image)
+        trimap, odd = take_trimap(trimap, mask, image)
         clock = Clock()
         if journal is None:
             alpha, used = self._sourced(image, trimap, clock)
@@ -74,7 +90,11 @@ class Matter:
         return Matte(alpha, used, clock.seconds, odd, clock.counts)
 
     def many(
-        self, images: Sequence[Bytes], trimaps: Sequence[Bytes | None] | None = None
+        self,
+        images: Sequence[Bytes],
+        trimaps: Sequence[Bytes | None] | None = None,
+        *,
+        masks: Sequence[NDArray[Any] | None] | None = None,
     ) -> list[Matte]:
         """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
@@ -85,13 +105,14 @@ class Matter:
             images: as the call takes them, uint8 (H, W, 3) or (H, W, 4), of any sizes; an empty
                 sequence gives an empty list.
             trimaps: one for each picture, as the call takes them; by default none.
+            masks: one for each picture, as the call takes them; by default none.
 
         Raises:
-            OptionError: not as many trimaps as pictures; also as the call.
+            OptionError: not as many trimaps or masks as pictures; also as the call.
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
-        mattes = many(self._sourced, [colours for colours, _ in split], trimaps)
+        mattes = many(self._sourced, [colours for colours, _ in split], trimaps, masks)
         return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
@@ -127,7 +148,13 @@ class Matter:
         explanation: Explanation = inner.explain(image, used, clock, pixel)
         return explanation
 
-    def refine(self, image: Bytes, trimap: Bytes | None = None) -> Iterator[Matte]:
+    def refine(
+        self,
+        image: Bytes,
+        trimap: Bytes | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
+    ) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
 
         A net that works in steps gives a matte for each step, and the last one is what the call
@@ -135,7 +162,7 @@ class Matter:
         """
         colours, own = split_alpha(image)
         image = check_image(colours)
-        trimap, odd = check_trimap(trimap, image)
+        trimap, odd = take_trimap(trimap, mask, image)
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
@@ -148,7 +175,11 @@ class Matter:
             yield _with_own(matte, own)
 
     def stream(
-        self, frames: Iterable[Bytes], *, reuse: bool = True
+        self,
+        frames: Iterable[Bytes],
+        *,
+        reuse: bool = True,
+        mask: NDArray[Any] | None = None,
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
@@ -156,12 +187,14 @@ class Matter:
             frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
             reuse: keep the alpha of what did not change since earlier frames, for nets that can.
                 False gives exactly what the call gives for each frame alone.
+            mask: for the first frame alone, as the call takes it.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
+            OptionError: a mask for a bundle that takes no trimap; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse)
+        return stream(self._sourced, frames, reuse=reuse, mask=mask)
 
     @property
     def reuses(self) -> bool:

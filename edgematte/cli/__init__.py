@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "PyTorch -> a checked bundle for one target",
     "check": "compare a bundle with PyTorch: exit 0 within tolerance, 1 outside, 2 could not run",
     "matte": "cut the subject out of pictures",
+    "trimap": "make a trimap of a mask, as `matte --mask` does",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "bench": "where the time of a matte goes",

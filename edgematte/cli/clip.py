@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
+from edgematte.cli.masks import refuse_masks
 from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import say
 from edgematte.clips.container import is_clip
@@ -21,6 +22,9 @@ def run_clip(arguments: argparse.Namespace) -> int:
         raise OptionError("one clip at a time: give it alone")
     if arguments.trimap:
         raise OptionError("--trimap has no meaning for a clip: its frames differ")
+    if arguments.mask:
+        raise OptionError("--mask has no meaning for a clip: its frames differ")
+    refuse_masks(arguments)
     if len(arguments.write) != 1:
         raise OptionError("a clip is written as one kind: --write cutout, alpha or trimap")
     if arguments.output == "-":

@@ -17,6 +17,7 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.cli.declared import given, load_options
+from edgematte.cli.masks import add_mask_options, masked, refuse_masks
 from edgematte.cli.outputs import LONGEST_NAME, Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import EdgematteError, OptionError
@@ -46,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", help="default: the one that ships with edgematte")
     parser.add_argument(
         "--trimap", help="0 background, 128 unknown, 255 foreground; file or folder"
+    )
+    parser.add_argument(
+        "--mask",
+        help="bright on the subject, of any size, in place of a trimap; file or folder",
     )
     parser.add_argument(
         "--write",
@@ -82,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     add_batch(parser, "tiles of a picture that run in one call")
     add_patches(parser)
+    add_mask_options(parser)
     add_load_options(parser)
     add_json(parser)
 
@@ -100,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output,
         arguments.write,
         arguments.trimap,
+        arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
         say=_say,
@@ -148,6 +155,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
+    refuse_masks(arguments)
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
     if arguments.no_reuse:
@@ -208,6 +216,8 @@ def _one(
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         _say(note)
+    if job.mask:
+        trimap = masked(job.mask, picture, arguments)
     journal = _journal(job) if arguments.resume else None
     image = picture.pixels if arguments.ignore_alpha else picture.image
     matte = matter(image, trimap, journal=journal)
@@ -221,8 +231,8 @@ def _one(
     kept = given(arguments, load_options()).get("keep_known") is not False
     if all_known and kept:
         say(
-            f"edgematte: {job.trimap}: no pixel is unknown (85 to 169), so that alpha is 0 or 1 as "
-            "the trimap says"
+            f"edgematte: {job.trimap or job.mask}: no pixel is unknown (85 to 169), so that alpha "
+            "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
         array = _result(kind, picture, matte, arguments, behind)

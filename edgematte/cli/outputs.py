@@ -16,11 +16,12 @@ NAMED = 8  # how many left-out files of a folder a message names
 
 @dataclass(frozen=True)
 class Job:
-    """A picture (None: standard input), its trimap, and a file (None: stdout) for each kind."""
+    """A picture (None: standard input), its trimap or mask, a file (None: stdout) for each kind."""
 
     source: Path | None
     trimap: Path | None
     results: dict[str, Path | None]
+    mask: Path | None = None
 
     @property
     def name(self) -> str:
@@ -33,6 +34,7 @@ def plan(
     output: str,
     kinds: list[str],
     trimap: str | None,
+    mask: str | None = None,
     *,
     read: Iterable[Path] = (),
     written: Iterable[Path] = (),
@@ -58,7 +60,9 @@ def plan(
     if output == "-":
         if not single or len(kinds) != 1:
             raise OptionError("-o - writes one picture of one kind")
-        return [Job(files[0], Path(trimap) if trimap else None, {kinds[0]: None})]
+        stdout: dict[str, Path | None] = {kinds[0]: None}
+        found = _beside(files[0], trimap, single, "trimap"), _beside(files[0], mask, single, "mask")
+        return [Job(files[0], found[0], stdout, found[1])]
     target = Path(output)
     to_file = single and bool(target.suffix) and not is_folder(output)
     if single and files[0] is None and not to_file:
@@ -76,7 +80,8 @@ def plan(
             results = {
                 k: target / (f"{stem}.png" if k == "cutout" else f"{stem}-{k}.png") for k in kinds
             }
-        jobs.append(Job(file, _trimap_for(file, trimap, single), results))
+        found = _beside(file, trimap, single, "trimap"), _beside(file, mask, single, "mask")
+        jobs.append(Job(file, found[0], results, found[1]))
     _refuse_overwriting(jobs, read, written)
     return jobs
 
@@ -87,7 +92,7 @@ def is_folder(output: str) -> bool:
 
 
 def _refuse_overwriting(jobs: list[Job], read: Iterable[Path], others: Iterable[Path]) -> None:
-    sources = {p for job in jobs for p in (job.source, job.trimap) if p} | set(read)
+    sources = {p for job in jobs for p in (job.source, job.trimap, job.mask) if p} | set(read)
     taken = {identity for p in sources for identity in _identities(p)}
     written: dict[Path, str] = {}
     results = [(job.name, path) for job in jobs for path in job.results.values() if path]
@@ -135,18 +140,20 @@ def _expand(source: str, say: Callable[[str], None]) -> list[Path | None]:
     return list(pictures)
 
 
-def _trimap_for(file: Path | None, trimap: str | None, single: bool) -> Path | None:
-    if trimap is None:
+def _beside(file: Path | None, given: str | None, single: bool, what: str) -> Path | None:
+    """The trimap or mask (``what``) of a picture, from a file or a folder that was given."""
+    if given is None:
         return None
-    path = Path(trimap)
+    path = Path(given)
     if single and not path.is_dir():
         return path
     if not path.is_dir():
         raise OptionError(
-            "several pictures need --trimap FOLDER, with one trimap of each one's name"
+            f"several pictures need --{what} FOLDER, with one {what} of each one's name"
         )
-    assert file is not None
+    if file is None:
+        raise OptionError(f"a picture from standard input has no name: give --{what} FILE")
     for candidate in (path / file.name, path / f"{file.stem}.png"):
         if candidate.is_file():
             return candidate
-    raise OptionError(f"{path} holds no trimap for {file.name}")
+    raise OptionError(f"{path} holds no {what} for {file.name}")

@@ -2,6 +2,7 @@
 
 from edgematte.pictures.cutouts import alpha_bytes, composite, cutout, read_background
 from edgematte.pictures.formats import format_of
+from edgematte.pictures.masks import read_mask, read_mask_for
 from edgematte.pictures.reading import (
     MAX_PIXELS,
     Picture,
@@ -24,6 +25,8 @@ __all__ = [
     "read_background",
     "read_cutout",
     "read_grey",
+    "read_mask",
+    "read_mask_for",
     "read_picture",
     "read_trimap_for",
     "write_picture",

@@ -18,6 +18,7 @@ from edgematte.pictures.reading import (
     refuse_floats,
     warn_of,
 )
+from edgematte.runtime.host.mask import proportional
 from edgematte.runtime.host.trimap import odd_pixels
 
 QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -50,23 +51,43 @@ def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...
             drawn on its stored pixels.
     """
     channel = decode(file, _channel)
-    turned = picture.orientation not in (None, 1)
-    if not turned or channel.orientation is not None:
-        return channel.values, channel.notes
+    size = channel.values.shape[1], channel.values.shape[0]
+    notes = not_turned(str(file), "trimap", size, channel.orientation, picture)
+    return channel.values, (*channel.notes, *notes)
+
+
+def not_turned(
+    file: str, what: str, size: tuple[int, int], orientation: int | None, picture: Picture
+) -> tuple[str, ...]:
+    """Notes on a trimap or mask whose picture was turned upright by its EXIF orientation.
+
+    Args:
+        file: name of the trimap's or mask's file.
+        what: "trimap" or "mask".
+        size: (width, height) of it.
+        orientation: EXIF's number in that file; None if it has none.
+        picture: the picture that it is for.
+
+    Raises:
+        PictureError: it has the proportions of the picture as that is stored, not as it is shown.
+    """
+    if picture.orientation in (None, 1) or orientation is not None:
+        return ()
     height, width = picture.pixels.shape[:2]
     quarter = picture.orientation in QUARTER_TURNS
     if quarter and width != height:
-        if channel.values.shape == (width, height):
+        stored = height, width
+        fits = proportional(size, stored) and not proportional(size, (width, height))
+        if fits or size == stored:
             raise PictureError(
-                f"{file}: the trimap is {height}x{width}, as its picture is stored; the picture is "
-                f"turned upright as its EXIF says and then {width}x{height}: turn the trimap too"
+                f"{file}: the {what} is {size[0]}x{size[1]}, as its picture is stored; the picture "
+                f"is turned upright as its EXIF says and then {width}x{height}: turn the {what} too"
             )
-        return channel.values, channel.notes  # it has the size of the upright picture
-    note = (
-        f"{file}: its picture was turned upright as its EXIF says, the trimap was not: it does not "
-        "say how it lies; if it was drawn on the stored pixels, turn it"
+        return ()  # of the upright picture's proportions: drawn on that
+    return (
+        f"{file}: its picture was turned upright as its EXIF says, the {what} was not: it does not "
+        "say how it lies; if it was drawn on the stored pixels, turn it",
     )
-    return channel.values, (*channel.notes, note)
 
 
 def _channel(decoded: Decoded) -> _Channel:

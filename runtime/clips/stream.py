@@ -1,17 +1,18 @@
 """Matting the frames of a clip: reading, graphs and the work after the graphs overlap."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
 from edgematte.runtime.clips.overlap import overlapped
-from edgematte.runtime.given import check_image, split_alpha, with_own_alpha
+from edgematte.runtime.given import check_image, split_alpha, take_trimap, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.pipeline import Sourced
@@ -39,25 +40,44 @@ class Alone:
 
 
 def stream(
-    pipeline: Sourced, frames: Iterable[Any], *, reuse: bool = True
+    pipeline: Sourced,
+    frames: Iterable[Any],
+    *,
+    reuse: bool = True,
+    mask: NDArray[Any] | None = None,
 ) -> Generator[Matte, None, None]:
     """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
+    numbered: Iterator[tuple[int, Any]] = enumerate(frames)
+    if mask is not None:
+        for number, frame in numbered:
+            yield _masked(pipeline, number, frame, mask)
+            break
     inner = able(pipeline.pipeline, Streaming)
     steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
 
     own: SimpleQueue[Bytes | None] = SimpleQueue()  # alpha channels of frames not yet matted
 
-    def prepare(numbered: tuple[int, Any]) -> Any:
-        number, frame = numbered
+    def prepare(counted: tuple[int, Any]) -> Any:
+        number, frame = counted
         colours, alpha = split_alpha(frame)
         own.put(alpha)
         return steps.prepare(check_frame(number, colours))
 
-    with closing(overlapped(enumerate(frames), prepare, steps.infer)) as inferred:
+    with closing(overlapped(numbered, prepare, steps.infer)) as inferred:
         for one in inferred:
             alpha, trimap, clock = steps.finish(one)
             alpha, trimap = with_own_alpha(alpha, trimap, own.get())
             yield Matte(alpha, trimap, clock.seconds, 0, clock.counts)
+
+
+def _masked(pipeline: Sourced, number: int, frame: Any, mask: NDArray[Any]) -> Matte:
+    """The matte of a frame whose trimap a mask says: of that frame alone, by the whole pipeline."""
+    colours, own = split_alpha(frame)
+    picture = check_frame(number, colours)
+    trimap, odd = take_trimap(None, mask, picture)
+    clock = Clock()
+    alpha, trimap = with_own_alpha(*pipeline(picture, trimap, clock), own)
+    return Matte(alpha, trimap, clock.seconds, odd, clock.counts)
 
 
 def check_frame(number: int, frame: Any) -> Bytes:
