@@ -11,7 +11,7 @@ from edgematte.export.targets import passes_of, writer_of
 from edgematte.manifest import FILE, FORMAT, Graph, Manifest, Weights
 from edgematte.models.regional.network import Regional
 from edgematte.models.regional.refine import Skips
-from edgematte.models.swin.network import network as swin
+from edgematte.models.swin import network as swin
 from edgematte.runtime.nets.regional.host import RegionsHost
 from edgematte.targets import find_target
 
