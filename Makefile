@@ -8,7 +8,7 @@ OUT ?= out
 .PHONY: demo test check wheel default-bundle picture table clean
 
 demo: $(VENV)/.demo
-	$(BIN)/edgematte export --model lightweight --target onnx --graphs split --output $(OUT)/lightweight.edgematte --force
+	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
 	$(BIN)/edgematte check $(OUT)/lightweight.edgematte
 	$(BIN)/edgematte matte samples/astronaut.jpg --bundle $(OUT)/lightweight.edgematte -o $(OUT)/astronaut-cutout.png
 	@echo "The matte: $(abspath $(OUT))/astronaut-cutout.png; the report: $(abspath $(OUT))/lightweight.edgematte/REPORT.md"
@@ -31,7 +31,7 @@ wheel: $(VENV)/.dev
 
 # The bundle inside the wheel, from the weights in edgematte/weights; commit the result.
 default-bundle: $(VENV)/.demo
-	$(BIN)/edgematte export --model lightweight --target onnx --graphs split --output edgematte/default.edgematte --force
+	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
 
 # The README's picture and its table of targets x precisions.
 picture: $(VENV)/.demo
