@@ -163,16 +163,18 @@ def int8_alpha(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def test_int8_costs_less_after_it(tmp_path: Path) -> None:
-    """On pictures that a net knows by heart, its W8A8 error is more than halved in 20 steps.
+    """On pictures that a net knows by heart, its W8A8 error is more than halved in 40 steps.
 
-    Both against the truth and against its own float answer.
+    Both against the truth and against its own float answer. After 150 steps in float its error is
+    about 0.01 whatever processor adds up the gradients; after 50 it was 0.02 on one and 0.06 on
+    another, and INT8 then costs too little for a comparison.
     """
     model = net()
     samples = Samples(Library(), 64, 64, 0)
     batch = collate([samples[i] for i in range(1000, 1004)])
     settings = Settings(tmp_path / "float", 99, size_px=64, batch=4, workers=0)
     learning: Run[Any] = Run(recipe("lightweight"), settings, Library(), model)
-    for _ in range(50):
+    for _ in range(150):
         learning.train_step(batch, 4e-3)
     learnt = learning.learner.average.model
     with torch.no_grad():
@@ -181,7 +183,7 @@ def test_int8_costs_less_after_it(tmp_path: Path) -> None:
         torch.testing.assert_close(learnt(batch.image)[0], alpha, atol=1e-4, rtol=0)
         before = int8_alpha(learnt, batch)
     tuning = run(tmp_path / "int8", 99, copy.deepcopy(learnt).requires_grad_(True))
-    for _ in range(20):
+    for _ in range(40):
         tuning.train_step(batch, 3e-4)
     tuned = tuning.learner.average.model
     with torch.no_grad():
