@@ -78,7 +78,7 @@ INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
         ([*COREML, "--alpha-bits", "16"], "give io image with it"),
         ([*COREML, "--opset", "18"], "opset has no meaning for lightweight to coreml"),
         ([*COREML, "--min-ios", "9"], "--min-ios 9: there are 15, 16, 17, 18"),
-        (["--io", "tensor"], "--io has no meaning for lightweight to onnx; there are: --opset, --ort"),
+        (["--io", "tensor"], "--io has no meaning for lightweight to onnx; there are: --opset"),
         (["--seed", "3"], "seed is of random weights and of calibration pictures"),
         (["--random-weights", "--seed", str(2**32)], "seed 4294967296: a whole number from 0"),
         (["--budget", "0.1"], "budget is for quantized precisions, not for fp32"),
