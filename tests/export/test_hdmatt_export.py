@@ -241,7 +241,7 @@ def test_the_command_resumes_within_a_limit_of_memory(
     assert "the pixel 0,0 is not unknown" in capsys.readouterr().err
     for option, name in (
         (["--resume"], "--resume"),
-        (["--memory", "5"], "memory_mb"),
+        (["--memory", "5"], "--memory"),
         (["--explain", str(drawing)], "--explain"),
     ):
         assert main(["matte", str(picture), "-o", str(resumed), *option]) == 2

@@ -314,7 +314,7 @@ def test_a_preprocessor_that_makes_no_sense_is_named(mean: Any, tmp_path: Path) 
 
 def test_a_checkpoint_of_another_size_says_which(tmp_path: Path) -> None:
     save_file(to_official(tiny().state_dict()), tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give --model"):
+    with pytest.raises(CheckpointError, match="holds vitmatte-tiny, not vitmatte-s: give model"):
         load_model(find("vitmatte-s"), tmp_path)
 
 
