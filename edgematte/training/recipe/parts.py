@@ -10,10 +10,11 @@ from edgematte.training.pictures.ragged import ragged_scene
 from edgematte.training.pictures.scenes import choose
 from edgematte.training.pictures.sources import Library
 
-# For the network that looks for the subject: more composites than in SCENES, as it misses most in
-# them, and plants, which photographs teach to be background.
+# For the network that looks for the subject: half of the scenes are photographs with an alpha where
+# there are any, and plants, which photographs teach to be background. Shares of sources that a
+# library lacks go to the others in proportion.
 WHOLE_MODES = {"whole": 0.9, "zoomed": 0.1}
-WHOLE_SCENES = {"people": 0.3, "pairs": 0.12, "composite": 0.48, "plant": 0.07, "empty": 0.03}
+WHOLE_SCENES = {"people": 0.15, "pairs": 0.52, "composite": 0.26, "plant": 0.04, "empty": 0.03}
 REFINING = {"ragged": 0.35, "subject": 0.35, "free": 0.3}  # the first two have a trimap
 FREE = {"whole": 0.3, "zoomed": 0.3, "split": 0.4}  # shares of samples without a trimap
 BAND = 1 / 12  # largest radius of a trimap's unknown region, as a share of the crop's side
