@@ -187,7 +187,7 @@ def test_options_without_a_meaning_are_refused(
         (["--target", "onnx", "--tile", "100x64"], "size 100 is not a multiple of 32"),
         (
             ["--target", "coreml", "--dynamic-batch"],
-            "dynamic_batch has no meaning for vitmatte-tiny to coreml",
+            "--dynamic-batch has no meaning for vitmatte-tiny to coreml",
         ),
         (["--target", "onnx"], "ships no weights for vitmatte-tiny: give a checkpoint"),
     ],

@@ -65,5 +65,5 @@ def test_the_command_refuses_it_for_the_default_bundle(
     write_picture(testcard(32, 24), tmp_path / "a.png")
     given = [str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--no-keep-known"]
     assert main(["matte", *given]) == 2
-    assert "keep_known has no meaning for lightweight" in capsys.readouterr().err
+    assert "--keep-known has no meaning for lightweight" in capsys.readouterr().err
     assert not (tmp_path / "b.png").exists()
