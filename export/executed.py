@@ -49,7 +49,9 @@ def by_openvino(file: Path, graph: Graph) -> Counter[str]:
     import numpy as np
     import openvino
 
-    core = openvino.Core()
+    from edgematte.runtime.engines.ov import shared_core
+
+    core = shared_core()
     config = {"INFERENCE_PRECISION_HINT": "f32", "PERF_COUNT": True}
     request = core.compile_model(core.read_model(file), "CPU", config).create_infer_request()
     request.infer({t.name: np.zeros(t.shape, t.dtype) for t in graph.inputs})

@@ -33,9 +33,9 @@ def attention_line(target: str, file: Path, graph: Graph, blocks: int) -> str:
 
 def openvino_fused(file: Path) -> int:
     """How many kernels of OpenVINO, in f32, hold a softmax and its matrix products."""
-    import openvino
+    from edgematte.runtime.engines.ov import shared_core
 
-    core = openvino.Core()
+    core = shared_core()
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(file), "CPU", hint)
     kernels = 0

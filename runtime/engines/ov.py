@@ -1,5 +1,6 @@
 """OpenVINO: IR or ONNX graphs on cpu, gpu or npu."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,24 @@ from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
 
 
+@functools.cache
+def shared_core() -> openvino.Core:
+    """The one Core of the process, kept to its end.
+
+    OpenVINO's CPU plug-in gives the thread that opens it an alternate stack for signals, and puts
+    back the one before when its Core goes. Of two Cores that do not go in the reverse order the
+    thread keeps a stack that is freed, and the next signal, such as Ctrl-C, is a segmentation
+    fault.
+    """
+    return openvino.Core()
+
+
 class OpenVinoEngine:
     """One compiled model; calls from several threads use infer requests of their own."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
         """With ``options.precise`` the precision hint is f32; otherwise bf16 may be used."""
-        core = openvino.Core()
+        core = shared_core()
         name = (options.device or "cpu").upper().replace(":", ".")
         if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
             here = ", ".join(d.lower() for d in core.available_devices)

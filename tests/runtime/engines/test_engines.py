@@ -273,3 +273,29 @@ def test_tensorrt_compiles_one_engine_for_all_batches(tiny_bundle: Path, gpu: li
 def test_an_engine_cache_for_the_processor_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="engine_cache is for device tensorrt"):
         edgematte.load(tiny_bundle, engine_cache=tmp_path)
+
+
+SIGNALLED = """
+import gc, os, signal, sys, time
+import edgematte
+from edgematte import testcard
+matters = [edgematte.load(sys.argv[1], engine=engine) for engine in ("openvino", "onnxruntime")]
+for matter in matters:
+    matter(testcard.testcard(40, 30))
+del matter, matters
+gc.collect()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_openvino_was_released_is_ctrl_c(tiny_bundle: Path) -> None:
+    """Each graph had a Core of its own, whose end left the thread a freed stack for signals."""
+    pytest.importorskip("openvino")
+    command = [sys.executable, "-c", SIGNALLED, str(tiny_bundle)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
