@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags: dict[str, str] = {}
     try:
         plug_in(_plugins(argv))
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser(_command(argv)).parse_args(argv)
         flags = arguments.flags
         with heeded(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -63,8 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"{error.strerror or error}{where}", FAILED)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with all commands; each command sets `run`."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser with all commands; each command sets `run`.
+
+    Args:
+        only: the one command that has its arguments, so that the others' modules and the options
+            that nets declare for them are not imported; None: all have theirs.
+    """
     parser = argparse.ArgumentParser(
         prog="edgematte",
         description="Trained matting networks, from PyTorch to the devices people hold.",
@@ -73,11 +78,19 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="command", required=True)
     for name, line in COMMANDS.items():
         command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        if only not in (None, name):
+            continue
         module = importlib.import_module(f"edgematte.cli.{name}")
         module.add_arguments(command)
         add_plugins(command)
         command.set_defaults(run=module.run, flags=flags_of(command))
     return parser
+
+
+def _command(argv: Sequence[str] | None) -> str | None:
+    """The command that is asked for, if it is one."""
+    first = (sys.argv[1:] if argv is None else list(argv))[:1]
+    return first[0] if first and first[0] in COMMANDS else None
 
 
 def _plugins(argv: Sequence[str] | None) -> list[str]:
