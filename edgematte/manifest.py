@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
 from edgematte.codec import decode, encode
@@ -222,6 +221,8 @@ def _unknown(model: str, package: str, where: str) -> str:
             f"{where} is of the model {model!r}, which this edgematte does not know: install the "
             "edgematte that wrote it"
         )
+    from importlib import metadata  # only an unknown net is worth the time it takes to import
+
     name = said[1]
     try:
         here = metadata.version(name)

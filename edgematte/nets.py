@@ -9,11 +9,14 @@ import importlib
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 from edgematte.builtin import BUILTIN
 from edgematte.errors import OptionError, PluginError
 from edgematte.net import Net, Variant
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "edgematte.nets"
 
@@ -125,11 +128,13 @@ def _nets_of(module: str) -> tuple[Net, ...]:
 
 
 @cache
-def _entries() -> tuple[metadata.EntryPoint, ...]:
+def _entries() -> "tuple[EntryPoint, ...]":
+    from importlib import metadata  # it takes longer to import than all of this
+
     return tuple(metadata.entry_points(group=GROUP))
 
 
-def _load(entry: metadata.EntryPoint) -> Net:
+def _load(entry: "EntryPoint") -> Net:
     try:
         net = entry.load()
     except Exception as error:  # a foreign package may raise anything
@@ -145,7 +150,7 @@ def _load(entry: metadata.EntryPoint) -> Net:
     return net
 
 
-def _owner(entry: metadata.EntryPoint) -> str:
+def _owner(entry: "EntryPoint") -> str:
     return entry.dist.name if entry.dist is not None else entry.value
 
 
