@@ -136,7 +136,7 @@ def probability_patch(
     planes = resize_planes(probabilities, (wide, tall), box)
     if (wide, tall) == (patch.side, patch.side):
         return planes
-    return planes[:, (rows - top)[:, None], columns - left]
+    return planes.take(rows - top, 1).take(columns - left, 2)
 
 
 def estimate(host: TrimapHost, probabilities: Floats, size: tuple[int, int]) -> Bytes:
