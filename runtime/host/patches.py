@@ -86,8 +86,11 @@ def crop(array: NDArray[np.generic], patch: Patch) -> NDArray[np.generic]:
         return array[patch.top : bottom, patch.left : right]
     rows, columns = mirrored(patch.top, bottom, height), mirrored(patch.left, right, width)
     top, left = rows.min(), columns.min()
-    part = array[top : rows.max() + 1, left : columns.max() + 1]
-    return part.take(rows - top, 0).take(columns - left, 1)  # five times as fast as one index
+    part: NDArray[np.generic] = array[top : rows.max() + 1, left : columns.max() + 1]
+    # One axis after the other is five times as fast as both in one index.
+    if bottom > height:
+        part = part.take(rows - top, 0)
+    return part.take(columns - left, 1) if right > width else part
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:

@@ -134,9 +134,9 @@ def probability_patch(
     across, down = probabilities.shape[2] / size[0], probabilities.shape[1] / size[1]
     box = (left * across, top * down, (left + wide) * across, (top + tall) * down)
     planes = resize_planes(probabilities, (wide, tall), box)
-    if (wide, tall) == (patch.side, patch.side):
-        return planes
-    return planes.take(rows - top, 1).take(columns - left, 2)
+    if tall < patch.height:
+        planes = planes.take(rows - top, 1)
+    return planes.take(columns - left, 2) if wide < patch.side else planes
 
 
 def estimate(host: TrimapHost, probabilities: Floats, size: tuple[int, int]) -> Bytes:
