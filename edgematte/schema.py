@@ -11,7 +11,7 @@ import types
 import typing
 from typing import Any
 
-from edgematte.builtin import BUILTIN
+from edgematte.builtin import READ
 from edgematte.host import Host
 from edgematte.manifest import FORMAT, Manifest
 
@@ -24,7 +24,7 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     top = _dataclass(Manifest, definitions)
     sections = {}
-    for net in BUILTIN:
+    for net in READ:
         for kind in net.hosts:
             name = f"{net.name}.{kind}"
             definitions[name] = _dataclass(net.host_class(kind), definitions)

@@ -16,7 +16,7 @@ from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of
-from edgematte.errors import OptionError, ToleranceError
+from edgematte.errors import OptionError
 from edgematte.export import destination
 from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
@@ -24,15 +24,16 @@ from edgematte.export.int8 import Int8
 from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
 from edgematte.export.report import write_report
+from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.sections import sections
 from edgematte.export.targets import Writer, passes_of, writer_of
 from edgematte.export.weights_from import WeightsFrom, variant_of
 from edgematte.host import Host, StageHost
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Manifest, Weights
+from edgematte.manifest import FORMAT, Accuracy, Difference, Manifest, Weights
 from edgematte.net import OWN, load_part
 from edgematte.nets import find, plug_in
 from edgematte.progress import Progress, silent
-from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
+from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.testcard import testcard, testcard_trimap
 
 CHECK_PICTURE = (352, 224)
@@ -156,10 +157,10 @@ def export(
         save(goldens, folder)
         progress("checking against PyTorch")
         accuracy = _checked(folder, manifest, faithful)
-        _refuse_outside(accuracy, force)
+        refuse_outside(accuracy, force, "PyTorch")
         added = sections(Bundle(folder, manifest), goldens, made.cut, network)
         write_report(folder, manifest, accuracy, goldens, added)
-        _sealed(folder, replace(manifest, accuracy=accuracy))
+        sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(asked.output)
 
 
@@ -335,22 +336,3 @@ def _recorded(
 def _checked(folder: Path, manifest: Manifest, faithful: Difference) -> Accuracy:
     measured = check_bundle(Bundle(folder, manifest), check_engines(manifest))  # the new files
     return replace(measured, differences=(faithful, *measured.differences))
-
-
-def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
-    outside = [d for d in accuracy.differences if not d.ok]
-    if outside and not force:
-        d = max(outside, key=lambda d: d.max_abs)
-        raise ToleranceError(
-            f"outside the tolerance against PyTorch: {d.where} on {d.engine} differs by "
-            f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed "
-            f"{d.tolerance_max:.0e} and {d.tolerance_mean:.0e}); nothing was written, "
-            "force writes it all the same"
-        )
-
-
-def _sealed(folder: Path, manifest: Manifest) -> None:
-    paths = sorted(p for p in folder.rglob("*") if p.is_file())
-    files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in paths}
-    text = replace(manifest, files=files).to_json()
-    (folder / FILE).write_text(text, encoding="utf-8")

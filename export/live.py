@@ -23,6 +23,11 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
     """
     manifest = bundle.manifest
     variant = find(manifest.model)
+    if variant.net.imported:
+        raise CheckpointError(
+            "the bundle was imported from an ONNX file and has no PyTorch network to run: check it "
+            "without weights"
+        )
     model, _ = load_model(variant, weights)
     if config_of(model) != manifest.config:
         raise CheckpointError(

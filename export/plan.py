@@ -81,6 +81,11 @@ def plan(
         OptionError: an option has a value that it cannot have; the message says which it can.
     """
     chosen, net = find_target(target), variant.net
+    if net.imported:
+        raise OptionError(
+            f"{variant.name} is what imported bundles are of, and has no network to export: import "
+            "the ONNX file again"
+        )
     precision = precision or chosen.default
     if precision not in chosen.precisions:
         able = ", ".join(chosen.precisions)
