@@ -16,9 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="the bundle")
     parser.add_argument(
         "--kind",
-        required=True,
         metavar="KIND",
-        help="matte: its soft edges are what it saw; mask: a segmenter, whose edges are uncertain",
+        help="matte: its soft edges are what it saw; mask: a segmenter, whose edges are uncertain "
+        "(default: the preset's)",
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, selfie; options "
+        "that are given win",
     )
     parser.add_argument("--size", metavar="SIZE", help="of an input with open sides: 512 or WxH")
     parser.add_argument("--mean", metavar="N,N,N", help="subtracted, by channel (default: 0)")
@@ -62,8 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     bundle, warnings = import_onnx(
         arguments.model,
-        kind=arguments.kind,
         output=arguments.output,
+        kind=arguments.kind,
+        preset=arguments.preset,
         size=size,
         mean=mean,
         std=std,

@@ -36,8 +36,10 @@ class Entrance:
         return (1, 3, height, width) if self.layout == "NCHW" else (1, height, width, 3)
 
 
-def entrance_of(path: Path, model: onnx.ModelProto, size: Size | None) -> Entrance:
-    """The input that takes the picture.
+def entrance_of(
+    path: Path, model: onnx.ModelProto, size: Size | None, usual: Size | None = None
+) -> Entrance:
+    """The input that takes the picture; ``usual`` is the size where its sides are open.
 
     Raises:
         OnnxFileError: not one input of (1, 3, H, W) or (1, H, W, 3) and float32.
@@ -69,7 +71,7 @@ def entrance_of(path: Path, model: onnx.ModelProto, size: Size | None) -> Entran
         )
     layout = "NCHW" if sides[1] == 3 else "NHWC"
     height, width = sides[2:] if layout == "NCHW" else sides[1:3]
-    given = size or (width, height)
+    given = size or (usual if usual and not (width and height) else (width, height))
     if not all(given):
         raise OptionError(
             f"size is needed: the input of {path} is {shown}, of any size; give the one that the "

@@ -29,6 +29,7 @@ from edgematte.export.foreign.graph import (
 )
 from edgematte.export.foreign.options import KINDS, Given
 from edgematte.export.foreign.original import Original
+from edgematte.export.foreign.presets import filled, preset_of
 from edgematte.export.foreign.probe import warnings_of
 from edgematte.export.foreign.record import record
 from edgematte.export.report import write_report
@@ -51,8 +52,9 @@ TOOLS = ("onnx", "onnxruntime", "onnxsim", "edgematte")
 def import_onnx(
     model: Path | str,
     *,
-    kind: str,
     output: Path | str,
+    kind: str | None = None,
+    preset: str | None = None,
     size: int | Size | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -74,9 +76,11 @@ def import_onnx(
 
     Args:
         model: the ONNX file.
-        kind: ``matte`` for a net whose soft edges are what it saw; ``mask`` for a segmenter, around
-            whose edges a band is unknown.
         output: folder of the bundle.
+        kind: ``matte`` for a net whose soft edges are what it saw; ``mask`` for a segmenter, around
+            whose edges a band is unknown. It is needed without a preset.
+        preset: how a well-known net is used, see :mod:`edgematte.export.foreign.presets`; options
+            that are given win.
         size: side, or (width, height), for a file whose input has open sides.
         mean: one number, or one for each of the graph's channels; 0 if only others are given.
         std: as ``mean``; 1 if only others are given.
@@ -100,16 +104,25 @@ def import_onnx(
         ToleranceError: the bundle is outside its tolerance; nothing is written.
     """
     path, place = Path(model), Path(output)
+    known = None if preset is None else preset_of(preset)
+    kind = known.kind if kind is None and known is not None else kind
+    if kind is None:
+        raise OptionError(
+            "kind is needed: matte for a net whose soft edges are what it saw, mask for a segmenter"
+        )
     if kind not in KINDS:
         raise OptionError(f"kind {kind!r}: there are: {', '.join(KINDS)}")
     sides = (size, size) if isinstance(size, int) else size
     given = Given(
         sides, mean, std, scale, channel_order, output_name, class_index, activation, invert
     )
+    usual = None
+    if known is not None:
+        given, usual = filled(given, known), known.given.size
     destination.refuse(place, force=force)
     progress(f"reading {path.name}")
     file = read_onnx(path)
-    entrance = entrance_of(path, file, given.size)
+    entrance = entrance_of(path, file, given.size, usual)
     answer = output_of(path, file, given)
     check_valid(path, file)
     scaled = given.normalisation[0]  # asked for before the file is run
@@ -132,7 +145,7 @@ def import_onnx(
         (graph,),
         Weights(path.name, hashlib.sha256(path.read_bytes()).hexdigest()),
         {name: version(name) for name in TOOLS},
-        {"opset": opset(made)},
+        {"opset": opset(made), **({} if preset is None else {"preset": preset})},
     )
     replaceable = destination.refuse_all_but_bundle if force else None
     with atomic_folder(place, replaceable=replaceable) as folder:

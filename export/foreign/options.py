@@ -73,7 +73,7 @@ class Given:
         if self.mean is None and self.std is None and self.scale is None:
             raise OptionError(
                 "how bytes become the net's input cannot be read from the file: give mean and std, "
-                "or scale (1/255 for [0, 1], 1 for bytes as they are)"
+                "scale (1/255 for [0, 1], 1 for bytes as they are), or a preset"
             )
         scale = UNIT if self.scale is None else self.scale
         return scale, triple("mean", self.mean or (0,)), triple("std", self.std or (1,))

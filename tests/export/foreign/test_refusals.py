@@ -189,7 +189,9 @@ def test_files(
 @pytest.mark.parametrize(
     ("net", "options", "sentence"),
     [
-        ({}, [], "cannot be read from the file: give mean and std, or scale"),
+        ({}, [], "cannot be read from the file: give mean and std, scale (1/255"),
+        ({}, ["--preset", "rvm"], "recurrent state, as RobustVideoMatting's, are not imported yet"),
+        ({}, ["--preset", "sam"], "--preset 'sam': there are: modnet, u2net, isnet, birefnet"),
         ({"size": ("h", "w")}, ["--scale", "1"], "--size is needed: the input of"),
         ({}, ["--scale", "1", "--size", "64"], "--size 64x64: the input of"),
         ({"more_outputs": True}, ["--scale", "1"], "has 2 outputs, answer, other; say which"),
