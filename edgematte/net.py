@@ -57,6 +57,7 @@ class Net:
     recipes: str = ""  # part of the network ("" is all of it) -> how it is trained
     patches: str = ""  # host section, trimap -> patches that alpha is stitched from
     stage: str = ""  # band_px -> a trimap stage for bundles of other nets: host section and graph
+    estimator: str = ""  # imported nets: host section, graph -> an estimator of trimaps
     pads: bool = False  # it pads whole pictures, so that graphs may have several sizes
     needs_trimap: bool = False  # it does not find a trimap itself
     imported: bool = False  # bundles come from ONNX files: it has no `network` and no `cut`

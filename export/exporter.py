@@ -20,6 +20,7 @@ from edgematte.errors import OptionError
 from edgematte.export import destination
 from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
+from edgematte.export.imported_stage import ImportedStage, is_path
 from edgematte.export.int8 import Int8
 from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
@@ -28,9 +29,9 @@ from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.sections import sections
 from edgematte.export.targets import Writer, passes_of, writer_of
 from edgematte.export.weights_from import WeightsFrom, variant_of
-from edgematte.host import Host, StageHost
+from edgematte.host import Host
 from edgematte.manifest import FORMAT, Accuracy, Difference, Manifest, Weights
-from edgematte.net import OWN, load_part
+from edgematte.net import OWN, Variant, load_part
 from edgematte.nets import find, plug_in
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import Bundle, open_bundle
@@ -95,8 +96,10 @@ def export(
         force: replace a bundle that exists (nothing else, and only once the new one is whole),
             and write one that is outside its tolerance.
         cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle as
-            its trimap stage, which estimates a trimap where none is given.
-        band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture.
+            its trimap stage, which estimates a trimap where none is given; or the path of an
+            imported bundle, whose graph does.
+        band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture;
+            by default 4, and for an imported net as far as its mask needs.
         int8: how INT8 is calibrated and how good it must be; instead of the next four.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few pictures made of formulas.
@@ -130,7 +133,7 @@ def export(
         sizes=sizes,
         padding=padding,
         cut=cut or graphs,
-        cascade=None if cascade is None else find(cascade),
+        cascade=None if cascade is None else _cascade(cascade, band_px),
         band_px=band_px,
         output=Path(output) if output else None,
         picture=picture,
@@ -172,9 +175,14 @@ class Made:
     weights: Weights
     cut: Any
     host: Host
-    stage: StageHost | None
+    stage: Host | None
     graphs: list[TorchGraph]
     captures: tuple[Capture, ...] = ()
+
+
+def _cascade(cascade: str, band_px: int | None) -> Variant | ImportedStage:
+    """What estimates trimaps: a net by its name, or an imported bundle by its path."""
+    return ImportedStage.of(cascade, band_px) if is_path(cascade) else find(cascade)
 
 
 def _source(
@@ -238,8 +246,10 @@ def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
     graphs = sized_graphs(cut, network, host)
     if getattr(asked.options, "dynamic_batch", False):
         graphs = [replace(g, graph=replace(g.graph, dynamic_batch=True)) for g in graphs]
-    stage = None
-    if asked.cascade is not None:
+    stage: Host | None = None
+    if isinstance(asked.cascade, ImportedStage):
+        stage = asked.cascade.host
+    elif asked.cascade is not None:
         stage, graph = load_part(asked.cascade.net.stage)(asked.band_px)
         graphs = [*graphs, graph]
     return Made(network, origin, cut, host, stage, graphs)
@@ -302,6 +312,8 @@ def _written(
     )
     if len(asked.frames.sizes) > 1:
         writer.share(folder, files)
+    if isinstance(asked.cascade, ImportedStage):
+        files = (*files, asked.cascade.write(folder))
     return replace(manifest, graphs=files)
 
 
@@ -330,6 +342,7 @@ def _recorded(
         picture,
         trimap=trimap,
         stage=made.stage,
+        imported=asked.cascade.call() if isinstance(asked.cascade, ImportedStage) else None,
     )
 
 

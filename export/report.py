@@ -9,7 +9,8 @@ from PIL import Image
 
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
-from edgematte.manifest import Accuracy, Manifest
+from edgematte.host import StageHost
+from edgematte.manifest import STAGE, Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
 from edgematte.net import load_part
 from edgematte.nets import find
@@ -65,6 +66,12 @@ def write_report(
             "No PyTorch was there: the reference is the file itself, in fp32 on ONNX Runtime."
         ]
         lines += [""]
+    stage = manifest.trimap_stage
+    if stage is not None and not isinstance(stage, StageHost):
+        lines += [
+            f"The graph {STAGE} is an imported net's: its reference is its own ONNX graph, in "
+        ]
+        lines += ["fp32 on ONNX Runtime.", ""]
     lines += [*accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]

@@ -31,6 +31,7 @@ class ForeignHost(Host):
     channel: int = 0  # of the output, which says how much of a pixel is subject
     activation: str = "none"  # what turns the output into values in [0, 1]
     invert: bool = False  # the output says how much of a pixel is background
+    band_px: int | None = None  # of a mask's trimap; by default as wide as the mask needs it
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -50,6 +51,8 @@ class ForeignHost(Host):
             raise BundleError("mean and std should be finite numbers; import again")
         if min(self.std) <= 0:
             raise BundleError(f"std {list(self.std)}: numbers above 0; import again")
+        if self.band_px is not None and self.band_px < 0:
+            raise BundleError(f"band_px {self.band_px}: at least 0; import again")
         if self.channel < 0:
             raise BundleError(f"channel {self.channel}: at least 0; import again")
 

@@ -116,7 +116,7 @@ def enlarged(share: Floats, size: Size) -> Floats:
 def trimap_of(host: ForeignHost, share: Floats, alpha: Floats) -> Bytes:
     """The trimap (H, W): of a matte where alpha (H, W) is soft, of a mask (1, h, w) by its band."""
     if isinstance(host, MaskHost):
-        return band_around(share[0], (alpha.shape[1], alpha.shape[0]))
+        return band_around(share[0], (alpha.shape[1], alpha.shape[0]), host.band_px)
     trimap = np.full(alpha.shape, UNKNOWN, np.uint8)
     trimap[alpha <= SURE] = BACKGROUND
     trimap[alpha >= 1 - SURE] = FOREGROUND
