@@ -22,7 +22,7 @@ from edgematte.checkpoint import fingerprint
 from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimates_with_default, estimator_for
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.host import Host, StageHost
+from edgematte.host import Host
 from edgematte.manifest import FILE
 from edgematte.net import Variant
 from edgematte.progress import Progress, silent
@@ -62,7 +62,7 @@ def record_feeds(
     key: Mapping[str, str],
     *,
     seed: int = 0,
-    stage: StageHost | None = None,
+    stage: Host | None = None,
     progress: Progress = silent,
 ) -> dict[str, GraphFeeds]:
     """Record the calls of every graph, or read them back if the same was recorded before.
@@ -138,7 +138,7 @@ def _record(
     pictures: Sequence[Bytes],
     folder: Path,
     seed: int,
-    stage: StageHost | None,
+    stage: Host | None,
     progress: Progress,
 ) -> None:
     calls = torch_calls(graphs)

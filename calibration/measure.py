@@ -13,7 +13,7 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimator_for
 from edgematte.export.report import size_of
 from edgematte.export.torch_graph import torch_calls
-from edgematte.host import Host, StageHost
+from edgematte.host import Host
 from edgematte.manifest import Graph
 from edgematte.metrics import scores
 from edgematte.net import Variant
@@ -52,7 +52,7 @@ def references(
     host: Host,
     graphs: Sequence[TorchGraph],
     pictures: Sequence[NDArray[np.uint8]],
-    stage: StageHost | None = None,
+    stage: Host | None = None,
 ) -> list[Reference]:
     """Matte the pictures by the host steps with PyTorch's graphs."""
     estimate = estimator_for(variant, stage)
@@ -81,7 +81,7 @@ def measure(
     judges: Sequence[Reference],
     *,
     timed: bool,
-    stage: StageHost | None = None,
+    stage: Host | None = None,
 ) -> Measured:
     """Run a set of graph files end to end.
 

@@ -204,4 +204,24 @@ DIFFMATTE = Net(
     },
 )
 
+FOREIGN = Net(
+    name="foreign",
+    paper="a net that came as an ONNX file from elsewhere",
+    network="",
+    cut="",
+    hosts={
+        "matte": f"{NETS}.foreign.host:MatteHost",
+        "mask": f"{NETS}.foreign.host:MaskHost",
+    },
+    pipeline=f"{NETS}.foreign.pipeline:pipeline",
+    steps=f"{NETS}.foreign.steps:STEPS",
+    estimator=f"{NETS}.foreign.stage:ForeignStage",
+    imported=True,
+    variants={"foreign": Variant({})},
+)
+
 BUILTIN = (LIGHTWEIGHT, REGIONAL, VITMATTE, HDMATT, DIFFMATTE)
+IMPORTED = (FOREIGN,)
+"""Nets of bundles that are imported: there is no network of theirs to export or to train."""
+READ = (*BUILTIN, *IMPORTED)
+"""All nets whose bundles are read."""

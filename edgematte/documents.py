@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgematte.atomic import atomic_file
-from edgematte.builtin import BUILTIN
+from edgematte.builtin import READ
 from edgematte.errors import OptionError
 from edgematte.net import Net, load_part
 from edgematte.runtime.host.steps import Array, HostStep, Steps
 
 
 def steps_table() -> str:
-    """Every host step of the built-in nets, and what it reads and gives."""
+    """Every host step of the nets here, and what it reads and gives."""
     lines = ["| net: cuts | step | reads | gives |", "|---|---|---|---|"]
-    for net in BUILTIN:
+    for net in READ:
         told: set[Array] = set()
         for step, kinds in steps_of_cuts(net):
             name = f"{step.name} ({step.where})" if step.where else step.name
@@ -56,8 +56,8 @@ def steps_of_cuts(net: Net) -> Iterator[tuple[HostStep, list[str]]]:
 
 
 def arrays() -> Iterator[tuple[Net, Array]]:
-    """The arrays of every built-in net's host steps."""
-    for net in BUILTIN:
+    """The arrays of the host steps of every net here."""
+    for net in READ:
         for step, _ in steps_of_cuts(net):
             for array in step.stored.values():
                 yield net, array

@@ -21,6 +21,10 @@ class BundleError(EdgematteError, ValueError):
     """A bundle that is missing, damaged, tampered with or of an unknown format."""
 
 
+class OnnxFileError(EdgematteError, ValueError):
+    """An ONNX file that cannot be imported: damaged, or not a net of pictures."""
+
+
 class EngineError(EdgematteError, RuntimeError):
     """An engine, device or option that is missing here, or that failed to run a graph."""
 
@@ -42,7 +46,7 @@ class UnsupportedOpError(EdgematteError, NotImplementedError):
 
 
 class ToleranceError(ExportError):
-    """An export that works but is outside its tolerance against PyTorch."""
+    """An export that works but is outside its tolerance against its reference."""
 
 
 class TrainingError(EdgematteError, RuntimeError):

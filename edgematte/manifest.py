@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgematte.builtin import IMPORTED
 from edgematte.codec import decode, encode
 from edgematte.errors import BundleError, OptionError
 from edgematte.host import Host, StageHost, host_class
@@ -147,7 +148,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)  # path in the bundle -> sha256
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
-    trimap_stage: StageHost | None = None  # host section of the graph that estimates trimaps
+    trimap_stage: Host | None = None  # host section of the graph that estimates trimaps
     package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; empty if built in
 
     def graph(self, name: str) -> Graph:
@@ -189,9 +190,14 @@ class Manifest:
         try:
             section = value.get("host")
             plain = section if not isinstance(section, dict) else {"size": [1, 1]}
-            read = decode(Manifest, value | ({"host": plain} if "host" in value else {}), where)
+            given = {"host": plain} if "host" in value else {}
+            read = decode(Manifest, value | given | {STAGE: None}, where)
             kind = _host_class(read, section, where)
-            return dataclasses.replace(read, host=decode(kind, section, f"{where}.host"))
+            return dataclasses.replace(
+                read,
+                host=decode(kind, section, f"{where}.host"),
+                trimap_stage=_stage(value.get(STAGE), f"{where}.{STAGE}"),
+            )
         except ValueError as error:
             raise BundleError(str(error)) from None
 
@@ -211,6 +217,22 @@ def _host_class(manifest: Manifest, section: dict[str, Any], where: str) -> type
         return section_class
     except OptionError:
         raise BundleError(_unknown(manifest.model, manifest.package, where)) from None
+
+
+def _stage(section: Any, where: str) -> Host | None:
+    """The host section of the trimap stage: of a built-in net's segmentation, or an imported net.
+
+    Raises:
+        BundleError, ValueError: as :meth:`Manifest.from_json`.
+    """
+    if section is None:
+        return None
+    kind = section.get("kind") if isinstance(section, dict) else None
+    able: dict[Any, str] = {kind: net.name for net in IMPORTED for kind in net.hosts}
+    stage: Host = decode(
+        host_class(able[kind], kind, where) if kind in able else StageHost, section, where
+    )
+    return stage
 
 
 def _unknown(model: str, package: str, where: str) -> str:

@@ -57,10 +57,17 @@ class Net:
     recipes: str = ""  # part of the network ("" is all of it) -> how it is trained
     patches: str = ""  # host section, trimap -> patches that alpha is stitched from
     stage: str = ""  # band_px -> a trimap stage for bundles of other nets: host section and graph
+    estimator: str = ""  # imported nets: host section, graph -> an estimator of trimaps
     pads: bool = False  # it pads whole pictures, so that graphs may have several sizes
     needs_trimap: bool = False  # it does not find a trimap itself
+    imported: bool = False  # bundles come from ONNX files: it has no `network` and no `cut`
     unpools: bool = False  # it puts values back at the pixels of maxima: see check/tolerances.py
     package: str = OWN  # the distribution that reads this net's bundles
+
+    @property
+    def reference(self) -> str:
+        """What its bundles are compared with."""
+        return "the ONNX file" if self.imported else "PyTorch"
 
     def variant(self, name: str) -> Variant:
         """The variant of a name, with empty fields filled with the net's."""

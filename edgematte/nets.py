@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edgematte.builtin import BUILTIN
+from edgematte.builtin import BUILTIN, IMPORTED, READ
 from edgematte.errors import OptionError, PluginError
 from edgematte.net import Net, Variant
 
@@ -83,7 +83,7 @@ def find(name: str) -> Variant:
         OptionError: no such model; the message lists those there are.
         PluginError: a package that adds nets cannot be imported, or two nets share a name.
     """
-    for net in (*BUILTIN, *_plugged.values()):
+    for net in (*READ, *_plugged.values()):
         if name in net.variants:
             return net.variant(name)
     listed = usable_variants()
@@ -155,9 +155,10 @@ def _owner(entry: "EntryPoint") -> str:
 
 
 def _add(found: dict[str, Net], net: Net, origin: str) -> None:
-    names = {name: other for other in found.values() for name in other.variants}
-    if net.name in found or any(name in names for name in net.variants):
-        name = net.name if net.name in found else next(n for n in net.variants if n in names)
+    taken = {n.name: n for n in IMPORTED} | found
+    names = {name for other in taken.values() for name in other.variants}
+    if net.name in taken or any(name in names for name in net.variants):
+        name = net.name if net.name in taken else next(n for n in net.variants if n in names)
         raise PluginError(
             f"{origin} brings a net {name!r}, and there is one of that name already: rename it, or "
             "leave one of them out"

@@ -11,8 +11,8 @@ import types
 import typing
 from typing import Any
 
-from edgematte.builtin import BUILTIN
-from edgematte.host import Host
+from edgematte.builtin import IMPORTED, READ
+from edgematte.host import Host, StageHost
 from edgematte.manifest import FORMAT, Manifest
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,12 +24,17 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     top = _dataclass(Manifest, definitions)
     sections = {}
-    for net in BUILTIN:
+    for net in READ:
         for kind in net.hosts:
             name = f"{net.name}.{kind}"
             definitions[name] = _dataclass(net.host_class(kind), definitions)
             sections[name] = {"$ref": f"#/$defs/{name}"}
     top["properties"]["host"] = {"oneOf": list(sections.values())}
+    definitions[StageHost.__name__] = _dataclass(StageHost, definitions)
+    stages = [f"{net.name}.{kind}" for net in IMPORTED for kind in net.hosts]
+    top["properties"]["trimap_stage"] = {
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in (StageHost.__name__, *stages)]
+    }
     top["properties"]["format"] = {"const": FORMAT}
     return {
         "$schema": DRAFT,

@@ -16,23 +16,25 @@ from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of
-from edgematte.errors import OptionError, ToleranceError
+from edgematte.errors import OptionError
 from edgematte.export import destination
 from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
+from edgematte.export.imported_stage import ImportedStage, is_path
 from edgematte.export.int8 import Int8
 from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
 from edgematte.export.report import write_report
+from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.sections import sections
 from edgematte.export.targets import Writer, passes_of, writer_of
 from edgematte.export.weights_from import WeightsFrom, variant_of
-from edgematte.host import Host, StageHost
-from edgematte.manifest import FILE, FORMAT, Accuracy, Difference, Manifest, Weights
-from edgematte.net import OWN, load_part
+from edgematte.host import Host
+from edgematte.manifest import FORMAT, Accuracy, Difference, Manifest, Weights
+from edgematte.net import OWN, Variant, load_part
 from edgematte.nets import find, plug_in
 from edgematte.progress import Progress, silent
-from edgematte.runtime.bundle import Bundle, open_bundle, sha256_file
+from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.testcard import testcard, testcard_trimap
 
 CHECK_PICTURE = (352, 224)
@@ -94,8 +96,10 @@ def export(
         force: replace a bundle that exists (nothing else, and only once the new one is whole),
             and write one that is outside its tolerance.
         cascade: for a net that needs a trimap: the net whose segmentation goes into the bundle as
-            its trimap stage, which estimates a trimap where none is given.
-        band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture.
+            its trimap stage, which estimates a trimap where none is given; or the path of an
+            imported bundle, whose graph does.
+        band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture;
+            by default 4, and for an imported net as far as its mask needs.
         int8: how INT8 is calibrated and how good it must be; instead of the next four.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few pictures made of formulas.
@@ -129,7 +133,7 @@ def export(
         sizes=sizes,
         padding=padding,
         cut=cut or graphs,
-        cascade=None if cascade is None else find(cascade),
+        cascade=None if cascade is None else _cascade(cascade, band_px),
         band_px=band_px,
         output=Path(output) if output else None,
         picture=picture,
@@ -156,10 +160,10 @@ def export(
         save(goldens, folder)
         progress("checking against PyTorch")
         accuracy = _checked(folder, manifest, faithful)
-        _refuse_outside(accuracy, force)
+        refuse_outside(accuracy, force, "PyTorch")
         added = sections(Bundle(folder, manifest), goldens, made.cut, network)
         write_report(folder, manifest, accuracy, goldens, added)
-        _sealed(folder, replace(manifest, accuracy=accuracy))
+        sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(asked.output)
 
 
@@ -171,9 +175,14 @@ class Made:
     weights: Weights
     cut: Any
     host: Host
-    stage: StageHost | None
+    stage: Host | None
     graphs: list[TorchGraph]
     captures: tuple[Capture, ...] = ()
+
+
+def _cascade(cascade: str, band_px: int | None) -> Variant | ImportedStage:
+    """What estimates trimaps: a net by its name, or an imported bundle by its path."""
+    return ImportedStage.of(cascade, band_px) if is_path(cascade) else find(cascade)
 
 
 def _source(
@@ -237,8 +246,10 @@ def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
     graphs = sized_graphs(cut, network, host)
     if getattr(asked.options, "dynamic_batch", False):
         graphs = [replace(g, graph=replace(g.graph, dynamic_batch=True)) for g in graphs]
-    stage = None
-    if asked.cascade is not None:
+    stage: Host | None = None
+    if isinstance(asked.cascade, ImportedStage):
+        stage = asked.cascade.host
+    elif asked.cascade is not None:
         stage, graph = load_part(asked.cascade.net.stage)(asked.band_px)
         graphs = [*graphs, graph]
     return Made(network, origin, cut, host, stage, graphs)
@@ -301,6 +312,8 @@ def _written(
     )
     if len(asked.frames.sizes) > 1:
         writer.share(folder, files)
+    if isinstance(asked.cascade, ImportedStage):
+        files = (*files, asked.cascade.write(folder))
     return replace(manifest, graphs=files)
 
 
@@ -329,28 +342,10 @@ def _recorded(
         picture,
         trimap=trimap,
         stage=made.stage,
+        imported=asked.cascade.call() if isinstance(asked.cascade, ImportedStage) else None,
     )
 
 
 def _checked(folder: Path, manifest: Manifest, faithful: Difference) -> Accuracy:
     measured = check_bundle(Bundle(folder, manifest), check_engines(manifest))  # the new files
     return replace(measured, differences=(faithful, *measured.differences))
-
-
-def _refuse_outside(accuracy: Accuracy, force: bool) -> None:
-    outside = [d for d in accuracy.differences if not d.ok]
-    if outside and not force:
-        d = max(outside, key=lambda d: d.max_abs)
-        raise ToleranceError(
-            f"outside the tolerance against PyTorch: {d.where} on {d.engine} differs by "
-            f"{d.max_abs:.1e} at most and {d.mean_abs:.1e} on average (allowed "
-            f"{d.tolerance_max:.0e} and {d.tolerance_mean:.0e}); nothing was written, "
-            "force writes it all the same"
-        )
-
-
-def _sealed(folder: Path, manifest: Manifest) -> None:
-    paths = sorted(p for p in folder.rglob("*") if p.is_file())
-    files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in paths}
-    text = replace(manifest, files=files).to_json()
-    (folder / FILE).write_text(text, encoding="utf-8")

@@ -7,9 +7,10 @@ from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.frames import sized_graphs
+from edgematte.export.imported_stage import RecordedCall
 from edgematte.export.record import record
 from edgematte.host import StageHost
-from edgematte.manifest import Difference
+from edgematte.manifest import STAGE, Difference
 from edgematte.net import load_part
 from edgematte.nets import find, usable
 from edgematte.runtime.bundle import Bundle
@@ -23,6 +24,11 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
     """
     manifest = bundle.manifest
     variant = find(manifest.model)
+    if variant.net.imported:
+        raise CheckpointError(
+            "the bundle was imported from an ONNX file and has no PyTorch network to run: check it "
+            "without weights"
+        )
     model, _ = load_model(variant, weights)
     if config_of(model) != manifest.config:
         raise CheckpointError(
@@ -30,12 +36,17 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
         )
     graphs = sized_graphs(load_part(variant.net.cut), model, manifest.host)
     stage = manifest.trimap_stage
-    if stage is not None:
+    imported = None
+    if isinstance(stage, StageHost):
         graphs = [*graphs, _stage_graph(stage)]
+    elif stage is not None:
+        imported = RecordedCall(manifest.graph(STAGE), bundle, stage)
     recorded = read(bundle.path, {g.name: g for g in manifest.graphs})
     trimap = recorded.trimap if variant.net.needs_trimap and stage is None else None
     picture, host = recorded.picture, manifest.host
-    return record(variant, model, graphs, host, picture, trimap=trimap, stage=stage)
+    return record(
+        variant, model, graphs, host, picture, trimap=trimap, stage=stage, imported=imported
+    )
 
 
 def _stage_graph(stage: StageHost) -> TorchGraph:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgematte.errors import OptionError
 from edgematte.export.cut import Cut
 from edgematte.export.frames import Frames, frames_for
+from edgematte.export.imported_stage import ImportedStage
 from edgematte.net import Variant, load_part
 from edgematte.nets import variants
 from edgematte.options import declared, read
@@ -30,7 +31,7 @@ class Plan:
     frames: Frames
     kind: str  # the kind of cut
     sizes: Any  # an instance of the net's `sizes` options, or None
-    cascade: Variant | None  # the net whose trimap stage goes into the bundle
+    cascade: Variant | ImportedStage | None  # whose trimap stage goes into the bundle
     band_px: int | None  # how far that stage grows the unknown region
     output: Path
 
@@ -55,7 +56,7 @@ def plan(
     sizes: Sequence[tuple[int, int]] | None = None,
     padding: str | None = None,
     cut: str | None = None,
-    cascade: Variant | None = None,
+    cascade: Variant | ImportedStage | None = None,
     band_px: int | None = None,
     output: Path | None = None,
     picture: NDArray[np.uint8] | None = None,
@@ -71,7 +72,7 @@ def plan(
         sizes: several (width, height) instead.
         padding: ``minimal`` or ``authors``.
         cut: the kind of cut; by default the net's first.
-        cascade: the net whose trimap stage goes into the bundle.
+        cascade: the net whose trimap stage goes into the bundle, or an imported one.
         band_px: how far that stage grows the unknown region.
         output: folder of the bundle.
         picture: uint8 (H, W, 3), to check with.
@@ -81,6 +82,11 @@ def plan(
         OptionError: an option has a value that it cannot have; the message says which it can.
     """
     chosen, net = find_target(target), variant.net
+    if net.imported:
+        raise OptionError(
+            f"{variant.name} is what imported bundles are of, and has no network to export: import "
+            "the ONNX file again"
+        )
     precision = precision or chosen.default
     if precision not in chosen.precisions:
         able = ", ".join(chosen.precisions)
@@ -94,6 +100,8 @@ def plan(
         raise OptionError(f"size has no meaning for {variant.name}, whose graphs see patches")
     options, own = _split(variant, chosen, kind, precision, given or {})
     _check_cascade(variant, cascade, band_px)
+    if isinstance(cascade, ImportedStage):
+        cascade.refuse(chosen, options)
     if getattr(options, "dynamic_batch", False):
         _check_batch(variant, options, kind, made.batched)
     sides = [side for one in frames.sizes for side in one]
@@ -137,17 +145,20 @@ def _split(
     return options, None if sizes is None else read(sizes, own, variant.name)
 
 
-def _check_cascade(variant: Variant, cascade: Variant | None, band_px: int | None) -> None:
+def _check_cascade(
+    variant: Variant, cascade: Variant | ImportedStage | None, band_px: int | None
+) -> None:
     if cascade is None:
         if band_px is not None:
             raise OptionError("band_px is of the trimap stage: give a cascade too")
         return
     if not variant.net.needs_trimap:
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
-    if not cascade.net.stage:
+    if not isinstance(cascade, ImportedStage) and not cascade.net.stage:
         able = ", ".join(name for name, one in variants().items() if one.net.stage)
         raise OptionError(
-            f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}"
+            f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}, "
+            "and the path of an imported bundle"
         )
     check_options(band_px=band_px)
 

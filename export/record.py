@@ -24,8 +24,9 @@ from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut, Pool
 from edgematte.export.estimator import estimator_for
+from edgematte.export.imported_stage import RecordedCall
 from edgematte.export.torch_graph import TorchCall, torch_calls
-from edgematte.host import Host, StageHost
+from edgematte.host import Host
 from edgematte.manifest import STAGE, Difference, Tensor
 from edgematte.net import Variant, load_part
 from edgematte.runtime.host.clock import Clock
@@ -42,7 +43,8 @@ def record(
     picture: Bytes,
     *,
     trimap: Bytes | None = None,
-    stage: StageHost | None = None,
+    stage: Host | None = None,
+    imported: RecordedCall | None = None,
 ) -> tuple[Goldens, Difference]:
     """Goldens of one picture, and how far the training-time forward is from the cut.
 
@@ -55,12 +57,15 @@ def record(
         trimap: uint8 (H, W), for a net that needs one and has no trimap stage; by default the
             embedded default bundle estimates it.
         stage: the host section of the trimap stage.
+        imported: the graph of the trimap stage, where it is an imported net's.
 
     Raises:
         ExportError: a value is not finite, or a graph is never called for this picture.
     """
     cut: Cut = load_part(variant.net.cut)
-    calls = torch_calls(graphs)
+    calls: dict[str, TorchCall | RecordedCall] = dict(torch_calls(graphs))
+    if imported is not None:
+        calls[imported.graph.name] = imported
     for call in calls.values():
         call.remember = True
     estimate = estimator_for(variant, stage) if trimap is None else None
@@ -91,7 +96,9 @@ def record(
     return Goldens(records, pool, picture, trimap, alpha, clock.choices), faithful
 
 
-def _graph_record(call: TorchCall, seen: list[dict[str, Any]], picture: Bytes) -> GraphRecord:
+def _graph_record(
+    call: TorchCall | RecordedCall, seen: list[dict[str, Any]], picture: Bytes
+) -> GraphRecord:
     """Record the call with the most unknown; a graph that was not called gets the picture."""
     if seen:
         chosen = max(seen, key=_unknown)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
-from edgematte.manifest import Accuracy, Manifest
+from edgematte.host import StageHost
+from edgematte.manifest import STAGE, Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
 from edgematte.net import load_part
 from edgematte.nets import find
@@ -32,10 +33,11 @@ def write_report(
         sections: Markdown lines of further sections.
     """
     _write_picture(folder / PICTURE, goldens)
+    net = find(manifest.model).net
     lines = [
         f"# {manifest.model}, {manifest.target}, {manifest.precision}",
         "",
-        "From left to right: the check's picture, the trimap, the alpha of PyTorch.",
+        f"From left to right: the check's picture, the trimap, the alpha of {net.reference}.",
         "",
         f"![the check's picture]({PICTURE})",
         "",
@@ -58,7 +60,19 @@ def write_report(
             f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
             f"| {graph.macs / 1e9:.3f} G |"
         )
-    lines += ["", "## Accuracy against PyTorch", "", *accuracy_table(accuracy), ""]
+    lines += ["", f"## Accuracy against {net.reference}", ""]
+    if net.imported:
+        lines += [
+            "No PyTorch was there: the reference is the file itself, in fp32 on ONNX Runtime."
+        ]
+        lines += [""]
+    stage = manifest.trimap_stage
+    if stage is not None and not isinstance(stage, StageHost):
+        lines += [
+            f"The graph {STAGE} is an imported net's: its reference is its own ONNX graph, in "
+        ]
+        lines += ["fp32 on ONNX Runtime.", ""]
+    lines += [*accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]
         lines += [*executed_lines(folder, manifest), ""]

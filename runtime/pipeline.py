@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgematte.arrays import Bytes, Floats
+from edgematte.builtin import IMPORTED
 from edgematte.host import Host, StageHost
 from edgematte.manifest import STAGE
 from edgematte.net import Variant, load_part
@@ -58,7 +59,7 @@ def pipeline_for(
     host: Host,
     graphs: Mapping[str, GraphCall],
     *,
-    stage: StageHost | None = None,
+    stage: Host | None = None,
     estimate: Estimator | None = None,
     options: Any = None,
 ) -> Sourced:
@@ -78,8 +79,17 @@ def pipeline_for(
     pipeline: Pipeline = load_part(variant.net.pipeline)(host, graphs, options)
     if stage is not None:
         need(graphs, STAGE, stage.cut)
-        estimate = TrimapStage(stage, graphs[STAGE])
+        estimate = stage_for(stage, graphs[STAGE])
     source: TrimapSource = OwnTrimap()
     if variant.net.needs_trimap:
         source = GivenTrimap(variant.name) if estimate is None else EstimatedTrimap(estimate)
     return Sourced(variant.name, pipeline, source)
+
+
+def stage_for(stage: Host, graph: GraphCall) -> Estimator:
+    """The trimap stage of a bundle, by its host section."""
+    if isinstance(stage, StageHost):
+        return TrimapStage(stage, graph)
+    net = next(net for net in IMPORTED if stage.cut in net.hosts)
+    estimator: Estimator = load_part(net.estimator)(stage, graph)
+    return estimator

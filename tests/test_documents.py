@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgematte import documents, schema
-from edgematte.builtin import BUILTIN
+from edgematte.builtin import BUILTIN, READ
 from edgematte.errors import OptionError
 from edgematte.manifest import FILE
 from edgematte.net import Net
@@ -21,7 +21,7 @@ from edgematte.runtime.host.steps import HostStep
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "bundle.md").read_text(encoding="utf-8")
-STEPS = [(net, step) for net in BUILTIN for step, _ in documents.steps_of_cuts(net)]
+STEPS = [(net, step) for net in READ for step, _ in documents.steps_of_cuts(net)]
 
 
 def test_the_page_is_made_of_the_declarations() -> None:
@@ -39,7 +39,7 @@ def test_the_table_has_every_cut_and_step_with_what_it_reads_and_gives() -> None
         row = told[net.name, f"{step.name} ({step.where})" if step.where else step.name]
         for arrays, cell in ((step.reads, row[2]), (step.gives, row[3])):
             assert [part.split(" ")[0] for part in cell.split("; ")] == [a.name for a in arrays]
-    named = {(net.name, kind) for net in BUILTIN for kind in net.hosts}
+    named = {(net.name, kind) for net in READ for kind in net.hosts}
     assert {
         (r[0].split(":")[0], k) for r in told.values() for k in r[0].split(": ")[-1].split(", ")
     } >= named

@@ -84,6 +84,8 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
 ) -> None:
     if command == "export":
         pytest.importorskip("torch")
+    if command == "import":
+        pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
     dest = SPELT.get(action.dest, action.dest.removeprefix(DEST))
     if dest == "alpha_bits":  # a choice: see below
@@ -107,6 +109,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),
+        "import": ["none.onnx", "-o", "b.edgematte", "--kind", "matte"],
         "train": ["--model", "lightweight", "--procedural", "--output", "run"]
         + ([] if dest == "steps" else ["--steps", "1"]),
     }[command]

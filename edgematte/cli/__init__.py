@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from edgematte.nets import plug_in
 COMMANDS = {
     "models": "what there is to export, with published and reproduced sizes",
     "export": "PyTorch -> a checked bundle for one target",
+    "import": "a net that came as an ONNX file -> a bundle, checked against the file",
     "check": "compare a bundle with PyTorch: exit 0 within tolerance, 1 outside, 2 could not run",
     "matte": "cut the subject out of pictures",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
@@ -80,7 +82,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         if only not in (None, name):
             continue
-        module = importlib.import_module(f"edgematte.cli.{name}")
+        word = f"{name}_" if keyword.iskeyword(name) else name
+        module = importlib.import_module(f"edgematte.cli.{word}")
         module.add_arguments(command)
         add_plugins(command)
         command.set_defaults(run=module.run, flags=flags_of(command))

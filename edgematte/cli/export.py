@@ -48,14 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cascade",
         metavar="MODEL",
-        help="nets that need a trimap: the net that estimates it where none is given",
+        help="nets that need a trimap: the net that estimates it where none is given, or the path "
+        "of an imported bundle",
     )
     parser.add_argument(
         "--band",
         dest="band_px",
         type=int,
         metavar="PX",
-        help="of the cascade: how far the unknown region grows (default: 4)",
+        help="of the cascade: how far the unknown region grows (default: 4; of an imported net "
+        "what its mask needs)",
     )
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
     parser.add_argument(

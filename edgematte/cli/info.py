@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the bundle's manifest says, once every file has been verified."""
+    from edgematte.nets import find
     from edgematte.runtime.bundle import open_bundle
 
     bundle = open_bundle(arguments.bundle)
@@ -39,9 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
                     f"  {kind:<4}{t.name:<8}{t.dtype} {t.layout} {graph.shape_of(t)} "
                     f"in [{low:g}, {high:g}]: {t.meaning}"
                 )
+    reference = find(m.model).net.reference
     for d in m.accuracy.differences:
         if d.equality == "end-to-end":
-            print(f"alpha against PyTorch, {d.engine}: max {d.max_abs:.1e}, mean {d.mean_abs:.1e}")
+            print(
+                f"alpha against {reference}, {d.engine}: max {d.max_abs:.1e}, mean {d.mean_abs:.1e}"
+            )
     for r in m.ladder:
         verdict = "taken" if r.chosen else "inside" if r.inside else "outside"
         print(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")

@@ -75,6 +75,21 @@ def trimap_from_mask(
         )
     _refuse_pictures(source)
     _refuse_none_or_all(source)
+    return _trimap(source, size, band_px)
+
+
+def band_around(mask: Floats, size: Size, band_px: int | None = None) -> Bytes:
+    """As :func:`trimap_from_mask`, for a mask (h, w) that a net made: it may be of nothing.
+
+    Its values are in [0, 1], and it is stretched to the picture. A mask without a subject, or all
+    subject, is a trimap without unknown pixels; one that is unsure everywhere is all unknown.
+    """
+    return _trimap(_Source(mask, 1.0, False), size, band_px)
+
+
+def _trimap(source: "_Source", size: Size, band_px: int | None) -> Bytes:
+    width, height = size
+    rows, columns = source.values.shape
     radius = default_band((columns, rows), size) if band_px is None else band_px
     across = _reach(columns, width, radius)
     tops, bottoms = _reach(rows, height, radius)

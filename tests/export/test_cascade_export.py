@@ -12,6 +12,7 @@ from edgematte import load
 from edgematte.cli import main
 from edgematte.errors import OptionError
 from edgematte.export import export
+from edgematte.host import StageHost
 from edgematte.runtime.bundle import open_bundle
 from edgematte.testcard import testcard as card
 from edgematte.testcard import testcard_trimap as card_trimap
@@ -37,7 +38,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_stage_is_a_graph_of_the_bundle_and_is_checked(cascade: Path) -> None:
     manifest = open_bundle(cascade).manifest
     assert [g.name for g in manifest.graphs] == ["matte", "trimap_stage"]
-    assert manifest.trimap_stage is not None and manifest.trimap_stage.band_px == 2
+    assert isinstance(manifest.trimap_stage, StageHost) and manifest.trimap_stage.band_px == 2
     checked = {d.where for d in manifest.accuracy.differences if d.tolerance_max is not None}
     assert {"trimap_stage.trimap", "estimated trimap", "alpha"} <= checked
     assert main(["check", str(cascade)]) == 0

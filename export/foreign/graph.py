@@ -1,0 +1,278 @@
+"""From a file's graph to the bundle's: one static input and output, named, and their layouts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxsim
+from onnx import shape_inference
+
+from edgematte.errors import ExportError, OnnxFileError, OptionError
+from edgematte.export.foreign.file import graphs_of, opset_of
+from edgematte.export.foreign.options import Given
+from edgematte.host import Size
+from edgematte.manifest import Graph, Tensor
+from edgematte.runtime.nets.foreign.host import ForeignHost, MaskHost, MatteHost
+
+NAME, PIXELS, ALPHA = "matte", "pixels", "alpha"
+MOST_CHANNELS = 4  # of a picture: tells the layout of an input
+APART = 0.1  # *chosen*: proportions of an output's planes may differ so much from the input's
+HOSTS: dict[str, type[ForeignHost]] = {"matte": MatteHost, "mask": MaskHost}
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """The one input of a file."""
+
+    name: str
+    layout: str  # NCHW or NHWC
+    size: Size
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the input, with a batch of one."""
+        width, height = self.size
+        return (1, 3, height, width) if self.layout == "NCHW" else (1, height, width, 3)
+
+
+def entrance_of(
+    path: Path, model: onnx.ModelProto, size: Size | None, usual: Size | None = None
+) -> Entrance:
+    """The input that takes the picture; ``usual`` is the size where its sides are open.
+
+    Raises:
+        OnnxFileError: not one input of (1, 3, H, W) or (1, H, W, 3) and float32.
+        OptionError: a size that is missing, or is not the file's.
+    """
+    constants = {weight.name for weight in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise OnnxFileError(
+            f"{path} has {len(inputs)} inputs ({names[:120]}): nets with one, the picture, are "
+            "imported"
+        )
+    kind = inputs[0].type.tensor_type
+    if kind.elem_type != onnx.TensorProto.FLOAT:
+        what = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        raise OnnxFileError(f"{path}: its input is {what}; it should be float32")
+    if not kind.HasField("shape"):
+        raise OnnxFileError(
+            f"{path}: its input has no known number of axes; export it again with four, such as "
+            "(1, 3, H, W)"
+        )
+    sides = [max(axis.dim_value, 0) for axis in kind.shape.dim]  # 0 is an open side
+    shown = [axis.dim_value or axis.dim_param or "?" for axis in kind.shape.dim]
+    if len(sides) != 4 or sides[0] > 1 or 3 not in (sides[1], sides[3]):
+        raise OnnxFileError(
+            f"{path}: its input is {shown}; it should be one picture of three channels, "
+            "(1, 3, H, W) or (1, H, W, 3)"
+        )
+    layout = "NCHW" if sides[1] == 3 else "NHWC"
+    height, width = sides[2:] if layout == "NCHW" else sides[1:3]
+    given = size or (usual if usual and not (width and height) else (width, height))
+    if not all(given):
+        raise OptionError(
+            f"size is needed: the input of {path} is {shown}, of any size; give the one that the "
+            "net was trained on, such as 512"
+        )
+    if any(own and own != side for own, side in zip((width, height), given, strict=True)):
+        raise OptionError(
+            f"size {given[0]}x{given[1]}: the input of {path} is {shown}; leave it out, or export "
+            "the file again with open sides"
+        )
+    return Entrance(inputs[0].name, layout, given)
+
+
+def output_of(path: Path, model: onnx.ModelProto, given: Given) -> str:
+    """The name of the output that is the matte.
+
+    Raises:
+        OptionError: there are several and none is named, or one is named that is not there.
+    """
+    names = [value.name for value in model.graph.output]
+    if given.output is not None and given.output not in names:
+        raise OptionError(
+            f"output_name {given.output!r}: the outputs of {path} are {', '.join(names)[:200]}"
+        )
+    if given.output is None and len(names) > 1 and not given.first_output:
+        raise OptionError(
+            f"output_name is needed: {path} has {len(names)} outputs, {', '.join(names)[:200]}; "
+            "say which is the matte (often the first)"
+        )
+    return given.output or names[0]
+
+
+def host_of(
+    path: Path, kind: str, entrance: Entrance, shape: tuple[int, ...], given: Given
+) -> ForeignHost:
+    """The host section, from the options and from the shape of the output.
+
+    Raises:
+        OnnxFileError: the output is no map of the picture.
+        OptionError: something is needed and not given, or has no meaning for this output.
+    """
+    layout = answer_layout(path, shape, entrance)
+    channels = {"NCHW": shape[1], "NHWC": shape[-1], "NHW": 1}[layout]
+    if given.channel is None and channels > 1:
+        raise OptionError(
+            f"class_index is needed: the output of {path} has {channels} channels; say which is "
+            "the subject, 0 to " + str(channels - 1)
+        )
+    channel = given.channel or 0
+    if channel >= channels:
+        raise OptionError(
+            f"class_index {channel}: the output of {path} has {channels} channels, 0 to "
+            f"{channels - 1}"
+        )
+    activation = given.activation or "none"
+    if activation == "softmax" and channels == 1:
+        raise OptionError("activation softmax: the output has one channel; is it a sigmoid?")
+    scale, mean, std = given.normalisation
+    return HOSTS[kind](
+        size=entrance.size,
+        channel_order=given.channel_order or "RGB",
+        scale=scale,
+        layout=entrance.layout,
+        answer_layout=layout,
+        mean=mean,
+        std=std,
+        channel=channel,
+        activation=activation,
+        invert=bool(given.invert),
+    )
+
+
+def answer_layout(path: Path, shape: tuple[int, ...], entrance: Entrance) -> str:
+    """The layout of an output: of three axes NHW; of four by where its planes are.
+
+    Raises:
+        OnnxFileError: it has no planes of about the picture's proportions.
+    """
+    width, height = entrance.size
+    planes: dict[str, tuple[int, int]] = {}
+    if len(shape) == 3:
+        planes = {"NHW": shape[1:]}
+    if len(shape) == 4:
+        planes = {"NCHW": shape[2:], "NHWC": shape[1:3]}
+        if entrance.layout == "NHWC":
+            planes = dict(reversed(planes.items()))
+    fitting = [
+        (abs(rows * width / (columns * height) - 1), name)
+        for name, (rows, columns) in planes.items()
+        if shape[0] == 1 and min(rows, columns) > 1
+    ]
+    able = [name for apart, name in fitting if apart <= APART]
+    if not able:
+        raise OnnxFileError(
+            f"{path}: its output is {list(shape)}, no map of a picture of {width}x{height}: it "
+            "should be (1, C, h, w), (1, h, w, C) or (1, h, w), with the picture's proportions"
+        )
+    return able[0]
+
+
+def declared(host: ForeignHost, entrance: Entrance, shape: tuple[int, ...], macs: int) -> Graph:
+    """The declaration of the bundle's graph."""
+    unit = host.activation in ("sigmoid", "softmax", "min-max")
+    meaning = f"{host.cut} before {host.activation}" if unit else host.cut
+    pixels = Tensor(
+        PIXELS,
+        entrance.shape,
+        "float32",
+        entrance.layout,
+        (float(host.range[0]), float(host.range[1])),
+        f"{host.channel_order}, (byte * scale - mean) / std",
+    )
+    alpha = Tensor(ALPHA, shape, "float32", host.answer_layout, (0.0, 1.0), meaning)
+    return Graph(NAME, (pixels,), (alpha,), f"{NAME}.onnx", macs)
+
+
+def static_graph(
+    model: onnx.ModelProto, entrance: Entrance, output: str, shape: tuple[int, ...]
+) -> onnx.ModelProto:
+    """A copy with that one output and static shapes, simplified, with the bundle's names."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    kept = [value for value in graph.output if value.name == output]
+    del graph.output[:]
+    graph.output.extend(kept)
+    constants = {weight.name for weight in graph.initializer}
+    value = next(v for v in graph.input if v.name not in constants)
+    _fix(value, entrance.shape)
+    del graph.input[:]
+    graph.input.append(value)
+    _fix(graph.output[0], shape)
+    del graph.value_info[:]
+    made, equal = onnxsim.simplify(made)
+    if not equal:
+        raise ExportError("onnxsim changed what the graph computes")
+    _rename(made.graph, {entrance.name: PIXELS, output: ALPHA})
+    _fix(made.graph.output[0], shape)
+    for node in made.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del made.graph.value_info[:]
+    del made.metadata_props[:]
+    made.doc_string = made.graph.doc_string = ""
+    return made
+
+
+def multiply_adds(model: onnx.ModelProto) -> int:
+    """Multiply-adds of convolutions and matrix products of a static graph."""
+    inferred = shape_inference.infer_shapes(model).graph
+    shapes = {
+        v.name: [axis.dim_value for axis in v.type.tensor_type.shape.dim]
+        for v in (*inferred.input, *inferred.output, *inferred.value_info)
+    }
+    shapes |= {weight.name: list(weight.dims) for weight in inferred.initializer}
+    total = 0
+    for node in inferred.node:
+        given, made = shapes.get(node.input[0] if node.input else ""), shapes.get(node.output[0])
+        other = shapes.get(node.input[1]) if len(node.input) > 1 else None
+        if not given or not made or not other:
+            continue
+        if node.op_type == "Conv":
+            total += int(np.prod(made) * np.prod(other[1:]))
+        elif node.op_type == "ConvTranspose":
+            total += int(np.prod(given) * np.prod(other[1:]))
+        elif node.op_type in ("MatMul", "Gemm"):
+            turned = any(a.name == "transA" and a.i for a in node.attribute)
+            total += int(np.prod(made) * given[-2 if turned else -1])
+    return total
+
+
+def opset(model: onnx.ModelProto) -> str:
+    """As the manifest tells it."""
+    return str(opset_of(model))
+
+
+def _fix(value: onnx.ValueInfoProto, shape: tuple[int, ...]) -> None:
+    del value.type.tensor_type.shape.dim[:]
+    for side in shape:
+        value.type.tensor_type.shape.dim.add().dim_value = side
+
+
+def _rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Give values other names; values that have those names already get an underscore more."""
+    used = {
+        name
+        for inner in graphs_of(graph)
+        for node in inner.node
+        for name in (*node.input, *node.output)
+    }
+    changed = dict(names)
+    for new in names.values():
+        free = new
+        while free in used and free not in names:
+            free += "_"
+        if free != new:
+            changed[new] = free
+    for inner in graphs_of(graph):
+        for part in (*inner.input, *inner.output, *inner.initializer):
+            part.name = changed.get(part.name, part.name)
+        for node in inner.node:
+            for listed in (node.input, node.output):
+                for at, name in enumerate(listed):
+                    listed[at] = changed.get(name, name)

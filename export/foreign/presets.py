@@ -1,0 +1,87 @@
+"""How well-known nets are used, in one literal table; what is given beside a preset wins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edgematte.errors import OptionError
+from edgematte.export.foreign.options import UNIT, Given
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One family of nets. ``given.size`` is taken where the input of the file has open sides."""
+
+    kind: str
+    given: Given
+    source: str  # the published code that uses the net like this
+
+
+PRESETS: Mapping[str, Preset] = {
+    "modnet": Preset(
+        "matte",
+        Given(size=(512, 512), scale=UNIT, mean=(0.5,), std=(0.5,), first_output=True),
+        "github.com/ZHKKKe/MODNet: onnx/inference_onnx.py",
+    ),
+    # rembg divides by the largest byte of the picture in place of 255, as the authors' test does;
+    # most photographs have a byte of 255.
+    "u2net": Preset(
+        "mask",
+        Given(size=(320, 320), scale=UNIT, mean=MEAN, std=STD, activation="min-max",
+              first_output=True),
+        "github.com/xuebinqin/U-2-Net: u2net_test.py; github.com/danielgatis/rembg: "
+        "rembg/sessions/u2net.py",
+    ),
+    # rembg subtracts ImageNet's means here; the authors' own is taken.
+    "isnet": Preset(
+        "mask",
+        Given(
+            size=(1024, 1024), scale=UNIT, mean=(0.5,), std=(1,), activation="min-max",
+            first_output=True,
+        ),
+        "github.com/xuebinqin/DIS: IS-Net/Inference.py",
+    ),
+    # rembg stretches what the sigmoid gives to [0, 1] once more, which the authors do not.
+    "birefnet": Preset(
+        "matte",
+        Given(size=(1024, 1024), scale=UNIT, mean=MEAN, std=STD, activation="sigmoid",
+              first_output=True),
+        "github.com/ZhengPeng7/BiRefNet: tutorials/BiRefNet_inference.ipynb",
+    ),
+    "rmbg": Preset(
+        "matte",
+        Given(
+            size=(1024, 1024), scale=UNIT, mean=(0.5,), std=(1,), activation="min-max",
+            first_output=True,
+        ),
+        "huggingface.co/briaai/RMBG-1.4: utilities.py",
+    ),
+    "selfie": Preset(
+        "mask",
+        Given(size=(256, 256), scale=UNIT, first_output=True),
+        "github.com/google-ai-edge/mediapipe: modules/selfie_segmentation",
+    ),
+}  # fmt: skip
+
+
+def preset_of(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        OptionError: there is none; the message lists those there are.
+    """
+    if name not in PRESETS:
+        more = ""
+        if name == "rvm":
+            more = "; nets with a recurrent state, as RobustVideoMatting's, are not imported yet"
+        raise OptionError(f"preset {name!r}: there are: {', '.join(PRESETS)}{more}")
+    return PRESETS[name]
+
+
+def filled(given: Given, preset: Preset) -> Given:
+    """The options with those of a preset where none is given, but for the size."""
+    own = {name: value for name, value in vars(given).items() if value is not None}
+    own["first_output"] = given.output is None
+    own["size"] = given.size
+    return replace(preset.given, **own)

@@ -1,0 +1,1 @@
+"""The host side of nets that came as ONNX files from elsewhere (`edgematte import`)."""
