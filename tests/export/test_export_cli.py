@@ -107,7 +107,7 @@ def test_options_that_do_not_fit_get_one_sentence(
         ({"config": {"k": 8}}, "config is of random weights"),
         ({"seed": 1}, "nothing is drawn here"),
         ({"opset": 18.5}, "opset 18.5: a whole number"),
-        ({"alpha_bits": 12, "target": "coreml", "io": "image"}, "--alpha-bits 12: there are 8, 16"),
+        ({"alpha_bits": 12, "target": "coreml", "io": "image"}, "alpha_bits 12: there are 8, 16"),
         ({"io": "imge", "target": "coreml"}, "io imge: there are tensor, image"),
     ],
 )
