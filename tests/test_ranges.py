@@ -104,7 +104,9 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
     target = "coreml" if dest == "min_ios" else "onnx"
     quantized = dest in ("budget", "calibration_limit", "seed")
     given = {
-        "matte": ["none.png", "-o", "out.png", "--bundle", str(tiny_bundle)],
+        "matte": ["none.png", "-o", "out.png", "--bundle", str(tiny_bundle)]
+        + (["--mask", "none.png"] if dest == "band_px" else []),
+        "trimap": ["none.png", "-o", "out.png"],
         "bench": [str(tiny_bundle), "--size", "8"],
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
