@@ -304,7 +304,8 @@ def test_an_error_on_the_way_leaves_nothing_half_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, calls = make_clip(), []
-    inner = matter.pipeline
+    kind = type(matter._sourced)
+    inner = kind.__call__
 
     def fails(*arguments: Any) -> Any:
         calls.append(1)
@@ -312,7 +313,7 @@ def test_an_error_on_the_way_leaves_nothing_half_written(
             raise EngineError("the engine failed")
         return inner(*arguments)
 
-    monkeypatch.setattr(matter, "pipeline", fails)
+    monkeypatch.setattr(kind, "__call__", fails)
     for name in ("out.mov", "out"):
         calls.clear()
         with pytest.raises(EngineError, match="the engine failed"):
@@ -327,7 +328,7 @@ def test_an_error_on_the_way_leaves_nothing_half_written(
 @pytest.mark.parametrize(
     ("output", "options", "part"),
     [
-        ("out.mp4", {}, "holds no transparency; give --background"),
+        ("out.mp4", {}, "holds no transparency; give a background"),
         ("out.gif", {}, "clips are written as .mov"),
         ("clip.mov", {}, "would be replaced"),
         ("full", {}, "would be replaced"),
@@ -362,7 +363,7 @@ def test_outputs_that_cannot_be(
         (["clip.mp4", "-o", "out.mov", "--no-reuse"], "--no-reuse has no meaning for lightweight"),
         (["clip.mp4", "-o", "out.mov", "--write", "alpha", "cutout"], "one kind"),
         (["clip.mp4", "-o", "-"], "not to standard output"),
-        (["clip.mp4", "-o", "a.mp4", "--write", "alpha", "--background", "red"], "--write cutout"),
+        (["clip.mp4", "-o", "a.mp4", "--write", "alpha", "--background", "red"], "need a cutout"),
         (["clip.mp4", "-o", "out.mp4"], "holds no transparency"),
     ],
 )
