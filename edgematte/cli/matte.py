@@ -228,8 +228,7 @@ def _one(
             "0, 128 or 255; below 85 was read as background, from 170 as foreground"
         )
     all_known = trimap is not None and not (read_trimap(trimap, size)[0] == UNKNOWN).any()
-    kept = given(arguments, load_options()).get("keep_known") is not False
-    if all_known and kept:
+    if all_known and given(arguments, load_options()).get("keep_known") is not False:
         say(
             f"edgematte: {job.trimap or job.mask}: no pixel is unknown (85 to 169), so that alpha "
             "is 0 or 1 as it says"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import Patch, boxes, window
 from edgematte.runtime.host.resize import resize_picture
-from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.steps import ALPHA, PICTURE, RUN, TRIMAP, Array, Arrays, HostStep, Steps
 from edgematte.runtime.nets.diffmatte import frames as framing
 from edgematte.runtime.nets.diffmatte import planes
 from edgematte.runtime.nets.diffmatte.diffusion import advance, schedule, standardised
@@ -25,7 +25,6 @@ FRAMED = Array(
 FRAMED_TRIMAP = Array("framed_trimap", "(h, w)", "uint8")
 NOISE = Array("noise", "(h, w)", every=(4, 4), note="from the seed, as noise.py says")
 FRAMES = Array("frames", "(n, 4)", "int32", note="left, top, width, height")
-RUN = Array("run", "(n,)", "bool", note="those with unknown pixels")
 FRAME_BOX = Array("frame_box", "(4,)", "int32", note="a row of frames")
 FRAME_MATTES = Array("frame_mattes", "(n, height, width)", "uint8", note=SIGNED)
 NOISY = Array("noisy", "(h, w)", "uint8", note=SIGNED)

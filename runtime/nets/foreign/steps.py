@@ -8,6 +8,7 @@ from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import (
     ALPHA,
     PICTURE,
+    REDUCED,
     SIZE,
     TRIMAP,
     Array,
@@ -18,7 +19,6 @@ from edgematte.runtime.host.steps import (
 from edgematte.runtime.nets.foreign.host import ForeignHost
 from edgematte.runtime.nets.foreign.pipeline import enlarged, normalised, subject_share, trimap_of
 
-REDUCED = Array("reduced", "(h, w, 3)", "uint8", every=(4, 4))
 PLANES = Array("planes", "(3, h, w)", every=(1, 4, 4), note="in the graph's channel order")
 ANSWER = Array("answer", "(1, ...)", note="the graph's output, in its layout")
 

@@ -13,22 +13,30 @@ from edgematte.runtime.host.patches import (
     unknown_in,
     walk,
 )
-from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.steps import (
+    ALPHA,
+    ALPHAS,
+    PATCH,
+    PATCHES,
+    PICTURE,
+    PICTURE_PATCH,
+    REFINED,
+    TRIMAP,
+    Array,
+    Arrays,
+    HostStep,
+    Steps,
+)
 from edgematte.runtime.host.trimap import keep_known
 from edgematte.runtime.nets.hdmatt.contexts import best_contexts, candidates, pad
 from edgematte.runtime.nets.hdmatt.host import PatchesHost
 
-PATCHES = Array("patches", "(n, 3)", "int32", note="left, top, side")
-REFINED = Array("refined", "(n,)", "bool")
 CANDIDATES = Array("candidates", "(c,)", "int32", note="numbers of patches")
-PATCH = Array("patch", "(3,)", "int32", note="left, top, side")
-PICTURE_PATCH = Array("picture_patch", "(side, side, 3)", "uint8", every=(4, 4))
 TRIMAP_PATCH = Array("trimap_patch", "(side, side)", "uint8")
 QUERY = Array("query_vector", "(C,)")
 CONTEXTS = Array("context_vectors", "(n, C)", note="the first of them the query's own")
 CHOSEN = Array("chosen", "(at most k,)", "int32", note="numbers, the best first")
 PAD = Array("pad", "(1, k)")
-ALPHAS = Array("alphas", "(n, side, side)", unit=True)
 
 
 def patches(host: PatchesHost, trimap: Bytes) -> Arrays:

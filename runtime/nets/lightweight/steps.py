@@ -17,7 +17,13 @@ from edgematte.runtime.host.patches import (
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import (
     ALPHA,
+    ALPHAS,
+    PATCH,
+    PATCHES,
     PICTURE,
+    PICTURE_PATCH,
+    REDUCED,
+    REFINED,
     SIZE,
     TRIMAP,
     Array,
@@ -28,15 +34,9 @@ from edgematte.runtime.host.steps import (
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import enlarge, estimate, probability_patch
 
-REDUCED = Array("reduced", "(h, w, 3)", "uint8", every=(4, 4))
 PROBABILITIES = Array("probabilities", "(3, h, w)", unit=True)
 REDUCED_ALPHA = Array("reduced_alpha", "(1, h, w)", unit=True)
-PATCHES = Array("patches", "(n, 3)", "int32", note="left, top, side")
-REFINED = Array("refined", "(n,)", "bool")
-PATCH = Array("patch", "(3,)", "int32", note="left, top, side")
-PICTURE_PATCH = Array("picture_patch", "(side, side, 3)", "uint8", every=(4, 4))
 PROBABILITY_PATCH = Array("probability_patch", "(3, side, side)", every=(1, 8, 8))
-ALPHAS = Array("alphas", "(n, side, side)", unit=True)
 
 
 def reduce(host: TrimapHost, picture: Bytes) -> Arrays:

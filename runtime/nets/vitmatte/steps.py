@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.patches import Patch, boxes, tile_grid, walk, window
-from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP, Array, Arrays, HostStep, Steps
+from edgematte.runtime.host.steps import ALPHA, PICTURE, RUN, TRIMAP, Array, Arrays, HostStep, Steps
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 from edgematte.runtime.nets.vitmatte.pipeline import (
     finished,
@@ -16,7 +16,6 @@ from edgematte.runtime.nets.vitmatte.pipeline import (
 )
 
 TILES = Array("tiles", "(n, 4)", "int32", note="left, top, width, height")
-RUN = Array("run", "(n,)", "bool", note="those with unknown pixels")
 TILE = Array("tile", "(4,)", "int32", note="a row of tiles")
 TILE_IMAGE = Array(
     "tile_image",

@@ -7,6 +7,7 @@ from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.steps import (
     ALPHA,
     PICTURE,
+    REDUCED,
     SIZE,
     TRIMAP,
     Array,
@@ -17,7 +18,6 @@ from edgematte.runtime.host.steps import (
 from portrait_unet.host import FusedHost
 from portrait_unet.pipeline import enlarge, reduce, trimap_of
 
-REDUCED = Array("reduced", "(h, w, 3)", "uint8", every=(4, 4))
 REDUCED_ALPHA = Array("reduced_alpha", "(1, h, w)", unit=True)
 
 
