@@ -8,6 +8,7 @@ from edgematte.cli.declared import add_declared, given, load_options
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
+    from edgematte.runtime.bundle import Bundle
     from edgematte.runtime.matter import Matter
 
 
@@ -104,6 +105,20 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         batch=arguments.batch,
         **given(arguments, load_options()),
     )
+
+
+def written(bundle: "Bundle") -> dict[str, Any]:
+    """What ``--json`` says of a bundle that was just written."""
+    from edgematte.export.report import size_of
+
+    accuracy = bundle.manifest.accuracy
+    worst = [d for d in accuracy.differences if d.equality == "end-to-end"]
+    return {
+        "bundle": str(bundle.path),
+        "within_tolerance": accuracy.ok,
+        "end_to_end": {d.engine: {"max": d.max_abs, "mean": d.mean_abs} for d in worst},
+        "bytes": {g.name: size_of(bundle.file(g)) for g in bundle.manifest.graphs},
+    }
 
 
 def print_json(value: Any) -> None:

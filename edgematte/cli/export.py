@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json
+from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json, written
 from edgematte.cli.declared import add_declared, given, size_options, target_options
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
@@ -110,7 +110,6 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
-    from edgematte.export.report import size_of
     from edgematte.pictures import read_picture
 
     told = given(arguments, target_options())
@@ -143,10 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             {
-                "bundle": str(bundle.path),
-                "within_tolerance": bundle.manifest.accuracy.ok,
-                "end_to_end": {d.engine: {"max": d.max_abs, "mean": d.mean_abs} for d in worst},
-                "bytes": {g.name: size_of(bundle.file(g)) for g in bundle.manifest.graphs},
+                **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
             }

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, parse_size, print_json
+from edgematte.cli.arguments import add_json, parse_size, print_json, written
 from edgematte.cli.progress import Bars
 from edgematte.cli.streams import say
 from edgematte.errors import EngineError, OptionError
@@ -63,7 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "importing needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.foreign.importer import import_onnx
-    from edgematte.export.report import size_of
     from edgematte.pictures import read_picture
 
     bundle, warnings = import_onnx(
@@ -90,10 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             {
-                "bundle": str(bundle.path),
-                "within_tolerance": bundle.manifest.accuracy.ok,
-                "end_to_end": {d.engine: {"max": d.max_abs, "mean": d.mean_abs} for d in worst},
-                "bytes": {g.name: size_of(bundle.file(g)) for g in bundle.manifest.graphs},
+                **written(bundle),
                 "warnings": warnings,
             }
         )
