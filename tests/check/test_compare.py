@@ -15,15 +15,16 @@ from edgematte.errors import EngineError
 from edgematte.manifest import Accuracy, Graph
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import Engine, open_engine
-from edgematte.runtime.host.steps import ALPHA, PICTURE, TRIMAP
-from edgematte.runtime.nets.lightweight.steps import (
+from edgematte.runtime.host.steps import (
+    ALPHA,
     ALPHAS,
     PATCHES,
+    PICTURE,
     PICTURE_PATCH,
-    PROBABILITIES,
-    PROBABILITY_PATCH,
     REFINED,
+    TRIMAP,
 )
+from edgematte.runtime.nets.lightweight.steps import PROBABILITIES, PROBABILITY_PATCH
 
 Arrays = dict[str, NDArray[Any]]
 LIMIT = Tolerance(1e-4, 1e-5)
