@@ -14,7 +14,7 @@ from edgematte.runtime.bundle import DEFAULT
 from edgematte.training.engine.checkpoint import save_weights
 from edgematte.training.evaluate import SHOWN, Gallery, main, score_alphamatting, score_people
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
-from edgematte.training.evaluation.matte import matte_given
+from edgematte.training.evaluation.matte import Checkpoint, matte_given
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_a_few_pictures_are_all_shown() -> None:
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     with pytest.raises(PictureError, match="no pictures in"):
-        score_people(Lightweight().eval(), tmp_path, Gallery())
+        score_people(Checkpoint(Lightweight().eval()), tmp_path, Gallery())
 
 
 def test_a_bundle_is_scored_beside_the_weights(

@@ -55,9 +55,9 @@ class Resident:
         kinds: dict[str, tuple[Sequence[Sequence[Any]], Callable[[Any], list[Image.Image]]]] = {
             "people": (library.people, _photo),
             "pairs": (library.pairs, _photo),
-            "cutouts": (library.cutouts, lambda cutout: list(cutout.convert("RGBa").split())),
+            "cutouts": (library.cutouts, lambda cutout: bands(cutout.convert("RGBa"))),
             "veils": (library.veils, lambda veil: [veil.getchannel("A")]),
-            "backgrounds": (library.backgrounds, lambda picture: list(picture.split())),
+            "backgrounds": (library.backgrounds, bands),
         }
         shelves = {
             kind: _shelf(folders, planes, device, side_px)
@@ -67,8 +67,13 @@ class Resident:
         return cls(device, side_px, shelves)
 
 
+def bands(picture: Image.Image) -> list[Image.Image]:
+    """The channels of a picture, each as one of grey."""
+    return [picture.getchannel(name) for name in picture.getbands()]
+
+
 def _photo(photo: Photo) -> list[Image.Image]:
-    return [*photo.image.split(), photo.alpha, photo.known]
+    return [*bands(photo.image), photo.alpha, photo.known]
 
 
 def _shelf(
@@ -88,7 +93,7 @@ def _shelf(
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         levels = [torch.stack(list(threads.map(square, pictures))).to(device)]
     while len(levels) < LEVELS:
-        levels.append(torch.cat([_halved(part) for part in levels[-1].split(256)]))
+        levels.append(torch.cat([_halved(part) for part in torch.split(levels[-1], 256)]))
     rows = tuple(range(a, b) for a, b in zip(ends, ends[1:], strict=False))
     return Shelf(tuple(levels), rows, tuple(pictures))
 

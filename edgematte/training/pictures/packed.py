@@ -98,16 +98,15 @@ def write_pack(
     with atomic_file(file) as scratch:
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as pack:
             for number, folder in enumerate(folders):
-                rows = []
+                rows: list[dict[str, Any]] = []
                 pairs = zip(folder.names, folder.pictures, strict=True)
                 for position, (name, picture) in enumerate(pairs):
                     parts = _encoded(folder.kind, picture, packing)
-                    rows.append({"name": name, "files": [], "sha256": []})
-                    for part, data in enumerate(parts):
-                        entry = f"{number}/{position}-{part}.webp"
-                        pack.writestr(entry, data)
-                        rows[-1]["files"].append(entry)
-                        rows[-1]["sha256"].append(hashlib.sha256(data).hexdigest())
+                    files = [f"{number}/{position}-{part}.webp" for part in range(len(parts))]
+                    for file_name, data in zip(files, parts, strict=True):
+                        pack.writestr(file_name, data)
+                    digests = [hashlib.sha256(data).hexdigest() for data in parts]
+                    rows.append({"name": name, "files": files, "sha256": digests})
                 row = {"kind": folder.kind, "name": folder.name, "pictures": rows}
                 index["folders"].append(row)
             pack.writestr(SOURCES, sources)
@@ -167,7 +166,9 @@ def _reader(kind: str, entries: dict[str, bytes], band_px: int) -> Callable[[dic
         for name, digest in zip(row["files"], row["sha256"], strict=True):
             if hashlib.sha256(entries[name]).hexdigest() != digest:
                 raise ValueError(f"the bytes of {name} changed")
-        read = [Image.open(io.BytesIO(entries[name]), formats=["WEBP"]) for name in row["files"]]
+        read: list[Image.Image] = [
+            Image.open(io.BytesIO(entries[name]), formats=["WEBP"]) for name in row["files"]
+        ]
         for picture in read:
             picture.load()
         return read
