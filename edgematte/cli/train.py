@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pack",
         type=Path,
         metavar="FILE",
-        help="instead of folders: pictures packed by `python -m edgematte.training.pack`; the "
-        "lightweight net's parts are then shown scenes that the device composes",
+        help="instead of folders: pictures packed by `python -m edgematte.training.pack`; "
+        "recipes that can are then shown scenes that the device composes",
     )
     parser.add_argument(
         "--procedural", action="store_true", help="train on made subjects alone: no folders"
