@@ -24,7 +24,6 @@ from edgematte.runtime.capabilities import (
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.given import (
     check_image,
-    check_trimap,
     split_alpha,
     take_trimap,
     with_own_alpha,
@@ -129,6 +128,8 @@ class Matter:
         image: Bytes,
         trimap: Bytes | None = None,
         pixel: tuple[int, int] | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
     ) -> Explanation:
         """What the patch of a pixel looks at, for nets whose patches look at other patches.
 
@@ -136,12 +137,15 @@ class Matter:
             image: uint8 (H, W, 3), RGB.
             trimap: uint8 (H, W), as the call takes it.
             pixel: x and y of an unknown pixel; by default one amid many unknown ones.
+            mask: in place of a trimap, as the call takes it.
 
         Raises:
-            OptionError: the net is none of these, or the pixel is not unknown.
+            OptionError: the net is none of these, the pixel is not unknown, or a trimap and a mask
+                were given.
+            PictureError: as the call.
         """
         image = check_image(split_alpha(image)[0])
-        trimap, _ = check_trimap(trimap, image)
+        trimap, _ = take_trimap(trimap, mask, image)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
         used = self._sourced.trimap(image, trimap, clock)
