@@ -6,7 +6,12 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.mask import band_around
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.nets.foreign.host import ForeignHost
-from edgematte.runtime.nets.foreign.pipeline import laid_out, normalised, subject_share
+from edgematte.runtime.nets.foreign.pipeline import (
+    first_states,
+    laid_out,
+    normalised,
+    subject_share,
+)
 
 
 class ForeignStage:
@@ -23,7 +28,7 @@ class ForeignStage:
             planes = normalised(host, resize_picture(picture, host.size))
             pixels = laid_out(host, planes)
         with clock("graph.trimap_stage"):
-            answer = self.graph(pixels=pixels)["alpha"]
+            answer = self.graph(pixels=pixels, **first_states(host))["alpha"]
         with clock("host.trimap"):
             size = picture.shape[1], picture.shape[0]
             return band_around(subject_share(host, answer)[0], size, host.band_px)
