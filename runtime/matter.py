@@ -183,6 +183,7 @@ class Matter:
         frames: Iterable[Bytes],
         *,
         reuse: bool = True,
+        trimap: Bytes | None = None,
         mask: NDArray[Any] | None = None,
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
@@ -191,14 +192,15 @@ class Matter:
             frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
             reuse: keep the alpha of what did not change since earlier frames, for nets that can.
                 False gives exactly what the call gives for each frame alone.
-            mask: for the first frame alone, as the call takes it.
+            trimap: of the first frame alone, as the call takes it.
+            mask: of the first frame alone, in place of a trimap.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
-            OptionError: a mask for a bundle that takes no trimap; and as the call.
+            OptionError: a trimap or mask for a bundle that takes none; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse, mask=mask)
+        return stream(self._sourced, frames, reuse=reuse, trimap=trimap, mask=mask)
 
     @property
     def reuses(self) -> bool:
