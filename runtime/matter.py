@@ -190,8 +190,9 @@ class Matter:
 
         Args:
             frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
-            reuse: keep the alpha of what did not change since earlier frames, for nets that can.
-                False gives exactly what the call gives for each frame alone.
+            reuse: keep the alpha of what did not change since earlier frames, for nets that can,
+                and the states of recurrent nets. False gives exactly what the call gives for each
+                frame alone.
             trimap: of the first frame alone, as the call takes it.
             mask: of the first frame alone, in place of a trimap.
 
@@ -204,8 +205,8 @@ class Matter:
 
     @property
     def reuses(self) -> bool:
-        """Whether :meth:`stream` can keep the alpha of what did not change since earlier frames."""
-        return able(self.pipeline, Streaming) is not None
+        """Whether :meth:`stream` takes something from frames to later ones: alpha, or states."""
+        return able(self.pipeline, Streaming) is not None or self._sourced.carrying is not None
 
     def limit(self, **options: Any) -> None:
         """Limit the work on each picture from now on, by the same options that `load` takes.

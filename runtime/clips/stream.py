@@ -19,7 +19,7 @@ from edgematte.runtime.pipeline import Sourced
 
 
 class Alone:
-    """The steps of a pipeline that reuses nothing: it mattes each frame while the next is read."""
+    """The steps of a pipeline in one: it mattes each frame while the next is read."""
 
     def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
@@ -54,8 +54,10 @@ def stream(
             yield _with_trimap(pipeline, number, frame, trimap, mask)
             break
     inner = able(pipeline.pipeline, Streaming)
-    steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
-
+    if inner is None:
+        steps: ClipSteps = Alone(pipeline.of_clip() if reuse else pipeline)
+    else:
+        steps = inner.stream(reuse=reuse)
     own: SimpleQueue[Bytes | None] = SimpleQueue()  # alpha channels of frames not yet matted
 
     def prepare(counted: tuple[int, Any]) -> Any:

@@ -34,9 +34,12 @@ def pipeline(
 class Foreign:
     """Stretches the picture, runs the graph, and enlarges what it says."""
 
-    def __init__(self, host: ForeignHost, graph: GraphCall) -> None:
-        """``graph`` takes ``pixels`` and gives ``alpha``, in the layouts of the host section."""
-        self.host, self.graph = host, graph
+    def __init__(self, host: ForeignHost, graph: GraphCall, name: str = GRAPH) -> None:
+        """``graph`` takes ``pixels`` and gives ``alpha``, in the layouts of the host section.
+
+        Its time is counted under ``name``.
+        """
+        self.host, self.graph, self.name = host, graph, name
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
         """See :class:`Pipeline`; a recurrent net is in its first state.
@@ -62,7 +65,7 @@ class Foreign:
         self, pixels: Floats, states: Mapping[str, Floats], clock: Clock
     ) -> tuple[Floats, dict[str, Floats]]:
         """The graph's ``alpha``, and the states of the next frame by the names of its inputs."""
-        with clock(f"graph.{GRAPH}"):
+        with clock(f"graph.{self.name}"):
             answers = self.graph(pixels=pixels, **states)
         after = {state.input: answers[state.output] for state in self.host.states or ()}
         return answers["alpha"], after

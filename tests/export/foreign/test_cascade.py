@@ -44,9 +44,9 @@ def test_photo_to_matte_in_one_call_with_the_masks_band(
     assert "trimap_stage is an imported net's (net.onnx, " in report
     digest = hashlib.sha256(net.read_bytes()).hexdigest()
     assert main(["info", str(tmp_path / "c")]) == 0
-    said = capsys.readouterr().out
-    assert f"trimap stage: net.onnx, sha256 {digest[:16]}" in said
-    assert "weights: random, seed 0, sha256 " in said
+    told = capsys.readouterr().out
+    assert f"trimap stage: net.onnx, sha256 {digest[:16]}" in told
+    assert "weights: random, seed 0, sha256 " in told
     manifest = open_bundle(tmp_path / "c").manifest
     assert manifest.stage_weights == Weights("net.onnx", digest) != manifest.weights
     pixels = drawn(96, 72)

@@ -24,6 +24,8 @@ from edgematte.export.seal import sealed
 from edgematte.manifest import FILE
 from edgematte.pictures import alpha_bytes
 from edgematte.runtime.bundle import Bundle, open_bundle
+from edgematte.runtime.host.mask import band_around
+from edgematte.runtime.nets.foreign.host import ForeignHost, State
 from edgematte.testcard import testcard as drawn
 
 WIDTH, HEIGHT = 64, 48
@@ -86,7 +88,7 @@ def rvm_like(path: Path, *, sides: str = "open", ratio: bool = True, seed: int =
     hidden = add("Concat", [*seen, "src"], "hidden", axis=1)
     add("Clip", [mixed(hidden, "fgr0", 3, sum(CHANNELS) + 3), "low", "high"], "fgr")
     add("Sigmoid", [mixed(hidden, "pha0", 1, sum(CHANNELS) + 3)], "pha")
-    held |= {"low": np.float32(0), "high": np.float32(1)}
+    held |= {"low": np.array(0, np.float32), "high": np.array(1, np.float32)}
     everything = ["batch_size", "channels", "height", "width"]  # as the published files say it
     inputs = [tensor("src", ["batch_size", 3, "height", "width"])]
     inputs += [tensor(name, everything) for name in STATES]
@@ -163,7 +165,8 @@ def test_a_clip_is_what_the_file_says_frame_after_frame(file: Path, bundle: Bund
 
 
 def test_clips_in_several_threads_keep_states_of_their_own(file: Path, bundle: Bundle) -> None:
-    matter, found = edgematte.load(bundle.path, threads=1), {}
+    matter = edgematte.load(bundle.path, threads=1)
+    found: dict[int, list[edgematte.Matte]] = {}
     clips = {n: moving(8, n) for n in range(4)}
 
     def work(n: int) -> None:
@@ -268,22 +271,49 @@ def test_by_hand_and_reduced_inside(sides: str, tmp_path: Path) -> None:
     )  # fmt: skip
     found = list(edgematte.load(bundle.path).stream(moving()))
     assert apart(found, in_a_loop(net, moving(), ratio)) < CLOSE
-    states = bundle.manifest.host.states
+    states = states_of(bundle)
     finest = int(WIDTH * ratio) // 2, int(HEIGHT * ratio) // 2
     assert states[0].shape == (1, CHANNELS[0], *finest[::-1]) and len(states) == 4
     assert bundle.manifest.options["constants"] == f"downsample_ratio {ratio:g}"
+
+
+def test_as_the_first_stage_of_another_net(file: Path, bundle: Bundle, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    said = ["export", "--model", "vitmatte-tiny", "--random-weights", "--size", "64"]
+    said += ["--cascade", str(bundle.path), "--target", "onnx", "--output", str(tmp_path / "c")]
+    assert main([*said, "--band", "1"]) == 0
+    matter, frames = edgematte.load(tmp_path / "c"), moving(4)
+    mattes = list(matter.stream(frames))
+    for carry, found in (
+        (True, mattes),
+        (True, list(matter.stream(frames))),
+        (False, list(matter.stream(frames, reuse=False))),
+        (False, [matter(frame) for frame in frames]),
+    ):
+        alphas = in_a_loop(file, frames, 1.0, carry=carry)
+        for matte, alpha in zip(found, alphas, strict=True):
+            wanted = band_around(alpha, (WIDTH, HEIGHT), 1)
+            assert (matte.trimap != wanted).mean() < 0.002  # rounding moves an edge's pixel
+    assert (mattes[-1].trimap != matter(frames[-1]).trimap).mean() > 0.01
+    assert matter.reuses
 
 
 def test_the_preset_reduces_to_512_and_does_without_the_input(tmp_path: Path) -> None:
     net = rvm_like(tmp_path / "net.onnx", seed=2)
     wide, _ = import_onnx(net, output=tmp_path / "wide", preset="rvm", size=(768, 96))
     assert wide.manifest.options["constants"] == "downsample_ratio 0.666666687"  # of float32
-    assert wide.manifest.host.states[0].shape[2:] == (32, 256)
+    assert states_of(wide)[0].shape[2:] == (32, 256)
     plain = rvm_like(tmp_path / "plain.onnx", ratio=False, seed=2)
     bundle, _ = import_onnx(plain, output=tmp_path / "plain", preset="rvm", size=(WIDTH, HEIGHT))
     assert "constants" not in bundle.manifest.options
     found = list(edgematte.load(bundle.path).stream(moving()))
     assert apart(found, in_a_loop(plain, moving(), None)) < CLOSE
+
+
+def states_of(bundle: Bundle) -> tuple[State, ...]:
+    host = bundle.manifest.host
+    assert isinstance(host, ForeignHost) and host.states
+    return host.states
 
 
 def grown(path: Path) -> Path:
