@@ -249,7 +249,7 @@ def test_nets_of_the_shapes_of_well_known_ones(
 
 
 def test_the_table_of_presets_names_its_sources() -> None:
-    assert set(PRESETS) == {"modnet", "u2net", "isnet", "birefnet", "rmbg", "selfie"}
+    assert set(PRESETS) == {"modnet", "u2net", "isnet", "birefnet", "rmbg", "rvm", "selfie"}
     for name, preset in PRESETS.items():
         assert "github.com/" in preset.source or "huggingface.co/" in preset.source, name
         assert preset.kind in ("matte", "mask") and preset.given.normalisation[0] == 1 / 255
