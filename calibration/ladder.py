@@ -56,7 +56,8 @@ class Ladder:
         """Try rungs until one is inside the budget.
 
         Args:
-            budget: the largest mean absolute alpha error over the unknown band, against PyTorch.
+            budget: the largest mean absolute alpha error over the unknown band, against the
+                reference.
             progress: called with a line for each rung.
 
         Returns:

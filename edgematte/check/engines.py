@@ -54,7 +54,7 @@ def check_engines(
     hint = ENGINES[name].hint
     label = f"{name}, {hint}" if hint else name
     engines = [CheckEngine(label, _opener(name, precise=True))]
-    if hint:
+    if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, precise=False)
         engines.append(CheckEngine(f"{name}, shipped hint", shipped, decides=False))
     return engines
