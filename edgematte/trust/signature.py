@@ -140,7 +140,7 @@ def _record(file: Path, shown: Path) -> dict[str, bytes]:
 
 
 def _raw(public: "Ed25519PublicKey") -> bytes:
-    return public.public_bytes_raw()
+    return bytes(public.public_bytes_raw())
 
 
 def _private(file: Path) -> "Ed25519PrivateKey":
