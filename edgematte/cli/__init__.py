@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "sign": "sign a bundle with a key, for `check --key`",
+    "sbom": "a bundle's bill of materials, as CycloneDX",
     "bench": "where the time of a matte goes",
 }
 
