@@ -25,6 +25,7 @@ COMMANDS = {
     "trimap": "make a trimap of a mask, as `matte --mask` does",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
+    "goldens": "a bundle's golden records as raw files, for ports of the host side",
     "bench": "where the time of a matte goes",
 }
 
