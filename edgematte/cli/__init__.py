@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
+    "sign": "sign a bundle with a key, for `check --key`",
     "bench": "where the time of a matte goes",
 }
 
