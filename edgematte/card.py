@@ -49,9 +49,10 @@ class Card:
             OptionError: the card says otherwise, or the text is empty, has line breaks, or is
                 longer than a sentence or two.
         """
-        told = {"license": license, "attribution": attribution}
-        for name, value in told.items():
-            own = getattr(self, name)
+        for name, own, value in (
+            ("license", self.license, license),
+            ("attribution", self.attribution, attribution),
+        ):
             if value is None:
                 continue
             if not value.strip() or len(value) > LONGEST or len(value.splitlines()) > 1:
@@ -61,7 +62,11 @@ class Card:
                     f"{name} {value!r}: the card of the weights says {own!r}; correct the card, or "
                     f"leave {name} out"
                 )
-        return replace(self, **{name: value for name, value in told.items() if value is not None})
+        return replace(
+            self,
+            license=license or self.license,
+            attribution=attribution or self.attribution,
+        )
 
 
 def card_beside(file: Path, metadata: Mapping[str, str] | None = None) -> Card | None:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from edgematte.checkpoint import SHIPPED, fingerprint, load_model  # noqa: E402
 from edgematte.errors import CheckpointError, OptionError  # noqa: E402
 from edgematte.nets import find  # noqa: E402
 
+Tensors = dict[str, Any]
 FULL = {
     "license": "CC-BY-4.0",
     "authors": ["A. Author", "B. Author"],
@@ -21,19 +23,19 @@ FULL = {
 
 
 @pytest.fixture(scope="module")
-def tensors() -> "dict[str, torch.Tensor]":
+def tensors() -> Tensors:
     model, _ = load_model(find("lightweight"))
     return dict(model.state_dict())
 
 
-def saved(tensors: "dict[str, torch.Tensor]", file: Path, metadata: dict[str, str]) -> Path:
+def saved(tensors: Tensors, file: Path, metadata: dict[str, str]) -> Path:
     save_file(tensors, file, metadata=metadata)
     return file
 
 
 @pytest.mark.parametrize("name", ["net.weights.json", "weights.json"])
 def test_a_card_beside_the_weights_is_read(
-    name: str, tensors: "dict[str, torch.Tensor]", tmp_path: Path
+    name: str, tensors: Tensors, tmp_path: Path
 ) -> None:
     file = saved(tensors, tmp_path / "net.safetensors", {})
     (tmp_path / name).write_text(json.dumps(FULL))
@@ -48,7 +50,7 @@ def test_a_card_beside_the_weights_is_read(
 
 
 def test_the_files_own_metadata_are_a_card_too(
-    tensors: "dict[str, torch.Tensor]", tmp_path: Path
+    tensors: Tensors, tmp_path: Path
 ) -> None:
     """Lists as JSON, as safetensors keeps text only; other keys are other programs' business."""
     metadata = {"license": "MIT", "authors": '["C."]', "data": "our own", "format": "pt"}
@@ -60,7 +62,7 @@ def test_the_files_own_metadata_are_a_card_too(
 
 
 def test_without_a_card_nothing_is_known_and_the_words_say_so(
-    tensors: "dict[str, torch.Tensor]", tmp_path: Path
+    tensors: Tensors, tmp_path: Path
 ) -> None:
     file = saved(tensors, tmp_path / "net.safetensors", {"format": "pt"})
     assert load_model(find("lightweight"), file)[1].card is None
@@ -68,7 +70,7 @@ def test_without_a_card_nothing_is_known_and_the_words_say_so(
 
 
 def test_a_card_of_other_weights_is_refused(
-    tensors: "dict[str, torch.Tensor]", tmp_path: Path
+    tensors: Tensors, tmp_path: Path
 ) -> None:
     file = saved(tensors, tmp_path / "net.safetensors", {})
     model, weights = load_model(find("lightweight"), file)
