@@ -34,9 +34,7 @@ def saved(tensors: Tensors, file: Path, metadata: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["net.weights.json", "weights.json"])
-def test_a_card_beside_the_weights_is_read(
-    name: str, tensors: Tensors, tmp_path: Path
-) -> None:
+def test_a_card_beside_the_weights_is_read(name: str, tensors: Tensors, tmp_path: Path) -> None:
     file = saved(tensors, tmp_path / "net.safetensors", {})
     (tmp_path / name).write_text(json.dumps(FULL))
     _, weights = load_model(find("lightweight"), file)
@@ -49,9 +47,7 @@ def test_a_card_beside_the_weights_is_read(
     )
 
 
-def test_the_files_own_metadata_are_a_card_too(
-    tensors: Tensors, tmp_path: Path
-) -> None:
+def test_the_files_own_metadata_are_a_card_too(tensors: Tensors, tmp_path: Path) -> None:
     """Lists as JSON, as safetensors keeps text only; other keys are other programs' business."""
     metadata = {"license": "MIT", "authors": '["C."]', "data": "our own", "format": "pt"}
     file = saved(tensors, tmp_path / "net.safetensors", metadata)
@@ -69,9 +65,7 @@ def test_without_a_card_nothing_is_known_and_the_words_say_so(
     assert lines(None) == [f"licence: {UNKNOWN}"]
 
 
-def test_a_card_of_other_weights_is_refused(
-    tensors: Tensors, tmp_path: Path
-) -> None:
+def test_a_card_of_other_weights_is_refused(tensors: Tensors, tmp_path: Path) -> None:
     file = saved(tensors, tmp_path / "net.safetensors", {})
     model, weights = load_model(find("lightweight"), file)
     assert weights.sha256 == fingerprint(model)

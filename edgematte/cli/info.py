@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{bundle.path}: {kind}; files verified")
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     for line in card_lines(m.weights.card):
-        print(f"  {line}")
+        print(line)
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
     host = {k: v for k, v in encode(m.host).items() if k not in ("kind", "resize", "bias_table")}
