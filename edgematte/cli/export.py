@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the net is cut into graphs: see docs/bundle.md (default: the net's first)",
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
+    parser.add_argument(
+        "--license", metavar="SPDX", help="of the weights, where their card does not say it"
+    )
+    parser.add_argument(
+        "--attribution", metavar="TEXT", help="what users of the weights have to show"
+    )
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
     parser.add_argument(
         "--seed", type=int, metavar="N", help="of --random-weights and of calibration pictures"
@@ -111,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
         band_px=arguments.band_px,
         **int8_given(arguments),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
+        license=arguments.license,
+        attribution=arguments.attribution,
         progress=Bars(),
         **given(arguments, size_options()),
         **told,

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rvm, selfie; "
-        "options that are given win",
+        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rmbg-2, rvm, "
+        "selfie; options that are given win",
     )
     parser.add_argument("--target", default="onnx", help="onnx (the default) or openvino")
     parser.add_argument("--precision", help="fp32 (the default), fp16, int8 or int8-weights")

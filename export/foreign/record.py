@@ -12,7 +12,7 @@ from edgematte.net import Variant, load_part
 from edgematte.runtime.engines.graph import to_file
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.resize import resize_picture
-from edgematte.runtime.host.steps import Arrays, steps_of
+from edgematte.runtime.host.steps import Arrays, recorded, steps_of
 from edgematte.runtime.nets.foreign.host import ForeignHost
 from edgematte.runtime.nets.foreign.pipeline import (
     enlarged,
@@ -54,11 +54,8 @@ def record(
         "size": np.array(picture.shape[1::-1], np.int32),
         "answer": answer.astype(np.float16),
     }
-    kept: Arrays = {}
-    for step in steps_of(load_part(variant.net.steps), host):
-        results = step(host, pool)
-        kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
-    return Goldens({graph.name: records}, pool | kept, picture, trimap, alpha, clip=clip)
+    pool = recorded(steps_of(load_part(variant.net.steps), host), host, pool)
+    return Goldens({graph.name: records}, pool, picture, trimap, alpha, clip=clip)
 
 
 def _clip(
