@@ -4,17 +4,16 @@ OpenVINO by itself computes in bf16 where the processor has it, which has fewer 
 """
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgematte.arrays import Floats
 from edgematte.check.tolerances import TOLERANCES
+from edgematte.export.foreign.cancellation import cancelling
 from edgematte.export.foreign.files import OpenVinoGraph
+from edgematte.export.foreign.understood import Understood
 from edgematte.runtime.engines import EngineOptions, open_engine
-from edgematte.runtime.nets.foreign.host import ForeignHost
 from edgematte.runtime.nets.foreign.pipeline import subject_share
 
 
@@ -59,23 +58,21 @@ class Arithmetic:
         return ["## Arithmetic", "", *lines, ""] if lines else []
 
 
-def error_of_own_hint(
-    source: OpenVinoGraph, host: ForeignHost, inputs: Mapping[str, Floats], answer: Floats
-) -> tuple[float, float]:
-    """How far alpha is off when OpenVINO chooses its arithmetic: the most, and the mean.
+def arithmetic_of(net: Understood, target: str) -> Arithmetic:
+    """Look at a net's graph; for openvino also at what it gives with the engine's own choice."""
+    kept = cancelling(net.model, net.shown)
+    rounded = None
+    if target == "openvino":
+        rounded = _rounded(OpenVinoGraph(net.graph, net.model, "fp32"), net)
+    return Arithmetic(kept, rounded)
 
-    Args:
-        source: the graph.
-        host: how its answer is read.
-        inputs: of the graph.
-        answer: what the file gives for them.
-    """
+
+def _rounded(source: OpenVinoGraph, net: Understood) -> tuple[float, float]:
+    """How far alpha of the test card is off: the most, and the mean."""
     with tempfile.TemporaryDirectory() as scratch:
         written = source.save(source.build(), Path(scratch), "")
         file = Path(scratch) / written.file
-        found = open_engine("openvino", file, written, EngineOptions()).run(inputs)
-    name = written.outputs[0].name
-    shares = (subject_share(host, np.asarray(a, np.float32)) for a in (found[name], answer))
-    one, other = shares
-    off = np.abs(one - other)
+        found = open_engine("openvino", file, written, EngineOptions()).run(net.shown)
+    answer = np.asarray(found[written.outputs[0].name], np.float32)
+    off = np.abs(subject_share(net.host, answer) - subject_share(net.host, net.answer))
     return float(off.max()), float(off.mean())

@@ -14,7 +14,7 @@ from edgematte.export.foreign.file import opset_of
 from edgematte.export.onnx_file import halved, save_onnx
 from edgematte.extras import importing
 from edgematte.manifest import Graph
-from edgematte.targets import FLOATS, find_precision, find_target
+from edgematte.targets import find_precision, find_target
 
 TOOLS = {"onnx": ("onnx", "onnxruntime", "onnxsim"), "openvino": ("onnx", "onnxsim", "openvino")}
 SCALES_BY_CHANNEL = 13  # the first opset whose quantized weights have a scale a channel
@@ -67,26 +67,9 @@ class OnnxGraph(FileGraph):
     """For ONNX."""
 
     def build(self) -> onnx.ModelProto:
-        """The graph, in half precision for fp16.
-
-        Raises:
-            ExportError: it is of an old opset, and cannot be raised to one that is quantized.
-        """
-        if self.precision == "fp16":
-            return halved(_copy(self.model), self.kept)
-        if self.precision in FLOATS or opset_of(self.model) >= SCALES_BY_CHANNEL:
-            return _copy(self.model)
-        try:
-            raised: onnx.ModelProto = version_converter.convert_version(self.model, RAISED)
-            onnx.checker.check_model(raised, full_check=True)
-        except Exception as error:  # its errors are of several kinds
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ExportError(
-                f"a graph of opset {opset_of(self.model)} cannot be raised to {RAISED} to be "
-                f"quantized ({first[:160]}): export the file again with opset {RAISED}, or take "
-                "fp16"
-            ) from None
-        return raised
+        """The graph, in half precision for fp16."""
+        made = _copy(self.model)
+        return halved(made, self.kept) if self.precision == "fp16" else made
 
     def save(self, model: Any, folder: Path, embedded: str) -> Graph:
         """Write ``NAME.onnx``."""
@@ -121,6 +104,28 @@ class OpenVinoGraph(FileGraph):
 
 
 GRAPHS: dict[str, type[OnnxGraph | OpenVinoGraph]] = {"onnx": OnnxGraph, "openvino": OpenVinoGraph}
+
+
+def raised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph in an opset whose weights can be quantized; unchanged if it has one.
+
+    Raises:
+        ExportError: onnx cannot convert it.
+    """
+    if opset_of(model) >= SCALES_BY_CHANNEL:
+        return model
+    try:
+        made: onnx.ModelProto = version_converter.convert_version(model, RAISED)
+        onnx.checker.check_model(made, full_check=True)
+    except Exception as error:  # its errors are of several kinds
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(
+            f"a graph of opset {opset_of(model)} cannot be raised to {RAISED} to be quantized "
+            f"({first[:160]}): export the file again with opset {RAISED}, or take fp16"
+        ) from None
+    for number, node in enumerate(made.graph.node):
+        node.name = f"n{number}"
+    return made
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -16,39 +16,32 @@ from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError
 from edgematte.export import destination
-from edgematte.export.foreign.arithmetic import Arithmetic, error_of_own_hint
-from edgematte.export.foreign.beside import Beside, check_held, held_of, states_of
-from edgematte.export.foreign.cancellation import cancelling
-from edgematte.export.foreign.file import check_valid, read_onnx
-from edgematte.export.foreign.files import GRAPHS, TOOLS, OnnxGraph, OpenVinoGraph, refuse_target
-from edgematte.export.foreign.graph import (
-    PIXELS,
-    declared,
-    entrance_of,
-    host_of,
-    multiply_adds,
-    opset,
-    output_of,
-    states_at,
-    static_graph,
+from edgematte.export.foreign.arithmetic import arithmetic_of
+from edgematte.export.foreign.beside import Beside
+from edgematte.export.foreign.files import (
+    GRAPHS,
+    TOOLS,
+    OnnxGraph,
+    OpenVinoGraph,
+    raised,
+    refuse_target,
 )
+from edgematte.export.foreign.graph import opset
 from edgematte.export.foreign.options import KINDS, Given
-from edgematte.export.foreign.original import Original, state_shapes
+from edgematte.export.foreign.original import Original
 from edgematte.export.foreign.presets import filled, preset_of
-from edgematte.export.foreign.probe import warnings_of
+from edgematte.export.foreign.probe import section_of, warnings_of
 from edgematte.export.foreign.record import record
+from edgematte.export.foreign.understood import understood
 from edgematte.export.int8 import Int8, int8_of
 from edgematte.export.report import write_report
 from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.speed import speed
 from edgematte.host import Size
-from edgematte.manifest import FORMAT, Graph, Manifest, Weights
+from edgematte.manifest import FORMAT, Manifest, Weights
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import Bundle, open_bundle
-from edgematte.runtime.engines.graph import to_file
-from edgematte.runtime.nets.foreign.host import ForeignHost
-from edgematte.runtime.nets.foreign.pipeline import first_states, laid_out, normalised
-from edgematte.targets import INT8, find_target
+from edgematte.targets import FLOATS, INT8, find_target
 from edgematte.testcard import testcard
 
 CHECK_PICTURE = (352, 224)  # width, height
@@ -166,38 +159,18 @@ def import_onnx(
     if known is not None:
         given, usual = filled(given, known), known.given.size
     destination.refuse(place, force=force)
-    progress(f"reading {path.name}")
-    file = read_onnx(path)
-    own, numbers = states_of(path, file, given.states or {}), given.held or {}
-    check_held(path, file, numbers)
-    entrance = entrance_of(path, file, given.size, usual, {*(given.states or {}), *numbers})
-    beside = Beside(own, held_of(file, numbers, entrance.size))
-    outcome = output_of(path, file, given)
-    check_valid(path, file)
-    scaled = given.normalisation[0]  # asked for before the file is run
-    progress("running the file on a test card")
-    original = Original(path, entrance.name, outcome, beside)
-    middle = np.full(entrance.shape, 127 * scaled, np.float32)
-    shape = original.run(middle).shape
-    host = host_of(path, kind, entrance, shape, given)
-    host = replace(host, states=states_at(state_shapes(original, middle)))
+    net = understood(path, kind, given, usual, progress)
+    host, original = net.host, net.original
     if host.states and precision == "int8":
         raise OptionError(
             "precision int8: a recurrent net is calibrated on clips, and calibration pictures are "
             "no clips: its states would have no ranges; take int8-weights or fp16"
         )
-    graph = declared(host, entrance, shape, own)
-    made = static_graph(file, entrance, outcome, graph, beside)
-    graph = replace(graph, macs=multiply_adds(made))
-    shown = _testcard_inputs(host, graph)
-    answer = original.run(shown[PIXELS])
-    warnings = warnings_of(host, answer, made)
-    arithmetic = Arithmetic(cancelling(made, shown), None)
-    if target == "openvino":
-        float32 = OpenVinoGraph(graph, made, "fp32")
-        arithmetic = replace(arithmetic, rounded=error_of_own_hint(float32, host, shown, answer))
-    graph = replace(graph, precise=arithmetic.precise)
+    warnings = warnings_of(host, net.answer, net.model)
+    arithmetic = arithmetic_of(net, target)
+    graph = replace(net.graph, precise=arithmetic.precise)
     original.declared = graph
+    made = net.model if precision in FLOATS else raised(net.model)
     source = GRAPHS[target](graph, made, precision, arithmetic.kept)
     manifest = Manifest(
         FORMAT,
@@ -212,7 +185,7 @@ def import_onnx(
         {
             "opset": opset(made),
             **({} if preset is None else {"preset": preset}),
-            **_told(beside),
+            **_told(original.beside),
         },
     )
     replaceable = destination.refuse_all_but_bundle if force else None
@@ -227,17 +200,10 @@ def import_onnx(
         accuracy = check_bundle(Bundle(folder, manifest), check_engines(manifest))
         refuse_outside(accuracy, force, FOREIGN.reference)
         _, added = speed(Bundle(folder, manifest), goldens)
-        added = [*arithmetic.section(precision), *_looks_wrong(warnings), *added]
+        added = [*arithmetic.section(precision), *section_of(warnings), *added]
         write_report(folder, replace(manifest, accuracy=accuracy), accuracy, goldens, added)
         sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(place), warnings
-
-
-def _testcard_inputs(host: ForeignHost, graph: Graph) -> dict[str, NDArray[np.float32]]:
-    """The file's inputs for the test card, under the names of the bundle's graph."""
-    planes = normalised(host, testcard(*host.size))
-    pixels = to_file(laid_out(host, planes), graph.inputs[0])
-    return {PIXELS: pixels, **first_states(host)}
 
 
 def _written(
@@ -272,10 +238,3 @@ def _written(
 def _told(beside: Beside) -> dict[str, str]:
     held = ", ".join(f"{name} {value.item():.9g}" for name, value in beside.held.items())
     return {"constants": held} if held else {}
-
-
-def _looks_wrong(warnings: Sequence[str]) -> list[str]:
-    """The section of REPORT.md on what the probe found."""
-    if not warnings:
-        return []
-    return ["## What looked wrong on the test card", "", *(f"- {one}" for one in warnings), ""]

@@ -31,9 +31,7 @@ def pictures(count: int = 8) -> Iterable[NDArray[np.uint8]]:
         yield np.ascontiguousarray(np.roll(drawn(48, 40), 5 * number, axis=number % 3))
 
 
-@pytest.mark.parametrize(
-    ("target", "layout"), [("onnx", "NCHW"), ("openvino", "NHWC")]
-)
+@pytest.mark.parametrize(("target", "layout"), [("onnx", "NCHW"), ("openvino", "NHWC")])
 def test_int8_within_the_budget_against_the_file(
     target: str, layout: str, make_net: MakeNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
