@@ -30,6 +30,11 @@ class CapturedGraph:
         """The declaration as the writer's file has it."""
         return self.writer.declared(self.graph, self.options)
 
+    @property
+    def losing(self) -> frozenset[str]:
+        """None is known beforehand: the ladder finds them by measuring."""
+        return frozenset()
+
     def build(self) -> Any:
         """The writer's float model."""
         return self.writer.build(self.capture, self.options)

@@ -110,6 +110,7 @@ def write_quantized(
         measure=judge,
         wide=target.wide,
         groups=effort.groups,
+        losing={one.graph.name: found for one in graphs if (found := _losing(one, parts))},
         smooth=any(isinstance(part, Smoothable) for part in parts.values()),
     )
     listed = [one.graph for one in graphs]
@@ -127,6 +128,11 @@ def write_quantized(
         one.save(parts[name].quantize(trial[name]), folder, embedded) for name, one in own.items()
     )
     return written, rungs
+
+
+def _losing(one: FloatGraph, parts: Mapping[str, Quantizable]) -> frozenset[str]:
+    """Those nodes of a graph that lose in coarse numbers and can be quantized."""
+    return one.losing & frozenset(parts[one.graph.name].nodes)
 
 
 def _for_file(

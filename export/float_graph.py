@@ -41,6 +41,10 @@ class FloatGraph(Protocol):
     def declared(self) -> Graph:
         """The declaration as the file has it."""
 
+    @property
+    def losing(self) -> frozenset[str]:
+        """Names of nodes of the built model that are known to lose in coarse numbers."""
+
     def build(self) -> Any:
         """The float model of the target's own library."""
 

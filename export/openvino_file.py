@@ -16,6 +16,8 @@ from openvino import opset13 as ops
 from edgematte.manifest import Graph
 
 METADATA_KEY = "edgematte"
+WEIGHTED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+SUMMED = (*WEIGHTED, "Add")
 HALF = float(np.finfo(np.float16).max)
 
 
@@ -66,6 +68,32 @@ def store_half(model: openvino.Model, kept: Collection[NDArray[Any]]) -> None:
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(raised.output(0))
     model.validate_nodes_and_infer_types()
+
+
+def reading(model: openvino.Model, weights: Collection[NDArray[Any]]) -> frozenset[str]:
+    """Names of the nodes that read weights of these values, and of what comes before them.
+
+    What comes before reaches back to the last nodes with weights, which are not among them.
+    """
+    values = {_bytes(array) for array in weights}
+    todo, found = [], set()
+    for node in model.get_ordered_ops():
+        if node.get_type_name() in SUMMED and any(_bytes(c) in values for c in _constants(node)):
+            todo.append(node)
+            found.add(node.get_friendly_name())
+    while todo:
+        for port in todo.pop().inputs():
+            before = port.get_source_output().get_node()
+            if before.get_type_name() in WEIGHTED or before.get_friendly_name() in found:
+                continue
+            found.add(before.get_friendly_name())
+            todo.append(before)
+    return frozenset(found)
+
+
+def _constants(node: openvino.Node) -> list[NDArray[Any]]:
+    sources = (port.get_source_output().get_node() for port in node.inputs())
+    return [s.data for s in sources if s.get_type_name() == "Constant"]
 
 
 def _bytes(array: NDArray[Any]) -> bytes:

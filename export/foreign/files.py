@@ -66,6 +66,11 @@ class FileGraph:
 class OnnxGraph(FileGraph):
     """For ONNX."""
 
+    @property
+    def losing(self) -> frozenset[str]:
+        """Those that half precision would lose."""
+        return self.kept
+
     def build(self) -> onnx.ModelProto:
         """The graph, in half precision for fp16."""
         made = _copy(self.model)
@@ -79,6 +84,14 @@ class OnnxGraph(FileGraph):
 
 class OpenVinoGraph(FileGraph):
     """For OpenVINO."""
+
+    @property
+    def losing(self) -> frozenset[str]:
+        """Those that half precision would lose, by the weights that they read."""
+        found: frozenset[str] = _openvino().reading(
+            self.build(), constants_of(self.model, self.kept)
+        )
+        return found
 
     def build(self) -> Any:
         """The graph as an OpenVINO model, float32.

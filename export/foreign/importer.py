@@ -167,11 +167,12 @@ def import_onnx(
             "no clips: its states would have no ranges; take int8-weights or fp16"
         )
     warnings = warnings_of(host, net.answer, net.model)
+    if precision not in FLOATS:
+        net = replace(net, model=raised(net.model))
     arithmetic = arithmetic_of(net, target)
     graph = replace(net.graph, precise=arithmetic.precise)
     original.declared = graph
-    made = net.model if precision in FLOATS else raised(net.model)
-    source = GRAPHS[target](graph, made, precision, arithmetic.kept)
+    source = GRAPHS[target](graph, net.model, precision, arithmetic.kept)
     manifest = Manifest(
         FORMAT,
         FOREIGN.name,
@@ -183,7 +184,7 @@ def import_onnx(
         Weights(path.name, hashlib.sha256(path.read_bytes()).hexdigest()),
         {name: version(name) for name in (*TOOLS[target], "edgematte")},
         {
-            "opset": opset(made),
+            "opset": opset(net.model),
             **({} if preset is None else {"preset": preset}),
             **_told(original.beside),
         },
