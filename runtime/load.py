@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from edgematte.errors import OptionError
+from edgematte.manifest import Graph
 from edgematte.nets import find, plug_in
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.engines import ENGINES, EngineOptions, engine_for, open_engine
+from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.engines.workers import Crew, Division, Workers, usable_cores
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import pipeline_for
@@ -38,7 +40,8 @@ def load(
         engine: onnxruntime, openvino or coreml; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
         threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
-            such option.
+            such option. Calls that do not depend on each other, such as those of patches, share
+            them: so many run side by side, one thread each; see ``Matter.division``.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
         plugins: modules that bring nets of their own and are not installed as packages.
@@ -79,11 +82,24 @@ def matter_from(
     variant = find(manifest.model)
     chosen = read_load_options(variant, options or {})
     verify = replace(bundle, path=bundle.path.absolute()).verify
+    division = division_of(engine, settings)
+    crew = Crew(division)
+
+    def opened(graph: Graph, settings: EngineOptions) -> Engine:
+        return open_engine(engine, bundle.file(graph), graph, settings, verify=verify)
+
+    def workers(graph: Graph) -> Workers | None:
+        if division.workers == 1:
+            return None
+        streams = ENGINES[engine].streams
+        threads = division.workers * division.threads if streams else division.threads
+        own = replace(settings, threads=threads, streams=division.workers if streams else 1)
+        several = division.threads > 1 and not streams
+        return Workers(crew, lambda: opened(graph, own), several=several)
+
     graphs = {
         graph.name: RunnableGraph(
-            graph,
-            open_engine(engine, bundle.file(graph), graph, settings, verify=verify),
-            manifest.host_of(graph),
+            graph, opened(graph, settings), manifest.host_of(graph), workers(graph)
         )
         for graph in manifest.graphs
     }
@@ -98,4 +114,15 @@ def matter_from(
                 "export a net on tiles to onnx with a dynamic batch, or leave batch out"
             )
         inner.take(settings.batch)
-    return Matter(bundle, variant, sourced, engine)
+    return Matter(bundle, variant, sourced, engine, division)
+
+
+def division_of(engine: str, settings: EngineOptions) -> Division:
+    """How the threads of an engine are divided among calls that do not depend on each other.
+
+    Only processors are: elsewhere a call has the device for itself.
+    """
+    device = (settings.device or "cpu").lower()
+    if device != "cpu" or not ENGINES[engine].threads:
+        return Division(1, settings.threads or 0)
+    return Division.of(settings.threads or usable_cores())

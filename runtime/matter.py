@@ -22,6 +22,7 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.workers import Division
 from edgematte.runtime.given import (
     check_image,
     check_trimap,
@@ -39,9 +40,17 @@ from edgematte.runtime.pipeline import Sourced
 class Matter:
     """A loaded bundle. Call it with pictures, from any number of threads."""
 
-    def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        pipeline: Sourced,
+        engine: str,
+        division: Division | None = None,
+    ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
+        self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._sourced = pipeline
 
