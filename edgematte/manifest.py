@@ -14,6 +14,7 @@ from edgematte.metrics.summary import Scores
 
 FORMAT = 2
 FILE = "edgematte.json"
+SIGNATURE = "signature.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
 STAGE = "trimap_stage"
 """Name of the graph in a bundle that turns a reduced picture into class probabilities."""
