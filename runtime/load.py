@@ -95,7 +95,7 @@ def matter_from(
         threads = division.workers * division.threads if streams else division.threads
         own = replace(settings, threads=threads, streams=division.workers if streams else 1)
         several = division.threads > 1 and not streams
-        return Workers(crew, lambda: opened(graph, own), several=several)
+        return Workers(crew, lambda: opened(graph, own), several=several, verify=verify)
 
     graphs = {
         graph.name: RunnableGraph(

@@ -93,13 +93,14 @@ class RunnableGraph:
         together = 0 if workers is None else workers.crew.division.side_by_side(count)
         if workers is not None and together > 1:
             with timed():
-                workers.open()
-            yield from in_order(
-                lambda one: self._call(workers, one),
-                islice(given, together),
-                workers.crew.division.workers,
-                timed,
-            )
+                ready = workers.open()
+            if ready:
+                yield from in_order(
+                    lambda one: self._call(workers, one),
+                    islice(given, together),
+                    workers.crew.division.workers,
+                    timed,
+                )
         for one in given:
             with timed():
                 answer = self(**one)

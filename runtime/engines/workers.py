@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from edgematte import forks
+from edgematte.errors import BundleError
 from edgematte.runtime.engines import Arrays, Engine
 
 MOST = 16
@@ -79,25 +80,45 @@ class Workers:
     Engines of several threads each have a copy of their own.
     """
 
-    def __init__(self, crew: Crew, opened: Callable[[], Engine], *, several: bool) -> None:
-        """``opened`` opens an engine; ``several``: every worker needs one of its own."""
-        self.crew = crew
+    def __init__(
+        self,
+        crew: Crew,
+        opened: Callable[[], Engine],
+        *,
+        several: bool,
+        verify: Callable[[], object] | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            crew: of all graphs of the bundle.
+            opened: opens an engine.
+            several: every worker needs an engine of its own.
+            verify: called before; raises BundleError where the file is not what was loaded.
+        """
+        self.crew, self._verify = crew, verify
         self._opened, self._count = opened, crew.division.workers if several else 1
         self._engines: list[Engine] = []
         self._idle: list[Engine] = []
         self._lock = threading.Lock()
         forks.watch(self)
 
-    def open(self) -> None:
-        """Open the engines, once.
+    def open(self) -> bool:
+        """Open the engines, once; False where the bundle has gone or changed since it was loaded.
 
         Raises:
             EngineError: an engine cannot be opened.
         """
         with self._lock:
             if not self._engines:
+                try:
+                    if self._verify is not None:
+                        self._verify()
+                except BundleError:
+                    return False
                 self._engines = [self._opened() for _ in range(self._count)]
                 self._idle = list(self._engines)
+            return True
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
         """Inputs by name -> outputs by name, in the calling thread, as soon as there is room."""

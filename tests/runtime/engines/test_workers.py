@@ -1,6 +1,7 @@
 """Independent calls side by side: the answers of one call after the other, in the same order."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -170,6 +171,19 @@ def test_more_threads_than_workers_give_each_worker_a_session(
     matter = edgematte.load(tiny_bundle, threads=4)
     np.testing.assert_array_equal(matter(picture).alpha, wanted)
     assert matter.division == Division(2, 2) and opened_sessions(matter) == 3
+
+
+def test_a_bundle_that_was_removed_after_loading_still_mattes(
+    tiny_bundle: Path, picture: np.ndarray, tmp_path: Path
+) -> None:
+    """What was loaded is in memory; only the workers' session would have to be opened."""
+    pytest.importorskip("onnxruntime")
+    copy = tmp_path / "copy.edgematte"
+    shutil.copytree(tiny_bundle, copy)
+    matter = edgematte.load(copy, engine="onnxruntime", threads=2)
+    shutil.rmtree(copy)
+    wanted = edgematte.load(tiny_bundle, engine="onnxruntime", threads=1)(picture)
+    np.testing.assert_array_equal(matter(picture).alpha, wanted.alpha)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
