@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgematte.builtin import IMPORTED
+from edgematte.card import Card
 from edgematte.codec import decode, encode
 from edgematte.errors import BundleError, OptionError
 from edgematte.host import Host, StageHost, host_class
@@ -72,6 +73,7 @@ class Weights:
 
     source: str
     sha256: str  # of names, dtypes, shapes and bytes, in the order of names
+    card: Card | None = None  # licence, authors, training data; None where nothing is known
 
 
 @dataclass(frozen=True)
