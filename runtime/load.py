@@ -27,6 +27,7 @@ def load(
     threads: int | None = None,
     engine_cache: Path | str | None = None,
     batch: int = 1,
+    in_flight: int = 1,
     plugins: Iterable[str] = (),
     **options: Any,
 ) -> Matter:
@@ -44,6 +45,9 @@ def load(
             them: so many run side by side, one thread each; see ``Matter.division``.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
+        in_flight: how many pictures are worked on at a time, by ``many``, by calls from so many
+            threads of yours, and by ``stream`` for nets that matte every frame alone. The threads
+            are divided among them, so that there must be as many.
         plugins: modules that bring nets of their own and are not installed as packages.
         **options: what the bundle's net declares, such as ``max_regions`` or ``steps``;
             ``edgematte matte --help`` lists every net's.
@@ -51,11 +55,12 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a value outside of its range, an engine cache for another device, or an option
-            that the engine or the bundle's net does not have.
+        OptionError: a value outside of its range, an engine cache for another device, more
+            pictures in flight than threads, or an option that the engine or the bundle's net does
+            not have.
         PluginError: a plug-in that cannot be used.
     """
-    check_options(threads=threads, batch=batch)
+    check_options(threads=threads, batch=batch, in_flight=in_flight)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     plug_in(plugins)
@@ -65,10 +70,28 @@ def load(
         raise OptionError(
             f"threads has no meaning for engine {name}, which has its own; leave it out"
         )
+    if threads is not None and in_flight > threads:
+        raise OptionError(
+            f"in_flight {in_flight} with threads {threads}: each picture takes a thread; give "
+            f"in_flight {threads} or less"
+        )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
-    return matter_from(opened, name, settings, options)
+    return matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
+
+
+def divided(engine: str, settings: EngineOptions, in_flight: int) -> EngineOptions:
+    """Divide an engine's threads among the calls of pictures in flight.
+
+    Only a processor's are: elsewhere a call has the device for itself.
+    """
+    if in_flight == 1 or (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
+        return settings
+    threads = settings.threads or usable_cores()
+    if ENGINES[engine].streams:
+        return replace(settings, threads=threads, streams=min(threads, in_flight))
+    return replace(settings, threads=max(1, threads // in_flight))
 
 
 def matter_from(
@@ -76,14 +99,18 @@ def matter_from(
     engine: str,
     settings: EngineOptions | None = None,
     options: dict[str, Any] | None = None,
+    in_flight: int = 1,
 ) -> Matter:
-    """A Matter from an opened bundle and the name of an engine that can run it."""
+    """A Matter from an opened bundle and the name of an engine that can run it.
+
+    ``settings`` are divided among ``in_flight`` pictures already.
+    """
     manifest, settings = bundle.manifest, settings or EngineOptions()
     variant = find(manifest.model)
     chosen = read_load_options(variant, options or {})
     verify = replace(bundle, path=bundle.path.absolute()).verify
     division = division_of(engine, settings)
-    crew = Crew(division)
+    crew = Crew(division, in_flight)
 
     def opened(graph: Graph, settings: EngineOptions) -> Engine:
         return open_engine(engine, bundle.file(graph), graph, settings, verify=verify)
@@ -92,8 +119,8 @@ def matter_from(
         if division.workers == 1:
             return None
         streams = ENGINES[engine].streams
-        threads = division.workers * division.threads if streams else division.threads
-        own = replace(settings, threads=threads, streams=division.workers if streams else 1)
+        threads = crew.calls * division.threads if streams else division.threads
+        own = replace(settings, threads=threads, streams=crew.calls if streams else 1)
         several = division.threads > 1 and not streams
         return Workers(crew, lambda: opened(graph, own), several=several, verify=verify)
 
@@ -114,15 +141,16 @@ def matter_from(
                 "export a net on tiles to onnx with a dynamic batch, or leave batch out"
             )
         inner.take(settings.batch)
-    return Matter(bundle, variant, sourced, engine, division)
+    matter = Matter(bundle, variant, sourced, engine, division)
+    matter.in_flight = in_flight
+    return matter
 
 
 def division_of(engine: str, settings: EngineOptions) -> Division:
-    """How the threads of an engine are divided among calls that do not depend on each other.
+    """How the threads of one picture are divided among calls that do not depend on each other.
 
-    Only processors are: elsewhere a call has the device for itself.
+    Only a processor's are: elsewhere a call has the device for itself.
     """
-    device = (settings.device or "cpu").lower()
-    if device != "cpu" or not ENGINES[engine].threads:
+    if (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
         return Division(1, settings.threads or 0)
-    return Division.of(settings.threads or usable_cores())
+    return Division.of(max(1, (settings.threads or usable_cores()) // settings.streams))

@@ -61,15 +61,15 @@ def usable_cores() -> int:
 class Crew:
     """What the graphs of a bundle share: so many of their calls run side by side, and no more."""
 
-    def __init__(self, division: Division) -> None:
-        """``division`` says how many."""
-        self.division = division
-        self.room = threading.Semaphore(division.workers)
+    def __init__(self, division: Division, pictures: int = 1) -> None:
+        """``division`` says how many for each of the ``pictures`` that are worked on at a time."""
+        self.division, self.calls = division, division.workers * pictures
+        self.room = threading.Semaphore(self.calls)
         forks.watch(self)
 
     def forked(self) -> None:
         """Calls that were running in the parent do not run here."""
-        self.room = threading.Semaphore(self.division.workers)
+        self.room = threading.Semaphore(self.calls)
 
 
 class Workers:
@@ -97,7 +97,7 @@ class Workers:
             verify: called before; raises BundleError where the file is not what was loaded.
         """
         self.crew, self._verify = crew, verify
-        self._opened, self._count = opened, crew.division.workers if several else 1
+        self._opened, self._count = opened, crew.calls if several else 1
         self._engines: list[Engine] = []
         self._idle: list[Engine] = []
         self._lock = threading.Lock()

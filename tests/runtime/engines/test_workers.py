@@ -218,3 +218,14 @@ def test_a_failing_call_is_the_same_sentence_with_workers(
             matter(picture)
         sentences.append(str(caught.value))
     assert sentences[0] == sentences[1] == "graph refine gave values of alpha not finite"
+
+
+@pytest.mark.parametrize(("threads", "in_flight"), [(2, 2), (4, 2)])
+def test_pictures_in_flight_share_the_threads_with_their_patches(
+    threads: int, in_flight: int, tiny_bundle: Path, picture: np.ndarray
+) -> None:
+    wanted = edgematte.load(tiny_bundle, threads=1)(picture).alpha
+    matter = edgematte.load(tiny_bundle, threads=threads, in_flight=in_flight)
+    assert matter.division == Division(threads // in_flight, 1)
+    for matte in matter.many([picture] * 4):
+        np.testing.assert_array_equal(matte.alpha, wanted)
