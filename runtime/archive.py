@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgematte.errors import BundleError
-from edgematte.manifest import FILE
+from edgematte.manifest import FILE, SIGNATURE
 from edgematte.runtime.paths import inside
 from edgematte.scratch import scratch_folder, sweep
 
@@ -76,7 +76,7 @@ def _unpack(pack: zipfile.ZipFile, archive: Path, folder: Path) -> None:
             f"{archive} would unpack to {total / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}: "
             "unpack it yourself if you trust it, and give the folder"
         )
-    for name in names:
+    for name in (*names, *({SIGNATURE} & {name.removeprefix(root) for name in entries})):
         _copy(pack, entries[root + name], folder / name)
 
 
