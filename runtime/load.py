@@ -33,12 +33,13 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
-    A forked child opens ONNX Runtime's sessions on the processor again, at its first call; with
+    A forked child opens ONNX Runtime's and LiteRT's graphs on the processor again, at its first
+    call; with
     other engines and devices its calls raise EngineError.
 
     Args:
         bundle: path of a ``.edgematte`` folder.
-        engine: onnxruntime, openvino or coreml; by default the bundle's own.
+        engine: onnxruntime, openvino, coreml or litert; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
         threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
             such option. Calls that do not depend on each other, such as those of patches, share
