@@ -84,9 +84,7 @@ def load(
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
     start = time.perf_counter()
-    matter = matter_from(
-        opened, name, divided(name, settings, in_flight), options, in_flight
-    )
+    matter = matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
     log.debug(
         "%s: %s, %s, %s, opened on %s (%s) in %.0f ms",
         opened.path,
