@@ -23,6 +23,7 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.workers import Division
 from edgematte.runtime.given import (
     check_image,
     split_alpha,
@@ -42,9 +43,20 @@ class Matter:
     As a context manager it is closed at the end of the block; see :meth:`close`.
     """
 
-    def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
+    in_flight = 1
+    """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        pipeline: Sourced,
+        engine: str,
+        division: Division | None = None,
+    ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
+        self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._opened: Sourced | None = pipeline
 
@@ -122,7 +134,8 @@ class Matter:
     ) -> list[Matte]:
         """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
-        All results are in memory at once. The ``timings`` of every matte are the total time divided
+        In one loaded with ``in_flight`` so many are worked on at a time. All results are in memory
+        at once. Where tiles share calls, the ``timings`` of every matte are the total time divided
         by the number of pictures.
 
         Args:
@@ -136,7 +149,8 @@ class Matter:
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
-        mattes = many(self._sourced, [colours for colours, _ in split], trimaps, masks)
+        colours = [colours for colours, _ in split]
+        mattes = many(self._sourced, colours, trimaps, masks, self.in_flight)
         return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
@@ -226,7 +240,14 @@ class Matter:
             OptionError: a trimap or mask for a bundle that takes none; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse, trimap=trimap, mask=mask)
+        return stream(
+            self._sourced,
+            frames,
+            reuse=reuse,
+            trimap=trimap,
+            mask=mask,
+            in_flight=self.in_flight,
+        )
 
     @property
     def reuses(self) -> bool:

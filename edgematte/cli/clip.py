@@ -9,7 +9,7 @@ from pathlib import Path
 from edgematte.cli.arguments import load_matter, print_json
 from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
-from edgematte.cli.streams import say
+from edgematte.cli.streams import remarks, say
 from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
@@ -30,7 +30,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
-    for name in ("alpha_bits", "resume", "explain", "explain_at"):
+    for name in ("alpha_bits", "in_flight", "resume", "explain", "explain_at"):
         if getattr(arguments, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} is of single pictures, not of a clip; leave it out"
@@ -44,10 +44,11 @@ def run_clip(arguments: argparse.Namespace) -> int:
         arguments.ignore_alpha,
         folder,
         arguments.keep_colour,
+        arguments.png_level,
     )
     if not folder:
         format_for(output, clear=options.clear)
-    first = first_masked(arguments)
+    first = first_masked(arguments, lambda line: say(f"edgematte: {line}"))
     matter = load_matter(arguments)
     manifest = matter.bundle.manifest
     if first and matter.variant.net.needs_trimap and manifest.trimap_stage is None:
@@ -92,7 +93,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
     """A progress bar with frames a second, on standard error where that is a terminal."""
     from tqdm import tqdm
 
-    with tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
+    with tqdm(unit=" frames", disable=None if remarks() else True, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total or None

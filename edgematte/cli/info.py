@@ -7,6 +7,9 @@ from edgematte.card import lines as card_lines
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.codec import encode
 
+UNTOLD = ("kind", "resize", "bias_table", "states")
+"""Fields of the host section that are told elsewhere, or are no news."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -32,9 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     if m.stage_weights is not None:
         print(f"trimap stage: {m.stage_weights.source}, sha256 {m.stage_weights.sha256[:16]}")
+        for line in card_lines(m.stage_weights.card):
+            print(f"trimap stage, {line}")
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
-    host = {k: v for k, v in encode(m.host).items() if k not in ("kind", "resize", "bias_table")}
+    host = {k: v for k, v in encode(m.host).items() if k not in UNTOLD}
     print(f"cut {m.host.cut}; host: {_pairs(host)}")
     for graph in m.graphs:
         print(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")

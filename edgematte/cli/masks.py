@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from edgematte.cli.streams import say
 from edgematte.errors import OptionError, PictureError
 from edgematte.ranges import check_options
 
@@ -53,20 +52,25 @@ def refuse_masks(arguments: argparse.Namespace) -> None:
 
 
 def masked(
-    source: "Path | BinaryIO", picture: "Picture | None", arguments: argparse.Namespace
+    source: "Path | BinaryIO",
+    picture: "Picture | None",
+    arguments: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> "NDArray[np.uint8]":
     """The trimap of a mask, of the picture's size, or without one of its own.
+
+    ``say`` is called with each line about what was odd in the file.
 
     Raises:
         PictureError: a file that is no mask of a subject, or of other proportions than the picture.
     """
-    mask, name = _read(source, picture)
+    mask, name = _read(source, picture, say)
     size = mask.shape if picture is None else picture.pixels.shape
     return _trimap(mask, name, (size[1], size[0]), arguments)
 
 
 def first_masked(
-    arguments: argparse.Namespace,
+    arguments: argparse.Namespace, say: Callable[[str], None]
 ) -> "Callable[[Size], NDArray[np.uint8]] | None":
     """What makes the trimap of a clip's first frame from its size; None without a mask.
 
@@ -79,18 +83,18 @@ def first_masked(
     file = Path(arguments.mask)
     if file.is_dir():
         raise OptionError(f"--mask {file} is a folder: of a clip give one mask, of its first frame")
-    mask, name = _read(file, None)
+    mask, name = _read(file, None, say)
     return lambda size: _trimap(mask, name, size, arguments)
 
 
 def _read(
-    source: "Path | BinaryIO", picture: "Picture | None"
+    source: "Path | BinaryIO", picture: "Picture | None", say: Callable[[str], None]
 ) -> "tuple[NDArray[Any], Path | str]":
     from edgematte.pictures import read_mask_for
 
     mask, notes = read_mask_for(source, picture)
     for note in notes:
-        say(f"edgematte: {note}")
+        say(note)
     return mask, source if isinstance(source, Path) else "the mask on standard input"
 
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
-from edgematte.runtime.clips.overlap import overlapped
 from edgematte.runtime.given import check_image, split_alpha, take_trimap, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
+from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
 
 
 class Alone:
-    """The steps of a pipeline in one: it mattes each frame while the next is read."""
+    """The steps of a pipeline in one: several frames may be worked on at a time."""
 
     def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
@@ -46,8 +46,12 @@ def stream(
     reuse: bool = True,
     trimap: Bytes | None = None,
     mask: NDArray[Any] | None = None,
+    in_flight: int = 1,
 ) -> Generator[Matte, None, None]:
-    """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
+    """A matte for every frame; see :meth:`edgematte.Matter.stream`.
+
+    Where frames do not depend on each other, ``in_flight`` are matted at a time.
+    """
     numbered: Iterator[tuple[int, Any]] = enumerate(frames)
     if trimap is not None or mask is not None:
         for number, frame in numbered:
@@ -66,7 +70,9 @@ def stream(
         own.put(alpha)
         return steps.prepare(check_frame(number, colours))
 
-    with closing(overlapped(numbered, prepare, steps.infer)) as inferred:
+    ordered = inner is not None or (reuse and pipeline.carrying is not None)
+    infer = Stage(steps.infer, 1 if ordered else in_flight)
+    with closing(overlapped(numbered, prepare, infer)) as inferred:
         for one in inferred:
             alpha, used, clock = steps.finish(one)
             alpha, used = with_own_alpha(alpha, used, own.get())

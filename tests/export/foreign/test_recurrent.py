@@ -222,6 +222,9 @@ def test_as_the_first_stage_of_another_net(file: Path, bundle: Bundle, tmp_path:
             assert (matte.trimap != wanted).mean() < 0.002  # rounding moves an edge's pixel
     assert (mattes[-1].trimap != matter(frames[-1]).trimap).mean() > 0.01
     assert matter.reuses
+    several = edgematte.load(tmp_path / "c", threads=2, in_flight=2).stream(frames)
+    for matte, same in zip(several, mattes, strict=True):  # in their order all the same
+        np.testing.assert_array_equal(matte.trimap, same.trimap)
 
 
 def test_the_preset_reduces_to_512_and_does_without_the_input(tmp_path: Path) -> None:
