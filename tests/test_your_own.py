@@ -59,7 +59,7 @@ def write_net(file: Path, shape: str, last: str = "Sigmoid", output: str = "answ
     import onnx
 
     model = onnx.parser.parse_model(NET.format(shape=shape, last=last))
-    model.graph.node[1].output[0] = model.graph.output[0].name = output  # no word for the parser
+    model.graph.output[0].name = model.graph.node[1].output[0] = output  # numbers parse as none
     onnx.save(model, file)
 
 
