@@ -78,7 +78,7 @@ def export(
 
     Args:
         model: the name of a model, or a trained module of a net's class, which is not changed.
-        target: onnx, openvino or coreml.
+        target: onnx, openvino, coreml or litert.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture that the whole-picture graph sees; 512 by

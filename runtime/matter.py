@@ -23,6 +23,7 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.workers import Division
 from edgematte.runtime.given import (
     check_image,
     check_trimap,
@@ -46,9 +47,17 @@ class Matter:
     in_flight = 1
     """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
 
-    def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        pipeline: Sourced,
+        engine: str,
+        division: Division | None = None,
+    ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
+        self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._opened: Sourced | None = pipeline
 

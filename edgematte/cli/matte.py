@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _in_flight(arguments: argparse.Namespace, count: int) -> int:
     """How many pictures are worked on at a time: one a thread, in bounded memory."""
-    from edgematte.runtime.load import usable_cores
+    from edgematte.runtime.engines.workers import usable_cores
 
     if arguments.in_flight is not None:
         return min(int(arguments.in_flight), count)
