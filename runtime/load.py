@@ -78,7 +78,7 @@ def load(
         )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
-    settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
+    settings = EngineOptions(device, threads, half=half, cache=cache, keep=True, batch=batch)
     return matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
 
 
