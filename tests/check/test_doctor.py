@@ -77,10 +77,10 @@ def test_a_host_step_that_departs_is_named(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """As a NumPy or Pillow that resizes otherwise would make it."""
+    from edgematte.runtime.host.resize import resize_picture
     from edgematte.runtime.nets.lightweight import steps
 
-    true = steps.resize_picture
-    monkeypatch.setattr(steps, "resize_picture", lambda *a, **k: 255 - true(*a, **k))
+    monkeypatch.setattr(steps, "resize_picture", lambda *a, **k: 255 - resize_picture(*a, **k))
     assert main(["doctor", str(tiny_bundle), "--json"]) == 1
     (found,) = json.loads(capsys.readouterr().out)["engines"]
     assert found["departs"] == {"kind": "host step", "name": "reduce"}
