@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgematte.runtime.host.cover import cover
 from edgematte.runtime.host.patches import Patch
-from edgematte.runtime.nets.diffmatte.cover import cover
 
 
 def core(tile: Patch, margin: int, size: tuple[int, int]) -> tuple[slice, slice]:
