@@ -53,14 +53,16 @@ def main(arguments: argparse.Namespace) -> None:
 
 def opened(path: Path | None, engine: str | None, threads: int) -> tuple[Loaded, dict[str, int]]:
     """The three ways, and how often each graph was called in all of them."""
-    matters, calls, division_of = {}, {}, loading.division_of
+    matters: dict[str, Matter] = {}
+    calls: dict[str, int] = {}
+    division_of = loading.division_of
 
     class Counted(RunnableGraph):
         def _call(self, engine: Any, inputs: Any) -> Any:
             calls[self.graph.name] = calls.get(self.graph.name, 0) + 1
             return super()._call(engine, inputs)
 
-    loading.RunnableGraph = Counted  # type: ignore[misc]
+    loading.RunnableGraph = Counted  # type: ignore[attr-defined]
     for name, number in ((f"serial {threads}", threads), ("serial 1", 1), ("workers", threads)):
         if name != "workers":
             loading.division_of = lambda *_: Division(1, 0)
@@ -120,8 +122,8 @@ def report(found: Mapping[str, Mapping[str, float]], calls: Mapping[str, int]) -
         count = calls[stage.partition(".")[2]]
         host = sum(one.get(f"host.{step}", 0) for step in ("crop", "stitch", "contexts", "gather"))
         call, made = one[stage] / count, host / sum(calls.values())
-        times = {n: simulated(count, made, call, Division.of(n)) for n in CORES}
-        shown = ", ".join(f"{n} cores {times[1] / t:.1f}x" for n, t in times.items())
+        sooner = {n: simulated(count, made, call, Division.of(n)) for n in CORES}
+        shown = ", ".join(f"{n} cores {sooner[1] / t:.1f}x" for n, t in sooner.items())
         print(f"  simulated {stage} with the host's share of it: {shown}")
 
 

@@ -1,5 +1,7 @@
 """Opening a bundle for use: its graphs on an engine, its host side with the options given."""
 
+import logging
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,8 @@ from edgematte.runtime.engines.workers import Crew, Division, Workers, usable_co
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import pipeline_for
+
+log = logging.getLogger(__name__)
 
 
 def load(
@@ -79,7 +83,19 @@ def load(
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
-    return matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
+    start = time.perf_counter()
+    matter = matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
+    log.debug(
+        "%s: %s, %s, %s, opened on %s (%s) in %.0f ms",
+        opened.path,
+        opened.manifest.model,
+        opened.manifest.target,
+        opened.manifest.precision,
+        name,
+        device or "cpu",
+        1000 * (time.perf_counter() - start),
+    )
+    return matter
 
 
 def divided(engine: str, settings: EngineOptions, in_flight: int) -> EngineOptions:

@@ -26,10 +26,10 @@ SMALLER = {"vitmatte-s": ["vitmatte-tiny", "--size", "64"]}
 """What is exported in place of 26 million parameters; the words around it stay."""
 NET = """
 <ir_version: 8, opset_import: ["": 17]>
-net (float[{shape}] picture) => (float[1, 1, h, w] {output}, float[1, 1, h, w] other)
+net (float[{shape}] picture) => (float[1, 1, h, w] answer, float[1, 1, h, w] other)
 <float[1, 3, 1, 1] weights = {{3.0, -2.0, 1.0}}> {{
     logits = Conv(picture, weights)
-    {output} = {last}(logits)
+    answer = {last}(logits)
     other = Neg(logits)
 }}
 """
@@ -58,7 +58,9 @@ def named(step: Step) -> str:
 def write_net(file: Path, shape: str, last: str = "Sigmoid", output: str = "answer") -> None:
     import onnx
 
-    onnx.save(onnx.parser.parse_model(NET.format(shape=shape, last=last, output=output)), file)
+    model = onnx.parser.parse_model(NET.format(shape=shape, last=last))
+    model.graph.output[0].name = model.graph.node[1].output[0] = output  # numbers parse as none
+    onnx.save(model, file)
 
 
 def write_hub(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgematte.cli.arguments import load_matter, print_json
 from edgematte.cli.masks import refuse_masks
 from edgematte.cli.outputs import is_folder
-from edgematte.cli.streams import say
+from edgematte.cli.streams import remarks, say
 from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
@@ -86,7 +86,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
     """A progress bar with frames a second, on standard error where that is a terminal."""
     from tqdm import tqdm
 
-    with tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
+    with tqdm(unit=" frames", disable=None if remarks() else True, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total or None
