@@ -36,9 +36,10 @@ from edgematte.export.cuts.lightweight import CUT, Refine
 from edgematte.export.passes import ONNX_CPU
 from edgematte.export.targets.onnx import to_onnx
 from edgematte.metrics.seams import seam_score
+from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
 from edgematte.pictures import read_picture
-from edgematte.runtime.engines import EngineOptions, open_engine
+from edgematte.runtime.engines import Engine, EngineOptions, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.engines.workers import Crew, Division, Workers
 from edgematte.runtime.host.clock import Clock
@@ -83,6 +84,7 @@ def main(arguments: argparse.Namespace) -> None:
 def host_of(way: str, model: torch.nn.Module) -> SplitHost:
     side, _, margin = way.partition(" ")[0].partition("/")
     host = CUT.host("split", (512, 512), Sizes(patch=int(side)), model)
+    assert isinstance(host, SplitHost)
     lattice = None if "grid" in way else LATTICE
     return replace(host, overlap=int(margin), lattice=lattice)
 
@@ -108,7 +110,7 @@ class Graphs:
             onnx.save(to_onnx(capture(source, ONNX_CPU), 18), file)
             crew = Crew(Division.of(self.threads))
 
-            def engine(threads: int) -> object:
+            def engine(threads: int) -> Engine:
                 options = EngineOptions(threads=threads)
                 return open_engine("onnxruntime", file, source.graph, options)
 
@@ -136,6 +138,7 @@ def scene(
         low, high = (middle, high) if (trimap == UNKNOWN).mean() > share else (low, middle)
     tall, wide = (-(-n // 64) * 64 for n in picture.shape[:2])
     rows, columns = mirrored(0, tall, picture.shape[0]), mirrored(0, wide, picture.shape[1])
+    assert isinstance(model, Lightweight)
     planes = resize_planes(probabilities, size).take(rows, 1).take(columns, 2)[None]
     whole = Refine(model).eval()(
         torch.from_numpy(to_input(picture.take(rows, 0).take(columns, 1))), torch.from_numpy(planes)
@@ -209,14 +212,14 @@ def measure(
         rows = []
         for one, mask, alpha in zip(scenes, unknown, answers[way], strict=True):
             patches = patches_for(host, one.trimap)
-            run = int(unknown_in(one.trimap, patches).sum())
+            count = int(unknown_in(one.trimap, patches).sum())
             apart = np.abs(alpha - one.whole)[mask]
-            rows.append((run, apart.mean(), apart.max(), seam_score(alpha, patches, mask)))
-        run, mean, _, seam = np.mean(rows, axis=0)
-        pixels = run * host.patch**2 / 1e6 / megapixels
+            rows.append((count, apart.mean(), apart.max(), seam_score(alpha, patches, mask)))
+        patches_run, mean, _, seam = np.mean(rows, axis=0)
+        pixels = patches_run * host.patch**2 / 1e6 / megapixels
         ratio = f"{whole / 1000 / beside:.2f}" if beside else "-"
         print(
-            f"| {way} | {run:.0f} | {pixels:.2f} | {whole:.0f} | {refine / megapixels:.0f} "
+            f"| {way} | {patches_run:.0f} | {pixels:.2f} | {whole:.0f} | {refine / megapixels:.0f} "
             f"| {mean:.4f} | {max(r[2] for r in rows):.2f} | {seam:.2f} | {ratio} |",
             flush=True,
         )
