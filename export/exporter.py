@@ -293,6 +293,7 @@ def _written(
         {**writer.tools(), "edgematte": version("edgematte")},
         told,
         trimap_stage=made.stage,
+        stage_weights=asked.cascade.weights if isinstance(asked.cascade, ImportedStage) else None,
         package="" if own else _distribution(net.package),
     )
     progress(f"writing {asked.target.name} {options.precision}")

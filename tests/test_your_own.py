@@ -63,6 +63,12 @@ def write_net(file: Path, shape: str, last: str = "Sigmoid", output: str = "answ
     onnx.save(model, file)
 
 
+def write_recurrent(file: Path) -> None:
+    from recurrent_net import rvm_like
+
+    rvm_like(file)
+
+
 def write_hub(folder: Path) -> None:
     """A cache of the hub that holds the net of :data:`HUB`, in small."""
     from safetensors.torch import save_file
@@ -123,6 +129,7 @@ def answers(folder: Path) -> Iterator[list[tuple[Step, Said]]]:
         write_net(folder / "u2netp.onnx", "1, 3, 320, 320", output="1959")
     write_net(folder / "modnet.onnx", "batch_size, 3, height, width")
     write_net(folder / "birefnet.onnx", "1, 3, 64, 64", "Identity")
+    write_recurrent(folder / "rvm_mobilenetv3_fp32.onnx")
     write_hub(folder)
     steps = [step for step in STEPS if isinstance(step, str) or not missing(step)]
     if any("clip.mp4" in step for step in steps):

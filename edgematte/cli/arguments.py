@@ -115,7 +115,8 @@ def written(bundle: "Bundle") -> dict[str, Any]:
     from edgematte.export.report import size_of
 
     accuracy = bundle.manifest.accuracy
-    worst = [d for d in accuracy.differences if d.equality == "end-to-end"]
+    alphas = [d for d in accuracy.differences if d.equality == "end-to-end" and "alpha" in d.where]
+    worst = sorted(alphas, key=lambda d: d.max_abs)  # of several frames the last one stays
     return {
         "bundle": str(bundle.path),
         "within_tolerance": accuracy.ok,
