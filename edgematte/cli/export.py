@@ -116,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
+        from edgematte.export.report import lint_lines
     from edgematte.pictures import read_picture
 
     told = given(arguments, target_options())
@@ -153,11 +154,14 @@ def run(arguments: argparse.Namespace) -> int:
                 **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
+                "lint": lint_lines(bundle.path, bundle.manifest),
             }
         )
         return 0
     for name, verdict in verdicts.items():
         print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+    for line in lint_lines(bundle.path, bundle.manifest):
+        print(line)
     for rung in (r for r in bundle.manifest.ladder if r.chosen):
         print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
     for d in worst:
