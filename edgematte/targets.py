@@ -12,6 +12,7 @@ from edgematte.ranges import Range
 
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
+WIDE = "w8a16"  # 8-bit weights, 16-bit activations: of targets whose engines have them
 OPSETS = Range(18, 26)
 """Those that torch and onnxsim write and ONNX Runtime loads."""
 
@@ -76,6 +77,15 @@ class CoreMlOptions(TargetOptions):
 class LiteRtOptions(TargetOptions):
     """Options of LiteRT."""
 
+    io: str = option(
+        "tensor", help="tensors or pictures at the program's borders", choices=("tensor", "image")
+    )
+    layout: str = option(
+        "nchw",
+        help="order of the axes of what goes in and out; phones' pictures are nhwc",
+        choices=("nchw", "nhwc"),
+    )
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -109,10 +119,13 @@ class Target:
     passes: str  # module:function, options -> rewrites of captured graphs
     quantizer: str  # module:class
     effort: Effort
+    quantizing: str = "calibration"  # pip extra with the packages that the quantizer needs
     executed: str = ""  # module:function, file and graph -> operators that its engine runs
     no_methods: tuple[str, ...] = ()  # methods of choosing ranges that its quantizer lacks
     wide: bool = False  # whether INT8 may fall back to 16-bit activations
     evaluator: Evaluator | None = None
+    lint: str = ""  # module:function, file -> one line on what a device's accelerator leaves out
+    on_device: str = ""  # module:function, manifest -> check engines in a device's arithmetic
 
 
 WRITERS, PASSES = "edgematte.export.targets", "edgematte.export.passes"
@@ -124,7 +137,7 @@ TARGETS: dict[str, Target] = {
         Target(
             name="onnx",
             extra="export",
-            precisions=(*FLOATS, *INT8),
+            precisions=(*FLOATS, *INT8, WIDE),
             default="fp32",
             options=OnnxOptions,
             writer=f"{WRITERS}.onnx",
@@ -167,13 +180,17 @@ TARGETS: dict[str, Target] = {
         Target(
             name="litert",
             extra="litert-export",
-            precisions=("fp32",),
+            precisions=(*FLOATS, *INT8, WIDE),
             default="fp32",
             options=LiteRtOptions,
             writer=f"{WRITERS}.litert",
             passes=f"{PASSES}:portable",
             quantizer=f"{QUANTIZERS}.litert:LiteRtQuantizable",
             effort=Effort(groups=6, feeds=24, judges=8),
+            quantizing="litert-export",
+            wide=True,
+            lint="edgematte.export.litert.gpu:verdict",
+            on_device="edgematte.export.litert.half:check_engines",
         ),
     )
 }
@@ -188,3 +205,21 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         raise OptionError(f"unknown target {name!r}; there are: {', '.join(TARGETS)}")
     return TARGETS[name]
+
+
+def find_precision(target: Target, name: str | None) -> str:
+    """The precision of that name, or the target's default.
+
+    Raises:
+        OptionError: the target has no such precision; the message lists those it has.
+    """
+    name = name or target.default
+    if name not in target.precisions:
+        able = ", ".join(target.precisions)
+        instead = (
+            ": its integers have 8 bits; int8-weights has 8-bit weights and 16-bit floats"
+            if name == WIDE
+            else ""
+        )
+        raise OptionError(f"{target.name} has no precision {name!r}{instead}; there are: {able}")
+    return name

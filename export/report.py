@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from edgematte.card import lines as card_lines
+from edgematte.check.clips import STEP_PX
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.host import StageHost
@@ -17,6 +18,7 @@ from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.trimap import UNKNOWN
+from edgematte.targets import find_target
 
 PICTURE = "report.png"
 
@@ -63,6 +65,7 @@ def write_report(
             f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
             f"| {graph.macs / 1e9:.3f} G |"
         )
+    lines += [f"\n{line[0].upper()}{line[1:]}." for line in lint_lines(folder, manifest)]
     lines += ["", f"## Accuracy against {net.reference}", ""]
     if net.imported:
         lines += [
@@ -77,6 +80,11 @@ def write_report(
             f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
         ]
         lines += ["fp32 on ONNX Runtime.", ""]
+    if goldens.clip is not None:
+        lines += [
+            f"The frames are of a clip: the picture moves right by {STEP_PX} pixels a frame, "
+        ]
+        lines += ["and each frame takes the states that the one before it gave.", ""]
     lines += [*accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]
@@ -157,6 +165,12 @@ def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
         if counts := executed(manifest.target, folder / graph.file, graph):
             lines.append(f"The engine runs of {graph.name}: {executed_line(counts)}.")
     return lines
+
+
+def lint_lines(folder: Path, manifest: Manifest) -> list[str]:
+    """A line a graph on what a device's accelerator leaves out, for targets that have a lint."""
+    lint = find_target(manifest.target).lint
+    return [load_part(lint)(folder / g.file) for g in manifest.graphs] if lint else []
 
 
 def files_of(path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts.lightweight import CUT
-from edgematte.export.torch_graph import TorchCall
+from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import StageHost
 from edgematte.manifest import Graph
 from edgematte.models.lightweight.network import Lightweight
@@ -67,6 +67,33 @@ def test_small_weights_are_within_the_budget_and_the_ladder_is_kept(
     assert main(["check", str(output)]) == 0
 
 
+def test_sixteen_bit_activations_are_nearer_than_eight(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights are rounded alike; activations to a 256th of what 8 bits are."""
+    errors = {}
+    for precision in ("w8a16", "int8"):
+        output = tmp_path / f"{precision}.edgematte"
+        assert export(photos, output, "--precision", precision, "--budget", "1") == 0
+        first = json.loads(capsys.readouterr().out)["ladder"][0]
+        errors[first["name"]] = first["mad"]
+        assert main(["check", str(output)]) == 0
+        capsys.readouterr()
+    assert errors["w8a16"] < 0.7 * errors["w8a8"]
+    manifest = open_bundle(tmp_path / "w8a16.edgematte").manifest
+    assert (manifest.precision, len(manifest.ladder)) == ("w8a16", 1)
+
+
+def test_a_target_without_wide_integers_says_what_to_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "b.edgematte"
+    command = ["export", "--model", "lightweight", "--target", "coreml", "--precision", "w8a16"]
+    assert main([*command, "--output", str(output)]) == 2
+    assert "int8-weights has 8-bit weights and 16-bit floats" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_outside_the_budget_nothing_is_written_unless_forced(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +121,9 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
         return real(self, **inputs)
 
     monkeypatch.setattr(TorchCall, "__call__", watch)
-    found = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
+    found = feeds.record_feeds(
+        find("lightweight"), host, list(torch_calls(graphs).values()), pictures, key
+    )
     assert len(found["segment"]) == 2 and 0 < len(found["refine"]) <= 2 * feeds.CALLS
     for name in seen:
         for feed in found[name]:
@@ -103,7 +132,9 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
                 all(np.allclose(feed[k], call[k], atol=6e-4) for k in call) for call in seen[name]
             )
     count = len(seen["segment"])
-    again = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
+    again = feeds.record_feeds(
+        find("lightweight"), host, list(torch_calls(graphs).values()), pictures, key
+    )
     assert len(seen["segment"]) == count and again["refine"].files == found["refine"].files
 
 
@@ -121,7 +152,9 @@ def test_other_trimaps_or_another_version_are_recorded_anew(
         module = torch.nn.Conv2d(1, 1, 1, bias=False)
         torch.nn.init.constant_(module.weight, weight)
         graphs = [TorchGraph(Graph("matte", (), ()), module)]
-        feeds.record_feeds(net, host, graphs, [], {"pictures": "p"}, stage=stage)
+        feeds.record_feeds(
+            net, host, list(torch_calls(graphs).values()), [], {"pictures": "p"}, stage=stage
+        )
         return len(recorded)
 
     first = [ask(vitmatte), ask(vitmatte), ask(lightweight), ask(vitmatte, stage)]
@@ -163,5 +196,11 @@ def test_a_failure_while_recording_leaves_nothing(
     monkeypatch.setattr(TorchCall, "__call__", fail)
     graphs = CUT.graphs(model, host)
     with pytest.raises(OSError, match="disk full"):
-        feeds.record_feeds(find("lightweight"), host, graphs, [testcard.testcard(80, 80)], {})
+        feeds.record_feeds(
+            find("lightweight"),
+            host,
+            list(torch_calls(graphs).values()),
+            [testcard.testcard(80, 80)],
+            {},
+        )
     assert not list((cache / "calibration").iterdir())
