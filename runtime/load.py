@@ -35,10 +35,11 @@ def load(
 
     Args:
         bundle: path of a ``.edgematte`` folder.
-        engine: onnxruntime, openvino or coreml; by default the bundle's own.
-        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
-            such option.
+        engine: onnxruntime, openvino, coreml or browser; by default the bundle's own.
+        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane, webgpu; default
+            cpu.
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML and
+            browsers have no such option.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
         plugins: modules that bring nets of their own and are not installed as packages.

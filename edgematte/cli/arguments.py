@@ -19,9 +19,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """``--engine``, ``--device``, ``--threads``."""
-    parser.add_argument("--engine", help="onnxruntime, openvino or coreml (default: the bundle's)")
     parser.add_argument(
-        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
+        "--engine", help="onnxruntime, openvino, coreml or browser (default: the bundle's)"
+    )
+    parser.add_argument(
+        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
     )
     parser.add_argument(
         "--threads",

@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml or mil (default: the target's)"
+        "--engine",
+        help="onnxruntime, openvino, coreml, browser or mil (default: the target's)",
+    )
+    parser.add_argument(
+        "--device", help="of the engine, such as cuda, gpu or, for browser, webgpu (default: cpu)"
     )
     parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
     parser.add_argument(
@@ -32,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.runtime.bundle import open_bundle
 
     bundle = open_bundle(arguments.bundle)
-    engines = check_engines(bundle.manifest, arguments.engine, arguments.runner)
+    engines = check_engines(bundle.manifest, arguments.engine, arguments.runner, arguments.device)
     goldens, faithful = None, None
     if arguments.weights:
         pip_line = 'pip install "edgematte[export]"'

@@ -65,6 +65,12 @@ ENGINES: dict[str, EngineRow] = {
         ("coreml",),
         threads=False,
     ),
+    "browser": EngineRow(
+        "edgematte.runtime.engines.browser.engine:BrowserEngine",
+        "pip install edgematte, and npm install onnxruntime-web@1.30.0",
+        ("onnx",),
+        threads=False,
+    ),
 }
 
 

@@ -1,0 +1,86 @@
+// From picture to alpha on ONNX Runtime's WebAssembly build, against PyTorch's recorded alpha.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as ort from "onnxruntime-web/wasm";
+
+import { Clock, Matter, floatsOfHalves, openMatter, prove, runnable, stageTrimap } from "../dist/index.js";
+import { bundles } from "./bundles.mjs";
+
+ort.env.wasm.numThreads = 1;
+ort.env.logLevel = "error";
+
+/** The largest difference from PyTorch that a check allows, by precision; then the mean. */
+const ALLOWED = { fp32: [1e-4, 1e-5], fp16: [1, 1e-3], "int8-weights": [1, 1e-2], int8: [1, 3e-2] };
+const TYPES = { float32: Float32Array, float16: Uint16Array, uint8: Uint8Array, int32: Int32Array };
+
+async function openSession(graph, model) {
+  const extra = graph.expand_weights ? { session: { disable_quant_qdq: "1" } } : {};
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], extra });
+  return {
+    async run(inputs, declared) {
+      const feeds = {};
+      for (const { name, dtype, shape } of declared.inputs) {
+        feeds[name] = new ort.Tensor(dtype, inputs[name], shape);
+      }
+      const answer = await session.run(feeds);
+      return Object.fromEntries(
+        declared.outputs.map(({ name, dtype }) => {
+          const { data } = answer[name];
+          const plain = data instanceof TYPES[dtype];
+          return [name, plain ? data : Float32Array.from(data)];
+        }),
+      );
+    },
+  };
+}
+
+for (const { name, bundle } of bundles) {
+  const { manifest } = bundle;
+  const [largest, mean] = ALLOWED[manifest.precision];
+
+  test(`${name}: every graph gives its golden outputs`, async () => {
+    for (const graph of manifest.graphs) {
+      const session = await openSession(graph, bundle.file(graph.file));
+      const proof = await prove(bundle, graph.name, runnable(manifest, graph.name, session));
+      assert.ok(proof.largest <= largest && proof.mean <= mean, JSON.stringify(proof));
+    }
+  });
+
+  test(`${name}: from picture to alpha, as PyTorch`, async () => {
+    const records = await bundle.golden("end_to_end");
+    const [height, width] = records.get("picture").shape;
+    const picture = { width, height, data: records.get("picture").data };
+    if (manifest.trimap_stage) {
+      const graph = manifest.graphs.find((one) => one.name === "trimap_stage");
+      const session = await openSession(graph, bundle.file(graph.file));
+      const call = runnable(manifest, graph.name, session);
+      const trimap = await stageTrimap(manifest.trimap_stage, call, picture, new Clock());
+      const expected = records.get("trimap").data;
+      const apart = trimap.data.reduce((sum, value, i) => sum + Math.abs(value - expected[i]) / 255, 0);
+      // As the check does: rounding may move the border of the band by a pixel.
+      assert.ok(apart / expected.length <= 10 * mean, `trimap off by ${apart / expected.length}`);
+      return;
+    }
+    const matter = await openMatter(bundle, openSession);
+    const { alpha, milliseconds } = await matter.matte(picture);
+    const expected = records.get("alpha").data;
+    let [most, sum] = [0, 0];
+    alpha.data.forEach((value, i) => {
+      const apart = Math.abs(value - expected[i] / 65535);
+      most = Math.max(most, apart);
+      sum += apart;
+    });
+    assert.ok(most <= largest && sum / expected.length <= mean, `off by ${most}, mean ${sum / expected.length}`);
+    assert.ok(Object.keys(milliseconds).some((stage) => stage.startsWith("graph.")));
+  });
+}
+
+test("half precision of ONNX Runtime's outputs is read as numbers", () => {
+  assert.deepEqual([...floatsOfHalves(new Uint16Array([0x3c00, 0xb800, 0x0001]))], [1, -0.5, 2 ** -24]);
+});
+
+test("a bundle whose host side is not here is refused with a sentence", () => {
+  const { manifest } = bundles[0].bundle;
+  const other = { ...manifest, model: "hdmatt", host: { ...manifest.host, kind: "patches" } };
+  assert.throws(() => new Matter(other, {}), /host side of hdmatt \(patches\) is not in this package/);
+});

@@ -1,0 +1,61 @@
+"""The host side in TypeScript, proven in Node on bundles of every cut that it knows."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from edgematte.export import export
+
+pytestmark = pytest.mark.export
+WEB = Path(__file__).parents[2] / "samples" / "web"
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """Where Node is; the packages of samples/web must be installed."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("node is not installed: no test of the TypeScript host")
+    if not (WEB / "node_modules" / "typescript").is_dir():
+        pytest.skip("npm ci was not run in samples/web: no test of the TypeScript host")
+    return found
+
+
+def test_every_host_step_and_alpha_is_as_recorded(
+    node: str, exported: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Node's own tests run on the shipped bundle and on these: both cuts, regional, a cascade."""
+    made = [exported("onnx", graphs="fused"), exported("onnx", graphs="split")]
+    for model, options in {
+        "regional-tiny": {"size": 128},
+        "vitmatte-tiny": {"size": 64, "cascade": "lightweight", "band_px": 2},
+    }.items():
+        output = tmp_path / f"{model}.edgematte"
+        export(model, target="onnx", output=output, random_weights=True, **options)  # type: ignore[arg-type]
+        made.append(output)
+    run(node, "node_modules/typescript/bin/tsc", "-p", "host")
+    names = os.pathsep.join(map(str, made))
+    printed = run(node, "--test", "host/tests/", EDGEMATTE_BUNDLES=names)
+    for bundle in made:
+        assert f"ok {bundle.name}" in printed or f"- {bundle.name}: " in printed, printed
+
+
+def run(*command: str, **environment: str) -> str:
+    """What a command printed in samples/web; fails with it where the command does."""
+    done = subprocess.run(
+        command,
+        cwd=WEB,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
