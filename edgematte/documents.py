@@ -13,7 +13,9 @@ from pathlib import Path
 from edgematte.atomic import atomic_file
 from edgematte.builtin import READ
 from edgematte.errors import OptionError
+from edgematte.host import StageHost
 from edgematte.net import Net, load_part
+from edgematte.runtime.host.stage_steps import STAGE_STEPS
 from edgematte.runtime.host.steps import Array, HostStep, Steps
 
 
@@ -26,6 +28,10 @@ def steps_table() -> str:
             name = f"{step.name} ({step.where})" if step.where else step.name
             reads, gives = (_arrays(arrays, told) for arrays in (step.reads, step.gives))
             lines.append(f"| {net.name}: {', '.join(kinds)} | {name} | {reads} | {gives} |")
+    told = set()
+    for step in STAGE_STEPS:
+        reads, gives = (_arrays(arrays, told) for arrays in (step.reads, step.gives))
+        lines.append(f"| cascade: {StageHost.KIND} | {step.name} | {reads} | {gives} |")
     return "\n".join(lines)
 
 

@@ -21,6 +21,10 @@ class BundleError(EdgematteError, ValueError):
     """A bundle that is missing, damaged, tampered with or of an unknown format."""
 
 
+class SignatureError(EdgematteError, ValueError):
+    """A bundle without a signature, signed by another key, or changed after it was signed."""
+
+
 class OnnxFileError(EdgematteError, ValueError):
     """An ONNX file that cannot be imported: damaged, or not a net of pictures."""
 

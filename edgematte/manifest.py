@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgematte.builtin import IMPORTED
+from edgematte.card import Card
 from edgematte.codec import decode, encode
 from edgematte.errors import BundleError, OptionError
 from edgematte.host import Host, StageHost, host_class
@@ -14,6 +15,7 @@ from edgematte.metrics.summary import Scores
 
 FORMAT = 2
 FILE = "edgematte.json"
+SIGNATURE = "signature.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
 STAGE = "trimap_stage"
 """Name of the graph in a bundle that turns a reduced picture into class probabilities."""
@@ -71,6 +73,7 @@ class Weights:
 
     source: str
     sha256: str  # of names, dtypes, shapes and bytes, in the order of names
+    card: Card | None = None  # licence, authors, training data; None where nothing is known
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,9 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "samples_every": COUNT,
     "hold_out": Range(0, 1, whole=False, below=True),
     "composites": Range(0),
+    "pack_side": Range(64, 4096, "pixels"),
+    "quality": Range(1, 100),  # of a picture in a pack
+    "pack_limit": Range(0, 1e5, "MB", whole=False, above=True),
     "share": Range(0, 1, whole=False),
 }
 """Name of the option in Python -> its range; on the command line names have dashes."""

@@ -91,10 +91,11 @@ def _stem(path: Path) -> str:
 @contextmanager
 def _claimed(path: Path, make: Callable[[Path], int | None], shared: bool) -> Iterator[Path]:
     place, handle = _claim(path, make, shared)
+    process = os.getpid()
     try:
         yield place
     finally:
-        if _is(place, handle):
+        if os.getpid() == process and _is(place, handle):  # a forked child leaves it alone
             _clear(place)
         if handle is not None:
             os.close(handle)

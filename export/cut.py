@@ -71,15 +71,6 @@ class Cut(ABC):
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
         """Arrays that recorded host steps start from: the picture and the first graph's outputs."""
 
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """Make up an array that a host step reads and no host step gives, the same for every port.
-
-        Args:
-            name: the name of the array.
-            pool: the arrays that there are so far.
-        """
-        raise KeyError(name)
-
     def report(
         self, model: nn.Module, host: Any, matter: Matter, picture: Bytes, trimap: Bytes
     ) -> list[str]:

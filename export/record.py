@@ -22,7 +22,7 @@ from edgematte.check.goldens import (
 from edgematte.check.tolerances import CUT
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
-from edgematte.export.cut import Cut, Pool
+from edgematte.export.cut import Cut
 from edgematte.export.estimator import estimator_for
 from edgematte.export.imported_stage import RecordedCall
 from edgematte.export.torch_graph import TorchCall, torch_calls
@@ -31,7 +31,7 @@ from edgematte.manifest import STAGE, Difference, Tensor
 from edgematte.net import Variant, load_part
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.resize import resize_picture
-from edgematte.runtime.host.steps import HostStep, steps_of
+from edgematte.runtime.host.steps import recorded, steps_of
 from edgematte.runtime.pipeline import pipeline_for
 
 
@@ -92,7 +92,7 @@ def record(
     if variant.net.needs_trimap:
         pool["trimap"] = trimap
     steps = steps_of(load_part(variant.net.steps), host)
-    pool = _run_steps(steps, host, pool, cut)
+    pool = recorded(steps, host, pool)
     return Goldens(records, pool, picture, trimap, alpha, clock.choices), faithful
 
 
@@ -140,18 +140,3 @@ def _filler(shape: tuple[int, ...], picture: Bytes) -> NDArray[np.float32]:
         return np.resize(np.linspace(-1, 1, 251, dtype=np.float32), shape)
     small = resize_picture(picture, (shape[3], shape[2])).transpose(2, 0, 1)
     return from_bytes(repeated(repeated(small, shape[1])[None], shape[0]))
-
-
-def _run_steps(
-    steps: Sequence[HostStep], host: Host, pool: Pool, cut: Cut
-) -> dict[str, NDArray[Any]]:
-    """Run the host steps; returns one pool by name of their inputs and of all they give."""
-    kept: Pool = {}
-    for step in steps:
-        for array in step.reads:
-            if array.name not in pool:
-                pool[array.name] = cut.fill(array.name, pool)
-        results = step(host, pool)
-        pool |= {n: v for n, v in results.items() if n not in pool}
-        kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
-    return pool | kept

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from edgematte.card import lines as card_lines
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.host import StageHost
@@ -44,6 +45,8 @@ def write_report(
         f"Weights: {manifest.weights.source}, sha256 `{manifest.weights.sha256[:16]}...`; "
         f"cut: {manifest.host.cut}; "
         f"graph size {manifest.host.size[0]}x{manifest.host.size[1]}.",
+        "",
+        *(f"* {line}" for line in card_lines(manifest.weights.card)),
         "",
         "## Graphs",
         "",

@@ -1,15 +1,18 @@
 """Opening a bundle: nothing in it is executed, every file is checked before an engine sees it."""
 
 import hashlib
-import tarfile
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
 from edgematte.manifest import DTYPES, Graph, Manifest
 from edgematte.runtime.engines.colours import check_colours
+from edgematte.runtime.paths import inside
+
+if TYPE_CHECKING:
+    from edgematte.runtime.archive import Unpacked
 
 DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""
@@ -17,10 +20,15 @@ DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle on disk."""
+    """A verified bundle on disk.
+
+    `path`: its folder. `unpacked`: what that folder was unpacked from, if the bundle came as a zip;
+    the folder is there for as long as this object is.
+    """
 
     path: Path
     manifest: Manifest
+    unpacked: "Unpacked | None" = None
 
     def file(self, graph: Graph) -> Path:
         """The file (or folder, for Core ML) of one of its graphs."""
@@ -37,7 +45,7 @@ class Bundle:
 
 
 def open_bundle(path: Path | str | None = None) -> Bundle:
-    """Read and verify a bundle; None is the embedded default.
+    """Read and verify a bundle, a folder or a zip file of one; None is the embedded default.
 
     The files may be symbolic links, as in the caches of hubs: the file at the end of the link must
     have the manifest's sha256. Names that lead out of the bundle are refused.
@@ -47,6 +55,18 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
             swapped, or named outside of the bundle.
     """
     folder = DEFAULT if path is None else Path(path)
+    if folder.is_file() and is_zip(folder):
+        from edgematte.runtime.archive import Unpacked
+
+        unpacked = Unpacked(folder)
+        try:
+            return replace(_open(unpacked.folder), unpacked=unpacked)
+        except BundleError as error:
+            raise unpacked.shown(error) from None
+    return _open(folder)
+
+
+def _open(folder: Path) -> Bundle:
     file = folder / manifests.FILE
     if not folder.is_dir():
         raise BundleError(_no_folder(folder))
@@ -81,16 +101,31 @@ def _no_folder(path: Path) -> str:
         return f"no bundle at {path}; `edgematte export` makes one"
     if (path.parent / manifests.FILE).is_file():
         return f"{path} is one file of a bundle: give its folder, {path.parent}"
-    try:  # tar first: a tar that ends with golden records ends as a zip does, too
-        kind = "tar" if tarfile.is_tarfile(path) else "zip" if zipfile.is_zipfile(path) else ""
-    except OSError:
-        kind = ""
-    if kind:
+    if _is_tar(path):
         return (
-            f"{path} is a {kind} archive; bundles are read from folders: unpack it, and give the "
-            f"folder that holds {manifests.FILE}"
+            f"{path} is a tar archive; bundles are read from folders and zip files: unpack it, and "
+            f"give the folder that holds {manifests.FILE}"
         )
     return f"no bundle at {path}, which is a file: a bundle is a folder that holds {manifests.FILE}"
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip; a tar that ends with golden records ends as a zip does, too."""
+    import zipfile  # most bundles are folders, and need neither
+
+    try:
+        return zipfile.is_zipfile(path) and not _is_tar(path)
+    except OSError:
+        return False
+
+
+def _is_tar(path: Path) -> bool:
+    import tarfile
+
+    try:
+        return tarfile.is_tarfile(path)
+    except OSError:
+        return False
 
 
 def _check_names(graph: Graph, file: Path) -> None:
@@ -108,7 +143,7 @@ def _check_names(graph: Graph, file: Path) -> None:
 
 def _verify(folder: Path, name: str, digest: str) -> None:
     file = folder / name
-    if not _inside(name):
+    if not inside(name):
         raise BundleError(f"the file list of {folder} names {name!r}, which leaves the bundle")
     try:
         actual = sha256_file(file) if file.is_file() else None
@@ -127,13 +162,6 @@ def _verify(folder: Path, name: str, digest: str) -> None:
         raise BundleError(
             f"{file} is not what was exported (its sha256 differs): export or copy again"
         )
-
-
-def _inside(name: str) -> bool:
-    """Whether a name, by its letters alone, stays inside the folder it is looked up in."""
-    relative = PurePosixPath(name)
-    leaves = relative.is_absolute() or ".." in relative.parts
-    return not leaves and not any(letter in name for letter in "\\:\0")
 
 
 TEXTS = {".config", ".json", ".md", ".xml"}

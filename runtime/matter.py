@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
+from edgematte.errors import OptionError
 from edgematte.host import Host
 from edgematte.net import Variant
 from edgematte.runtime.batches import many
@@ -37,13 +38,37 @@ from edgematte.runtime.pipeline import Sourced
 
 
 class Matter:
-    """A loaded bundle. Call it with pictures, from any number of threads."""
+    """A loaded bundle. Call it with pictures, from any number of threads.
+
+    As a context manager it is closed at the end of the block; see :meth:`close`.
+    """
 
     def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
         self.host: Host = bundle.manifest.host
-        self._sourced = pipeline
+        self._opened: Sourced | None = pipeline
+
+    @property
+    def _sourced(self) -> Sourced:
+        if self._opened is None:
+            raise OptionError("this Matter was closed: load the bundle again to go on")
+        return self._opened
+
+    def close(self) -> None:
+        """Let go of the graphs and their memory; calls after it raise OptionError.
+
+        A call that another thread is in ends as if nothing had happened. Closing twice is fine.
+        """
+        self._opened = None
+
+    def __enter__(self) -> "Matter":
+        """The Matter itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
     @property
     def pipeline(self) -> Any:

@@ -73,7 +73,10 @@ def test_a_name_is_noticed_in_code_strings_and_comments(tmp_path: Path) -> None:
         assert any(NAMES.search(text) for _, text in words(file))
 
 
-COMMANDS = ("edgematte/cli/", "edgematte/training/evaluate.py", "edgematte/training/join.py")
+COMMANDS = (
+    "edgematte/cli/",
+    *(f"edgematte/training/{name}.py" for name in ("evaluate", "join", "pack")),
+)
 """What speaks to a shell; everything else is a library and speaks of its own arguments."""
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 

@@ -6,84 +6,24 @@ path holds the package as pip installs it; the others run as from a shell.
 
 import importlib.util
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import ROOT, Said, Shell, commands_of, install, lines_of, missing
 from PIL import Image
 
-import edgematte
-
-ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples" / "sixth_net"
 BUNDLE = "portrait-unet-tiny-onnx-fp32.edgematte"
 NET, DISTRIBUTION = "portrait_unet.net", "edgematte-portrait-unet"
 
-IMPORTED = str(Path(edgematte.__file__).parent.parent)
-"""Where the tests' own edgematte lies, be it a checkout or a wheel."""
-BLOCKS = re.findall(r"(?:^    .+\n)+", (SAMPLE / "README.md").read_text(), re.M)
-LINES = [line.strip() for block in BLOCKS for line in block.splitlines()]
-COMMANDS = [shlex.split(line)[1:] for line in LINES if line.startswith("edgematte ")]
-NEEDS = {"openvino": ("openvino", "nncf"), "coreml": ("coremltools", "nncf")}
-
-SEVERAL = """
-import contextlib, io, json, sys
-from edgematte.cli import main
-found = []
-for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(words)
-    found.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(found))
-"""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
-class Shell:
-    """A folder to work in, and what Python finds beside edgematte."""
-
-    folder: Path
-    path: tuple[Path, ...]
-
-    def python(self, *words: str) -> Said:
-        old = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        path = os.pathsep.join(filter(None, [*map(str, self.path), IMPORTED, *old]))
-        done = subprocess.run(
-            [sys.executable, *words],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    def run(self, *words: str) -> Said:
-        return self.python("-m", "edgematte", *words)
-
-    def several(self, commands: list[list[str]]) -> list[Said]:
-        """The commands one after another in one process."""
-        done = self.python("-c", SEVERAL, json.dumps(commands))
-        assert done.code == 0, done.err
-        return [Said(*said) for said in json.loads(done.out.splitlines()[-1])]
+README = (SAMPLE / "README.md").read_text()
+LINES, COMMANDS = lines_of(README), commands_of(README)
 
 
 def copy_sample(folder: Path) -> None:
@@ -108,10 +48,7 @@ def installed(folder: Path) -> Shell:
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed, which installs the sample")
     (line,) = (line for line in LINES if re.fullmatch(r"pip install \./\S+", line))
-    offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", "site")
-    done = Shell(folder, ()).python("-m", *shlex.split(line), *offline)
-    assert done.code == 0, done.err
-    return Shell(folder, (folder / "site",))
+    return install(folder, line)
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +59,12 @@ def plugged(folder: Path) -> Shell:
     return Shell(folder, (folder / "fresh" / line.split()[0].removeprefix("PYTHONPATH="),))
 
 
-def able(command: list[str]) -> bool:
-    """Whether what its target needs is installed."""
-    return all(importlib.util.find_spec(p) for word in command for p in NEEDS.get(word, ()))
-
-
 @pytest.fixture(scope="module")
 def answers(installed: Shell) -> Iterator[dict[str, Said]]:
     """Every command of the README with what it answered, in their order."""
     for package in ("torch", "onnx", "onnxruntime"):
         pytest.importorskip(package)
-    commands = [command for command in COMMANDS if able(command)]
+    commands = [command for command in COMMANDS if not missing(command)]
     said = installed.several(commands)
     yield dict(zip(map(shlex.join, commands), said, strict=True))
 
@@ -149,7 +81,7 @@ def test_the_readmes_other_lines_are_true() -> None:
     (tests,) = (line.split()[1] for line in others if line.startswith("pytest "))
     collected = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]
     assert tests in collected["ini_options"]["testpaths"]
-    table = re.findall(r"^\| `(\w+\.py)` \|", (SAMPLE / "README.md").read_text(), re.M)
+    table = re.findall(r"^\| `(\w+\.py)` \|", README, re.M)
     modules = {file.name for file in (SAMPLE / "src" / "portrait_unet").glob("*.py")}
     assert {*table, "__init__.py"} == modules
     assert len(others) == 6, "a line of the README that nothing here runs"
@@ -167,8 +99,8 @@ def test_the_readme_runs_every_command_on_every_target_in_floats_and_int8() -> N
 @pytest.mark.export
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:7]))
 def test_every_command_of_the_readme_works(command: list[str], answers: dict[str, Said]) -> None:
-    if not able(command):
-        pytest.skip(f"{shlex.join(command)}: its target's packages are not installed")
+    if missing(command):
+        pytest.skip(f"{shlex.join(command)}: {', '.join(missing(command))} is not installed")
     said = answers[shlex.join(command)]
     assert said.code == 0, said.err
 

@@ -44,6 +44,11 @@ a pixel that changes its class is off by one half."""
 HOST = Tolerance(1e-5, 1e-6)
 """For float results of host steps; bytes, boxes and flags must be equal."""
 
+RESIZED = Tolerance(1.0, 1e-3)
+"""For bytes of a resized picture where a port's arithmetic is not Pillow's fixed-point one. Weights
+in float32 round up to 98 of 786,432 bytes to the next one; a filter that does not antialias, or no
+rounding between the two passes, is off by more than this mean."""
+
 CUT = Tolerance(1e-4, 1e-5)
 """For the training-time forward against host steps with PyTorch graphs."""
 

@@ -25,6 +25,9 @@ COMMANDS = {
     "trimap": "make a trimap of a mask, as `matte --mask` does",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
+    "goldens": "a bundle's golden records as raw files, for ports of the host side",
+    "sign": "sign a bundle with a key, for `check --key`",
+    "sbom": "a bundle's bill of materials, as CycloneDX",
     "bench": "where the time of a matte goes",
 }
 

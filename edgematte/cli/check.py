@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="run PyTorch now with this checkpoint, or with 'shipped', instead of the records",
     )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="first verify the bundle's signature by this public key",
+    )
     add_json(parser)
 
 
@@ -36,6 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.runtime.bundle import open_bundle
 
     bundle = open_bundle(arguments.bundle)
+    if arguments.key is not None:
+        from edgematte.trust.signature import verify_signature
+
+        verify_signature(bundle, arguments.key)
     engines = check_engines(bundle.manifest, arguments.engine, arguments.runner, arguments.device)
     goldens, faithful = None, None
     if arguments.weights:

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, selfie; options "
-        "that are given win",
+        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rmbg-2, selfie; "
+        "options that are given win",
     )
     parser.add_argument("--size", metavar="SIZE", help="of an input with open sides: 512 or WxH")
     parser.add_argument("--mean", metavar="N,N,N", help="subtracted, by channel (default: 0)")

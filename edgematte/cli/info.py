@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 
+from edgematte.card import lines as card_lines
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.codec import encode
 
@@ -27,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
     print(f"{bundle.path}: {kind}; files verified")
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
+    for line in card_lines(m.weights.card):
+        print(line)
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
     host = {k: v for k, v in encode(m.host).items() if k not in ("kind", "resize", "bias_table")}

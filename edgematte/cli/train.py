@@ -15,6 +15,7 @@ from edgematte.ranges import OPTIONS, SIDE, check
 if TYPE_CHECKING:
     import torch
 
+    from edgematte.net import Variant
     from edgematte.training.recipe.schedule import Recipe, Settings
 
 SHIPPED = "shipped"
@@ -22,6 +23,7 @@ NUMBERS: tuple[str, ...] = (
     *("steps", "time_limit", "learning_rate", "batch", "threads", "workers", "seed"),
     *("save_every", "log_every", "samples_every", "hold_out"),
 )
+RESIDENT_PX = 384  # side of a pack's pictures on the device
 LEAST_PX = 64  # the five levels of a Laplacian loss need at least this
 
 
@@ -36,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", required=True, type=Path, metavar="DIR", help="a run in it is gone on with"
     )
     add_sources(parser)
+    parser.add_argument(
+        "--pack",
+        type=Path,
+        metavar="FILE",
+        help="instead of folders: pictures packed by `python -m edgematte.training.pack`; "
+        "recipes that can are then shown scenes that the device composes",
+    )
     parser.add_argument(
         "--procedural", action="store_true", help="train on made subjects alone: no folders"
     )
@@ -132,6 +141,10 @@ def _refuse(arguments: argparse.Namespace) -> None:
     if arguments.part and arguments.quantize_aware:
         raise OptionError("--quantize-aware adapts the whole model: leave out --part")
     sources = [arguments.foregrounds, arguments.veils, getattr(arguments, "photos", None)]
+    if arguments.pack is not None:
+        if any(sources) or arguments.backgrounds or arguments.procedural:
+            raise OptionError("--pack holds all pictures of a run: leave out folders of pictures")
+        return
     if any(sources) and arguments.procedural:
         raise OptionError(
             "--procedural trains on made subjects alone: leave it out, or the folders of subjects"
@@ -150,9 +163,11 @@ def _train(
 ) -> dict[str, Any]:
     import torch
 
+    from edgematte.training.batched.resident import Resident
     from edgematte.training.engine import checkpoint, processes
     from edgematte.training.engine.run import Run
     from edgematte.training.pictures.folders import Reading
+    from edgematte.training.pictures.packed import read_pack
     from edgematte.training.pictures.sources import count, load_library
 
     torch.set_num_threads(arguments.threads)
@@ -160,7 +175,10 @@ def _train(
     folders = parse_sources(arguments)
     model = _model(arguments, chosen)
     reading = Reading(bar=not processes.rank())
-    library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
+    if arguments.pack is None:
+        library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
+    else:
+        library = read_pack(arguments.pack, hold_out=arguments.hold_out)
     counted = ", ".join(f"{number} {kind}" for kind, number in count(library).items() if number)
     if not counted and not arguments.procedural:
         raise OptionError(f"--hold-out {arguments.hold_out} leaves no picture to train on")
@@ -170,8 +188,13 @@ def _train(
     if library.skipped:
         number = len(library.skipped)
         log.warning("%d %s skipped", number, "file was" if number == 1 else "files were")
+    resident = None
+    if arguments.pack is not None and chosen.batched is not None:
+        resident = Resident.of(library, device, RESIDENT_PX)
     tune, pretrained = arguments.weights is not None, arguments.backbone is not None
-    running = Run(chosen, settings, library, model, tune=tune, pretrained=pretrained)
+    running = Run(
+        chosen, settings, library, model, tune=tune, pretrained=pretrained, resident=resident
+    )
     running.train()
     return {
         "weights": str(settings.output / checkpoint.WEIGHTS),
@@ -227,14 +250,14 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
     """A new model, from a backbone or weights if given, or as the output folder's run has it."""
     import torch
 
-    from edgematte.checkpoint import build, load_model, read_config
+    from edgematte.checkpoint import build, load_model
     from edgematte.nets import find
     from edgematte.state_dict import read_state_dict
     from edgematte.training.engine import checkpoint
 
     kind = find(chosen.model)
     if (arguments.output / checkpoint.STATE).is_file():
-        return build(kind, read_config(arguments.output / checkpoint.WEIGHTS, kind))
+        return build(kind, _config(arguments.output, kind))
     if arguments.weights is not None:
         shipped = arguments.weights == SHIPPED
         model, origin = load_model(kind, None if shipped else Path(arguments.weights))
@@ -249,3 +272,16 @@ def _model(arguments: argparse.Namespace, chosen: "Recipe[Any]") -> Any:
         log = logging.getLogger(__name__)
         log.info("starts from %s", "; ".join((arguments.backbone.name, *stored.notes)))
     return model
+
+
+def _config(output: Path, kind: "Variant") -> dict[str, int]:
+    """The options of the run in a folder; its state holds them, and alone is enough to go on."""
+    import torch
+
+    from edgematte.checkpoint import read_config
+    from edgematte.training.engine import checkpoint
+
+    state = checkpoint.read_run(output, torch.device("cpu"))
+    if "config" not in state:  # of an older version
+        return read_config(output / checkpoint.WEIGHTS, kind)
+    return {key: value for key, value in state["config"].items() if key in kind.config}

@@ -68,6 +68,7 @@ class Decoded:
     image: Image.Image
     orientation: int | None
     notes: tuple[str, ...]
+    format: str | None = None  # Pillow's name of it
 
 
 def open_picture(source: Path | BinaryIO) -> Picture:
@@ -196,7 +197,7 @@ def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
     if reason is not None:
         why = "" if isinstance(reason, UnidentifiedImageError) else f" ({reason})"
         notes += (f"{name} holds metadata that cannot be read{why}; it was dropped",)
-    return Decoded(name, turn_upright(image, left), orientation, notes)
+    return Decoded(name, turn_upright(image, left), orientation, notes, image.format)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Score a lightweight checkpoint: `python -m edgematte.training.evaluate WEIGHTS --test T ...`.
+"""Score a checkpoint or a bundle: `python -m edgematte.training.evaluate WEIGHTS --test T ...`.
 
 `T/people/{image,mask}`: photographs with binary masks. `T/alphamatting/X-{image,alpha,trimap}.png`:
 photographs with measured alphas. Composites are made of `--foregrounds` and `--backgrounds`.
@@ -17,18 +17,15 @@ import torch
 from PIL import Image, ImageFilter
 
 from edgematte.atomic import atomic_file
-from edgematte.checkpoint import load_model
 from edgematte.cli.sources import add_sources, parse_sources
 from edgematte.cli.streams import say, settle
 from edgematte.errors import EdgematteError, OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
-from edgematte.models.lightweight.network import Lightweight
-from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import OPTIONS, check
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
-from edgematte.training.evaluation.matte import SIDE_PX, Alpha, matte_given, matte_whole
+from edgematte.training.evaluation.matte import SIDE_PX, Alpha, Scored, scored
 from edgematte.training.evaluation.sheet import contact_sheet
 from edgematte.training.pictures.folders import picture_files
 from edgematte.training.pictures.scenes import composite_scene
@@ -67,7 +64,22 @@ class Gallery:
         return contact_sheet(rows, TILE_PX)
 
 
-def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
+def whole(net: Scored, image: Image.Image) -> Alpha:
+    """Alpha of a picture alone.
+
+    Raises:
+        OptionError: the net needs a trimap.
+    """
+    alpha = net.whole(image)
+    if alpha is None:
+        raise OptionError(
+            "this net needs a trimap: score it on --test DIR with alphamatting alone, whose "
+            "pictures have one"
+        )
+    return alpha
+
+
+def score_people(net: Scored, folder: Path, gallery: Gallery) -> Row:
     """Mean IoU (alpha > 0.5) and MAD against binary masks, without a band at their edges."""
     ious, mads = [], []
     for file in picture_files(folder / "image"):
@@ -75,7 +87,7 @@ def score_people(model: Lightweight, folder: Path, gallery: Gallery) -> Row:
         blurred = np.asarray(mask.filter(ImageFilter.BoxBlur(EDGE_PX // 2)))
         region = (blurred == 0) | (blurred == 255)
         image = Image.fromarray(read_picture(file))
-        alpha = matte_whole(model, image)
+        alpha = whole(net, image)
         truth = (np.asarray(mask) > 127).astype(np.float32)
         predicted, true = (alpha > 0.5)[region], (truth > 0)[region]
         ious.append((predicted & true).sum() / max(1, (predicted | true).sum()))
@@ -91,7 +103,7 @@ def _means(rows: Iterable[Row]) -> Row:
 
 
 def score_alphamatting(
-    model: Lightweight, folder: Path, gallery: Gallery, *, classical: bool = False
+    net: Scored, folder: Path, gallery: Gallery, *, classical: bool = False
 ) -> dict[str, Row]:
     """Score pictures `X-image`, `X-alpha`, `X-trimap` without a trimap, and with it given to MRN.
 
@@ -108,40 +120,40 @@ def score_alphamatting(
         alpha = Image.fromarray(read_grey(folder / f"{name}-alpha.png"))
         trimap = read_grey(folder / f"{name}-trimap.png")
         truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-        free = matte_whole(model, image)
-        mattes = {
-            "free_unknown": free,
-            "given_unknown": matte_given(model, image, trimap),
-            "half_unknown": half_matte(trimap),
-        }
+        free, given = net.whole(image), net.given(image, trimap)
+        mattes = {"free_unknown": free, "given_unknown": given, "half_unknown": half_matte(trimap)}
         for method in METHODS if classical else ():
             mattes[f"{method}_unknown"] = classical_matte(method, image, trimap)
-        rows.setdefault("free", []).append(asdict(scores(free, truth)))
         for kind, matte in mattes.items():
-            rows.setdefault(kind, []).append(asdict(scores(matte, truth, trimap)))
-        gallery.add(rows["free"][-1]["mad"], image, truth, free)
+            if matte is not None:
+                rows.setdefault(kind, []).append(asdict(scores(matte, truth, trimap)))
+        best = given if free is None else free
+        if free is not None:
+            rows.setdefault("free", []).append(asdict(scores(free, truth)))
+        if best is not None:
+            gallery.add(mad(best, truth), image, truth, best)
     if not rows:
         raise PictureError(f"{folder} has no picture whose name ends in -image")
     return {kind: _means(values) for kind, values in rows.items()}
 
 
-def score_composites(model: Lightweight, library: Library, count: int, gallery: Gallery) -> Row:
+def score_composites(net: Scored, library: Library, count: int, gallery: Gallery) -> Row:
     """Score seeded composites of held-out subjects over held-out backgrounds, at `SIDE_PX`."""
     rows = []
     for index in range(count):
         scene = composite_scene(np.random.default_rng((2**20, index)), library, SIDE_PX)
-        alpha = matte_whole(model, scene.image)
+        alpha = whole(net, scene.image)
         truth = np.asarray(scene.alpha, dtype=np.float32) / np.float32(255)
         rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
         gallery.add(rows[-1]["mad"], scene.image, truth, alpha)
     return _means(rows)
 
 
-def score_pairs(model: Lightweight, photos: Iterable[Photo], gallery: Gallery) -> Row:
+def score_pairs(net: Scored, photos: Iterable[Photo], gallery: Gallery) -> Row:
     """Real photographs with an alpha, made or measured: means over the whole pictures."""
     rows = []
     for photo in photos:
-        alpha = matte_whole(model, photo.image)
+        alpha = whole(net, photo.image)
         truth = np.asarray(photo.alpha, dtype=np.float32) / np.float32(255)
         rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
         gallery.add(rows[-1]["mad"], photo.image, truth, alpha)
@@ -151,7 +163,14 @@ def score_pairs(model: Lightweight, photos: Iterable[Photo], gallery: Gallery) -
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line, score, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path, help="a folder or .safetensors with its .json")
+    parser.add_argument(
+        "weights",
+        type=Path,
+        help="of the lightweight net: a folder or .safetensors with its .json; or any bundle",
+    )
+    parser.add_argument(
+        "--beside", type=Path, metavar="BUNDLE", help="score this bundle on the same pictures"
+    )
     parser.add_argument("--test", type=Path, help="folder with people, alphamatting or both")
     parser.add_argument("--classical", action="store_true", help="pymatting on the same trimaps")
     parser.add_argument(
@@ -182,38 +201,45 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     alone = not folders.alphas and (any(given) or options.hold_out)
     if not folders.backgrounds and (alone or options.composites):
         raise OptionError("composites need something to be put before: give --backgrounds DIR")
-    model, _ = load_model(find("lightweight"), options.weights)
-    assert isinstance(model, Lightweight)
-    report: dict[str, Any] = {}
     gallery = Gallery()
+    report = _scores(options, folders, scored(options.weights), gallery)
+    if not report:
+        raise OptionError(
+            "nothing to score: give --test DIR with people or alphamatting in it, --foregrounds "
+            "and --backgrounds, or --images and --alphas, with --hold-out"
+        )
+    if options.beside is not None:
+        report["beside"] = _scores(options, folders, scored(options.beside), Gallery())
+    if options.sheet:
+        with atomic_file(options.sheet) as scratch:
+            gallery.sheet().save(scratch, format_of(options.sheet))
+    return report
+
+
+def _scores(
+    options: argparse.Namespace, folders: Folders, net: Scored, gallery: Gallery
+) -> dict[str, Any]:
+    report: dict[str, Any] = {}
     with torch.inference_mode():
         if options.test and (options.test / "people").is_dir():
-            report["people"] = score_people(model, options.test / "people", gallery)
+            report["people"] = score_people(net, options.test / "people", gallery)
         if options.test and (options.test / "alphamatting").is_dir():
             report["alphamatting"] = score_alphamatting(
-                model, options.test / "alphamatting", gallery, classical=options.classical
+                net, options.test / "alphamatting", gallery, classical=options.classical
             )
         share = options.hold_out  # without one the folders are held out as they are
         if folders.backgrounds and options.composites != 0:
             apart = replace(folders, alphas=())  # composites have no use for them
             held_out = load_library(apart, hold_out=share, validation=share > 0)
             report["composites"] = score_composites(
-                model, held_out, options.composites or 200, gallery
+                net, held_out, options.composites or 200, gallery
             )
         for pair in folders.alphas:
             only = Folders(alphas=[pair])
             held_out = load_library(only, hold_out=share, validation=share > 0)
             for photos in held_out.pairs:  # none where no picture of the folder is held out
                 name = f"{pair[0].parent.name}/{pair[0].name}"
-                report.setdefault("pairs", {})[name] = score_pairs(model, photos, gallery)
-    if not report:
-        raise OptionError(
-            "nothing to score: give --test DIR with people or alphamatting in it, --foregrounds "
-            "and --backgrounds, or --images and --alphas, with --hold-out"
-        )
-    if options.sheet:
-        with atomic_file(options.sheet) as scratch:
-            gallery.sheet().save(scratch, format_of(options.sheet))
+                report.setdefault("pairs", {})[name] = score_pairs(net, photos, gallery)
     return report
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgematte.arrays import Bytes, Floats
@@ -127,27 +125,6 @@ class DiffMatteCut(Cut):
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
         """See :class:`Cut`."""
         return {"picture": picture}
-
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`: noisy mattes and the mattes a graph would answer with, as bytes."""
-        row, column = np.indices(pool["framed_trimap"].shape)
-        if name == "frame_box":
-            chosen: NDArray[Any] = pool["frames"][int(np.argmax(pool["run"]))]
-            return chosen
-        if name == "frame_mattes":
-            frames = pool["frames"]
-            number, row, column = np.indices((len(frames), frames[0, 3], frames[0, 2]))
-            made = row // 2 + column // 4 + 16 * number
-        elif name == "noisy":
-            made = row * 29 + column * 53
-        elif name == "matte":
-            made = row // 2 + column // 4
-        else:
-            assert name == "mattes"
-            tiles = pool["tiles"]
-            number, row, _ = np.indices((len(tiles), tiles[0, 2], tiles[0, 2]))
-            made = row + row // 2 + 16 * number
-        return np.asarray(made % 256, np.uint8)
 
     def report(
         self, model: nn.Module, host: DiffusionHost, matter: Matter, picture: Bytes, trimap: Bytes

@@ -1,17 +1,14 @@
 """HDMatt's cut: BANK(patch) | best contexts, on the host | QUERY(patch, contexts) -> alpha."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut, Pool
-from edgematte.export.cuts.patches import crop_planes, patch_input
+from edgematte.export.cuts.patches import crop_planes
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.hdmatt.context import TGNL, Bank, reduced_trimap
@@ -212,10 +209,6 @@ class HDMattCut(Cut):
         ramp = np.arange(8 * 16, dtype=np.int64).reshape(8, 16)
         vectors = ((ramp * 37 + ramp // 16 * 11) % 64 - 32).astype(np.float32) / 32
         return {"picture": picture, "query_vector": vectors[0], "context_vectors": vectors}
-
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`."""
-        return patch_input(name, pool)
 
 
 CUT = HDMattCut()

@@ -1,11 +1,9 @@
 """The lightweight net's two cuts: fused (image -> alpha, trimap) and split (SN | host | MRN)."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,7 +12,7 @@ from edgematte.check.goldens import coarse, to_bytes
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut, Pool
-from edgematte.export.cuts.patches import crop_planes, patch_input
+from edgematte.export.cuts.patches import crop_planes
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Graph
 from edgematte.manifest import Tensor as Spec
@@ -133,10 +131,6 @@ class LightweightCut(Cut):
         if "alpha" in answer:
             pool["reduced_alpha"] = to_bytes(answer["alpha"][0])
         return pool
-
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`."""
-        return patch_input(name, pool)
 
 
 CUT = LightweightCut()

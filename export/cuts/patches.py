@@ -1,13 +1,8 @@
 """What cuts on patches share: cropping by torch, and made-up inputs for recorded host steps."""
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgematte.check.goldens import to_bytes
 from edgematte.runtime.host.patches import Patch
 
 
@@ -34,23 +29,3 @@ def reflect(planes: Tensor, more: tuple[int, int]) -> Tensor:
         planes = F.pad(planes, (0, now[0], 0, now[1]), mode="reflect")
         right, below = right - now[0], below - now[1]
     return planes
-
-
-def patch_input(name: str, pool: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Make up an array that no host step gives: a patch to crop, or alphas to stitch."""
-    boxes = pool["patches"]
-    if name == "patch":
-        chosen: NDArray[Any] = boxes[int(np.argmax(pool["refined"]))]
-        return chosen
-    assert name == "alphas"
-    return blended_alphas(len(boxes), (int(boxes[0][2]), int(boxes[0][2])))
-
-
-def blended_alphas(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``count`` alphas to stitch, as bytes; ``size`` of each is (width, height).
-
-    They are smooth and differ from one to the next, so that blending shows.
-    """
-    across, down = (np.linspace(0, 1, n, dtype=np.float32) for n in size)
-    planes = [np.add.outer(down * (i + 1), across[::-1]) % 1 for i in range(count)]
-    return to_bytes(np.stack(planes))

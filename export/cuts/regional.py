@@ -1,10 +1,7 @@
 """The regional net's cut: COARSE(frame) | host | ENCODE(N regions) | host | REFINE(N regions)."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -176,13 +173,6 @@ class RegionalCut(Cut):
             "cell_alpha": to_bytes(answer["cell_alpha"][0, 0]),
             "coarse_alpha": to_bytes(answer["alpha"][0, 0]),
         }
-
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`: refined cells, which a graph gives and no host step."""
-        assert name == "refined"
-        ramp = np.arange(64, dtype=np.int64).reshape(8, 8)
-        cells = np.arange(len(pool["cells"]), dtype=np.int64)
-        return ((ramp[None] * 3 + cells[:, None, None] * 7) % 256).astype(np.uint8)
 
 
 CUT = RegionalCut()

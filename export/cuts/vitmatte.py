@@ -1,10 +1,7 @@
 """ViTMatte's cut: one graph of a fixed size for tiles of the picture."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,7 +9,6 @@ from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut, Pool
-from edgematte.export.cuts.patches import blended_alphas
 from edgematte.export.cuts.sized_vit import SizedViT
 from edgematte.export.fused_attention import attention_line
 from edgematte.manifest import Graph
@@ -122,16 +118,6 @@ class ViTMatteCut(Cut):
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:
         """See :class:`Cut`."""
         return {"picture": picture}
-
-    def fill(self, name: str, pool: Pool) -> NDArray[Any]:
-        """See :class:`Cut`: a tile to crop, or alphas to stitch."""
-        boxes = pool["tiles"]
-        if name == "tile":
-            chosen: NDArray[Any] = boxes[int(np.argmax(pool["run"]))]
-            return chosen
-        assert name == "alphas"
-        width, height = (int(n) for n in boxes[0][2:])
-        return blended_alphas(len(boxes), (width, height))
 
 
 CUT = ViTMatteCut()

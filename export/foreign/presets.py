@@ -18,22 +18,24 @@ class Preset:
     source: str  # the published code that uses the net like this
 
 
+# Every number is the authors' own, from the file that is named; a remark says where others differ.
 PRESETS: Mapping[str, Preset] = {
+    # The authors keep proportions: the shorter side becomes 512, both multiples of 32.
     "modnet": Preset(
         "matte",
         Given(size=(512, 512), scale=UNIT, mean=(0.5,), std=(0.5,), first_output=True),
-        "github.com/ZHKKKe/MODNet: onnx/inference_onnx.py",
+        "github.com/ZHKKKe/MODNet: onnx/inference_onnx.py, onnx/export_onnx.py",
     ),
-    # rembg divides by the largest byte of the picture in place of 255, as the authors' test does;
-    # most photographs have a byte of 255.
+    # The authors, and rembg, divide by the largest byte of the picture in place of 255; most
+    # photographs have a byte of 255.
     "u2net": Preset(
         "mask",
         Given(size=(320, 320), scale=UNIT, mean=MEAN, std=STD, activation="min-max",
               first_output=True),
-        "github.com/xuebinqin/U-2-Net: u2net_test.py; github.com/danielgatis/rembg: "
-        "rembg/sessions/u2net.py",
+        "github.com/xuebinqin/U-2-Net: u2net_test.py, data_loader.py (ToTensorLab, flag 0); "
+        "github.com/danielgatis/rembg: rembg/sessions/u2net.py, rembg/sessions/base.py",
     ),
-    # rembg subtracts ImageNet's means here; the authors' own is taken.
+    # rembg (rembg/sessions/dis_general_use.py) subtracts ImageNet's means.
     "isnet": Preset(
         "mask",
         Given(
@@ -42,12 +44,14 @@ PRESETS: Mapping[str, Preset] = {
         ),
         "github.com/xuebinqin/DIS: IS-Net/Inference.py",
     ),
-    # rembg stretches what the sigmoid gives to [0, 1] once more, which the authors do not.
+    # rembg (rembg/sessions/birefnet_general.py) stretches what the sigmoid gives to [0, 1] once
+    # more. BiRefNet's files of 2K and those of dynamic resolution have sizes of their own.
     "birefnet": Preset(
         "matte",
         Given(size=(1024, 1024), scale=UNIT, mean=MEAN, std=STD, activation="sigmoid",
               first_output=True),
-        "github.com/ZhengPeng7/BiRefNet: tutorials/BiRefNet_inference.ipynb",
+        "github.com/ZhengPeng7/BiRefNet: tutorials/BiRefNet_inference.ipynb, "
+        "tutorials/BiRefNet_pth2onnx.ipynb",
     ),
     "rmbg": Preset(
         "matte",
@@ -55,12 +59,21 @@ PRESETS: Mapping[str, Preset] = {
             size=(1024, 1024), scale=UNIT, mean=(0.5,), std=(1,), activation="min-max",
             first_output=True,
         ),
-        "huggingface.co/briaai/RMBG-1.4: utilities.py",
+        "huggingface.co/briaai/RMBG-1.4: preprocessor_config.json, MyPipe.py",
     ),
+    # A BiRefNet, whose ONNX file has the sigmoid inside: its output is named alphas.
+    "rmbg-2": Preset(
+        "matte",
+        Given(size=(1024, 1024), scale=UNIT, mean=MEAN, std=STD, first_output=True),
+        "huggingface.co/briaai/RMBG-2.0: preprocessor_config.json, onnx/model.onnx; "
+        "github.com/danielgatis/rembg: rembg/sessions/bria_rmbg.py",
+    ),
+    # The landscape variant takes 256x144; its file says so.
     "selfie": Preset(
         "mask",
         Given(size=(256, 256), scale=UNIT, first_output=True),
-        "github.com/google-ai-edge/mediapipe: modules/selfie_segmentation",
+        "github.com/google-ai-edge/mediapipe: "
+        "mediapipe/modules/selfie_segmentation/selfie_segmentation_cpu.pbtxt",
     ),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from edgematte.export.foreign.original import Original
 from edgematte.manifest import Graph
 from edgematte.net import Variant, load_part
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.steps import Arrays, steps_of
+from edgematte.runtime.host.steps import Arrays, recorded, steps_of
 from edgematte.runtime.nets.foreign.host import ForeignHost
 from edgematte.runtime.pipeline import pipeline_for
 
@@ -47,11 +47,8 @@ def record(
         "size": np.array(picture.shape[1::-1], np.int32),
         "answer": answer.astype(np.float16),
     }
-    kept: Arrays = {}
-    for step in steps_of(load_part(variant.net.steps), host):
-        results = step(host, pool)
-        kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
-    return Goldens({graph.name: records}, pool | kept, picture, trimap, alpha)
+    pool = recorded(steps_of(load_part(variant.net.steps), host), host, pool)
+    return Goldens({graph.name: records}, pool, picture, trimap, alpha)
 
 
 def _recordable(host: ForeignHost, value: Floats) -> Floats:

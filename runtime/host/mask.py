@@ -20,14 +20,19 @@ from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, STRIP, UNKNOWN
 Size = tuple[int, int]  # width, height
 
 SURE = 0.05
-"""*Chosen*: values within this of 0 and 1 are sure. JPEG leaves 5 to 10 of 255 around an edge."""
+"""*Chosen*: values farther than this from 0 and 1 are never sure, whatever else a mask says."""
+DOUBT, REST = 3.5 / 255, 0.75
+"""*Measured*: values near 0 are sure up to this much above what three quarters of them are; so near
+1. Where a segmenter that is quiet elsewhere says 5 of 255 it often missed something: with 0.05 for
+all masks 96.1 % of soft pixels were covered with u2netp's (``benchmarks/band.py --masks``), with
+this 97.0 %. A mask that is never quiet, as one that was stored with losses, has noise there."""
 MASK_PIXELS = 1
 """Margin in pixels of the mask: where in a pixel of its own an edge lies, a mask does not say."""
 PICTURE_SHARE = 0.035
 """Further margin as a share of the picture's longer side: over all kinds of masks that
 ``benchmarks/band.py --masks`` makes and finds, 97 % of the soft pixels are then unknown."""
 
-SAMPLES = 256  # rows, and columns, that are looked at to tell a picture from a mask
+SAMPLES = 256  # rows, and columns, at least, that are looked at to judge a whole mask
 PICTURE_LEVELS = 32  # *chosen*: a mask of fewer grey levels is no photograph
 BETWEEN = 0.1  # *chosen*: values this far from 0 and 1 are in between, which most of a mask is not
 
@@ -43,9 +48,9 @@ def trimap_from_mask(
     """A trimap for a picture, from a binary or soft mask of its subject.
 
     A pixel is unknown where foreground and background are both possible within ``band_px`` of it
-    (Chebyshev distance); values of the mask between 0 and 1 are both. The rest is what the mask
-    says. Parts of the subject that the mask lost, farther from its edge than the band, stay
-    background.
+    (Chebyshev distance); values of the mask between 0 and 1 are both, but for those that are as
+    near to 0 or 1 as what most of the mask says there, or nearly. The rest is what the mask says.
+    Parts of the subject that the mask lost, farther from its edge than the band, stay background.
 
     Args:
         mask: (h, w) of any size: bool; uint8, 0 to 255; uint16, 0 to 65535 or, where no value is
@@ -90,6 +95,8 @@ def band_around(mask: Floats, size: Size, band_px: int | None = None) -> Bytes:
 def _trimap(source: "_Source", size: Size, band_px: int | None) -> Bytes:
     width, height = size
     rows, columns = source.values.shape
+    seen = source.seen()
+    low, high = sure_below(seen), 1 - sure_below(1 - seen)
     radius = default_band((columns, rows), size) if band_px is None else band_px
     across = _reach(columns, width, radius)
     tops, bottoms = _reach(rows, height, radius)
@@ -100,7 +107,7 @@ def _trimap(source: "_Source", size: Size, band_px: int | None) -> Bytes:
         begin, end = tops[strip][0], bottoms[strip][-1]
         down = tops[strip] - begin, bottoms[strip] - begin
         shares = source.shares(source.values[begin:end])
-        subject, ground = shares > SURE, shares < 1 - SURE
+        subject, ground = shares > low, shares < high
         trimap[strip] = UNKNOWN
         trimap[strip][~_any(_any(subject, *across, 1), *down, 0)] = BACKGROUND
         trimap[strip][~_any(_any(ground, *across, 1), *down, 0)] = FOREGROUND
@@ -117,6 +124,14 @@ def default_band(mask: Size, picture: Size) -> int:
     return math.ceil(MASK_PIXELS * scale + PICTURE_SHARE * max(picture))
 
 
+def sure_below(shares: Floats) -> float:
+    """Up to where shares of the subject are surely none: :data:`DOUBT`, :data:`REST`."""
+    near = shares[shares <= SURE]
+    if not near.size:
+        return SURE
+    return min(SURE, float(np.quantile(near, REST)) + DOUBT)
+
+
 @dataclass(frozen=True)
 class _Source:
     """A mask whose values are converted when they are asked for."""
@@ -129,6 +144,11 @@ class _Source:
         """How much of each value is subject, in [0, 1]."""
         shares = values.astype(np.float32) / np.float32(self.white)
         return np.subtract(1, shares, out=shares) if self.invert else shares
+
+    def seen(self) -> Floats:
+        """The shares of rows and columns that are looked at."""
+        across, down = (max(1, length // SAMPLES) for length in self.values.shape[::-1])
+        return self.shares(self.values[::down, ::across])
 
 
 def _reach(mask: int, picture: int, radius: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -196,8 +216,7 @@ def _rounded(small: Size, large: Size) -> bool:
 
 def _refuse_pictures(source: _Source) -> None:
     """Refuse a photograph: many grey levels, most of them far from 0 and 1."""
-    across, down = (max(1, length // SAMPLES) for length in source.values.shape[::-1])
-    seen = source.shares(source.values[::down, ::across])
+    seen = source.seen()
     between = ((seen > BETWEEN) & (seen < 1 - BETWEEN)).mean()
     levels = len(np.unique(np.rint(seen * 255)))
     if between > 0.5 and levels >= PICTURE_LEVELS:

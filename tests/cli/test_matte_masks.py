@@ -1,6 +1,5 @@
 """``matte --mask`` and ``mask=``: a mask stands in for a trimap wherever one can be taken."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -325,26 +324,3 @@ def test_the_default_bundle_takes_a_mask_of_256_pixels(tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     assert main(["matte", str(photo), "-o", str(out), "--mask", str(mask)]) == 0
     assert pixels(out).shape == (height, width, 4)
-
-
-PAGE = Path(__file__).parents[2] / "docs" / "your-own.md"
-MASKS, _, ONNX = PAGE.read_text(encoding="utf-8").partition("\n## An ONNX of yours\n")
-COMMANDS = re.findall(r"^    edgematte (.*)$", MASKS, re.MULTILINE)  # the others: tests of imports
-
-
-def test_the_page_has_commands() -> None:
-    assert ONNX and len(COMMANDS) >= 3 and any("--mask" in command for command in COMMANDS)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_the_page_works(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    save(Path("photo.jpg"), PICTURE)
-    save(Path("mask.png"), disc())
-    save(Path("square.png"), 255 - disc(40, 40))
-    arguments = command.split()
-    assert main(arguments) == 0
-    assert capsys.readouterr().err == ""
-    assert Path(arguments[arguments.index("-o") + 1]).is_file()

@@ -199,3 +199,21 @@ def test_a_file_says_what_its_program_meant(kind: str, tmp_path: Path) -> None:
     found = read_mask(path)
     np.testing.assert_array_equal(found, wanted)
     assert found.dtype == wanted.dtype
+
+
+def test_what_a_lossy_file_leaves_around_an_edge_is_no_doubt(tmp_path: Path) -> None:
+    """JPEG's waves around an edge are within 12 of 255; the same values in a PNG are kept."""
+    jpeg = save(tmp_path / "m.jpg", disc(90, 120), quality=80)
+    stored = pixels(jpeg)
+    waves = ((stored > 3) & (stored <= 12)) | ((stored >= 243) & (stored < 252))
+    assert waves.mean() > 0.005
+    found = read_mask(jpeg)
+    assert set(np.unique(found[waves])) == {0, 255}
+    edge = (stored > 12) & (stored < 243)
+    np.testing.assert_array_equal(found[edge], stored[edge])
+    png = save(tmp_path / "m.png", stored)
+    np.testing.assert_array_equal(read_mask(png), stored)
+    widened, sharp = (
+        edgematte.trimap_from_mask(mask, (120, 90), 4) == 128 for mask in (stored, found)
+    )
+    assert widened.mean() > 1.1 * sharp.mean()

@@ -94,7 +94,7 @@ def test_trimaps_that_are_not_given_are_estimated(bundle: Path) -> None:
     made = [cards.testcard_trimap(p.shape[1], p.shape[0]) for p in pictures]
     estimates = iter(made)
     source = EstimatedTrimap(lambda picture, clock: next(estimates))
-    matter._sourced = replace(matter._sourced, source=source)
+    matter._opened = replace(matter._sourced, source=source)
     for found, trimap in zip(matter.many(pictures), made, strict=True):
         np.testing.assert_array_equal(found.trimap, trimap)
         assert found.alpha[trimap == 128].std() > 0.05

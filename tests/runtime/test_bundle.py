@@ -78,11 +78,11 @@ def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
     refused(tmp_path / "file.edgematte", "no bundle at", "file.edgematte", "which is a file", FILE)
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+@pytest.mark.parametrize("kind", ["tar", "gztar"])
 def test_an_archive_is_called_one(kind: str, tiny_bundle: Path, tmp_path: Path) -> None:
     made = Path(shutil.make_archive(str(tmp_path / "net.edgematte"), kind, tiny_bundle))
     made = made.rename(tmp_path / "net.edgematte")  # whatever its name
-    refused(made, f"is a {kind[-3:]} archive", "unpack it", FILE)
+    refused(made, "is a tar archive", "unpack it", FILE)
 
 
 def test_a_file_of_a_bundle_names_the_bundle(tiny_bundle: Path) -> None:

@@ -16,7 +16,7 @@ import edgematte
 from edgematte.arrays import Bytes
 from edgematte.errors import OptionError, PictureError
 from edgematte.runtime.host import mask as room
-from edgematte.runtime.host.mask import SURE, default_band, proportional, trimap_from_mask
+from edgematte.runtime.host.mask import default_band, proportional, trimap_from_mask
 from edgematte.runtime.host.trimap import STRIP
 
 
@@ -34,15 +34,27 @@ def dilated(flags: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     return found
 
 
+def doubtful(shares: NDArray[Any]) -> float:
+    """Above which a share is a doubt: 3.5 of 255 over three quarters of those up to 0.05."""
+    near = sorted(float(share) for share in shares.ravel() if share <= 0.05)
+    if not near:
+        return 0.05
+    at = 0.75 * (len(near) - 1)
+    below, above = near[int(at)], near[min(int(at) + 1, len(near) - 1)]
+    return min(0.05, below + (above - below) * (at - int(at)) + 3.5 / 255)
+
+
 def by_dilation(shares: NDArray[Any], radius: int) -> Bytes:
     """What the docstring says, of a mask of the picture's size."""
-    subject, ground = dilated(shares > SURE, radius), dilated(shares < 1 - SURE, radius)
+    low, high = doubtful(shares), 1 - doubtful(1 - shares)
+    subject, ground = dilated(shares > low, radius), dilated(shares < high, radius)
     return np.where(subject & ground, 128, np.where(subject, 255, 0)).astype(np.uint8)
 
 
 def by_rectangles(shares: NDArray[Any], size: tuple[int, int], radius: int) -> Bytes:
     """The same of any size: each pixel looks at every pixel of the mask, in whole numbers."""
     (rows, columns), (width, height) = shares.shape, size
+    low, high = doubtful(shares), 1 - doubtful(1 - shares)
     trimap = np.empty((height, width), np.uint8)
     for y, x in itertools.product(range(height), range(width)):
         seen = [
@@ -52,8 +64,8 @@ def by_rectangles(shares: NDArray[Any], size: tuple[int, int], radius: int) -> B
             if j * height < (y + 1 + radius) * rows and (j + 1) * height > (y - radius) * rows
             if i * width < (x + 1 + radius) * columns and (i + 1) * width > (x - radius) * columns
         ]
-        subject = any(share > SURE for share in seen)
-        ground = any(share < 1 - SURE for share in seen)
+        subject = any(share > low for share in seen)
+        ground = any(share < high for share in seen)
         trimap[y, x] = 128 if subject and ground else 255 if subject else 0
     return trimap
 
@@ -80,7 +92,7 @@ def test_it_is_the_dilation_of_both_sides_of_the_edge(radius: int, scale: int) -
 def test_any_sizes_meet_brute_force(
     seed: int, rows: int, columns: int, height: int, width: int, radius: int
 ) -> None:
-    shares = np.random.default_rng(seed).choice([0, 0, 1, 1, 0.5, 0.04, 0.97], (rows, columns))
+    shares = np.random.default_rng(seed).choice([0, 0, 1, 1, 0.5, 0.03, 0.98], (rows, columns))
     shares[0, 0], shares[-1, -1] = 0, 1
     found = trimap_from_mask(shares, (width, height), radius, fit=True)
     np.testing.assert_array_equal(found, by_rectangles(shares, (width, height), radius))
@@ -136,6 +148,19 @@ def test_noise_beside_0_and_1_is_no_softness() -> None:
     np.testing.assert_array_equal(
         trimap_from_mask(noisy.astype(np.uint8), (64, 48), 4), trimap_from_mask(mask, (64, 48), 4)
     )
+
+
+@pytest.mark.parametrize("quiet", [0, 5, 9])
+def test_what_stands_out_of_a_quiet_mask_is_a_doubt(quiet: int) -> None:
+    """A faint stroke on the background, a faint hole in the subject: each 4 of 255, and 3."""
+    for apart, unknown in ((3, False), (4, True)):
+        mask = np.full((60, 90), quiet, np.uint8)
+        mask[:, 45:] = 255 - quiet
+        mask[10:40, 10:12] += np.uint8(apart)
+        mask[10:40, 80:82] -= np.uint8(apart)
+        trimap = trimap_from_mask(mask, (90, 60), 2)
+        assert (trimap[20, 10] == 128) == unknown and (trimap[20, 80] == 128) == unknown
+        assert trimap[20, 2] == 0 and trimap[20, 70] == 255
 
 
 @pytest.mark.parametrize("mask", [(256, 192), (320, 240), (1024, 768)])

@@ -10,10 +10,11 @@ from PIL import Image
 
 from edgematte.errors import EngineError, OptionError, PictureError
 from edgematte.models.lightweight.network import Lightweight
+from edgematte.runtime.bundle import DEFAULT
 from edgematte.training.engine.checkpoint import save_weights
-from edgematte.training.evaluate import SHOWN, Gallery, main, score_people
+from edgematte.training.evaluate import SHOWN, Gallery, main, score_alphamatting, score_people
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
-from edgematte.training.evaluation.matte import matte_given
+from edgematte.training.evaluation.matte import Checkpoint, matte_given
 
 
 @pytest.fixture(scope="module")
@@ -154,4 +155,34 @@ def test_a_few_pictures_are_all_shown() -> None:
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     with pytest.raises(PictureError, match="no pictures in"):
-        score_people(Lightweight().eval(), tmp_path, Gallery())
+        score_people(Checkpoint(Lightweight().eval()), tmp_path, Gallery())
+
+
+def test_a_bundle_is_scored_beside_the_weights(
+    pictures: Path, weights: Path, test_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(weights), "--test", str(test_folder), "--beside", str(DEFAULT)])
+    report = json.loads(capsys.readouterr().out)
+    beside = report.pop("beside")
+    assert beside.keys() == report.keys() == {"people", "alphamatting"}
+    assert beside["alphamatting"].keys() == report["alphamatting"].keys()
+    half = [r["alphamatting"]["half_unknown"] for r in (report, beside)]
+    assert half[0] == half[1]  # it depends on the pictures alone
+    assert beside["people"]["mad"] != report["people"]["mad"]
+
+
+class NeedsTrimap:
+    """A net as the trimap nets are: no alpha without a trimap."""
+
+    def whole(self, image: Image.Image) -> None:
+        return None
+
+    def given(self, image: Image.Image, trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(trimap, np.float32) / np.float32(255)
+
+
+def test_a_net_that_needs_a_trimap_is_scored_with_it_alone(test_folder: Path) -> None:
+    rows = score_alphamatting(NeedsTrimap(), test_folder / "alphamatting", Gallery())
+    assert rows.keys() == {"given_unknown", "half_unknown"}
+    with pytest.raises(OptionError, match="needs a trimap: score it on --test DIR"):
+        score_people(NeedsTrimap(), test_folder / "people", Gallery())

@@ -4,12 +4,15 @@ import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 from edgematte.errors import CheckpointError, OptionError, TrainingError
+from edgematte.training.batched.resident import Resident
 from edgematte.training.engine import checkpoint, norms, output, processes
 from edgematte.training.engine.fake_quantize import quantize_aware
 from edgematte.training.engine.learner import Learner
@@ -46,10 +49,12 @@ class RunState(Generic[M]):
         *,
         tune: bool = False,
         pretrained: bool = False,
+        resident: Resident | None = None,
     ) -> None:
         """`tune`: the model holds weights already, and the run adapts them.
 
-        `pretrained`: its backbone does.
+        `pretrained`: its backbone does. `resident`: the library's pictures on the device, from
+        which the recipe's `batched` makes the samples there.
 
         Raises:
             OptionError: the settings give no end, or the output holds another run, or files of
@@ -59,6 +64,7 @@ class RunState(Generic[M]):
         if settings.steps is None and settings.time_limit_s is None:
             raise OptionError("give the run an end: steps or a time limit")
         self.recipe, self.settings, self.library, self.tune = recipe, settings, library, tune
+        self.resident = resident if recipe.batched else None
         self.first = processes.rank() == 0
         teacher = copy.deepcopy(model) if settings.quantize_aware and recipe.imitation else None
         if settings.quantize_aware:
@@ -167,6 +173,7 @@ class RunState(Generic[M]):
             "part": self.recipe.part,
             "seed": self.settings.seed,
             "quantize_aware": self.settings.quantize_aware,
+            "config": config,
             "tune": self.tune,
             "step": self.step,
             "samples_seen": self.samples_seen,
@@ -184,6 +191,12 @@ class RunState(Generic[M]):
         samples = recipe.samples(self.library, stage.side_px, stage.crop_px, self.settings.seed)
         share = range(self.samples_seen + processes.rank(), FIRST_SHOWN, processes.count())
         size = max(1, stage.batch // processes.count())
+        if self.resident is not None and recipe.batched is not None:
+            make = partial(
+                recipe.batched, self.resident, stage.side_px, stage.crop_px, self.settings.seed
+            )
+            steps = count(0, size)
+            return (make(share[start : start + size]) for start in steps)
         loader = load(samples, share, size, self.settings.workers, recipe.collate)
         return (batch.to(self.settings.device) for batch in loader)
 

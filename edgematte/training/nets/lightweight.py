@@ -144,6 +144,7 @@ SN = replace(
     losses=sn_losses,
     imitation=None,
     samples=parts.whole_scenes,
+    batched=parts.whole_scenes_batched,
     tune_stages=(
         Stage(0.35, 256, 256, 32),
         Stage(0.70, 384, 384, 16),
@@ -159,6 +160,7 @@ MRN = replace(
     losses=mrn_losses,
     imitation=None,
     samples=parts.refining_crops,
+    batched=parts.refining_crops_batched,
     tune_rate=1.5e-3,  # 5 % better after 300 steps than the rate of the whole
     tune_stages=(Stage(0.7, 512, 256, 8), Stage(1.0, 512, 512, 4, keep_norms=True)),
 )

@@ -106,8 +106,6 @@ def read_background(file: Path) -> Image.Image:
 def read_photo(mattes: dict[str, Path], is_mask: bool, file: Path) -> Photo | None:
     """A photograph with the alpha or mask of the same stem; None if there is no subject.
 
-    A mask is not reliable within `MASK_BAND_PX` of its edge; an alpha is reliable everywhere.
-
     Raises:
         UnfitError: the matte has another size than the photograph.
     """
@@ -116,11 +114,20 @@ def read_photo(mattes: dict[str, Path], is_mask: bool, file: Path) -> Photo | No
     if image.size != alpha.size:
         sizes = " and ".join(f"{p.width}x{p.height}" for p in (image, alpha))
         raise UnfitError(f"{file} and {mattes[file.stem]} are {sizes}: they must be of one size")
-    image, alpha = shrink(image), shrink(alpha)
+    return photo_of(shrink(image), shrink(alpha), is_mask)
+
+
+def photo_of(
+    image: Image.Image, alpha: Image.Image, is_mask: bool, band_px: int = MASK_BAND_PX
+) -> Photo | None:
+    """A photograph (RGB) with its alpha or mask (L) of the same size; None without a subject.
+
+    A mask is not reliable within `band_px` of its edge; an alpha is reliable everywhere.
+    """
     known = Image.new("L", alpha.size, 255)
     if is_mask:
         alpha = alpha.point([0] * 128 + [255] * 128)
-        blurred = alpha.filter(ImageFilter.BoxBlur(MASK_BAND_PX))  # 0 or 255 only away from edges
+        blurred = alpha.filter(ImageFilter.BoxBlur(band_px))  # 0 or 255 only away from edges
         known = blurred.point([255] + [0] * 254 + [255])
     box = alpha.getbbox()
     return None if box is None else Photo(image, alpha, known, box)

@@ -1,11 +1,15 @@
 """Samples for networks of a model that are trained separately."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
+from edgematte.training.batched import scenes
+from edgematte.training.batched.resident import Resident
 from edgematte.training.pictures.augment import BILINEAR, degrade
 from edgematte.training.pictures.crops import make_crop, random_trimap
-from edgematte.training.pictures.data import WHOLE, Rng, Sample, Samples, make_sample
+from edgematte.training.pictures.data import WHOLE, Batch, Rng, Sample, Samples, make_sample
 from edgematte.training.pictures.ragged import ragged_scene
 from edgematte.training.pictures.scenes import choose
 from edgematte.training.pictures.sources import Library
@@ -42,6 +46,20 @@ def make_refining(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sam
 def make_scene_alone(rng: Rng, library: Library, side_px: int, crop_px: int) -> Sample:
     """A sample with a whole scene, or a part of one, and no crop."""
     return make_sample(rng, library, side_px, side_px, WHOLE_MODES, WHOLE_SCENES)
+
+
+def whole_scenes_batched(
+    there: Resident, side_px: int, crop_px: int, seed: int, indices: Sequence[int]
+) -> Batch:
+    """Scenes for a network that looks for the subject, composed on the device."""
+    return scenes.whole_scenes(there, WHOLE_SCENES, side_px, seed, indices)
+
+
+def refining_crops_batched(
+    there: Resident, side_px: int, crop_px: int, seed: int, indices: Sequence[int]
+) -> Batch:
+    """Crops for MRN, composed on the device; those without a trimap are scenes of their size."""
+    return scenes.crops(there, crop_px, round(BAND * crop_px), seed, indices)
 
 
 def whole_scenes(library: Library, side_px: int, crop_px: int, seed: int) -> Samples:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check, check_options
+from edgematte.training.batched.resident import Resident
 from edgematte.training.pictures.data import Samples, collate
 from edgematte.training.pictures.sources import Library
 
@@ -50,6 +51,9 @@ class Recipe(Generic[M]):
     `backbone(model, state, source)` takes over a plain pretrained backbone; `source` names it in
     errors.
 
+    `batched(resident, side_px, crop_px, seed, indices)` makes a batch of the samples with these
+    indices on the device that trains, from pictures that stay on it.
+
     `part`: the name of the only network of the model that learns; all else stays unchanged.
 
     `imitation(model, teacher, batch)` gives the losses of quantization-aware training, with a
@@ -78,6 +82,7 @@ class Recipe(Generic[M]):
     collate: Callable[[Sequence[Any]], Any] = collate
     drops: tuple[tuple[float, float], ...] = ()  # of the rate, see `learning_rate`; fine-tuning: no
     imitation: Callable[[M, M, Any], dict[str, Tensor]] | None = None
+    batched: Callable[[Resident, int, int, int, Sequence[int]], Any] | None = None
     part: str = ""
 
     def learning(self, model: M) -> nn.Module:

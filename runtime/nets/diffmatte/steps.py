@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
+from edgematte.runtime.host.made import Pool, row_of
 from edgematte.runtime.host.patches import Patch, boxes, window
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import ALPHA, PICTURE, RUN, TRIMAP, Array, Arrays, HostStep, Steps
@@ -19,20 +20,50 @@ from edgematte.runtime.nets.diffmatte.noise import noise
 Boxes = NDArray[np.int32]
 
 SIGNED = "value * 64 + 128"
+
+
+def _noisy(pool: Pool) -> Bytes:
+    row, column = np.indices(pool["framed_trimap"].shape)
+    return np.asarray((row * 29 + column * 53) % 256, np.uint8)
+
+
+def _matte(pool: Pool) -> Bytes:
+    row, column = np.indices(pool["framed_trimap"].shape)
+    return np.asarray((row // 2 + column // 4) % 256, np.uint8)
+
+
+def _frame_mattes(pool: Pool) -> Bytes:
+    frames = pool["frames"]
+    number, row, column = np.indices((len(frames), frames[0, 3], frames[0, 2]))
+    return np.asarray((row // 2 + column // 4 + 16 * number) % 256, np.uint8)
+
+
+def _mattes(pool: Pool) -> Bytes:
+    tiles = pool["tiles"]
+    number, row, _ = np.indices((len(tiles), tiles[0, 2], tiles[0, 2]))
+    return np.asarray((row + row // 2 + 16 * number) % 256, np.uint8)
+
+
 FRAMED = Array(
-    "framed", "(h, w, 3)", "uint8", note="reduced where there is no context and it is larger"
+    "framed",
+    "(h, w, 3)",
+    "uint8",
+    note="reduced where there is no context and it is larger",
+    fixed=True,
 )
 FRAMED_TRIMAP = Array("framed_trimap", "(h, w)", "uint8")
 NOISE = Array("noise", "(h, w)", every=(4, 4), note="from the seed, as noise.py says")
 FRAMES = Array("frames", "(n, 4)", "int32", note="left, top, width, height")
-FRAME_BOX = Array("frame_box", "(4,)", "int32", note="a row of frames")
-FRAME_MATTES = Array("frame_mattes", "(n, height, width)", "uint8", note=SIGNED)
-NOISY = Array("noisy", "(h, w)", "uint8", note=SIGNED)
+FRAME_BOX = Array(
+    "frame_box", "(4,)", "int32", note="a row of frames", made=row_of("frames", "run")
+)
+FRAME_MATTES = Array("frame_mattes", "(n, height, width)", "uint8", note=SIGNED, made=_frame_mattes)
+NOISY = Array("noisy", "(h, w)", "uint8", note=SIGNED, made=_noisy)
 CONDITION = Array("condition", "(7, height, width)", every=(1, 8, 8))
-MATTE = Array("matte", "(h, w)", "uint8", note=SIGNED)
+MATTE = Array("matte", "(h, w)", "uint8", note=SIGNED, made=_matte)
 ADVANCED = Array("advanced", "(h, w)", every=(4, 4), note="noisy after the middle one of the steps")
 TILES = Array("tiles", "(n, 3)", "int32", note="left, top, side, inside the frame")
-MATTES = Array("mattes", "(n, side, side)", "uint8", note=SIGNED)
+MATTES = Array("mattes", "(n, side, side)", "uint8", note=SIGNED, made=_mattes)
 STITCHED = Array("stitched", "(h, w)", every=(4, 4), note="of the frame")
 JOINED = Array("joined", "(h, w)", every=(4, 4))
 

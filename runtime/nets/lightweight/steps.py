@@ -65,10 +65,10 @@ def cut(
     host: SplitHost,
     picture: Bytes,
     trimap: Bytes,
-    probabilities: Floats,
+    probabilities: Floats | None,
     patch: NDArray[np.int32],
 ) -> Arrays:
-    """What the refining graph sees of a patch."""
+    """What the refining graph sees of a patch; without probabilities the trimap's classes."""
     where = Patch.of(patch)
     size = picture.shape[1], picture.shape[0]
     return {
@@ -105,6 +105,7 @@ STEPS: Steps = {
             cut,
             (PICTURE, TRIMAP, PROBABILITIES, PATCH),
             (PICTURE_PATCH, PROBABILITY_PATCH),
+            absent=("probabilities",),
         ),
         HostStep("stitch", stitch, (PATCHES, ALPHAS, SIZE), (ALPHA,)),
     ),

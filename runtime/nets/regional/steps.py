@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.runtime.host.frame import classes_from_frame, frame_for, from_frame, to_frame
+from edgematte.runtime.host.made import Pool
 from edgematte.runtime.host.steps import (
     ALPHA,
     PICTURE,
@@ -30,6 +31,7 @@ FRAMED = Array(
     "(height, width, 3)",
     "uint8",
     note="reduced where larger than the graphs, reflected to the right and below where smaller",
+    fixed=True,
 )
 CELL_TRIMAP = Array(
     "cell_trimap", "(3, rows, columns)", unit=True, note="background, unknown, foreground"
@@ -42,7 +44,16 @@ GROUP = Array("group", "(n, k + 1)", "int32", note="a cell's number, those of it
 POSITIONS = Array(
     "positions", "(n, k + 1, k + 1)", "int32", note="rows of the manifest's bias_table"
 )
-REFINED = Array("refined", "(n, 8, 8)", unit=True)
+
+
+def refined_cells(pool: Pool) -> Bytes:
+    """Made-up refined cells (n, 8, 8), as bytes."""
+    ramp = np.arange(64, dtype=np.int64).reshape(8, 8)
+    cells = np.arange(len(pool["cells"]), dtype=np.int64)
+    return ((ramp[None] * 3 + cells[:, None, None] * 7) % 256).astype(np.uint8)
+
+
+REFINED = Array("refined", "(n, 8, 8)", unit=True, made=refined_cells)
 PASTED = Array("pasted", "(height, width)", every=(4, 4))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
+from edgematte.runtime.host.made import blended, row_of
 from edgematte.runtime.host.patches import Patch, boxes, tile_grid, walk, window
 from edgematte.runtime.host.steps import ALPHA, PICTURE, RUN, TRIMAP, Array, Arrays, HostStep, Steps
 from edgematte.runtime.nets.vitmatte.host import TilesHost
@@ -16,7 +17,7 @@ from edgematte.runtime.nets.vitmatte.pipeline import (
 )
 
 TILES = Array("tiles", "(n, 4)", "int32", note="left, top, width, height")
-TILE = Array("tile", "(4,)", "int32", note="a row of tiles")
+TILE = Array("tile", "(4,)", "int32", note="a row of tiles", made=row_of("tiles", "run"))
 TILE_IMAGE = Array(
     "tile_image",
     "(1, 3, height, width)",
@@ -29,7 +30,7 @@ TILE_TRIMAP = Array(
     every=(1, 1, 8, 8),
     note="bytes / 255, 0 around smaller pictures",
 )
-ALPHAS = Array("alphas", "(n, height, width)", unit=True)
+ALPHAS = Array("alphas", "(n, height, width)", unit=True, made=blended("tiles"))
 
 
 def patches_of(host: TilesHost, trimap: Bytes) -> list[Patch]:

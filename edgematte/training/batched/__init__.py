@@ -1,0 +1,1 @@
+"""Scenes composed in batches on the device that trains, from pictures that stay on it."""

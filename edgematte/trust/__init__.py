@@ -1,0 +1,1 @@
+"""What lets a user trust a bundle: who signed it, and what is in it."""
