@@ -40,6 +40,7 @@ class ClipOptions:
             multiplied by it.
         folder: write a folder of pictures, whatever the ending of its name.
         keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
+        png_level: of a folder's pictures; see :func:`edgematte.pictures.encode`.
     """
 
     kind: str = "cutout"
@@ -49,10 +50,11 @@ class ClipOptions:
     ignore_alpha: bool = False
     folder: bool = False
     keep_colour: bool = False
+    png_level: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind, and options of cut-outs for another kind."""
-        check_options(kind=self.kind)
+        check_options(kind=self.kind, png_level=self.png_level)
         if (self.background or self.foreground) and self.kind != "cutout":
             raise OptionError("background and foreground need a cutout")
         if self.keep_colour and not self.clear:
@@ -104,6 +106,8 @@ def matte_clip(
     """
     options = options or ClipOptions()
     kind = None if options.folder else format_for(output, clear=options.clear)
+    if kind is not None and options.png_level is not None:
+        raise OptionError(f"png_level is of PNG files, not of {output.name}: leave it out")
     if output.exists() and (
         output.resolve() == source.resolve() or (kind is None and _full(output))
     ):
@@ -187,7 +191,7 @@ class _Job:
         if self.options.background:
             self._behind = read_background(self.options.background, size)
         if kind is None:
-            return FolderWriter(scratch)
+            return FolderWriter(scratch, self.options.png_level)
         sound = self.clip.path, self.clip.start_s
         # Alpha and trimaps are not colours.
         colour = self.clip.colour if self.options.kind == "cutout" else Colour()

@@ -1,5 +1,6 @@
 """Opening a bundle for use: its graphs on an engine, its host side with the options given."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ def load(
     threads: int | None = None,
     engine_cache: Path | str | None = None,
     batch: int = 1,
+    in_flight: int = 1,
     plugins: Iterable[str] = (),
     **options: Any,
 ) -> Matter:
@@ -42,6 +44,9 @@ def load(
             browsers have no such option.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
+        in_flight: how many pictures are worked on at a time, by ``many``, by calls from so many
+            threads of yours, and by ``stream`` for nets that matte every frame alone. The threads
+            are divided among them, so that there must be as many.
         plugins: modules that bring nets of their own and are not installed as packages.
         **options: what the bundle's net declares, such as ``max_regions`` or ``steps``;
             ``edgematte matte --help`` lists every net's.
@@ -49,11 +54,12 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a value outside of its range, an engine cache for another device, or an option
-            that the engine or the bundle's net does not have.
+        OptionError: a value outside of its range, an engine cache for another device, more
+            pictures in flight than threads, or an option that the engine or the bundle's net does
+            not have.
         PluginError: a plug-in that cannot be used.
     """
-    check_options(threads=threads, batch=batch)
+    check_options(threads=threads, batch=batch, in_flight=in_flight)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     plug_in(plugins)
@@ -63,10 +69,37 @@ def load(
         raise OptionError(
             f"threads has no meaning for engine {name}, which has its own; leave it out"
         )
+    if threads is not None and in_flight > threads:
+        raise OptionError(
+            f"in_flight {in_flight} with threads {threads}: each picture takes a thread; give "
+            f"in_flight {threads} or less"
+        )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
-    return matter_from(opened, name, settings, options)
+    matter = matter_from(opened, name, divided(name, settings, in_flight), options)
+    matter.in_flight = in_flight
+    return matter
+
+
+def divided(engine: str, settings: EngineOptions, in_flight: int) -> EngineOptions:
+    """Divide an engine's threads among the calls of pictures in flight.
+
+    Only a processor's are: elsewhere a call has the device for itself.
+    """
+    if in_flight == 1 or (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
+        return settings
+    threads = settings.threads or usable_cores()
+    if ENGINES[engine].streams:
+        return replace(settings, threads=threads, streams=min(threads, in_flight))
+    return replace(settings, threads=max(1, threads // in_flight))
+
+
+def usable_cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def matter_from(

@@ -43,6 +43,9 @@ class Matter:
     As a context manager it is closed at the end of the block; see :meth:`close`.
     """
 
+    in_flight = 1
+    """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
+
     def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
@@ -123,7 +126,8 @@ class Matter:
     ) -> list[Matte]:
         """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
-        All results are in memory at once. The ``timings`` of every matte are the total time divided
+        In one loaded with ``in_flight`` so many are worked on at a time. All results are in memory
+        at once. Where tiles share calls, the ``timings`` of every matte are the total time divided
         by the number of pictures.
 
         Args:
@@ -137,7 +141,8 @@ class Matter:
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
-        mattes = many(self._sourced, [colours for colours, _ in split], trimaps, masks)
+        colours = [colours for colours, _ in split]
+        mattes = many(self._sourced, colours, trimaps, masks, self.in_flight)
         return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
@@ -219,7 +224,7 @@ class Matter:
             OptionError: a mask for a bundle that takes no trimap; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse, mask=mask)
+        return stream(self._sourced, frames, reuse=reuse, mask=mask, in_flight=self.in_flight)
 
     @property
     def reuses(self) -> bool:

@@ -29,6 +29,7 @@ COMMANDS = {
     "sign": "sign a bundle with a key, for `check --key`",
     "sbom": "a bundle's bill of materials, as CycloneDX",
     "bench": "where the time of a matte goes",
+    "report": "one page about a bundle, or about two side by side",
 }
 
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130

@@ -94,7 +94,7 @@ def parse_pixel(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def load_matter(arguments: argparse.Namespace) -> "Matter":
+def load_matter(arguments: argparse.Namespace, in_flight: int = 1) -> "Matter":
     """The bundle a command was given, on the engine and with the options it was given."""
     from edgematte.runtime.load import load
 
@@ -105,6 +105,7 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         threads=arguments.threads,
         engine_cache=arguments.engine_cache,
         batch=arguments.batch,
+        in_flight=in_flight,
         **given(arguments, load_options()),
     )
 

@@ -1,10 +1,10 @@
 """What commands take of a mask: its options, and the trimap that is made of it."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from edgematte.cli.streams import say
 from edgematte.errors import OptionError, PictureError
 from edgematte.ranges import check_options
 
@@ -51,9 +51,14 @@ def refuse_masks(arguments: argparse.Namespace) -> None:
 
 
 def masked(
-    source: "Path | BinaryIO", picture: "Picture | None", arguments: argparse.Namespace
+    source: "Path | BinaryIO",
+    picture: "Picture | None",
+    arguments: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> "NDArray[np.uint8]":
     """The trimap of a mask, of the picture's size, or without one of its own.
+
+    ``say`` is called with each line about what was odd in the file.
 
     Raises:
         PictureError: a file that is no mask of a subject, or of other proportions than the picture.
@@ -63,7 +68,7 @@ def masked(
 
     mask, notes = read_mask_for(source, picture)
     for note in notes:
-        say(f"edgematte: {note}")
+        say(note)
     name = source if isinstance(source, Path) else "the mask on standard input"
     own = mask.shape[1], mask.shape[0]
     size = own if picture is None else (picture.pixels.shape[1], picture.pixels.shape[0])

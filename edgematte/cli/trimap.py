@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_unfit(row_of(path), "trimap")
     picture = open_picture(image) if image else None
     for note in picture.notes if picture else ():
-        say(f"edgematte: {note}")
-    trimap = masked(job.source or input_bytes(), picture, arguments)
+        _say(note)
+    trimap = masked(job.source or input_bytes(), picture, arguments, _say)
     if path is None:
         output_bytes().write(encode(trimap, "PNG", None))
         return 0
@@ -63,3 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(path)
     return 0
+
+
+def _say(line: str) -> None:
+    say(f"edgematte: {line}")

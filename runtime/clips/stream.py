@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
-from edgematte.runtime.clips.overlap import overlapped
 from edgematte.runtime.given import check_image, split_alpha, take_trimap, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
+from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
 
 
 class Alone:
-    """The steps of a pipeline that reuses nothing: it mattes each frame while the next is read."""
+    """The steps of a pipeline that reuses nothing: several frames may be worked on at a time."""
 
     def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
@@ -45,8 +45,12 @@ def stream(
     *,
     reuse: bool = True,
     mask: NDArray[Any] | None = None,
+    in_flight: int = 1,
 ) -> Generator[Matte, None, None]:
-    """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
+    """A matte for every frame; see :meth:`edgematte.Matter.stream`.
+
+    Where frames do not depend on each other, ``in_flight`` are matted at a time.
+    """
     numbered: Iterator[tuple[int, Any]] = enumerate(frames)
     if mask is not None:
         for number, frame in numbered:
@@ -63,7 +67,8 @@ def stream(
         own.put(alpha)
         return steps.prepare(check_frame(number, colours))
 
-    with closing(overlapped(numbered, prepare, steps.infer)) as inferred:
+    infer = Stage(steps.infer, in_flight if isinstance(steps, Alone) else 1)
+    with closing(overlapped(numbered, prepare, infer)) as inferred:
         for one in inferred:
             alpha, trimap, clock = steps.finish(one)
             alpha, trimap = with_own_alpha(alpha, trimap, own.get())

@@ -34,6 +34,7 @@ class EngineOptions:
     half: bool = False  # whether the file is in half precision
     cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
     batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
+    streams: int = 1  # calls at a time that an engine with streams divides its threads among
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class EngineRow:
     pip_line: str
     targets: tuple[str, ...]  # the first engine of a target is its default
     threads: bool = True  # whether their number can be chosen
+    streams: bool = False  # whether one opened graph divides its threads among several calls
     hint: str = ""  # its name for precise arithmetic; empty where that is what it does anyway
 
 
@@ -57,6 +59,7 @@ ENGINES: dict[str, EngineRow] = {
         "edgematte.runtime.engines.ov:OpenVinoEngine",
         'pip install "edgematte[openvino]"',
         ("openvino", "onnx"),
+        streams=True,
         hint="f32 hint",
     ),
     "coreml": EngineRow(
