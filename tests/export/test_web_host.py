@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgematte.cli import main
 from edgematte.export import export
 
 pytestmark = pytest.mark.export
@@ -39,11 +40,21 @@ def test_every_host_step_and_alpha_is_as_recorded(
         output = tmp_path / f"{model}.edgematte"
         export(model, target="onnx", output=output, random_weights=True, **options)  # type: ignore[arg-type]
         made.append(output)
+    records = [tmp_path / f"goldens-{number}" for number in range(len(made))]
+    for bundle, folder in zip(made, records, strict=True):
+        assert main(["goldens", str(bundle), "--to", str(folder)]) == 0
     run(node, "node_modules/typescript/bin/tsc", "-p", "host")
-    names = os.pathsep.join(map(str, made))
-    printed = run(node, "--test", "host/tests/", EDGEMATTE_BUNDLES=names)
-    for bundle in made:
-        assert f"ok {bundle.name}" in printed or f"- {bundle.name}: " in printed, printed
+    tests = sorted(str(file) for file in (WEB / "host" / "tests").glob("*.test.mjs"))
+    printed = run(
+        node,
+        "--test",
+        *tests,
+        EDGEMATTE_BUNDLES=os.pathsep.join(map(str, made)),
+        EDGEMATTE_GOLDENS=os.pathsep.join(map(str, records)),
+    )
+    for bundle, folder in zip(made, records, strict=True):
+        assert f"- {bundle.name}: from picture to alpha" in printed, printed
+        assert f"- {folder.name}, larger: " in printed, printed
 
 
 def run(*command: str, **environment: str) -> str:

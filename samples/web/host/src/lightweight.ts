@@ -5,6 +5,7 @@ import type { Clock } from "./clock.js";
 import { InputError } from "./errors.js";
 import type { GraphCall } from "./graph.js";
 import type { FusedHost, SplitHost } from "./manifest.js";
+import { cover } from "./cover.js";
 import { Stitcher, crop, holdsUnknown, mirrored, patchGrid, type Patch } from "./patches.js";
 import { resizePicture, resizePlanes } from "./resize.js";
 import { BACKGROUND, FOREGROUND, UNKNOWN, estimateTrimap } from "./trimap.js";
@@ -59,7 +60,7 @@ export async function matteSplit(
     trimap = clock.time("host.trimap", () => estimateTrimap(classes, size, host));
   }
   const whole = trimap;
-  const stitcher = new Stitcher(size, host.overlap);
+  const stitcher = stitcherFor(host, whole);
   const placed = placePatches(host, whole);
   for (const [i, { patch, refined }] of placed.entries()) {
     clock.progress(i, placed.length);
@@ -85,10 +86,18 @@ export interface PlacedPatch {
 
 /** Where the patches of a picture lie, and which of them are refined. */
 export function placePatches(host: SplitHost, trimap: Trimap): PlacedPatch[] {
-  return patchGrid([trimap.width, trimap.height], host.patch, host.overlap).map((patch) => ({
-    patch,
-    refined: holdsUnknown(trimap, patch),
-  }));
+  const { patch: side, overlap, lattice } = host;
+  const patches =
+    lattice != null
+      ? cover(trimap, side, overlap, lattice)
+      : patchGrid([trimap.width, trimap.height], side, overlap);
+  return patches.map((patch) => ({ patch, refined: holdsUnknown(trimap, patch) }));
+}
+
+/** What makes alpha of the patches' alphas. */
+export function stitcherFor(host: SplitHost, trimap: Trimap): Stitcher {
+  const placed = host.lattice != null;
+  return new Stitcher([trimap.width, trimap.height], host.overlap, placed ? trimap : undefined);
 }
 
 /** The picture's part of what the refining graph sees: (1, 3, side, side). */

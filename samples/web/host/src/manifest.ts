@@ -46,6 +46,8 @@ export interface SplitHost extends HostBase {
   readonly band_px: number;
   readonly patch: number;
   readonly overlap: number;
+  /** Patches are placed at multiples of it, where pixels are unknown; without it, on a grid. */
+  readonly lattice?: number | null;
 }
 
 export interface RegionsHost extends HostBase {
@@ -158,5 +160,16 @@ function checkHost(host: Manifest["host"] | StageHost): void {
   }
   if (host.kind === "split" && (fields["overlap"] as number) >= (fields["patch"] as number)) {
     throw new BundleError(`overlap ${String(fields["overlap"])}: less than the patch`);
+  }
+  if (host.kind === "split" && fields["lattice"] != null) checkLattice(host as SplitHost);
+}
+
+function checkLattice({ lattice, patch, overlap }: SplitHost): void {
+  const step = lattice ?? 1;
+  if (!(Number.isInteger(step) && step >= 1 && patch % step === 0 && patch - 2 * overlap >= step)) {
+    throw new BundleError(
+      `lattice ${lattice}, patch ${patch}, overlap ${overlap}: a patch should be a multiple of ` +
+        "the lattice, which should fit between its margins",
+    );
   }
 }

@@ -5,7 +5,7 @@
  * last pixel; a line of one pixel repeats it.
  */
 import type { Alpha, Picture, Size, Trimap } from "./arrays.js";
-import { UNKNOWN } from "./trimap.js";
+import { FOREGROUND, UNKNOWN } from "./trimap.js";
 
 /** A square part of a picture; it may reach beyond the right and bottom border. */
 export interface Patch {
@@ -87,7 +87,12 @@ export function blendRamp(start: number, side: number, length: number, overlap: 
   return ramp;
 }
 
-/** Blends alphas of patches: their mean, weighted by the lesser of both ramps. */
+/**
+ * Blends alphas of patches: their mean, weighted by the lesser of both ramps.
+ *
+ * With a trimap, patches lie only where they are needed: where the weights add up to less than 1,
+ * the trimap's known pixels have what is missing.
+ */
 export class Stitcher {
   private readonly sum: Float32Array;
   private readonly weight: Float32Array;
@@ -95,6 +100,7 @@ export class Stitcher {
   constructor(
     private readonly size: Size,
     private readonly overlap: number,
+    private readonly trimap?: Trimap,
   ) {
     this.sum = new Float32Array(size[0] * size[1]);
     this.weight = new Float32Array(size[0] * size[1]);
@@ -118,11 +124,16 @@ export class Stitcher {
     }
   }
 
-  /** Alpha of the picture; every pixel must be covered by a patch. */
+  /** Alpha of the picture; without a trimap every pixel must be covered by a patch. */
   finish(): Alpha {
-    const data = this.sum;
+    const { sum: data, weight, trimap } = this;
     for (let i = 0; i < data.length; i++) {
-      data[i] = Math.min(1, Math.max(0, data[i] / this.weight[i]));
+      let [value, parts] = [data[i], weight[i]];
+      if (trimap) {
+        if (parts < 1 && trimap.data[i] === FOREGROUND) value += 1 - parts;
+        parts = Math.max(parts, 1);
+      }
+      data[i] = Math.min(1, Math.max(0, value / parts));
     }
     return { width: this.size[0], height: this.size[1], data };
   }
