@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from edgematte.clips.colour import Colour
 from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
+from edgematte.host import Size
 from edgematte.pictures import composite, read_background
 from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
@@ -88,6 +90,7 @@ def matte_clip(
     output: Path,
     options: ClipOptions | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    first: Callable[[Size], Bytes] | None = None,
 ) -> ClipReport:
     """Matte every frame of a clip; the result is written whole or not at all.
 
@@ -98,6 +101,8 @@ def matte_clip(
             folder, for PNG files.
         options: options of the result.
         progress: called after each frame with the number of frames done and expected (0: unknown).
+        first: makes the trimap (H, W) of the first frame from its size (W, H); later frames are as
+            without it.
 
     Raises:
         OptionError: the output cannot hold what was asked for, or another run is writing it.
@@ -121,7 +126,7 @@ def matte_clip(
         place = atomic_folder(output) if kind is None else atomic_file(output)
         with place as scratch:
             job = _Job(matter, clip, options, progress)
-            size = job.run(scratch, kind)
+            size = job.run(scratch, kind, first)
         seconds = time.perf_counter() - started
         return ClipReport(job.done, size, seconds, clip.note, tuple(job.warnings()))
 
@@ -146,10 +151,18 @@ class _Job:
         self._behind: Bytes | None = None
         self._writer: Writer | None = None
 
-    def run(self, scratch: Path, kind: Format | None) -> tuple[int, int]:
+    def run(
+        self, scratch: Path, kind: Format | None, first: Callable[[Size], Bytes] | None
+    ) -> Size:
         """Write all frames to ``scratch``; returns their size."""
+        frames: Iterator[Bytes] = self._pixels()
+        trimap: Bytes | None = None
         size = (0, 0)
-        with closing(self.matter.stream(self._pixels(), reuse=self.options.reuse)) as mattes:
+        if first is not None:
+            head = next(frames)  # a clip without a frame is an error
+            trimap, frames = first((head.shape[1], head.shape[0])), chain([head], frames)
+        stream = self.matter.stream(frames, reuse=self.options.reuse, trimap=trimap)
+        with closing(stream) as mattes:
             try:
                 for matte in mattes:
                     frame = self._read.get()

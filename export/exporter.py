@@ -78,7 +78,7 @@ def export(
 
     Args:
         model: the name of a model, or a trained module of a net's class, which is not changed.
-        target: onnx, openvino or coreml.
+        target: onnx, openvino, coreml or litert.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture that the whole-picture graph sees; 512 by
@@ -293,6 +293,7 @@ def _written(
         {**writer.tools(), "edgematte": version("edgematte")},
         told,
         trimap_stage=made.stage,
+        stage_weights=asked.cascade.weights if isinstance(asked.cascade, ImportedStage) else None,
         package="" if own else _distribution(net.package),
     )
     progress(f"writing {asked.target.name} {options.precision}")

@@ -71,8 +71,10 @@ def write_report(
         lines += [""]
     stage = manifest.trimap_stage
     if stage is not None and not isinstance(stage, StageHost):
+        own = manifest.stage_weights
+        of = f" ({own.source}, sha256 `{own.sha256[:16]}...`)" if own is not None else ""
         lines += [
-            f"The graph {STAGE} is an imported net's: its reference is its own ONNX graph, in "
+            f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
         ]
         lines += ["fp32 on ONNX Runtime.", ""]
     lines += [*accuracy_table(accuracy), ""]

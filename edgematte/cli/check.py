@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
         "--engine",
-        help="onnxruntime, openvino, coreml, browser or mil (default: the target's)",
+        help="onnxruntime, openvino, coreml, mil, litert or browser (default: the target's)",
     )
     parser.add_argument(
         "--device", help="of the engine, such as cuda, gpu or, for browser, webgpu (default: cpu)"

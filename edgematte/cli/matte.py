@@ -19,7 +19,7 @@ from edgematte.cli.arguments import (
 from edgematte.cli.masks import add_mask_options, refuse_masks
 from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result
 from edgematte.cli.outputs import Job, plan
-from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
 from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
 
@@ -120,12 +120,12 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
-        say=_say,
+        say=_remark,
     )
     _refuse_jobs(arguments, jobs)
     behind = open_background(arguments.background) if arguments.background else None
     for note in behind.notes if behind else ():
-        _say(note)
+        _remark(note)
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
     in_flight = _in_flight(arguments, len(jobs))
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _in_flight(arguments: argparse.Namespace, count: int) -> int:
     """How many pictures are worked on at a time: one a thread, in bounded memory."""
-    from edgematte.runtime.load import usable_cores
+    from edgematte.runtime.engines.workers import usable_cores
 
     if arguments.in_flight is not None:
         return min(int(arguments.in_flight), count)
@@ -182,7 +182,7 @@ def _results(
     from edgematte.runtime.overlap import Stage, overlapped
 
     if len(jobs) == 1:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _say)
+        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark)
         return
 
     def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
@@ -195,12 +195,16 @@ def _results(
     with closing(overlapped(jobs, Stage(work, in_flight), ahead=len(jobs))) as worked:
         for job, said, result in worked:
             for line in said:
-                _say(line)
+                _remark(line)
             yield job, result
 
 
 def _say(line: str) -> None:
     say(f"edgematte: {line}")
+
+
+def _remark(line: str) -> None:
+    remark(f"edgematte: {line}")
 
 
 def _refuse(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.cli.masks import add_mask_options, masked
 from edgematte.cli.outputs import plan
-from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.cli.streams import input_bytes, output_bytes, remark
 from edgematte.errors import OptionError
 from edgematte.ranges import check_options
 
@@ -66,4 +66,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    say(f"edgematte: {line}")
+    remark(f"edgematte: {line}")

@@ -68,6 +68,11 @@ ENGINES: dict[str, EngineRow] = {
         ("coreml",),
         threads=False,
     ),
+    "litert": EngineRow(
+        "edgematte.runtime.engines.litert:LiteRtEngine",
+        'pip install "edgematte[litert]"',
+        ("litert",),
+    ),
     "browser": EngineRow(
         "edgematte.runtime.engines.browser.engine:BrowserEngine",
         "pip install edgematte, and npm install onnxruntime-web@1.30.0",
@@ -137,11 +142,11 @@ def _stay_with_parent(name: str, device: str | None) -> None:
     """Refuse, in a forked child, an engine that its parent used and that cannot start again there.
 
     OpenVINO cannot: all models share the threads of oneTBB, and a child would wait for threads that
-    only its parent has. Neither can the drivers of GPUs and of Core ML. ONNX Runtime on the
-    processor can: each of its sessions has threads of its own.
+    only its parent has. Neither can the drivers of GPUs and of Core ML. ONNX Runtime and
+    LiteRT on the processor can: each of their sessions has threads of its own.
     """
     kind = (device or "cpu").partition(":")[0].lower()
-    if name == "onnxruntime" and kind == "cpu":
+    if name in ("onnxruntime", "litert") and kind == "cpu":
         return
     driver = name if name in ("openvino", "coreml") else f"{name} on device {kind}"
     if _PROCESS.setdefault(driver, os.getpid()) != os.getpid():
