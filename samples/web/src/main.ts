@@ -203,8 +203,11 @@ async function live(): Promise<void> {
       say("The camera is on");
     }
     try {
-      const found = await client.matte(await camera.frame(), { decontaminate: false });
+      const frame = await camera.frame();
+      const shown = await createImageBitmap(frame);
+      const found = await client.matte(frame, { decontaminate: false });
       if (mine !== asked || !camera.running) return;
+      view.keepPhoto(shown);
       showResult(found);
     } catch (error) {
       stopCamera();

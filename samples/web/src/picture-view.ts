@@ -20,11 +20,16 @@ export class PictureView {
 
   /** Show a photograph whose matte is not found yet. */
   showPhoto(photo: ImageBitmap): void {
-    this.photo?.close();
-    this.photo = photo;
+    this.keepPhoto(photo);
     this.result = undefined;
     this.resize(photo.width, photo.height);
     this.draw();
+  }
+
+  /** What the view of the photograph shows, such as a frame of the camera. */
+  keepPhoto(photo: ImageBitmap): void {
+    this.photo?.close();
+    this.photo = photo;
   }
 
   showResult(result: Result): void {

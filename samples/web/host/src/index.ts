@@ -13,7 +13,7 @@ export { enlarge, knownAlpha, matteFused, matteSplit, picturePatch } from "./lig
 export { placePatches, probabilityPatch, stitcherFor, type Matted, type PlacedPatch } from "./lightweight.js";
 export { FORMAT, MANIFEST, parseManifest } from "./manifest.js";
 export type { FusedHost, GraphInfo, Host, Manifest, RegionsHost } from "./manifest.js";
-export type { SplitHost, StageHost, TensorInfo } from "./manifest.js";
+export type { SplitHost, StageHost, TensorInfo, TilesHost } from "./manifest.js";
 export { Matter, openMatter, type Matte, type OpenSession } from "./matter.js";
 export { positions, withNeighbours } from "./neighbours.js";
 export { readNpy, readNpz, type Arrays, type RecordedArray } from "./npz.js";
@@ -22,5 +22,6 @@ export { cellClasses, cropRegions, pasteRegions, selectCells, type Cell } from "
 export { matteRegions, type RegionalGraphs } from "./regional.js";
 export { resizePicture, resizePlanes, type Box } from "./resize.js";
 export { smallPieces, stageTrimap, withoutSpecks } from "./stage.js";
+export { keepKnown, matteTiles, placeTiles, tileImage, tileTrimap } from "./tiles.js";
 export { BACKGROUND, FOREGROUND, UNKNOWN, dilateUnknown, estimateTrimap } from "./trimap.js";
 export { hasUnknown, readTrimap, type TrimapRule } from "./trimap.js";

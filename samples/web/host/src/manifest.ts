@@ -60,6 +60,15 @@ export interface RegionsHost extends HostBase {
   readonly bias_table?: readonly (readonly number[])[] | null;
 }
 
+export interface TilesHost extends HostBase {
+  readonly kind: "tiles";
+  readonly overlap: number;
+  /** RGB in [0, 1] around pictures below a tile's size. */
+  readonly padding: readonly [number, number, number];
+  readonly keep_known?: boolean;
+  readonly sizes?: readonly Size[] | null;
+}
+
 export interface StageHost extends HostBase {
   readonly kind: "trimap-stage";
   readonly unknown_threshold: number;
@@ -68,9 +77,7 @@ export interface StageHost extends HostBase {
 }
 
 /** Cuts that this package knows the host side of. */
-export type Host = FusedHost | SplitHost | RegionsHost;
-
-const KINDS = ["fused", "split", "regions"];
+export type Host = FusedHost | SplitHost | RegionsHost | TilesHost;
 
 export interface Manifest {
   readonly format: number;
@@ -85,7 +92,9 @@ export interface Manifest {
 
 /** Whether this package has the host side of a cut; of others only the trimap stage. */
 export function known(host: Manifest["host"]): host is Host {
-  return KINDS.includes(host.kind);
+  // DiffMatte has tiles, too, without padding; and ViTMatte's whole pictures have sizes.
+  if (host.kind === "tiles") return "padding" in host && !("sizes" in host);
+  return ["fused", "split", "regions"].includes(host.kind);
 }
 
 /**

@@ -7,6 +7,8 @@ import { runnable, type GraphCall, type Session } from "./graph.js";
 import { matteFused, matteSplit, type Matted } from "./lightweight.js";
 import { known, type GraphInfo, type Manifest } from "./manifest.js";
 import { matteRegions } from "./regional.js";
+import { stageTrimap } from "./stage.js";
+import { matteTiles } from "./tiles.js";
 
 /** The result for one picture. */
 export interface Matte {
@@ -30,7 +32,7 @@ export class Matter {
     if (!known(manifest.host)) {
       throw new BundleError(
         `the host side of ${manifest.model} (${manifest.host.kind}) is not in this package; it ` +
-          "has lightweight (fused, split), regional (regions) and the trimap stage",
+          "has lightweight, regional, and vitmatte's tiles of one size",
       );
     }
     for (const name of needed(manifest)) {
@@ -40,7 +42,7 @@ export class Matter {
 
   /** Whether a trimap may be given. */
   get takesTrimap(): boolean {
-    return this.manifest.host.kind === "split";
+    return ["split", "tiles"].includes(this.manifest.host.kind);
   }
 
   /**
@@ -64,7 +66,11 @@ export class Matter {
     return { ...matted, milliseconds: clock.milliseconds };
   }
 
-  private run(picture: Picture, trimap: Trimap | undefined, clock: Clock): Promise<Matted> {
+  private async run(
+    picture: Picture,
+    trimap: Trimap | undefined,
+    clock: Clock,
+  ): Promise<Matted> {
     const host = this.manifest.host;
     if (!known(host)) throw new BundleError(`unknown cut ${host.kind}`);
     const graphs = this.graphs as Record<string, never>;
@@ -75,14 +81,30 @@ export class Matter {
         return matteSplit(host, graphs as never, picture, trimap, clock);
       case "regions":
         return matteRegions(host, graphs as never, picture, trimap, clock);
+      case "tiles": {
+        const found = trimap ?? (await this.estimated(picture, clock));
+        return matteTiles(host, graphs as never, picture, found, clock);
+      }
     }
+  }
+
+  /** The trimap by the bundle's own first net. */
+  private estimated(picture: Picture, clock: Clock): Promise<Trimap> {
+    const stage = this.manifest.trimap_stage;
+    const graph = this.graphs["trimap_stage"];
+    if (!stage || !graph) {
+      throw new InputError(
+        `${this.manifest.model} needs a trimap: give one, or export it with a cascade, which finds it`,
+      );
+    }
+    return stageTrimap(stage, graph, picture, clock);
   }
 }
 
 function needed(manifest: Manifest): readonly string[] {
   const { host } = manifest;
   if (!known(host)) return [];
-  if (host.kind === "fused") return ["matte"];
+  if (host.kind === "fused" || host.kind === "tiles") return ["matte"];
   if (host.kind === "split") return ["segment", "refine"];
   return host.k ? ["coarse", "encode", "refine"] : ["coarse", "refine"];
 }

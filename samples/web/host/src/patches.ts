@@ -7,11 +7,19 @@
 import type { Alpha, Picture, Size, Trimap } from "./arrays.js";
 import { FOREGROUND, UNKNOWN } from "./trimap.js";
 
-/** A square part of a picture; it may reach beyond the right and bottom border. */
+/** A part of a picture, most often square; it may reach beyond the right and bottom border. */
 export interface Patch {
   readonly left: number;
   readonly top: number;
+  /** Its width. */
   readonly side: number;
+  /** Its height; without it the patch is a square. */
+  readonly tall?: number;
+}
+
+/** The height of a patch in pixels. */
+export function heightOf(patch: Patch): number {
+  return patch.tall ?? patch.side;
 }
 
 /** Patches that cover a picture, row by row; neighbours share ``overlap``, the last overhang. */
@@ -29,7 +37,7 @@ function starts(length: number, side: number, overlap: number): number[] {
 /** Whether the part of a patch inside the picture holds unknown pixels. */
 export function holdsUnknown(trimap: Trimap, patch: Patch): boolean {
   const right = Math.min(patch.left + patch.side, trimap.width);
-  const bottom = Math.min(patch.top + patch.side, trimap.height);
+  const bottom = Math.min(patch.top + heightOf(patch), trimap.height);
   for (let y = patch.top; y < bottom; y++) {
     const row = trimap.data.subarray(y * trimap.width + patch.left, y * trimap.width + right);
     if (row.includes(UNKNOWN)) return true;
@@ -106,14 +114,14 @@ export class Stitcher {
     this.weight = new Float32Array(size[0] * size[1]);
   }
 
-  /** Add the alpha (side, side) of a patch. */
+  /** Add the alpha of a patch, row by row. */
   add(patch: Patch, alpha: Float32Array): void {
     const [width, height] = this.size;
     const { left, top, side } = patch;
     const across = blendRamp(left, side, width, this.overlap);
-    const down = blendRamp(top, side, height, this.overlap);
+    const down = blendRamp(top, heightOf(patch), height, this.overlap);
     const columns = Math.min(side, width - left);
-    const rows = Math.min(side, height - top);
+    const rows = Math.min(heightOf(patch), height - top);
     for (let y = 0; y < rows; y++) {
       let at = (top + y) * width + left;
       for (let x = 0; x < columns; x++, at++) {

@@ -50,6 +50,11 @@ export class Pool {
     return { left, top, side };
   }
 
+  tile(name, row = 0) {
+    const [left, top, side, tall] = this.values(name).subarray(4 * row, 4 * row + 4);
+    return { left, top, side, tall };
+  }
+
   /** A whole result against a record, of which only every so manieth entry may be kept. */
   compare(name, entry, result) {
     assert.ok(result, `the step does not give ${name}`);

@@ -95,6 +95,35 @@ const netSteps = {
   },
 };
 
+netSteps.tiles = {
+  tiles: (section, pool) => {
+    const placed = host.placeTiles(section, pool.bytes("trimap"));
+    return {
+      tiles: { data: placed.flatMap(({ tile }) => [tile.left, tile.top, tile.side, tile.tall]) },
+      run: { data: placed.map(({ run }) => +run) },
+    };
+  },
+  crop: (section, pool) => {
+    const tile = pool.tile("tile");
+    return {
+      tile_image: host.tileImage(section, pool.bytes("picture"), tile),
+      tile_trimap: host.tileTrimap(section, pool.bytes("trimap"), tile),
+    };
+  },
+  stitch: (section, pool) => {
+    const trimap = pool.bytes("trimap");
+    const stitcher = new host.Stitcher([trimap.width, trimap.height], section.overlap);
+    const alphas = pool.values("alphas");
+    const area = section.size[0] * section.size[1];
+    for (let i = 0; i < alphas.length / area; i++) {
+      stitcher.add(pool.tile("tiles", i), alphas.subarray(i * area, (i + 1) * area));
+    }
+    const alpha = stitcher.finish();
+    host.keepKnown(alpha.data, trimap);
+    return { alpha: plane(alpha) };
+  },
+};
+
 const stageSteps = {
   reduce,
   clean: (section, pool) => ({
