@@ -349,6 +349,8 @@ document.addEventListener("drop", (event) => {
   const file = event.dataTransfer?.files[0];
   if (entry?.isDirectory) {
     filesOf(entry as FileSystemDirectoryEntry).then((files) => open({ files }), tell);
+  } else if (file?.name.endsWith(".zip")) {
+    void open({ files: [file] });
   } else if (file) {
     void matte(file, file.name);
   }

@@ -52,9 +52,8 @@ async function open(t, { prepare, query = "", ...options } = {}) {
 
 const settled = (page) => page.waitForSelector("body[data-ready], #problem:not([hidden])");
 
-async function drop(page, file, type = "image/jpeg") {
+async function drop(page, file, type = "image/jpeg", name = path.basename(file)) {
   const bytes = (await readFile(file)).toString("base64");
-  const name = path.basename(file);
   const transfer = await page.evaluateHandle(
     ({ bytes, name, type }) => {
       const data = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
@@ -110,7 +109,7 @@ test("it works offline after the first load", { skip }, async (t) => {
   await page.waitForSelector("body[data-done]");
 });
 
-test("a corrupted bundle is refused with the name of its file", { skip }, async (t) => {
+test("a corrupted bundle is refused with the name of its file; another is opened from its folder", { skip }, async (t) => {
   const spoil = async (route) => {
     const answer = await route.fetch();
     const body = await answer.body();
@@ -120,6 +119,12 @@ test("a corrupted bundle is refused with the name of its file", { skip }, async 
   const page = await open(t, { prepare: (page) => page.route("**/model/refine.onnx", spoil) });
   await settled(page);
   assert.match(await page.textContent("#problem"), /^refine\.onnx is not what was exported \(its sha256 differs\)/);
+  await page.setInputFiles("#bundle", fileURLToPath(new URL("../../../edgematte/default.edgematte", import.meta.url)));
+  await page.waitForSelector("body[data-ready]");
+  assert.ok(await page.isHidden("#problem"));
+  await drop(page, fileURLToPath(new URL("../package.json", import.meta.url)), "application/zip", "b.edgematte.zip");
+  await page.waitForSelector("#problem:not([hidden])");
+  assert.match(await page.textContent("#problem"), /^The zip cannot be read \(it is no zip archive\)/);
 });
 
 test("without SIMD one sentence says so", { skip }, async (t) => {

@@ -2,9 +2,34 @@
 import { BundleError } from "./errors.js";
 import { MANIFEST, parseManifest, type Manifest } from "./manifest.js";
 import { type Arrays, readNpz } from "./npz.js";
+import { readZip } from "./zip.js";
 
 /** Reads one file of a bundle by its name in the manifest; undefined where there is none. */
 export type ReadFile = (name: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+
+/**
+ * Reads the files of a zip of a bundle's folder.
+ *
+ * @throws BundleError where it is no zip, or a file of it is damaged.
+ */
+export function fromZip(bytes: Uint8Array<ArrayBuffer>): ReadFile {
+  const broken = (error: unknown) =>
+    new BundleError(`the zip cannot be read (${(error as Error).message}): copy it again`);
+  let entries: ReturnType<typeof readZip>;
+  try {
+    entries = readZip(bytes);
+  } catch (error) {
+    throw broken(error);
+  }
+  const manifest = [...entries.keys()].find((name) => name.split("/").at(-1) === MANIFEST);
+  const folder = (manifest ?? MANIFEST).slice(0, -MANIFEST.length);
+  return async (name) => {
+    const contents = entries.get(folder + name);
+    return contents?.().catch((error: unknown) => {
+      throw broken(error);
+    });
+  };
+}
 
 /** Files that only people read: a copy for an app may leave them out. */
 const FOR_PEOPLE = new Set(["REPORT.md", "report.png"]);

@@ -1,6 +1,6 @@
 export type { Alpha, Picture, Planes, Size, Tensor, Trimap } from "./arrays.js";
 export { planesOf, toInput } from "./arrays.js";
-export { Bundle, openBundle, sha256, type OpenOptions, type ReadFile } from "./bundle.js";
+export { Bundle, fromZip, openBundle, sha256, type OpenOptions, type ReadFile } from "./bundle.js";
 export { Clock, type RunOptions } from "./clock.js";
 export { cover } from "./cover.js";
 export { BundleError, EdgematteError, EngineError, InputError } from "./errors.js";

@@ -1,6 +1,7 @@
 /** Reading NumPy's ``.npz`` archives, such as the golden records of a bundle. */
 import { BundleError } from "./errors.js";
 import { floatsOfHalves } from "./halves.js";
+import { readZip } from "./zip.js";
 
 /** An array of a record: its dtype by NumPy's name, its shape, and its values. */
 export interface RecordedArray {
@@ -10,11 +11,6 @@ export interface RecordedArray {
 }
 
 export type Arrays = ReadonlyMap<string, RecordedArray>;
-
-const END_OF_DIRECTORY = 0x06054b50;
-const ENTRY = 0x02014b50;
-const STORED = 0;
-const DEFLATED = 8;
 
 /**
  * All arrays of an archive, by name.
@@ -27,55 +23,13 @@ const DEFLATED = 8;
 export async function readNpz(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<Arrays> {
   try {
     const arrays = new Map<string, RecordedArray>();
-    for (const entry of directory(bytes)) {
-      arrays.set(entry.name.replace(/\.npy$/, ""), readNpy(await contents(bytes, entry)));
+    for (const [entry, contents] of readZip(bytes)) {
+      arrays.set(entry.replace(/\.npy$/, ""), readNpy(await contents()));
     }
     return arrays;
   } catch (error) {
     throw new BundleError(`the golden record ${name} cannot be read (${(error as Error).message})`);
   }
-}
-
-interface Entry {
-  readonly name: string;
-  readonly method: number;
-  readonly size: number;
-  readonly offset: number;
-}
-
-function directory(bytes: Uint8Array): Entry[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let end = bytes.length - 22;
-  while (end >= 0 && view.getUint32(end, true) !== END_OF_DIRECTORY) end--;
-  if (end < 0) throw new Error("it is no zip archive");
-  const entries: Entry[] = [];
-  let at = view.getUint32(end + 16, true);
-  for (let many = view.getUint16(end + 10, true); many > 0; many--) {
-    if (view.getUint32(at, true) !== ENTRY) throw new Error("its directory is damaged");
-    const nameLength = view.getUint16(at + 28, true);
-    entries.push({
-      name: new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength)),
-      method: view.getUint16(at + 10, true),
-      size: view.getUint32(at + 20, true),
-      offset: view.getUint32(at + 42, true),
-    });
-    at += 46 + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
-  }
-  return entries;
-}
-
-async function contents(
-  bytes: Uint8Array<ArrayBuffer>,
-  entry: Entry,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { offset } = entry;
-  const start = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
-  const packed = bytes.subarray(start, start + entry.size);
-  if (entry.method === STORED) return packed.slice();
-  if (entry.method !== DEFLATED) throw new Error(`method ${entry.method} is not known`);
-  const inflated = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(inflated).arrayBuffer());
 }
 
 /** One array of NumPy's ``.npy`` format. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as ort from "onnxruntime-web/wasm";
 
-import { Matter, floatsOfHalves, openMatter, prove, runnable } from "../dist/index.js";
+import { Matter, floatsOfHalves, fromZip, openBundle, openMatter, prove, runnable } from "../dist/index.js";
 import { bundles } from "./bundles.mjs";
 
 ort.env.wasm.numThreads = 1;
@@ -68,6 +68,44 @@ for (const { name, bundle } of bundles) {
     assert.ok(most <= largest && sum / expected.length <= mean, `off by ${most}, mean ${sum / expected.length}`);
     assert.ok(Object.keys(milliseconds).some((stage) => stage.startsWith("graph.")));
   });
+}
+
+test("a bundle in a zip is read and verified as its folder is", async () => {
+  const { bundle } = bundles[0];
+  const manifest = new TextEncoder().encode(JSON.stringify(bundle.manifest));
+  const zip = stored({ "b.edgematte/edgematte.json": manifest, ...prefixed(bundle.files) });
+  const opened = await openBundle(fromZip(zip));
+  assert.deepEqual([...opened.files.keys()].sort(), [...bundle.files.keys()].sort());
+  zip[200 + manifest.length] ^= 1; // in the first file after the manifest
+  await assert.rejects(openBundle(fromZip(zip)), /is not what was exported \(its sha256 differs\)/);
+  await assert.rejects(async () => openBundle(fromZip(zip.subarray(0, 500))), /it is no zip archive/);
+});
+
+const prefixed = (files) => Object.fromEntries([...files].map(([name, bytes]) => [`b.edgematte/${name}`, bytes]));
+
+/** A zip of files that are not compressed. */
+function stored(files) {
+  const [parts, directory] = [[], []];
+  let at = 0;
+  for (const [name, bytes] of Object.entries(files)) {
+    const label = Buffer.from(name);
+    const local = Buffer.alloc(30);
+    local.writeUInt32LE(0x04034b50, 0);
+    local.writeUInt16LE(label.length, 26);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    entry.writeUInt32LE(bytes.length, 20);
+    entry.writeUInt16LE(label.length, 28);
+    entry.writeUInt32LE(at, 42);
+    parts.push(local, label, bytes);
+    directory.push(entry, label);
+    at += 30 + label.length + bytes.length;
+  }
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(Object.keys(files).length, 10);
+  end.writeUInt32LE(at, 16);
+  return new Uint8Array(Buffer.concat([...parts, ...directory, end]));
 }
 
 test("half precision of ONNX Runtime's outputs is read as numbers", () => {

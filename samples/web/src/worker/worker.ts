@@ -4,6 +4,7 @@ import {
   InputError,
   MANIFEST,
   estimateForeground,
+  fromZip,
   openBundle,
   type Matter,
   type Picture,
@@ -52,7 +53,7 @@ async function open(
   webgpu: boolean,
   progress: (text: string, share: number) => void,
 ): Promise<Opened> {
-  const read = "url" in source ? fromSite(source.url) : fromFiles(source.files);
+  const read = "url" in source ? fromSite(source.url) : await fromFiles(source.files);
   const bundle = await openBundle(read, {
     wanted: (name) => !/^(REPORT\.md|report\.png|golden\/(host|end_to_end)\.npz)$/.test(name),
     progress: (done, of) => progress(`Verified ${done} of ${of} files`, (0.4 * done) / of),
@@ -87,8 +88,12 @@ function fromSite(url: string): ReadFile {
   };
 }
 
-/** Reads files of a folder that a person chose or dropped. */
-function fromFiles(files: readonly File[]): ReadFile {
+/** Reads files of a folder, or of a zip of one, that a person chose or dropped. */
+async function fromFiles(files: readonly File[]): Promise<ReadFile> {
+  const [first] = files;
+  if (first && files.length === 1 && first.name.endsWith(".zip")) {
+    return fromZip(new Uint8Array(await first.arrayBuffer()));
+  }
   const paths = new Map(files.map((file) => [file.webkitRelativePath || file.name, file]));
   const manifest = [...paths.keys()].find((path) => path.split("/").at(-1) === MANIFEST) ?? MANIFEST;
   const folder = manifest.slice(0, -MANIFEST.length);
