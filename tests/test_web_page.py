@@ -36,10 +36,13 @@ def node() -> str:
     return found
 
 
-def test_the_page_does_what_it_says_and_its_alpha_is_pythons(node: str, tmp_path: Path) -> None:
+def test_the_page_does_what_it_says_and_its_alpha_is_pythons(
+    node: str, tmp_path: Path, tiny_bundle: Path
+) -> None:
     pytest.importorskip("onnxruntime")
     run("npm", "run", "--silent", "build")
-    run(node, "--test", "tests/page.test.mjs", EDGEMATTE_OUT=str(tmp_path))
+    folders = {"EDGEMATTE_OUT": str(tmp_path), "EDGEMATTE_TINY": str(tiny_bundle)}
+    run(node, "--test", "tests/page.test.mjs", **folders)
     assert (tmp_path / "page.png").stat().st_size > 100_000, "a screenshot of the cut-out"
     photo = open_picture(ROOT / "samples" / "astronaut.jpg")
     expected = edgematte.load()(photo.image).alpha

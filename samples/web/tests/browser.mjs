@@ -1,5 +1,7 @@
 // Chromium for the page's tests, and the built page on a loopback address.
 import { accessSync, constants } from "node:fs";
+import { readFile } from "node:fs/promises";
+import http from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -31,16 +33,30 @@ export function launch(flags = []) {
 /** Chromium's flags for WebGPU computed by the processor, where there is no graphics card. */
 export const SOFTWARE_WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** The built page, served; `isolated` sends the headers that threads need. */
-export async function serve({ isolated = true } = {}) {
-  const headers = isolated ? undefined : {};
+/** The built page as `npm run preview` serves it, with the headers that threads need. */
+export async function serve() {
   const server = await preview({
     root,
     logLevel: "error",
     configFile: path.join(root, "vite.config.ts"),
-    preview: { host: "127.0.0.1", port: 0, ...(headers && { headers }) },
-    ...(headers && { plugins: [{ name: "plain", config: () => ({ preview: { headers } }) }] }),
+    preview: { host: "127.0.0.1", port: 0 },
   });
   const { port } = server.httpServer.address();
   return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
+const KINDS = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+
+/** The built page on a host that sends no headers but the type of a file. */
+export async function servePlainly() {
+  const server = http.createServer((request, response) => {
+    const name = request.url.split("?")[0].replace(/\/$/, "/index.html");
+    readFile(path.join(root, "dist", path.normalize(name))).then(
+      (bytes) => response.writeHead(200, { "Content-Type": KINDS[path.extname(name)] ?? "text/plain" }).end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () => server.closeAllConnections() ?? server.close();
+  return { url: `http://127.0.0.1:${server.address().port}/`, close };
 }

@@ -9,7 +9,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { findChromium, launch, serve } from "./browser.mjs";
+import { SOFTWARE_WEBGPU, findChromium, launch, serve, servePlainly } from "./browser.mjs";
 
 const photo = fileURLToPath(new URL("../../astronaut.jpg", import.meta.url));
 const built = existsSync(new URL("../dist/index.html", import.meta.url));
@@ -137,17 +137,36 @@ test("without SIMD one sentence says so", { skip }, async (t) => {
   assert.match(await page.textContent("#problem"), /no WebAssembly SIMD/);
 });
 
-test("a page without COOP and COEP says why it has one thread", { skip }, async (t) => {
-  const plain = async (route) => {
-    const answer = await route.fetch();
-    const headers = Object.fromEntries(
-      Object.entries(answer.headers()).filter(([name]) => !name.startsWith("cross-origin-")),
-    );
-    await route.fulfill({ response: answer, headers });
-  };
-  const page = await open(t, { prepare: (page) => page.route("**/*", plain) });
+test("without COOP and COEP it says why it has one thread, and has more at the second visit", { skip }, async (t) => {
+  const plain = await servePlainly();
+  const context = await browser.newContext();
+  t.after(() => context.close().then(plain.close));
+  const page = await context.newPage();
+  await page.goto(plain.url);
   await settled(page);
   assert.match(await page.textContent("#model dl"), /WASM, 1 thread.*sends no COOP and COEP/);
+  await page.waitForFunction(() => navigator.serviceWorker.controller);
+  await page.reload();
+  await settled(page);
+  const many = os.cpus().length > 1;
+  if (many) assert.match(await page.textContent("#model dl"), /WASM, \d+ threads/);
+});
+
+const tiny = process.env.EDGEMATTE_TINY;
+const noTiny = skip || (!tiny && "EDGEMATTE_TINY names no small bundle for a processor to run as WebGPU");
+
+test("WebGPU is taken where it is right and was asked for", { skip: noTiny }, async (t) => {
+  const graphics = await launch(SOFTWARE_WEBGPU);
+  t.after(() => graphics.close());
+  const page = await graphics.newPage({ serviceWorkers: "block" });
+  await page.route("**/model/edgematte.json", (route) => route.abort());
+  await page.goto(`${server.url}?engine=webgpu`);
+  await page.waitForSelector("#problem:not([hidden])");
+  await page.setInputFiles("#bundle", tiny);
+  await page.waitForSelector("body[data-ready]", { timeout: 60_000 });
+  assert.match(await page.textContent("#model dl"), /EngineWebGPUWhyit is right \(off by .*\)/);
+  await page.click("#sample");
+  await page.waitForSelector("body[data-done]");
 });
 
 test("the camera is matted live, and rests while its tab is in the background", { skip }, async (t) => {
