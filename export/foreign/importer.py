@@ -26,12 +26,12 @@ from edgematte.export.foreign.files import (
     raised,
     refuse_target,
 )
-from edgematte.export.foreign.graph import opset
 from edgematte.export.foreign.options import KINDS, Given
 from edgematte.export.foreign.original import Original
 from edgematte.export.foreign.presets import filled, preset_of
 from edgematte.export.foreign.probe import section_of, warnings_of
 from edgematte.export.foreign.record import record
+from edgematte.export.foreign.static import opset
 from edgematte.export.foreign.understood import understood
 from edgematte.export.int8 import Int8, int8_of
 from edgematte.export.report import write_report
