@@ -188,3 +188,16 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         raise OptionError(f"unknown target {name!r}; there are: {', '.join(TARGETS)}")
     return TARGETS[name]
+
+
+def find_precision(target: Target, name: str | None) -> str:
+    """The precision of that name, or the target's default.
+
+    Raises:
+        OptionError: the target has no such precision; the message lists those it has.
+    """
+    name = name or target.default
+    if name not in target.precisions:
+        able = ", ".join(target.precisions)
+        raise OptionError(f"{target.name} has no precision {name!r}; there are: {able}")
+    return name

@@ -64,7 +64,7 @@ def check_engines(
     where = f"{name} on {device}" if device else name
     label = f"{where}, {hint}" if hint else where
     engines = [CheckEngine(label, _opener(name, EngineOptions(device, precise=True)))]
-    if hint:
+    if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, EngineOptions(device))
         engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))
     return engines

@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pages import ROOT
-from PIL import Image
 from real_nets import HINT, u2netp
 
 import edgematte
@@ -53,24 +51,20 @@ def test_its_mask_of_the_photograph_and_the_trimap_of_it(imported: Path) -> None
     assert 0.2 < (matte.trimap == 128).mean() < 0.4  # and not most of the picture
 
 
-def test_int8_within_the_budget_against_the_file(
-    imported: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_int8_is_within_the_default_budget_though_large_numbers_cancel_in_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four crops of the photograph calibrate; the budget is what W8A8 of most nodes meets."""
+    """A bias of 1361 that leaves about 1: a graph all in 8 bits, or that node in fp16, is lost."""
+    monkeypatch.setenv("EDGEMATTE_CACHE", str(tmp_path / "cache"))
+    said = ["import", str(file), "-o", str(tmp_path / "b"), "--preset", "u2net"]
+    assert main([*said, "--precision", "int8", "--calibration-limit", "4"]) == 0
+    manifest = json.loads((tmp_path / "b" / "edgematte.json").read_text())
+    rungs = manifest["ladder"]
+    assert rungs[-1]["chosen"] and rungs[-1]["mad"] <= manifest["budget"] == 0.01
+    assert "nodes in float" in rungs[-1]["name"] and rungs[0]["mad"] > 0.1
     photo = read_picture(PHOTO)
-    shown = tmp_path / "shown"
-    shown.mkdir()
-    for at in range(4):
-        crop = photo[32 * at : 32 * at + 384, 96 - 32 * at : 480 - 32 * at]
-        Image.fromarray(crop).save(shown / f"{at}.png")
-    bundle, budget = tmp_path / "int8.edgematte", 0.03
-    said = ["import", str(file), "-o", str(bundle), "--preset", "u2net", "--precision", "int8"]
-    said += ["--calibration", str(shown), "--budget", str(budget), "--json"]
-    assert main(said) == 0
-    (taken,) = (rung for rung in json.loads(capsys.readouterr().out)["ladder"] if rung["chosen"])
-    assert taken["name"].startswith("w8a8") and taken["mad"] <= budget
-    small, whole = (sum(f.stat().st_size for f in b.glob("*.onnx")) for b in (bundle, imported))
-    assert small < 0.6 * whole
-    alpha, wanted = (edgematte.load(b)(photo) for b in (bundle, imported))
-    unknown = wanted.trimap == 128
-    assert np.abs(alpha.alpha - wanted.alpha)[unknown].mean() < budget
+    alpha = edgematte.load(tmp_path / "b")(photo).alpha
+    assert alpha[150, 230] > 0.95 and alpha[30, 60] < 0.05  # her cheek, the wall
+    assert main([*said, "--precision", "fp16", "--force"]) == 0  # within fp16's tolerance
+    half = sum(f.stat().st_size for f in (tmp_path / "b").glob("*.onnx"))
+    assert 2 * 1.1e6 < half < 2.5e6

@@ -191,6 +191,17 @@ def test_files(
     [
         ({}, [], "cannot be read from the file: give mean and std, scale (1/255"),
         ({}, ["--preset", "rvm"], "--state 'r1i': the inputs of"),
+        ({}, ["--scale", "1", "--target", "coreml"], "an ONNX file does not hold: bring the"),
+        ({}, ["--scale", "1", "--precision", "int4"], "has no precision 'int4'; there are: fp32"),
+        ({}, ["--scale", "1", "--budget", "0.1"], "--budget is for quantized precisions, not for"),
+        ({}, ["--scale", "1", "--seed", "3"], "--seed is of calibration pictures: nothing"),
+        (
+            {},
+            ["--scale", "1", "--precision", "int8", "--calibration", "none"],
+            "no folder of calibration pictures at none",
+        ),
+        ({}, ["--scale", "1", "--precision", "int8", "--budget", "-1"], "--budget -1"),
+        ({}, ["--scale", "1", "--target", "tflite"], "unknown target 'tflite'; there are: onnx"),
         ({}, ["--preset", "sam"], "--preset 'sam': there are: modnet, u2net, isnet, birefnet"),
         ({"size": ("h", "w")}, ["--scale", "1"], "--size is needed: the input of"),
         ({}, ["--scale", "1", "--size", "64"], "--size 64x64: the input of"),
