@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
+        from edgematte.export.report import lint_lines
     from edgematte.pictures import read_picture
 
     told = given(arguments, target_options())
@@ -131,11 +132,14 @@ def run(arguments: argparse.Namespace) -> int:
                 **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
+                "lint": lint_lines(bundle.path, bundle.manifest),
             }
         )
         return 0
     for name, verdict in verdicts.items():
         print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+    for line in lint_lines(bundle.path, bundle.manifest):
+        print(line)
     for line in chosen_rungs(bundle.manifest):
         print(line)
     for d in worst:

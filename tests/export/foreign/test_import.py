@@ -207,6 +207,17 @@ def test_no_torch_is_needed(precision: str, make_net: MakeNet, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
+def test_a_target_whose_package_is_missing_is_one_sentence(
+    make_net: MakeNet, tmp_path: Path
+) -> None:
+    said = ["import", str(make_net()), "-o", str(tmp_path / "b"), "--kind", "mask", "--scale", "1"]
+    said += ["--target", "openvino"]
+    done = subprocess.run([sys.executable, "-c", BLOCKED, *said], capture_output=True, text=True)
+    assert done.returncode == 2 and not (tmp_path / "b").exists()
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("edgematte: ")]
+    assert 'pip install "edgematte[export,openvino]"' in sentence
+
+
 def test_presets_say_how_a_net_is_used_and_options_win(make_net: MakeNet, tmp_path: Path) -> None:
     fixed, free = make_net(logits=True, more_outputs=True), tmp_path / "free"
     pixels = drawn(SIDE, SIDE)
