@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edgematte.errors import PictureError
+from edgematte.host import TrimapHost
 from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from edgematte.pictures import read_grey, read_picture
 from edgematte.runtime.bundle import open_bundle
@@ -55,6 +56,7 @@ def main(images: Path, alphas: Path, bundle: str | None, recall: float) -> None:
     declared = opened.manifest.graph("segment")
     engine = open_engine(engine_for(opened.manifest.target), opened.file(declared), declared)
     host = opened.manifest.host
+    assert isinstance(host, TrimapHost)
     segment = RunnableGraph(declared, engine, host)
     rows = {t: np.zeros(3) for t in THRESHOLDS}
     pairs = pairs_of(images, alphas)
@@ -67,7 +69,7 @@ def main(images: Path, alphas: Path, bundle: str | None, recall: float) -> None:
                 found,
                 (picture.shape[1], picture.shape[0]),
                 unknown_threshold=threshold,
-                band_px=host.band_px or 0,
+                band_px=host.band_px,
             )
             unknown = trimap == UNKNOWN
             wrong = ((trimap == FOREGROUND) & (alpha < 0.5)) | (

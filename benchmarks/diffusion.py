@@ -45,16 +45,16 @@ def scene(seed: int, side_px: int) -> tuple[Bytes, Floats, Bytes]:
     for number in range(1000):
         rng = np.random.default_rng((seed, number))
         made = composite_scene(rng, library, side_px)
-        alpha = np.asarray(made.alpha, np.float32) / 255
+        alpha: Floats = np.asarray(made.alpha, np.float32) / np.float32(255)
         soft = (alpha > 0.02) & (alpha < 0.98)
         if not 0.005 < soft.mean() < 0.8 * SHARE or not 0.1 < alpha.mean() < 0.7:
             continue
         radius = 0
         while (grown := dilate(soft, radius)).mean() < SHARE:
             radius += 1
-        trimap = np.where(alpha > 0.5, np.uint8(FOREGROUND), np.uint8(0))
+        trimap: Bytes = np.where(alpha > 0.5, np.uint8(FOREGROUND), np.uint8(0))
         trimap[grown] = UNKNOWN
-        return np.asarray(made.image), alpha, trimap
+        return np.asarray(made.image, np.uint8), alpha, trimap
     raise AssertionError("no such scene")
 
 

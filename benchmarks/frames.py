@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgematte.arrays import Bytes
+from edgematte.arrays import Bytes, Floats
 from edgematte.checkpoint import load_model, random_model
 from edgematte.cli.arguments import parse_size
 from edgematte.export.cuts import diffmatte, vitmatte
@@ -37,6 +37,7 @@ from edgematte.runtime.nets.diffmatte import host as diffmatte_host
 from edgematte.runtime.nets.diffmatte import pipeline as diffmatte_pipeline
 from edgematte.runtime.nets.vitmatte import host as vitmatte_host
 from edgematte.runtime.nets.vitmatte import pipeline as vitmatte_pipeline
+from edgematte.runtime.pipeline import Pipeline
 
 ASTRONAUT = Path(__file__).resolve().parent.parent / "samples" / "astronaut.jpg"
 
@@ -74,14 +75,14 @@ def shown(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def run(model: nn.Module, host: SizedHost, picture: Bytes, trimap: Bytes) -> tuple[Bytes, float]:
+def run(model: nn.Module, host: SizedHost, picture: Bytes, trimap: Bytes) -> tuple[Floats, float]:
     """Alpha, and processor seconds."""
+    matte: Pipeline
     if isinstance(host, vitmatte_host.TilesHost):
-        calls = torch_calls(vitmatte.CUT.graphs(model, host))
-        matte = vitmatte_pipeline.pipeline(host, calls)
+        matte = vitmatte_pipeline.pipeline(host, torch_calls(vitmatte.CUT.graphs(model, host)))
     else:
-        calls = torch_calls(diffmatte.CUT.graphs(model, host))
-        matte = diffmatte_pipeline.pipeline(host, calls)
+        assert isinstance(host, diffmatte_host.DiffusionHost)
+        matte = diffmatte_pipeline.pipeline(host, torch_calls(diffmatte.CUT.graphs(model, host)))
     start = time.process_time()
     alpha, _ = matte(picture, trimap, Clock())
     return alpha, time.process_time() - start

@@ -123,7 +123,11 @@ def pictures(task: Task) -> dict[str, Floats]:
     starts = range(0, last + 1, 8)
     image = np.stack([card[:, i : i + side].transpose(2, 0, 1) for i in starts])
     classes = np.stack([trimap[None, :, i : i + side] for i in starts])
-    return {"image": image / np.float32(255), "trimap": classes / np.float32(255)}
+    unit = np.float32(255)
+    return {
+        "image": (image / unit).astype(np.float32),
+        "trimap": (classes / unit).astype(np.float32),
+    }
 
 
 def torch_run(

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -81,7 +82,7 @@ def encode_whole(model: str, side: int, limit_mb: float) -> None:
     from edgematte.checkpoint import build
     from edgematte.nets import find
 
-    net = build(find(model))
+    net: Any = build(find(model))
     picture, trimap = scene(side // 8 * 8)
     limit = int(limit_mb * 1e6)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -146,7 +147,7 @@ def receptive(options: argparse.Namespace) -> None:
 
     chosen = find(options.model)
     weights = Path(options.weights) if options.weights else None
-    net = load_model(chosen, weights)[0] if weights else random_model(chosen, {}, 0)[0]
+    net: Any = load_model(chosen, weights)[0] if weights else random_model(chosen, {}, 0)[0]
     side = options.patch
     picture, _ = scene(4 * side)
     image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255

@@ -82,7 +82,7 @@ def steps(chosen: np.ndarray) -> dict[str, Callable[[], object]]:
             crop_regions(picture, alpha, cells[chunk])
 
     def paste() -> None:
-        whole = enlarge_cells(cell_alpha)
+        whole = enlarge_cells(cell_alpha).astype(np.float32, copy=False)
         paste_regions(whole, refined, cells)
 
     return {

@@ -24,7 +24,7 @@ import numpy as np
 import openvino
 import torch
 from openvino import opset13 as ops
-from portrait_graphs import sources, written
+from portrait_graphs import sources, written  # type: ignore[import-not-found]
 
 from edgematte.export.cuts.regional import CUT
 from edgematte.export.torch_graph import torch_calls
@@ -67,7 +67,8 @@ def frame_run(calls: Mapping[str, Any], host: RegionsHost, planes: np.ndarray, p
     """A whole frame with the cells given; seconds by stage."""
 
     def coarse(**inputs: np.ndarray) -> dict[str, np.ndarray]:
-        return calls["coarse"](**inputs) | {"cell_trimap": planes}
+        answers: dict[str, np.ndarray] = calls["coarse"](**inputs)
+        return answers | {"cell_trimap": planes}
 
     whole = pipeline(host, {**calls, "coarse": coarse})
 

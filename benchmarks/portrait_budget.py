@@ -14,11 +14,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import edgematte
+from edgematte.arrays import Floats
 from edgematte.export import export
 from edgematte.pictures import read_grey, read_picture
 from edgematte.runtime.nets.regional import stages
@@ -49,8 +51,8 @@ def main(bundle: Path | None, images: Path | None, alphas: Path | None, points: 
             chance, _ = limited(matter, picture, count, np.random.default_rng(0))
             errors = [float(np.abs(a - wanted)[band].mean()) for a in (first, chance)]
             rows.append((count, *errors, ms))
-        count, error, other, ms = (statistics.fmean(column) for column in zip(*rows, strict=True))
-        print(f"{share:>6.2f} {count:>8.0f} {error:>9.5f} {other:>10.5f} {ms:>8.1f}", flush=True)
+        mean, error, other, ms = (statistics.fmean(column) for column in zip(*rows, strict=True))
+        print(f"{share:>6.2f} {mean:>8.0f} {error:>9.5f} {other:>10.5f} {ms:>8.1f}", flush=True)
 
 
 def limited(
@@ -61,18 +63,19 @@ def limited(
 ) -> tuple[NDArray[np.float32], float]:
     """Alpha with so many regions refined, and the median milliseconds; random: in no order."""
 
-    def shuffled(trimap: object, cells: NDArray[np.int32], most: int) -> NDArray[np.int64]:
+    def shuffled(trimap: Floats, cells: NDArray[np.int32], most: int) -> NDArray[np.int64]:
         assert random is not None
         return np.sort(random.permutation(len(cells))[:most])
 
-    stages.most_uncertain = most_uncertain if random is None else shuffled
+    chosen: Any = most_uncertain if random is None else shuffled
+    stages.most_uncertain = chosen  # type: ignore[attr-defined]
     matter.limit(max_regions=count)
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         alpha = matter(picture).alpha
         times.append(1000 * (time.perf_counter() - start))
-    stages.most_uncertain = most_uncertain
+    stages.most_uncertain = most_uncertain  # type: ignore[attr-defined]
     return alpha, statistics.median(times)
 
 
@@ -83,7 +86,7 @@ def pairs(images: Path | None, alphas: Path | None) -> list[Pair]:
     found: list[Pair] = []
     for file in sorted(f for f in images.iterdir() if f.is_file()):
         beside = next(alphas.glob(f"{file.stem}.*"), None) if alphas else None
-        truth = None if beside is None else read_grey(beside).astype(np.float32) / 255
+        truth = None if beside is None else read_grey(beside).astype(np.float32) / np.float32(255)
         found.append((read_picture(file), truth))
     return found
 

@@ -23,8 +23,8 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from portrait import ENGINES, FRAMES, outline
-from portrait_graphs import written
+from portrait import ENGINES, FRAMES, outline  # type: ignore[import-not-found]
+from portrait_graphs import written  # type: ignore[import-not-found]
 
 from edgematte.arrays import Bytes
 from edgematte.clips.reading import Clip, ClipFrame
@@ -62,8 +62,8 @@ def opened(engine: str, threads: int, folder: Path) -> Regions:
     }
     planes, coarse = outline(host, count), calls["coarse"]
 
-    def with_cells(image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return coarse(image=image) | {"cell_trimap": planes}
+    def with_cells(**inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return coarse(**inputs) | {"cell_trimap": planes}
 
     made = pipeline(host, {**calls, "coarse": with_cells})
     assert isinstance(made, Regions)

@@ -75,7 +75,7 @@ def main(calibration: Path | None, write: bool) -> None:
 def milliseconds(bundles: list[Bundle]) -> dict[Path, float]:
     picture = testcard(512, 512)
     matters: list[Matter] = [load(b.path) for b in bundles]
-    rounds = []
+    rounds: list[list[float]] = []
     for _ in range(ROUNDS):
         rounds.append([])
         for matter in matters:

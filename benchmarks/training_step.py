@@ -35,7 +35,7 @@ def main(size: int, batch: int, rounds: int, threads: int) -> None:
     learners = {}
     for name, (precision, layout) in KINDS.items():
         learner = Learner(chosen, random_model(find("lightweight"), {}, 0)[0], CPU, precision)
-        learner.model.to(memory_format=layout)  # type: ignore[call-overload]
+        learner.model.to(memory_format=layout)
         learners[name] = learner
     times: dict[str, list[float]] = {name: [] for name in KINDS}
     for turn in range(rounds + 1):

@@ -46,7 +46,8 @@ class Block(nn.Module):
         weights = (q @ k.transpose(1, 2) * (width // self.heads) ** -0.5).softmax(dim=-1)
         mixed = (weights @ v).permute(1, 0, 2).reshape(1, tokens, width)
         x = x + self.project(mixed)
-        return x + self.lower(F.gelu(self.raise_(self.norm2(x))))
+        lowered: Tensor = self.lower(F.gelu(self.raise_(self.norm2(x))))
+        return x + lowered
 
 
 def main(tokens: int, blocks: int, width: int, rounds: int, threads: int) -> None:

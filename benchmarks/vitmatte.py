@@ -116,7 +116,7 @@ def transformers_run(model: ViTMatte, inputs: list[torch.Tensor]) -> Run | None:
         window_block_indices=[i for i in blocks if i % c["group"] < c["local"]],
         residual_block_indices=[i for i in blocks if (i + 1) % c["group"] == 0],
         use_relative_position_embeddings=True,
-        out_features=[f"stage{c['depth']}"],
+        out_features=[f"stage{c['depth']}"],  # type: ignore[call-arg]
     )
     config = VitMatteConfig(
         backbone_config=backbone,
@@ -124,7 +124,7 @@ def transformers_run(model: ViTMatte, inputs: list[torch.Tensor]) -> Run | None:
         convstream_hidden_sizes=[c["detail"] << i for i in range(3)],
         fusion_hidden_sizes=[c["fusion"] >> i for i in range(4)],
     )
-    oracle = VitMatteForImageMatting(config).eval()
+    oracle = VitMatteForImageMatting(config).eval()  # type: ignore[no-untyped-call]
     oracle.load_state_dict(to_official(model.state_dict()))
     pixels = model.normalise(*inputs)
 
@@ -183,7 +183,8 @@ def made_macs(model: ViTMatte, size: int) -> float:
     )
     c = model.config
     with torch.device("meta"):
-        empty = type(model)(**{**c, "conv_neck": bool(c["conv_neck"])}).eval()
+        flags = {**c, "conv_neck": bool(c["conv_neck"])}
+        empty = type(model)(**flags).eval()  # type: ignore[arg-type]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         empty(*shapes)
     side, window = size // 16, c["window"]
@@ -192,7 +193,7 @@ def made_macs(model: ViTMatte, size: int) -> float:
     padding = windows * (whole**2 - side**2) * 4 * c["dim"] ** 2
     spread = (c["depth"] - windows) * side**4 * 2 * side
     spread += windows * (whole // window) ** 2 * window**4 * 2 * window
-    return (counter.get_total_flops() / 2 + padding - c["heads"] * spread) / 1e9
+    return float((counter.get_total_flops() / 2 + padding - c["heads"] * spread) / 1e9)
 
 
 def report(

@@ -37,6 +37,8 @@ class Bench:
     peak_rss_mb: float | None  # of the whole process so far; None where the system does not say
     batch: int  # pictures in a run
     pictures_per_s: float  # from the median wall-clock time, which has more than the stages
+    workers: int  # calls that run side by side where they do not depend on each other
+    worker_threads: int  # of each of them
 
 
 def bench(
@@ -87,7 +89,19 @@ def bench(
     share = float(np.median(parts["all host steps"])) / whole if whole else 0.0
     rate = batch / float(np.median(walls[warmups:]))
     size = f"{picture.shape[1]}x{picture.shape[0]}"
-    return Bench(matter.engine, size, runs, stages, share, peak_rss_mb(), batch, rate)
+    each = matter.division
+    return Bench(
+        engine=matter.engine,
+        picture=size,
+        runs=runs,
+        stages=stages,
+        host_share=share,
+        peak_rss_mb=peak_rss_mb(),
+        batch=batch,
+        pictures_per_s=rate,
+        workers=each.workers,
+        worker_threads=each.threads,
+    )
 
 
 def stage_names(timings: Sequence[Mapping[str, float]]) -> list[str]:

@@ -215,7 +215,7 @@ FOREIGN = Net(
     },
     pipeline=f"{NETS}.foreign.pipeline:pipeline",
     steps=f"{NETS}.foreign.steps:STEPS",
-    estimator=f"{NETS}.foreign.stage:ForeignStage",
+    estimator=f"{NETS}.foreign.stage:estimator",
     imported=True,
     variants={"foreign": Variant({})},
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgematte.builtin import IMPORTED
+from edgematte.card import Card
 from edgematte.codec import decode, encode
 from edgematte.errors import BundleError, OptionError
 from edgematte.host import Host, StageHost, host_class
@@ -71,7 +72,8 @@ class Weights:
     """Where the weights come from."""
 
     source: str
-    sha256: str  # of names, dtypes, shapes and bytes, in the order of names
+    sha256: str  # of names, dtypes, shapes and bytes, in the order of names; of ONNX: of the file
+    card: Card | None = None  # licence, authors, training data; None where nothing is known
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class Manifest:
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: Host | None = None  # host section of the graph that estimates trimaps
+    stage_weights: Weights | None = None  # of an imported trimap stage: its ONNX file
     package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; empty if built in
 
     def graph(self, name: str) -> Graph:

@@ -97,9 +97,11 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     # options of a loaded bundle
     "threads": Range(1, 256),  # starting more threads takes longer than they save
     "batch": COUNT,
+    "in_flight": Range(1, 64, "pictures"),
     "seed": SEED,
     # options of results
     "alpha_bits": ALPHA_BITS,
+    "png_level": Range(0, 9),
     "kind": KINDS,
     "colour": Range(0, 255),  # one channel of a background colour
     # options of an export

@@ -2,12 +2,12 @@
 
 import argparse
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -42,6 +42,7 @@ class StateDict:
 
     tensors: dict[str, Tensor]  # floating ones are float32
     notes: tuple[str, ...] = ()  # which wrappers were removed, and what was converted
+    metadata: dict[str, str] = field(default_factory=dict)  # of a safetensors file
 
 
 def read_state_dict(file: Path) -> StateDict:
@@ -56,7 +57,8 @@ def read_state_dict(file: Path) -> StateDict:
         raise CheckpointError(f"no checkpoint at {file}")
     stored = _safetensors(file) if file.suffix == ".safetensors" else _pickled(file)
     tensors, notes = _unwrapped(stored, file)
-    return StateDict(*_in_float32(tensors, notes))
+    metadata = _metadata(file) if file.suffix == ".safetensors" else {}
+    return StateDict(*_in_float32(tensors, notes), metadata)
 
 
 def _safetensors(file: Path) -> dict[str, Tensor]:
@@ -65,6 +67,11 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is not a safetensors file ({error})") from None
     return stored
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    with safe_open(file, "pt") as stored:
+        return dict(stored.metadata() or {})
 
 
 def _pickled(file: Path) -> Any:

@@ -73,6 +73,11 @@ class CoreMlOptions(TargetOptions):
 
 
 @dataclass(frozen=True)
+class LiteRtOptions(TargetOptions):
+    """Options of LiteRT."""
+
+
+@dataclass(frozen=True)
 class Effort:
     """How much is measured for INT8, which depends on the speed of the target's tools."""
 
@@ -158,6 +163,17 @@ TARGETS: dict[str, Target] = {
                 native="darwin",
                 extra="coreml",
             ),
+        ),
+        Target(
+            name="litert",
+            extra="litert-export",
+            precisions=("fp32",),
+            default="fp32",
+            options=LiteRtOptions,
+            writer=f"{WRITERS}.litert",
+            passes=f"{PASSES}:portable",
+            quantizer=f"{QUANTIZERS}.litert:LiteRtQuantizable",
+            effort=Effort(groups=6, feeds=24, judges=8),
         ),
     )
 }

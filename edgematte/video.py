@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from edgematte.clips.colour import Colour
 from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
+from edgematte.host import Size
 from edgematte.pictures import composite, read_background
 from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
@@ -40,6 +42,7 @@ class ClipOptions:
             multiplied by it.
         folder: write a folder of pictures, whatever the ending of its name.
         keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
+        png_level: of a folder's pictures; see :func:`edgematte.pictures.encode`.
     """
 
     kind: str = "cutout"
@@ -49,10 +52,11 @@ class ClipOptions:
     ignore_alpha: bool = False
     folder: bool = False
     keep_colour: bool = False
+    png_level: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind, and options of cut-outs for another kind."""
-        check_options(kind=self.kind)
+        check_options(kind=self.kind, png_level=self.png_level)
         if (self.background or self.foreground) and self.kind != "cutout":
             raise OptionError("background and foreground need a cutout")
         if self.keep_colour and not self.clear:
@@ -86,6 +90,7 @@ def matte_clip(
     output: Path,
     options: ClipOptions | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    first: Callable[[Size], Bytes] | None = None,
 ) -> ClipReport:
     """Matte every frame of a clip; the result is written whole or not at all.
 
@@ -96,6 +101,8 @@ def matte_clip(
             folder, for PNG files.
         options: options of the result.
         progress: called after each frame with the number of frames done and expected (0: unknown).
+        first: makes the trimap (H, W) of the first frame from its size (W, H); later frames are as
+            without it.
 
     Raises:
         OptionError: the output cannot hold what was asked for, or another run is writing it.
@@ -104,6 +111,8 @@ def matte_clip(
     """
     options = options or ClipOptions()
     kind = None if options.folder else format_for(output, clear=options.clear)
+    if kind is not None and options.png_level is not None:
+        raise OptionError(f"png_level is of PNG files, not of {output.name}: leave it out")
     if output.exists() and (
         output.resolve() == source.resolve() or (kind is None and _full(output))
     ):
@@ -117,7 +126,7 @@ def matte_clip(
         place = atomic_folder(output) if kind is None else atomic_file(output)
         with place as scratch:
             job = _Job(matter, clip, options, progress)
-            size = job.run(scratch, kind)
+            size = job.run(scratch, kind, first)
         seconds = time.perf_counter() - started
         return ClipReport(job.done, size, seconds, clip.note, tuple(job.warnings()))
 
@@ -142,10 +151,18 @@ class _Job:
         self._behind: Bytes | None = None
         self._writer: Writer | None = None
 
-    def run(self, scratch: Path, kind: Format | None) -> tuple[int, int]:
+    def run(
+        self, scratch: Path, kind: Format | None, first: Callable[[Size], Bytes] | None
+    ) -> Size:
         """Write all frames to ``scratch``; returns their size."""
+        frames: Iterator[Bytes] = self._pixels()
+        trimap: Bytes | None = None
         size = (0, 0)
-        with closing(self.matter.stream(self._pixels(), reuse=self.options.reuse)) as mattes:
+        if first is not None:
+            head = next(frames)  # a clip without a frame is an error
+            trimap, frames = first((head.shape[1], head.shape[0])), chain([head], frames)
+        stream = self.matter.stream(frames, reuse=self.options.reuse, trimap=trimap)
+        with closing(stream) as mattes:
             try:
                 for matte in mattes:
                     frame = self._read.get()
@@ -187,7 +204,7 @@ class _Job:
         if self.options.background:
             self._behind = read_background(self.options.background, size)
         if kind is None:
-            return FolderWriter(scratch)
+            return FolderWriter(scratch, self.options.png_level)
         sound = self.clip.path, self.clip.start_s
         # Alpha and trimaps are not colours.
         colour = self.clip.colour if self.options.kind == "cutout" else Colour()

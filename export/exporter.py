@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgematte.atomic import atomic_folder
+from edgematte.card import Card
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import Goldens, save
 from edgematte.check.run import check_bundle
@@ -65,6 +66,8 @@ def export(
     range_method: str | None = None,
     budget: float | None = None,
     picture: NDArray[np.uint8] | None = None,
+    license: str | None = None,
+    attribution: str | None = None,
     plugins: Iterable[str] = (),
     progress: Progress = silent,
     **options: Any,
@@ -75,7 +78,7 @@ def export(
 
     Args:
         model: the name of a model, or a trained module of a net's class, which is not changed.
-        target: onnx, openvino or coreml.
+        target: onnx, openvino, coreml or litert.
         precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture that the whole-picture graph sees; 512 by
@@ -109,6 +112,8 @@ def export(
         budget: INT8's largest mean absolute alpha error over the unknown band, against PyTorch; by
             default 0.01.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
+        license: of the weights, an SPDX expression such as MIT, where their card lacks it.
+        attribution: the text that users of the weights have to show, where their card lacks it.
         plugins: modules that bring nets of their own and are not installed as packages.
         progress: called at each stage, and at each step of the long ones.
         **options: of the target and of the net's graphs, as `edgematte export --help` lists them:
@@ -147,6 +152,9 @@ def export(
     destination.refuse(asked.output, force=force)
     writer = writer_of(asked.target)
     network, origin = source.network(asked.variant)
+    if license is not None or attribution is not None:
+        card = (origin.card or Card()).completed(license, attribution)
+        origin = replace(origin, card=card)
     if not source.random:
         progress(f"weights: {origin.source}")
     made = _cut(asked, network, origin)
@@ -285,6 +293,7 @@ def _written(
         {**writer.tools(), "edgematte": version("edgematte")},
         told,
         trimap_stage=made.stage,
+        stage_weights=asked.cascade.weights if isinstance(asked.cascade, ImportedStage) else None,
         package="" if own else _distribution(net.package),
     )
     progress(f"writing {asked.target.name} {options.precision}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from edgematte.arrays import Floats
 from edgematte.errors import OptionError
 from edgematte.host import Host
-from edgematte.manifest import STAGE, Graph
+from edgematte.manifest import STAGE, Graph, Weights
 from edgematte.nets import find
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
@@ -66,6 +66,11 @@ class ImportedStage:
             )
         if getattr(options, "ort", False):
             raise OptionError("ort has no meaning with an imported net as cascade: leave it out")
+
+    @property
+    def weights(self) -> Weights:
+        """The name and the sha256 of the file that was imported."""
+        return self.bundle.manifest.weights
 
     def call(self) -> "RecordedCall":
         """The graph on ONNX Runtime, which is its reference."""

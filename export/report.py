@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from edgematte.card import lines as card_lines
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.host import StageHost
@@ -45,6 +46,8 @@ def write_report(
         f"cut: {manifest.host.cut}; "
         f"graph size {manifest.host.size[0]}x{manifest.host.size[1]}.",
         "",
+        *(f"* {line}" for line in card_lines(manifest.weights.card)),
+        "",
         "## Graphs",
         "",
         "| graph | file | bytes | zipped | inputs | outputs | multiply-adds |",
@@ -68,8 +71,10 @@ def write_report(
         lines += [""]
     stage = manifest.trimap_stage
     if stage is not None and not isinstance(stage, StageHost):
+        own = manifest.stage_weights
+        of = f" ({own.source}, sha256 `{own.sha256[:16]}...`)" if own is not None else ""
         lines += [
-            f"The graph {STAGE} is an imported net's: its reference is its own ONNX graph, in "
+            f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
         ]
         lines += ["fp32 on ONNX Runtime.", ""]
     lines += [*accuracy_table(accuracy), ""]

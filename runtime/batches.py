@@ -1,6 +1,7 @@
 """Several pictures at once: their tiles share calls of the graph."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from edgematte.runtime.capabilities import Batched, able
 from edgematte.runtime.given import check_image, take_trimap
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
+from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
 
 T = TypeVar("T")
@@ -21,10 +23,11 @@ def many(
     images: Sequence[Bytes],
     trimaps: Sequence[Bytes | None] | None,
     masks: Sequence[NDArray[Any] | None] | None = None,
+    in_flight: int = 1,
 ) -> list[Matte]:
     """See :meth:`edgematte.runtime.matter.Matter.many`.
 
-    Nets whose tiles cannot share calls matte one picture after the other.
+    Nets whose tiles cannot share calls work on ``in_flight`` pictures at a time.
     """
     given = zip(
         _one_each(trimaps, len(images), "trimaps"),
@@ -37,7 +40,12 @@ def many(
     read = [take_trimap(*g, i) for g, i in zip(given, pictures, strict=True)]
     inner = able(pipeline.pipeline, Batched)
     if inner is None:
-        return [_one(pipeline, i, *t) for i, t in zip(pictures, read, strict=True)]
+        taken = zip(pictures, read, strict=True)
+        if in_flight == 1:
+            return [_one(pipeline, i, *t) for i, t in taken]
+        stage = Stage(lambda given: _one(pipeline, given[0], *given[1]), in_flight)
+        with closing(overlapped(taken, stage, ahead=len(pictures))) as mattes:
+            return list(mattes)
     clock = Clock()
     used = [pipeline.trimap(i, t, clock) for i, (t, _) in zip(pictures, read, strict=True)]
     alphas = inner.many(pictures, used, clock)

@@ -1,20 +1,26 @@
 """Opening a bundle for use: its graphs on an engine, its host side with the options given."""
 
+import logging
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgematte.errors import OptionError
+from edgematte.manifest import Graph
 from edgematte.nets import find, plug_in
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.engines import ENGINES, EngineOptions, engine_for, open_engine
+from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.engines.workers import Crew, Division, Workers, usable_cores
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import pipeline_for
+
+log = logging.getLogger(__name__)
 
 
 def load(
@@ -25,22 +31,28 @@ def load(
     threads: int | None = None,
     engine_cache: Path | str | None = None,
     batch: int = 1,
+    in_flight: int = 1,
     plugins: Iterable[str] = (),
     **options: Any,
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
-    A forked child opens ONNX Runtime's sessions on the processor again, at its first call; with
+    A forked child opens ONNX Runtime's and LiteRT's graphs on the processor again, at its first
+    call; with
     other engines and devices its calls raise EngineError.
 
     Args:
         bundle: path of a ``.edgematte`` folder.
-        engine: onnxruntime, openvino or coreml; by default the bundle's own.
+        engine: onnxruntime, openvino, coreml or litert; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
         threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
-            such option.
+            such option. Calls that do not depend on each other, such as those of patches, share
+            them: so many run side by side, one thread each; see ``Matter.division``.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
+        in_flight: how many pictures are worked on at a time, by ``many``, by calls from so many
+            threads of yours, and by ``stream`` for nets that matte every frame alone. The threads
+            are divided among them, so that there must be as many.
         plugins: modules that bring nets of their own and are not installed as packages.
         **options: what the bundle's net declares, such as ``max_regions`` or ``steps``;
             ``edgematte matte --help`` lists every net's.
@@ -48,11 +60,12 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
-        OptionError: a value outside of its range, an engine cache for another device, or an option
-            that the engine or the bundle's net does not have.
+        OptionError: a value outside of its range, an engine cache for another device, more
+            pictures in flight than threads, or an option that the engine or the bundle's net does
+            not have.
         PluginError: a plug-in that cannot be used.
     """
-    check_options(threads=threads, batch=batch)
+    check_options(threads=threads, batch=batch, in_flight=in_flight)
     if engine_cache and not (device or "").startswith("tensorrt"):
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     plug_in(plugins)
@@ -62,10 +75,40 @@ def load(
         raise OptionError(
             f"threads has no meaning for engine {name}, which has its own; leave it out"
         )
+    if threads is not None and in_flight > threads:
+        raise OptionError(
+            f"in_flight {in_flight} with threads {threads}: each picture takes a thread; give "
+            f"in_flight {threads} or less"
+        )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
-    return matter_from(opened, name, settings, options)
+    start = time.perf_counter()
+    matter = matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
+    log.debug(
+        "%s: %s, %s, %s, opened on %s (%s) in %.0f ms",
+        opened.path,
+        opened.manifest.model,
+        opened.manifest.target,
+        opened.manifest.precision,
+        name,
+        device or "cpu",
+        1000 * (time.perf_counter() - start),
+    )
+    return matter
+
+
+def divided(engine: str, settings: EngineOptions, in_flight: int) -> EngineOptions:
+    """Divide an engine's threads among the calls of pictures in flight.
+
+    Only a processor's are: elsewhere a call has the device for itself.
+    """
+    if in_flight == 1 or (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
+        return settings
+    threads = settings.threads or usable_cores()
+    if ENGINES[engine].streams:
+        return replace(settings, threads=threads, streams=min(threads, in_flight))
+    return replace(settings, threads=max(1, threads // in_flight))
 
 
 def matter_from(
@@ -73,17 +116,34 @@ def matter_from(
     engine: str,
     settings: EngineOptions | None = None,
     options: dict[str, Any] | None = None,
+    in_flight: int = 1,
 ) -> Matter:
-    """A Matter from an opened bundle and the name of an engine that can run it."""
+    """A Matter from an opened bundle and the name of an engine that can run it.
+
+    ``settings`` are divided among ``in_flight`` pictures already.
+    """
     manifest, settings = bundle.manifest, settings or EngineOptions()
     variant = find(manifest.model)
     chosen = read_load_options(variant, options or {})
     verify = replace(bundle, path=bundle.path.absolute()).verify
+    division = division_of(engine, settings)
+    crew = Crew(division, in_flight)
+
+    def opened(graph: Graph, settings: EngineOptions) -> Engine:
+        return open_engine(engine, bundle.file(graph), graph, settings, verify=verify)
+
+    def workers(graph: Graph) -> Workers | None:
+        if division.workers == 1:
+            return None
+        streams = ENGINES[engine].streams
+        threads = crew.calls * division.threads if streams else division.threads
+        own = replace(settings, threads=threads, streams=crew.calls if streams else 1)
+        several = division.threads > 1 and not streams
+        return Workers(crew, lambda: opened(graph, own), several=several, verify=verify)
+
     graphs = {
         graph.name: RunnableGraph(
-            graph,
-            open_engine(engine, bundle.file(graph), graph, settings, verify=verify),
-            manifest.host_of(graph),
+            graph, opened(graph, settings), manifest.host_of(graph), workers(graph)
         )
         for graph in manifest.graphs
     }
@@ -98,4 +158,16 @@ def matter_from(
                 "export a net on tiles to onnx with a dynamic batch, or leave batch out"
             )
         inner.take(settings.batch)
-    return Matter(bundle, variant, sourced, engine)
+    matter = Matter(bundle, variant, sourced, engine, division)
+    matter.in_flight = in_flight
+    return matter
+
+
+def division_of(engine: str, settings: EngineOptions) -> Division:
+    """How the threads of one picture are divided among calls that do not depend on each other.
+
+    Only a processor's are: elsewhere a call has the device for itself.
+    """
+    if (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
+        return Division(1, settings.threads or 0)
+    return Division.of(max(1, (settings.threads or usable_cores()) // settings.streams))

@@ -23,9 +23,9 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.workers import Division
 from edgematte.runtime.given import (
     check_image,
-    check_trimap,
     split_alpha,
     take_trimap,
     with_own_alpha,
@@ -43,9 +43,20 @@ class Matter:
     As a context manager it is closed at the end of the block; see :meth:`close`.
     """
 
-    def __init__(self, bundle: Bundle, variant: Variant, pipeline: Sourced, engine: str) -> None:
+    in_flight = 1
+    """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: Variant,
+        pipeline: Sourced,
+        engine: str,
+        division: Division | None = None,
+    ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
+        self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._opened: Sourced | None = pipeline
 
@@ -123,7 +134,8 @@ class Matter:
     ) -> list[Matte]:
         """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
-        All results are in memory at once. The ``timings`` of every matte are the total time divided
+        In one loaded with ``in_flight`` so many are worked on at a time. All results are in memory
+        at once. Where tiles share calls, the ``timings`` of every matte are the total time divided
         by the number of pictures.
 
         Args:
@@ -137,7 +149,8 @@ class Matter:
             PictureError, EngineError: as the call.
         """
         split = [split_alpha(image) for image in images]
-        mattes = many(self._sourced, [colours for colours, _ in split], trimaps, masks)
+        colours = [colours for colours, _ in split]
+        mattes = many(self._sourced, colours, trimaps, masks, self.in_flight)
         return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
 
     def _resume(
@@ -154,6 +167,8 @@ class Matter:
         image: Bytes,
         trimap: Bytes | None = None,
         pixel: tuple[int, int] | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
     ) -> Explanation:
         """What the patch of a pixel looks at, for nets whose patches look at other patches.
 
@@ -161,12 +176,15 @@ class Matter:
             image: uint8 (H, W, 3), RGB.
             trimap: uint8 (H, W), as the call takes it.
             pixel: x and y of an unknown pixel; by default one amid many unknown ones.
+            mask: in place of a trimap, as the call takes it.
 
         Raises:
-            OptionError: the net is none of these, or the pixel is not unknown.
+            OptionError: the net is none of these, the pixel is not unknown, or a trimap and a mask
+                were given.
+            PictureError: as the call.
         """
         image = check_image(split_alpha(image)[0])
-        trimap, _ = check_trimap(trimap, image)
+        trimap, _ = take_trimap(trimap, mask, image)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
         used = self._sourced.trimap(image, trimap, clock)
@@ -204,27 +222,37 @@ class Matter:
         frames: Iterable[Bytes],
         *,
         reuse: bool = True,
+        trimap: Bytes | None = None,
         mask: NDArray[Any] | None = None,
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
             frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
-            reuse: keep the alpha of what did not change since earlier frames, for nets that can.
-                False gives exactly what the call gives for each frame alone.
-            mask: for the first frame alone, as the call takes it.
+            reuse: keep the alpha of what did not change since earlier frames, for nets that can,
+                and the states of recurrent nets. False gives exactly what the call gives for each
+                frame alone.
+            trimap: of the first frame alone, as the call takes it.
+            mask: of the first frame alone, in place of a trimap.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
-            OptionError: a mask for a bundle that takes no trimap; and as the call.
+            OptionError: a trimap or mask for a bundle that takes none; and as the call.
             EngineError: as the call.
         """
-        return stream(self._sourced, frames, reuse=reuse, mask=mask)
+        return stream(
+            self._sourced,
+            frames,
+            reuse=reuse,
+            trimap=trimap,
+            mask=mask,
+            in_flight=self.in_flight,
+        )
 
     @property
     def reuses(self) -> bool:
-        """Whether :meth:`stream` can keep the alpha of what did not change since earlier frames."""
-        return able(self.pipeline, Streaming) is not None
+        """Whether :meth:`stream` takes something from frames to later ones: alpha, or states."""
+        return able(self.pipeline, Streaming) is not None or self._sourced.carrying is not None
 
     def limit(self, **options: Any) -> None:
         """Limit the work on each picture from now on, by the same options that `load` takes.

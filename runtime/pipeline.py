@@ -1,7 +1,7 @@
 """Pipelines, which turn a picture into alpha, and joining one with a source of trimaps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from edgematte.arrays import Bytes, Floats
@@ -12,6 +12,7 @@ from edgematte.net import Variant, load_part
 from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap_source import (
+    Carrying,
     EstimatedTrimap,
     Estimator,
     GivenTrimap,
@@ -46,6 +47,17 @@ class Sourced:
             OptionError: no trimap for a net that needs one, and nothing to estimate it with.
         """
         return self.pipeline(picture, self.source(picture, trimap, clock), clock)
+
+    @property
+    def carrying(self) -> Carrying | None:
+        """The trimap stage, if it takes something from each frame of a clip to the next."""
+        estimate = self.source.estimate if isinstance(self.source, EstimatedTrimap) else None
+        return estimate if isinstance(estimate, Carrying) else None
+
+    def of_clip(self) -> "Sourced":
+        """The same for the frames of one clip, in their order."""
+        stage = self.carrying
+        return self if stage is None else replace(self, source=EstimatedTrimap(stage.clip()))
 
     def trimap(self, picture: Bytes, given: Bytes | None, clock: Clock) -> Bytes:
         """The given trimap, or an estimated one, for nets that need one."""

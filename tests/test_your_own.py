@@ -26,10 +26,10 @@ SMALLER = {"vitmatte-s": ["vitmatte-tiny", "--size", "64"]}
 """What is exported in place of 26 million parameters; the words around it stay."""
 NET = """
 <ir_version: 8, opset_import: ["": 17]>
-net (float[{shape}] picture) => (float[1, 1, h, w] {output}, float[1, 1, h, w] other)
+net (float[{shape}] picture) => (float[1, 1, h, w] answer, float[1, 1, h, w] other)
 <float[1, 3, 1, 1] weights = {{3.0, -2.0, 1.0}}> {{
     logits = Conv(picture, weights)
-    {output} = {last}(logits)
+    answer = {last}(logits)
     other = Neg(logits)
 }}
 """
@@ -58,7 +58,15 @@ def named(step: Step) -> str:
 def write_net(file: Path, shape: str, last: str = "Sigmoid", output: str = "answer") -> None:
     import onnx
 
-    onnx.save(onnx.parser.parse_model(NET.format(shape=shape, last=last, output=output)), file)
+    model = onnx.parser.parse_model(NET.format(shape=shape, last=last))
+    model.graph.output[0].name = model.graph.node[1].output[0] = output  # numbers parse as none
+    onnx.save(model, file)
+
+
+def write_recurrent(file: Path) -> None:
+    from recurrent_net import rvm_like
+
+    rvm_like(file)
 
 
 def write_hub(folder: Path) -> None:
@@ -121,6 +129,7 @@ def answers(folder: Path) -> Iterator[list[tuple[Step, Said]]]:
         write_net(folder / "u2netp.onnx", "1, 3, 320, 320", output="1959")
     write_net(folder / "modnet.onnx", "batch_size, 3, height, width")
     write_net(folder / "birefnet.onnx", "1, 3, 64, 64", "Identity")
+    write_recurrent(folder / "rvm_mobilenetv3_fp32.onnx")
     write_hub(folder)
     steps = [step for step in STEPS if isinstance(step, str) or not missing(step)]
     if any("clip.mp4" in step for step in steps):

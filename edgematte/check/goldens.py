@@ -6,6 +6,7 @@ trimap and PyTorch's alpha. Inputs in [0, 1] are bytes (value * 255), others flo
 recorded on exactly those values. Outputs are float32, every ``stride``-th row and column. Of a
 batch of more than ``ROWS`` the first ``ROWS`` entries are kept; the rest of the input repeats them.
 Alpha is 16 bits (value * 65535); ``choice.NAME`` are rows of what the host chose, where it does.
+Of nets with a state ``clip`` holds the alphas of a clip's frames (:mod:`edgematte.check.clips`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ class Goldens:
     trimap: NDArray[np.uint8]
     alpha: NDArray[np.float32]
     choices: Arrays = field(default_factory=dict)  # the host's with PyTorch's graphs, by name
+    clip: NDArray[np.float32] | None = None  # (frames, H, W), of nets with a state
 
 
 def stride_for(shape: tuple[int, ...]) -> int:
@@ -120,8 +122,10 @@ def save(goldens: Goldens, bundle: Path) -> None:
         if k not in SHARED or not np.array_equal(v, shared[k])  # its trimap may be rounded
     }
     _store(folder / "host.npz", once)
-    alpha = np.rint(goldens.alpha * 65535).astype(np.uint16)
-    whole: Arrays = {"picture": goldens.picture, "trimap": goldens.trimap, "alpha": alpha}
+    whole: Arrays = {"picture": goldens.picture, "trimap": goldens.trimap}
+    whole["alpha"] = _to_words(goldens.alpha)
+    if goldens.clip is not None:
+        whole["clip"] = _to_words(goldens.clip)
     whole |= {f"choice.{name}": rows for name, rows in goldens.choices.items()}
     _store(folder / "end_to_end.npz", whole)
 
@@ -145,9 +149,20 @@ def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
         outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
         records[name] = GraphRecord(inputs, outputs, int(arrays["stride"]))
     host = {k: whole[k] for k in SHARED} | _arrays(bundle, "host", ())
-    alpha = whole["alpha"].astype(np.float32) / np.float32(65535)
+    alpha = _from_words(whole["alpha"])
+    clip = _from_words(whole["clip"]) if "clip" in whole else None
     choices = {k.removeprefix("choice."): v for k, v in whole.items() if k.startswith("choice.")}
-    return Goldens(records, host, whole["picture"], whole["trimap"], alpha, choices)
+    return Goldens(records, host, whole["picture"], whole["trimap"], alpha, choices, clip)
+
+
+def _to_words(alpha: NDArray[np.float32]) -> NDArray[np.uint16]:
+    words: NDArray[np.uint16] = np.rint(alpha * 65535).astype(np.uint16)
+    return words
+
+
+def _from_words(words: NDArray[np.uint16]) -> NDArray[np.float32]:
+    alpha: NDArray[np.float32] = words.astype(np.float32) / np.float32(65535)
+    return alpha
 
 
 def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:

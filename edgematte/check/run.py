@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from edgematte.check.clips import compare_clip
 from edgematte.check.compare import (
     compare_batches,
     compare_graphs,
@@ -61,6 +62,10 @@ def check_bundle(
         given = goldens.trimap if variant.net.needs_trimap else None
         whole, rows = compare_whole(goldens, pipeline, engine.label, tolerance, given)
         differences += whole
+        if goldens.clip is not None:
+            differences += compare_clip(
+                goldens.clip, goldens.picture, pipeline, engine.label, tolerance
+            )
         if manifest.trimap_stage is not None:
             trimap = pipeline.trimap(goldens.picture, None, Clock())
             limit = TRIMAPS[manifest.precision] if engine.decides else None

@@ -13,6 +13,7 @@ from edgematte.cli.arguments import add_plugins
 from edgematte.cli.flags import flags_of, spelt
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
+from edgematte.cli.volume import add_volume, volume
 from edgematte.errors import EdgematteError, OptionError, PictureWarning, ToleranceError
 from edgematte.nets import plug_in
 
@@ -27,7 +28,9 @@ COMMANDS = {
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
     "sign": "sign a bundle with a key, for `check --key`",
+    "sbom": "a bundle's bill of materials, as CycloneDX",
     "bench": "where the time of a matte goes",
+    "report": "one page about a bundle, or about two side by side",
 }
 
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         plug_in(_plugins(argv))
         arguments = build_parser(_command(argv)).parse_args(argv)
         flags = arguments.flags
-        with heeded(), warnings.catch_warnings():
+        with heeded(), volume(arguments), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -88,6 +91,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         module = importlib.import_module(f"edgematte.cli.{word}")
         module.add_arguments(command)
         add_plugins(command)
+        add_volume(command)
         command.set_defaults(run=module.run, flags=flags_of(command))
     return parser
 

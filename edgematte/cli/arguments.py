@@ -19,7 +19,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """``--engine``, ``--device``, ``--threads``."""
-    parser.add_argument("--engine", help="onnxruntime, openvino or coreml (default: the bundle's)")
+    parser.add_argument(
+        "--engine", help="onnxruntime, openvino, coreml or litert (default: the bundle's)"
+    )
     parser.add_argument(
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
     )
@@ -92,7 +94,7 @@ def parse_pixel(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def load_matter(arguments: argparse.Namespace) -> "Matter":
+def load_matter(arguments: argparse.Namespace, in_flight: int = 1) -> "Matter":
     """The bundle a command was given, on the engine and with the options it was given."""
     from edgematte.runtime.load import load
 
@@ -103,6 +105,7 @@ def load_matter(arguments: argparse.Namespace) -> "Matter":
         threads=arguments.threads,
         engine_cache=arguments.engine_cache,
         batch=arguments.batch,
+        in_flight=in_flight,
         **given(arguments, load_options()),
     )
 
@@ -112,7 +115,8 @@ def written(bundle: "Bundle") -> dict[str, Any]:
     from edgematte.export.report import size_of
 
     accuracy = bundle.manifest.accuracy
-    worst = [d for d in accuracy.differences if d.equality == "end-to-end"]
+    alphas = [d for d in accuracy.differences if d.equality == "end-to-end" and "alpha" in d.where]
+    worst = sorted(alphas, key=lambda d: d.max_abs)  # of several frames the last one stays
     return {
         "bundle": str(bundle.path),
         "within_tolerance": accuracy.ok,

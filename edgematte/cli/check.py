@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml or mil (default: the target's)"
+        "--engine", help="onnxruntime, openvino, coreml, mil or litert (default: the target's)"
     )
     parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
     parser.add_argument(

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json
-from edgematte.cli.masks import refuse_masks
+from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
-from edgematte.cli.streams import say
+from edgematte.cli.streams import remarks, say
 from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
@@ -20,17 +20,17 @@ def run_clip(arguments: argparse.Namespace) -> int:
     """Matte one clip; returns 1 if it breaks off, after writing what it had and a message."""
     if len(arguments.pictures) != 1:
         raise OptionError("one clip at a time: give it alone")
-    if arguments.trimap:
-        raise OptionError("--trimap has no meaning for a clip: its frames differ")
-    if arguments.mask:
-        raise OptionError("--mask has no meaning for a clip: its frames differ")
     refuse_masks(arguments)
+    if arguments.trimap:
+        raise OptionError(
+            "--trimap has no meaning for a clip: its frames differ; --mask is of its first frame"
+        )
     if len(arguments.write) != 1:
         raise OptionError("a clip is written as one kind: --write cutout, alpha or trimap")
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
-    for name in ("alpha_bits", "resume", "explain", "explain_at"):
+    for name in ("alpha_bits", "in_flight", "resume", "explain", "explain_at"):
         if getattr(arguments, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} is of single pictures, not of a clip; leave it out"
@@ -44,17 +44,25 @@ def run_clip(arguments: argparse.Namespace) -> int:
         arguments.ignore_alpha,
         folder,
         arguments.keep_colour,
+        arguments.png_level,
     )
     if not folder:
         format_for(output, clear=options.clear)
+    first = first_masked(arguments, lambda line: say(f"edgematte: {line}"))
     matter = load_matter(arguments)
+    manifest = matter.bundle.manifest
+    if first and matter.variant.net.needs_trimap and manifest.trimap_stage is None:
+        raise OptionError(
+            f"--mask is of a clip's first frame alone, and {manifest.model} needs a trimap for "
+            "every frame: export it with a cascade, which estimates those of the others"
+        )
     if arguments.no_reuse and not matter.reuses:
         raise OptionError(
-            f"--no-reuse has no meaning for {matter.bundle.manifest.model}, which reuses nothing "
+            f"--no-reuse has no meaning for {manifest.model}, which reuses nothing "
             "of the frames before; leave it out"
         )
     with _bar() as progress:
-        report = matte_clip(matter, source, output, options, progress)
+        report = matte_clip(matter, source, output, options, progress, first)
     for said in (*report.warnings, *filter(None, [report.note])):
         say(f"edgematte: {said}")
     if arguments.json:
@@ -85,7 +93,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
     """A progress bar with frames a second, on standard error where that is a terminal."""
     from tqdm import tqdm
 
-    with tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
+    with tqdm(unit=" frames", disable=None if remarks() else True, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total or None

@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the net is cut into graphs: see docs/bundle.md (default: the net's first)",
     )
     parser.add_argument("--weights", metavar="FILE", help="checkpoint (default: the shipped one)")
+    parser.add_argument(
+        "--license", metavar="SPDX", help="of the weights, where their card does not say it"
+    )
+    parser.add_argument(
+        "--attribution", metavar="TEXT", help="what users of the weights have to show"
+    )
     parser.add_argument("--random-weights", action="store_true", help="to try the tool chain")
     parser.add_argument(
         "--seed", type=int, metavar="N", help="of --random-weights and of calibration pictures"
@@ -133,6 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
         range_method=arguments.range_method,
         budget=arguments.budget,
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
+        license=arguments.license,
+        attribution=arguments.attribution,
         progress=Bars(),
         **given(arguments, size_options()),
         **told,

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rmbg-2, selfie; "
-        "options that are given win",
+        help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rmbg-2, rvm, "
+        "selfie; options that are given win",
     )
     parser.add_argument("--size", metavar="SIZE", help="of an input with open sides: 512 or WxH")
     parser.add_argument("--mean", metavar="N,N,N", help="subtracted, by channel (default: 0)")
@@ -43,6 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-max", action="store_true", help="stretch the output of each picture to [0, 1]"
     )
     parser.add_argument("--invert", action="store_true", help="the output is of the background")
+    parser.add_argument(
+        "--state",
+        action="append",
+        metavar="IN=OUT",
+        help="of a recurrent net: an input, and the output that it is at the next frame of a clip "
+        "(zeros at the first); once for each",
+    )
+    parser.add_argument(
+        "--constant",
+        action="append",
+        metavar="IN=N",
+        help="an input that is held at a number; once for each",
+    )
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
         "--force",
@@ -60,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if scales is not None and len(scales) != 1:
         raise OptionError(f"scale {arguments.scale!r}: one number, for all channels")
     activation = _activation(arguments)
+    constants = parse_pairs("constant", arguments.constant)
     sentence = "importing needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.foreign.importer import import_onnx
@@ -79,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         class_index=arguments.class_index,
         activation=activation,
         invert=arguments.invert or None,
+        states=parse_pairs("state", arguments.state),
+        constants=None if constants is None else _numbers(constants),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         force=arguments.force,
         progress=Bars(),
@@ -114,6 +130,36 @@ def parse_numbers(name: str, text: str | None) -> list[float] | None:
         raise OptionError(
             f"{name} {text!r} should be a number, or three with commas, such as 0.5 or 1/255"
         ) from None
+
+
+def parse_pairs(name: str, texts: list[str] | None) -> dict[str, str] | None:
+    """``r1i=r1o`` -> {"r1i": "r1o"}; None stays None.
+
+    Raises:
+        OptionError: anything else, or one input twice.
+    """
+    if texts is None:
+        return None
+    pairs: dict[str, str] = {}
+    for text in texts:
+        first, equals, second = text.partition("=")
+        if not (first and equals and second):
+            shown = "r1i=r1o" if name == "state" else "downsample_ratio=0.25"
+            raise OptionError(f"{name} {text!r} should be two parts and an equals sign: {shown}")
+        if first in pairs:
+            raise OptionError(f"{name} {text!r}: {first} is given twice")
+        pairs[first] = second
+    return pairs
+
+
+def _numbers(pairs: dict[str, str]) -> dict[str, float]:
+    numbers = {}
+    for name, text in pairs.items():
+        parsed = parse_numbers(f"constant {name}", text) or []
+        if len(parsed) != 1:
+            raise OptionError(f"constant {name} {text!r}: one number")
+        numbers[name] = parsed[0]
+    return numbers
 
 
 def _number(text: str) -> float:

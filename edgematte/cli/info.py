@@ -3,8 +3,12 @@
 import argparse
 from collections.abc import Mapping
 
+from edgematte.card import lines as card_lines
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.codec import encode
+
+UNTOLD = ("kind", "resize", "bias_table", "states")
+"""Fields of the host section that are told elsewhere, or are no news."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
     print(f"{bundle.path}: {kind}; files verified")
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
+    for line in card_lines(m.weights.card):
+        print(line)
+    if m.stage_weights is not None:
+        print(f"trimap stage: {m.stage_weights.source}, sha256 {m.stage_weights.sha256[:16]}")
+        for line in card_lines(m.stage_weights.card):
+            print(f"trimap stage, {line}")
     print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
     print(f"made with: {_pairs(m.tools)}")
-    host = {k: v for k, v in encode(m.host).items() if k not in ("kind", "resize", "bias_table")}
+    host = {k: v for k, v in encode(m.host).items() if k not in UNTOLD}
     print(f"cut {m.host.cut}; host: {_pairs(host)}")
     for graph in m.graphs:
         print(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")
@@ -43,9 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     reference = find(m.model).net.reference
     for d in m.accuracy.differences:
         if d.equality == "end-to-end":
-            print(
-                f"alpha against {reference}, {d.engine}: max {d.max_abs:.1e}, mean {d.mean_abs:.1e}"
-            )
+            apart = f"max {d.max_abs:.1e}, mean {d.mean_abs:.1e}"
+            print(f"{d.where} against {reference}, {d.engine}: {apart}")
     for r in m.ladder:
         verdict = "taken" if r.chosen else "inside" if r.inside else "outside"
         print(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")

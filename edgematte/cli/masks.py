@@ -1,10 +1,10 @@
 """What commands take of a mask: its options, and the trimap that is made of it."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from edgematte.cli.streams import say
 from edgematte.errors import OptionError, PictureError
 from edgematte.ranges import check_options
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edgematte.host import Size
     from edgematte.pictures import Picture
 
 
@@ -51,22 +52,58 @@ def refuse_masks(arguments: argparse.Namespace) -> None:
 
 
 def masked(
-    source: "Path | BinaryIO", picture: "Picture | None", arguments: argparse.Namespace
+    source: "Path | BinaryIO",
+    picture: "Picture | None",
+    arguments: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> "NDArray[np.uint8]":
     """The trimap of a mask, of the picture's size, or without one of its own.
+
+    ``say`` is called with each line about what was odd in the file.
 
     Raises:
         PictureError: a file that is no mask of a subject, or of other proportions than the picture.
     """
+    mask, name = _read(source, picture, say)
+    size = mask.shape if picture is None else picture.pixels.shape
+    return _trimap(mask, name, (size[1], size[0]), arguments)
+
+
+def first_masked(
+    arguments: argparse.Namespace, say: Callable[[str], None]
+) -> "Callable[[Size], NDArray[np.uint8]] | None":
+    """What makes the trimap of a clip's first frame from its size; None without a mask.
+
+    Raises:
+        OptionError: a folder.
+        PictureError: as :func:`masked`, also when it is called.
+    """
+    if arguments.mask is None:
+        return None
+    file = Path(arguments.mask)
+    if file.is_dir():
+        raise OptionError(f"--mask {file} is a folder: of a clip give one mask, of its first frame")
+    mask, name = _read(file, None, say)
+    return lambda size: _trimap(mask, name, size, arguments)
+
+
+def _read(
+    source: "Path | BinaryIO", picture: "Picture | None", say: Callable[[str], None]
+) -> "tuple[NDArray[Any], Path | str]":
     from edgematte.pictures import read_mask_for
-    from edgematte.runtime.host.mask import proportional, trimap_from_mask
 
     mask, notes = read_mask_for(source, picture)
     for note in notes:
-        say(f"edgematte: {note}")
-    name = source if isinstance(source, Path) else "the mask on standard input"
+        say(note)
+    return mask, source if isinstance(source, Path) else "the mask on standard input"
+
+
+def _trimap(
+    mask: "NDArray[Any]", name: "Path | str", size: "Size", arguments: argparse.Namespace
+) -> "NDArray[np.uint8]":
+    from edgematte.runtime.host.mask import proportional, trimap_from_mask
+
     own = mask.shape[1], mask.shape[0]
-    size = own if picture is None else (picture.pixels.shape[1], picture.pixels.shape[0])
     if not arguments.fit_mask and not proportional(own, size):
         raise PictureError(
             f"{name} is {own[0]}x{own[1]}, its picture {size[0]}x{size[1]}: their proportions "

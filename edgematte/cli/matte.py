@@ -1,8 +1,8 @@
 """``edgematte matte``."""
 
 import argparse
-import hashlib
-import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +16,19 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
-from edgematte.cli.declared import given, load_options
-from edgematte.cli.masks import add_mask_options, masked, refuse_masks
-from edgematte.cli.outputs import LONGEST_NAME, Job, plan
-from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.cli.masks import add_mask_options, refuse_masks
+from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result
+from edgematte.cli.outputs import Job, plan
+from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.ranges import ALPHA_BITS, KINDS
+from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edgematte.pictures import Picture
-    from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
 
-JOURNAL = ".patches"
+IN_FLIGHT = 4  # pictures at a time at most, unless --in-flight says so: each takes its memory
+IN_FLIGHT_ELSEWHERE = 2  # on devices that one picture has for itself: the next one is prepared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alpha-bits", type=int, choices=ALPHA_BITS, help="of alpha files (default: 8)"
     )
+    parser.add_argument(
+        "--png-level",
+        type=int,
+        metavar="N",
+        help="of PNG files, from 0, stored, to 9, smallest and slow (default: 1)",
+    )
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
     parser.add_argument(
         "--foreground",
@@ -83,6 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-reuse",
         action="store_true",
         help="clips, of nets that gain from the frames before: matte every frame alone",
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=int,
+        metavar="N",
+        help="of several pictures, how many are worked on at a time, which takes memory for so "
+        f"many (default: one a thread, at most {IN_FLIGHT})",
     )
     add_engine(parser)
     add_batch(parser, "tiles of a picture that run in one call")
@@ -109,15 +120,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
-        say=_say,
+        say=_remark,
     )
     _refuse_jobs(arguments, jobs)
     behind = open_background(arguments.background) if arguments.background else None
     for note in behind.notes if behind else ():
-        _say(note)
+        _remark(note)
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
-    matter = load_matter(arguments)
+    in_flight = _in_flight(arguments, len(jobs))
+    matter = load_matter(arguments, in_flight)
     model = matter.bundle.manifest.model
     if arguments.resume:
         require(matter.pipeline, Resumable, model, "--resume")
@@ -125,15 +137,13 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job in jobs:
-        try:
-            done.append(_one(job, matter, arguments, behind))
-        except (EdgematteError, OSError) as error:
-            if len(jobs) == 1:
-                raise
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            say(f"edgematte: {job.name}: {reason}")
-            bad.append((job.name, str(reason)))
+    for job, result in _results(jobs, matter, arguments, behind, in_flight):
+        if isinstance(result, dict):
+            done.append(result)
+            continue
+        reason = result.strerror if isinstance(result, OSError) and result.strerror else result
+        _say(f"{job.name}: {reason}")
+        bad.append((job.name, str(reason)))
     if arguments.json:
         failed = [{"picture": name, "error": reason} for name, reason in bad]
         print_json({"done": done, "failed": failed})
@@ -147,8 +157,54 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
+def _in_flight(arguments: argparse.Namespace, count: int) -> int:
+    """How many pictures are worked on at a time: one a thread, in bounded memory."""
+    from edgematte.runtime.engines.workers import usable_cores
+
+    if arguments.in_flight is not None:
+        return min(int(arguments.in_flight), count)
+    if (arguments.device or "cpu") != "cpu" or arguments.engine == "coreml":
+        return min(IN_FLIGHT_ELSEWHERE, count)
+    return min(arguments.threads or usable_cores(), IN_FLIGHT, count)
+
+
+def _results(
+    jobs: list[Job],
+    matter: "Matter",
+    arguments: argparse.Namespace,
+    behind: "Picture | None",
+    in_flight: int,
+) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
+    """Every job, in order, with what ``--json`` says of its result, or the error that it ended in.
+
+    The error of an only picture is raised.
+    """
+    from edgematte.runtime.overlap import Stage, overlapped
+
+    if len(jobs) == 1:
+        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark)
+        return
+
+    def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
+        said: list[str] = []
+        try:
+            return job, said, matte_one(job, matter, arguments, behind, said.append)
+        except (EdgematteError, OSError) as error:
+            return job, said, error
+
+    with closing(overlapped(jobs, Stage(work, in_flight), ahead=len(jobs))) as worked:
+        for job, said, result in worked:
+            for line in said:
+                _remark(line)
+            yield job, result
+
+
 def _say(line: str) -> None:
     say(f"edgematte: {line}")
+
+
+def _remark(line: str) -> None:
+    remark(f"edgematte: {line}")
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
@@ -162,6 +218,10 @@ def _refuse(arguments: argparse.Namespace) -> None:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
     if arguments.alpha_bits and "alpha" not in arguments.write:
         raise OptionError("--alpha-bits needs an alpha among what --write names")
+    if arguments.png_level is not None:
+        check("--png-level", arguments.png_level, OPTIONS["png_level"])
+    if arguments.in_flight is not None:
+        check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
         raise OptionError("--explain-at is the pixel of --explain: give --explain FILE with it")
     if arguments.explain_at:
@@ -175,7 +235,13 @@ def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
     for job in jobs:
         for kind, path in job.results.items():
             if path:
-                refuse_unfit(row_of(path), _mode(kind, arguments))
+                refuse_unfit(row_of(path), mode_of_result(kind, arguments))
+    if arguments.png_level is not None and not any(
+        is_png(path) for job in jobs for path in job.results.values()
+    ):
+        raise OptionError("--png-level is of PNG files, and none is written: leave it out")
+    if arguments.in_flight is not None and len(jobs) == 1:
+        raise OptionError("--in-flight is of several pictures, and there is one: leave it out")
     if arguments.explain:
         refuse_unfit(row_of(Path(arguments.explain)), "colour")
         if len(jobs) > 1:
@@ -188,106 +254,4 @@ def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
         if job.source is None:
             input_bytes()
         if arguments.resume:
-            _journal(job)
-
-
-def _mode(kind: str, arguments: argparse.Namespace) -> str:
-    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
-    if kind == "cutout":
-        return "colour" if arguments.background else "cutout"
-    if kind == "trimap":
-        return "trimap"
-    return "grey16" if arguments.alpha_bits == 16 else "grey"
-
-
-def _one(
-    job: Job, matter: "Matter", arguments: argparse.Namespace, behind: "Picture | None"
-) -> dict[str, Any]:
-    from edgematte.pictures import encode, open_picture, read_trimap_for, write_picture
-    from edgematte.pictures.formats import refuse_unfit, row_of
-    from edgematte.runtime.host.explanation_drawing import draw
-    from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
-
-    picture = open_picture(job.source or input_bytes())
-    size = picture.pixels.shape[1], picture.pixels.shape[0]
-    for kind, path in job.results.items():
-        if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), _mode(kind, arguments), size)
-    trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
-    for note in (*picture.notes, *notes):
-        _say(note)
-    if job.mask:
-        trimap = masked(job.mask, picture, arguments)
-    journal = _journal(job) if arguments.resume else None
-    image = picture.pixels if arguments.ignore_alpha else picture.image
-    matte = matter(image, trimap, journal=journal)
-    if matte.odd_trimap_pixels:
-        share = 100 * matte.odd_trimap_pixels / matte.trimap.size
-        say(
-            f"edgematte: {job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
-            "0, 128 or 255; below 85 was read as background, from 170 as foreground"
-        )
-    all_known = trimap is not None and not (read_trimap(trimap, size)[0] == UNKNOWN).any()
-    if all_known and given(arguments, load_options()).get("keep_known") is not False:
-        say(
-            f"edgematte: {job.trimap or job.mask}: no pixel is unknown (85 to 169), so that alpha "
-            "is 0 or 1 as it says"
-        )
-    for kind, path in job.results.items():
-        array = _result(kind, picture, matte, arguments, behind)
-        if path is None:
-            output_bytes().write(encode(array, "PNG", picture.profile))
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile)
-    if arguments.explain:
-        pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
-        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
-        Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
-        drawing = draw(explanation, picture.pixels)
-        write_picture(drawing, Path(arguments.explain), picture.profile)
-    if journal is not None:
-        journal.unlink(missing_ok=True)
-    return {
-        "picture": job.name,
-        "results": {k: str(p) for k, p in job.results.items() if p},
-        "size": list(size),
-        "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
-        "counts": matte.counts,
-    }
-
-
-def _journal(job: Job) -> Path:
-    """Where a picture's finished patches are recorded: beside its first result."""
-    path = next(iter(job.results.values()))
-    if path is None:
-        raise OptionError("--resume needs an output file: its journal lies beside it")
-    name = f"{path.name}{JOURNAL}"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{JOURNAL}"
-    return path.with_name(name)
-
-
-def _result(
-    kind: str,
-    picture: "Picture",
-    matte: "Matte",
-    arguments: argparse.Namespace,
-    behind: "Picture | None",
-) -> "NDArray[Any]":
-    from edgematte.pictures import alpha_bytes, composite, cutout
-    from edgematte.pictures.cutouts import fit_background
-    from edgematte.runtime.host.foreground import estimate_foreground
-
-    if kind == "alpha":
-        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
-    if kind == "trimap":
-        return matte.trimap
-    colours = picture.pixels
-    if arguments.foreground:
-        colours = estimate_foreground(colours, matte.alpha)
-    if behind is not None:
-        size = colours.shape[1], colours.shape[0]
-        fitted = fit_background(behind, size, picture.profile)
-        return composite(colours, matte.alpha, fitted)
-    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)
+            journal_of(job)

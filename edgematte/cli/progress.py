@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Never
 
-from edgematte.cli.streams import say
+from edgematte.cli.streams import remark, remarks
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -19,7 +19,9 @@ class Bars:
     def __call__(self, message: str, done: int = 0, total: int = 0) -> None:
         """A line for a stage; a bar that grows for steps of one message."""
         if not total:
-            say(f"{message} ...")
+            remark(f"{message} ...")
+            return
+        if not remarks():
             return
         bar = self._bar
         if bar is None or bar.desc != message:

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import logging
 import os
 import sys
 from typing import BinaryIO, TextIO
@@ -9,6 +10,7 @@ from typing import BinaryIO, TextIO
 from edgematte.errors import OptionError, PictureError
 
 NAMES = "edgematte.names"
+COMMANDS_LOG = "edgematte.cli"
 
 
 def _own_bytes(error: UnicodeError) -> tuple[bytes, int]:
@@ -48,6 +50,16 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         abandon(sys.stderr)
+
+
+def remark(message: str) -> None:
+    """Say a line that `--quiet` leaves out: what is being done, or what was odd."""
+    logging.getLogger(COMMANDS_LOG).info("%s", message)
+
+
+def remarks() -> bool:
+    """Whether remarks, and so bars of progress, are shown."""
+    return logging.getLogger(COMMANDS_LOG).isEnabledFor(logging.INFO)
 
 
 def abandon(stream: TextIO) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.cli.sources import add_sources, parse_sources
+from edgematte.cli.streams import remarks
 from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 from edgematte.ranges import OPTIONS, SIDE, check
@@ -112,7 +113,6 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = recipe(arguments.model, arguments.part)
     if arguments.backbone is not None and chosen.backbone is None:
         raise OptionError(f"--backbone: {arguments.model} has none that is trained elsewhere")
-    logging.basicConfig(level=logging.INFO, format="edgematte: %(message)s")
     with processes.joined(choose_device(arguments.device)) as device:
         result = _train(arguments, chosen, device)
         if processes.rank():
@@ -174,7 +174,7 @@ def _train(
     settings = _settings(arguments, device, chosen)
     folders = parse_sources(arguments)
     model = _model(arguments, chosen)
-    reading = Reading(bar=not processes.rank())
+    reading = Reading(bar=remarks() and not processes.rank())
     if arguments.pack is None:
         library = load_library(folders, hold_out=arguments.hold_out, reading=reading)
     else:
@@ -241,7 +241,7 @@ def _settings(
         save_every_s=arguments.save_every * 60,
         log_every=arguments.log_every,
         samples_every=arguments.samples_every,
-        bar=True,
+        bar=remarks(),
         quantize_aware=arguments.quantize_aware,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.cli.masks import add_mask_options, masked
 from edgematte.cli.outputs import plan
-from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.cli.streams import input_bytes, output_bytes, remark
 from edgematte.errors import OptionError
 from edgematte.ranges import check_options
 
@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_unfit(row_of(path), "trimap")
     picture = open_picture(image) if image else None
     for note in picture.notes if picture else ():
-        say(f"edgematte: {note}")
-    trimap = masked(job.source or input_bytes(), picture, arguments)
+        _say(note)
+    trimap = masked(job.source or input_bytes(), picture, arguments, _say)
     if path is None:
         output_bytes().write(encode(trimap, "PNG", None))
         return 0
@@ -63,3 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(path)
     return 0
+
+
+def _say(line: str) -> None:
+    remark(f"edgematte: {line}")

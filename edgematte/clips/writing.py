@@ -175,9 +175,9 @@ class FolderWriter:
 
     TABLE = "frames.csv"
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` exists."""
-        self._folder = folder
+    def __init__(self, folder: Path, png_level: int | None = None) -> None:
+        """``folder`` exists; ``png_level``: see :func:`edgematte.pictures.encode`."""
+        self._folder, self._level = folder, png_level
         self._rows = ["file,seconds"]
 
     def write(self, colour: Bytes, alpha: Floats | None, at: ClipFrame) -> None:
@@ -186,6 +186,7 @@ class FolderWriter:
         write_picture(
             colour if alpha is None else cutout(colour, alpha, keep_colour=True),
             self._folder / name,
+            png_level=self._level,
         )
         self._rows.append(f"{name},{float(at.pts * at.time_base):.6f}")
 

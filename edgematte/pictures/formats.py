@@ -43,19 +43,18 @@ class Format:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-_PNG = dict.fromkeys(ALL, {"compress_level": 3})
 _JPEG = dict.fromkeys(("grey", "colour"), {"quality": 95})
-_WEBP = dict.fromkeys(GREYS, {"lossless": True}) | {
-    "colour": {"quality": 95},
-    "cutout": {"quality": 95, "exact": True},  # exact keeps colours where alpha is 0
-}
+# The fastest lossless WebP is as fast as a PNG; the slowest is a fifth smaller in twenty times the
+# time. `exact` keeps colours where alpha is 0.
+_LOSSLESS = {"lossless": True, "quality": 20, "method": 0, "exact": True}
+_WEBP = dict.fromkeys((*GREYS, "colour", "cutout"), _LOSSLESS)
 _AVIF = dict.fromkeys((*GREYS, "cutout"), {"quality": 100, "subsampling": "4:4:4"}) | {
     "colour": {"quality": 90, "subsampling": "4:4:4"}
 }
 _JPEG2000 = (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c")
 
 FORMATS = (
-    Format("PNG", (".png", ".apng"), ALL, profile=True, options=_PNG),
+    Format("PNG", (".png", ".apng"), ALL, profile=True),
     Format("TIFF", (".tif", ".tiff"), ALL, profile=True),
     Format("WEBP", (".webp",), (*GREYS, "colour", "cutout"), 16_383, True, _WEBP),
     # Pillow writes AVIF with sides above 32768 pixels, but cannot read it.

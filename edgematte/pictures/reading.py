@@ -17,6 +17,7 @@ from edgematte.arrays import Bytes
 from edgematte.errors import PictureError, PictureWarning
 from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
 from edgematte.pictures.profiles import profile_of
+from edgematte.pictures.quiet import quiet
 
 T = TypeVar("T")
 
@@ -165,8 +166,7 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     if not data:
         raise PictureError(f"{name} is empty (0 bytes)")
     reason: Exception | None = None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         for content in (data, *thinner(data)):
             try:
                 return use(_decoded(content, name, reason))

@@ -1,5 +1,6 @@
 """From a file's graph to the bundle's: one static input and output, named, and their layouts."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import onnxsim
 from onnx import shape_inference
 
 from edgematte.errors import ExportError, OnnxFileError, OptionError
+from edgematte.export.foreign.beside import Beside, FileState, inputs_of, with_held
 from edgematte.export.foreign.file import graphs_of, opset_of
 from edgematte.export.foreign.options import Given
 from edgematte.host import Size
 from edgematte.manifest import Graph, Tensor
-from edgematte.runtime.nets.foreign.host import ForeignHost, MaskHost, MatteHost
+from edgematte.runtime.nets.foreign.host import ForeignHost, MaskHost, MatteHost, State
 
 NAME, PIXELS, ALPHA = "matte", "pixels", "alpha"
 MOST_CHANNELS = 4  # of a picture: tells the layout of an input
+ANY = (-65504.0, 65504.0)  # range of features: that of float16
 APART = 0.1  # *chosen*: proportions of an output's planes may differ so much from the input's
 HOSTS: dict[str, type[ForeignHost]] = {"matte": MatteHost, "mask": MaskHost}
 
@@ -37,21 +40,28 @@ class Entrance:
 
 
 def entrance_of(
-    path: Path, model: onnx.ModelProto, size: Size | None, usual: Size | None = None
+    path: Path,
+    model: onnx.ModelProto,
+    size: Size | None,
+    usual: Size | None = None,
+    beside: Collection[str] = (),
 ) -> Entrance:
     """The input that takes the picture; ``usual`` is the size where its sides are open.
 
+    ``beside`` are names of inputs that are states or are held at a number.
+
     Raises:
-        OnnxFileError: not one input of (1, 3, H, W) or (1, H, W, 3) and float32.
+        OnnxFileError: not one further input of (1, 3, H, W) or (1, H, W, 3) and float32.
         OptionError: a size that is missing, or is not the file's.
     """
-    constants = {weight.name for weight in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    inputs = [value for name, value in inputs_of(model).items() if name not in beside]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
+        told = " beside its states and constants" if beside else ""
         raise OnnxFileError(
-            f"{path} has {len(inputs)} inputs ({names[:120]}): nets with one, the picture, are "
-            "imported"
+            f"{path} has {len(inputs)} inputs ({names[:120]}){told}: nets with one, the picture, "
+            "are imported; of a recurrent net name its states, input and output, and give the "
+            "inputs that are held at a number"
         )
     kind = inputs[0].type.tensor_type
     if kind.elem_type != onnx.TensorProto.FLOAT:
@@ -91,7 +101,8 @@ def output_of(path: Path, model: onnx.ModelProto, given: Given) -> str:
     Raises:
         OptionError: there are several and none is named, or one is named that is not there.
     """
-    names = [value.name for value in model.graph.output]
+    states = (given.states or {}).values()
+    names = [value.name for value in model.graph.output if value.name not in states]
     if given.output is not None and given.output not in names:
         raise OptionError(
             f"output_name {given.output!r}: the outputs of {path} are {', '.join(names)[:200]}"
@@ -172,8 +183,16 @@ def answer_layout(path: Path, shape: tuple[int, ...], entrance: Entrance) -> str
     return able[0]
 
 
-def declared(host: ForeignHost, entrance: Entrance, shape: tuple[int, ...], macs: int) -> Graph:
-    """The declaration of the bundle's graph."""
+def states_at(shapes: Sequence[tuple[int, ...]]) -> tuple[State, ...] | None:
+    """The states of the host section, with the bundle's names; None where there are none."""
+    made = (State(f"state{n}", f"next{n}", shape) for n, shape in enumerate(shapes, 1))
+    return tuple(made) or None
+
+
+def declared(
+    host: ForeignHost, entrance: Entrance, shape: tuple[int, ...], states: Sequence[FileState]
+) -> Graph:
+    """The declaration of the bundle's graph; ``states`` are the file's, in the host's order."""
     unit = host.activation in ("sigmoid", "softmax", "min-max")
     meaning = f"{host.cut} before {host.activation}" if unit else host.cut
     pixels = Tensor(
@@ -185,31 +204,42 @@ def declared(host: ForeignHost, entrance: Entrance, shape: tuple[int, ...], macs
         f"{host.channel_order}, (byte * scale - mean) / std",
     )
     alpha = Tensor(ALPHA, shape, "float32", host.answer_layout, (0.0, 1.0), meaning)
-    return Graph(NAME, (pixels,), (alpha,), f"{NAME}.onnx", macs)
+    ins, outs = [pixels], [alpha]
+    for state, file in zip(host.states or (), states, strict=True):
+        layout = host.layout if len(state.shape) == 4 else "N" + "X" * (len(state.shape) - 1)
+        about = f"{file.source}: zeros at the first frame, then {state.output}"
+        ins.append(Tensor(state.input, state.shape, "float32", layout, ANY, about))
+        about = f"{file.answer}: {state.input} of the next frame"
+        outs.append(Tensor(state.output, state.shape, "float32", layout, ANY, about))
+    return Graph(NAME, tuple(ins), tuple(outs), f"{NAME}.onnx")
 
 
 def static_graph(
-    model: onnx.ModelProto, entrance: Entrance, output: str, shape: tuple[int, ...]
+    model: onnx.ModelProto, entrance: Entrance, output: str, graph: Graph, beside: Beside
 ) -> onnx.ModelProto:
-    """A copy with that one output and static shapes, simplified, with the bundle's names."""
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    graph = made.graph
-    kept = [value for value in graph.output if value.name == output]
-    del graph.output[:]
-    graph.output.extend(kept)
-    constants = {weight.name for weight in graph.initializer}
-    value = next(v for v in graph.input if v.name not in constants)
-    _fix(value, entrance.shape)
-    del graph.input[:]
-    graph.input.append(value)
-    _fix(graph.output[0], shape)
-    del graph.value_info[:]
+    """A copy with static shapes, simplified, with the names of ``graph``, its declaration."""
+    made = with_held(model, beside.held)
+    given = [entrance.name, *(state.source for state in beside.states)]
+    asked = [output, *(state.answer for state in beside.states)]
+    inputs, outputs = inputs_of(made), {value.name: value for value in made.graph.output}
+    kept = [inputs[name] for name in given], [outputs[name] for name in asked]
+    for values, listed, tensors in zip(
+        kept, (made.graph.input, made.graph.output), (graph.inputs, graph.outputs), strict=True
+    ):
+        for value, tensor in zip(values, tensors, strict=True):
+            _fix(value, tensor.shape)
+        copies = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values]
+        del listed[:]
+        listed.extend(copies)
+    del made.graph.value_info[:]
     made, equal = onnxsim.simplify(made)
     if not equal:
         raise ExportError("onnxsim changed what the graph computes")
-    _rename(made.graph, {entrance.name: PIXELS, output: ALPHA})
-    _fix(made.graph.output[0], shape)
+    tensors = (*graph.inputs, *graph.outputs)
+    names = (tensor.name for tensor in tensors)
+    _rename(made.graph, dict(zip((*given, *asked), names, strict=True)))
+    for value, tensor in zip(made.graph.output, graph.outputs, strict=True):
+        _fix(value, tensor.shape)
     for node in made.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]

@@ -1,7 +1,7 @@
 """An ONNX file as a bundle, stage by stage: read, probed, written, recorded, checked, sealed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError
 from edgematte.export import destination
+from edgematte.export.foreign.beside import Beside, check_held, held_of, states_of
 from edgematte.export.foreign.file import check_valid, read_onnx
 from edgematte.export.foreign.graph import (
     declared,
@@ -25,10 +26,11 @@ from edgematte.export.foreign.graph import (
     multiply_adds,
     opset,
     output_of,
+    states_at,
     static_graph,
 )
 from edgematte.export.foreign.options import KINDS, Given
-from edgematte.export.foreign.original import Original
+from edgematte.export.foreign.original import Original, state_shapes
 from edgematte.export.foreign.presets import filled, preset_of
 from edgematte.export.foreign.probe import warnings_of
 from edgematte.export.foreign.record import record
@@ -64,13 +66,16 @@ def import_onnx(
     class_index: int | None = None,
     activation: str | None = None,
     invert: bool | None = None,
+    states: Mapping[str, str] | None = None,
+    constants: Mapping[str, float] | None = None,
     picture: NDArray[np.uint8] | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> tuple[Bundle, list[str]]:
     """Make a bundle of a net that came as an ONNX file, checked against that file.
 
-    The file should take one picture, (1, 3, H, W) or (1, H, W, 3), and give a map of it. A byte of
+    The file should take one picture, (1, 3, H, W) or (1, H, W, 3), and give a map of it; beside it
+    it may take states and constants. A byte of
     the picture becomes ``(byte * scale - mean) / std``. No torch is needed: the reference is the
     file itself, in fp32 on ONNX Runtime.
 
@@ -91,6 +96,9 @@ def import_onnx(
         activation: what makes the output values in [0, 1]: none (the default), sigmoid, softmax
             over the channels, or min-max of each picture.
         invert: the output is of the background.
+        states: of a recurrent net: names of inputs, each with the output that it is at the next
+            frame of a clip; at the first frame, and for a picture alone, they are zeros.
+        constants: names of further inputs, each with the one number that it is held at.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
         force: replace a bundle that exists, and write one that is outside its tolerance.
         progress: called at each stage.
@@ -114,7 +122,17 @@ def import_onnx(
         raise OptionError(f"kind {kind!r}: there are: {', '.join(KINDS)}")
     sides = (size, size) if isinstance(size, int) else size
     given = Given(
-        sides, mean, std, scale, channel_order, output_name, class_index, activation, invert
+        sides,
+        mean,
+        std,
+        scale,
+        channel_order,
+        output_name,
+        class_index,
+        activation,
+        invert,
+        states,
+        constants,
     )
     usual = None
     if known is not None:
@@ -122,17 +140,22 @@ def import_onnx(
     destination.refuse(place, force=force)
     progress(f"reading {path.name}")
     file = read_onnx(path)
-    entrance = entrance_of(path, file, given.size, usual)
+    own, numbers = states_of(path, file, given.states or {}), given.held or {}
+    check_held(path, file, numbers)
+    entrance = entrance_of(path, file, given.size, usual, {*(given.states or {}), *numbers})
+    beside = Beside(own, held_of(file, numbers, entrance.size))
     answer = output_of(path, file, given)
     check_valid(path, file)
     scaled = given.normalisation[0]  # asked for before the file is run
     progress("running the file on a test card")
-    original = Original(path, entrance.name, answer)
+    original = Original(path, entrance.name, answer, beside)
     middle = np.full(entrance.shape, 127 * scaled, np.float32)
     shape = original.run(middle).shape
     host = host_of(path, kind, entrance, shape, given)
-    made = static_graph(file, entrance, answer, shape)
-    graph = declared(host, entrance, shape, multiply_adds(made))
+    host = replace(host, states=states_at(state_shapes(original, middle)))
+    graph = declared(host, entrance, shape, own)
+    made = static_graph(file, entrance, answer, graph, beside)
+    graph = replace(graph, macs=multiply_adds(made))
     original.declared = graph
     warnings = warnings_of(host, _on_testcard(host, original), made)
     manifest = Manifest(
@@ -145,7 +168,11 @@ def import_onnx(
         (graph,),
         Weights(path.name, hashlib.sha256(path.read_bytes()).hexdigest()),
         {name: version(name) for name in TOOLS},
-        {"opset": opset(made), **({} if preset is None else {"preset": preset})},
+        {
+            "opset": opset(made),
+            **({} if preset is None else {"preset": preset}),
+            **_told(beside),
+        },
     )
     replaceable = destination.refuse_all_but_bundle if force else None
     with atomic_folder(place, replaceable=replaceable) as folder:
@@ -177,6 +204,11 @@ def _write(model: onnx.ModelProto, manifest: Manifest, file: Path) -> None:
     entry.key, entry.value = "edgematte", manifest.embedded()
     onnx.checker.check_model(model, full_check=True)
     file.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _told(beside: Beside) -> dict[str, str]:
+    held = ", ".join(f"{name} {value.item():.9g}" for name, value in beside.held.items())
+    return {"constants": held} if held else {}
 
 
 def _looks_wrong(warnings: Sequence[str]) -> list[str]:

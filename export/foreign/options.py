@@ -1,9 +1,10 @@
 """What has to be known of a net to use it: options of an import."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgematte.errors import OptionError
+from edgematte.export.foreign.beside import LongerSide
 from edgematte.host import ORDERS, Size
 from edgematte.ranges import check_options
 from edgematte.runtime.nets.foreign.host import ACTIVATIONS, Triple
@@ -26,6 +27,8 @@ class Given:
         channel: which of its channels is the subject.
         activation: none, sigmoid, softmax or min-max.
         invert: the output is of the background.
+        states: of a recurrent net: names of inputs -> the outputs that they are at the next frame.
+        held: names of further inputs -> the numbers that they are held at.
         first_output: take the first output where there are several.
     """
 
@@ -38,6 +41,8 @@ class Given:
     channel: int | None = None
     activation: str | None = None
     invert: bool | None = None
+    states: Mapping[str, str] | None = None
+    held: Mapping[str, float | LongerSide] | None = None
     first_output: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +67,9 @@ class Given:
             raise OptionError(f"std {list(self.std)}: numbers above 0")
         if self.mean is not None:
             triple("mean", self.mean)
+        for name, number in (self.held or {}).items():
+            if not isinstance(number, LongerSide) and not abs(number) < 1e6:
+                raise OptionError(f"constant {name!r} {number:g}: a number")
 
     @property
     def normalisation(self) -> tuple[float, Triple, Triple]:

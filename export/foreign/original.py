@@ -1,5 +1,6 @@
 """The file itself in fp32 on ONNX Runtime: the reference of an imported bundle."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Floats
 from edgematte.errors import OnnxFileError
+from edgematte.export.foreign.beside import Beside, FileState
 from edgematte.manifest import Graph
 from edgematte.runtime.engines.graph import to_file
 
@@ -16,13 +18,14 @@ from edgematte.runtime.engines.graph import to_file
 class Original:
     """The file as a :class:`GraphCall`, under the names of the bundle's graph."""
 
-    def __init__(self, path: Path, source: str, answer: str) -> None:
+    def __init__(self, path: Path, source: str, answer: str, beside: Beside | None = None) -> None:
         """``source`` and ``answer`` are the file's names of ``pixels`` and ``alpha``.
 
         Raises:
             OnnxFileError: ONNX Runtime cannot load it.
         """
         self.path, self.source, self.answer = path, source, answer
+        self.beside = beside or Beside()
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 4
         try:
@@ -35,35 +38,97 @@ class Original:
             ) from None
         self.declared: Graph | None = None
 
+    def start(self) -> list[Floats]:
+        """The states of the first frame, as the file takes them."""
+        return [np.zeros(state.start, np.float32) for state in self.beside.states]
+
     def run(self, pixels: NDArray[Any]) -> Floats:
-        """The output for an input in the layout and range of the file.
+        """The output for an input in the layout and range of the file, as of a first frame.
 
         Raises:
             OnnxFileError: it fails, or gives values that are not finite.
         """
+        return self.step(pixels, self.start())[0]
+
+    def step(self, pixels: NDArray[Any], states: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+        """The output, and the states of the next frame.
+
+        Raises:
+            OnnxFileError: as :meth:`run`.
+        """
+        own = self.beside.states
+        given = {state.source: value for state, value in zip(own, states, strict=True)}
+        names = [self.answer, *(state.answer for state in own)]
         try:
-            (answer,) = self._session.run([self.answer], {self.source: pixels})
+            answers = self._session.run(names, {self.source: pixels, **given, **self.beside.held})
         except Exception as error:
             raise OnnxFileError(
-                f"{self.path} fails on a picture of {list(pixels.shape)}: {_first_line(error)}"
+                f"{self.path} fails on a picture of {list(pixels.shape)}{_started(own)}: "
+                f"{_first_line(error)}"
             ) from None
-        if not isinstance(answer, np.ndarray) or answer.dtype != np.float32:
-            kind = getattr(answer, "dtype", type(answer).__name__)
-            raise OnnxFileError(
-                f"{self.path}: its output {self.answer!r} is {kind}: it should be float32"
-            )
-        if not np.isfinite(answer).all():
+        for name, value in zip(names, answers, strict=True):
+            self._refuse(name, value)
+        return answers[0], answers[1:]
+
+    def _refuse(self, name: str, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.dtype != np.float32:
+            kind = getattr(value, "dtype", type(value).__name__)
+            raise OnnxFileError(f"{self.path}: its output {name!r} is {kind}: it should be float32")
+        if not np.isfinite(value).all():
             raise OnnxFileError(
                 f"{self.path} gives values that are not finite on the check's picture: it cannot "
                 "be imported; if its input is normalised in another way, say how"
             )
-        return answer
 
     def __call__(self, **inputs: Floats) -> dict[str, Floats]:
         """As :class:`GraphCall`, once ``declared`` is set."""
         assert self.declared is not None
-        (tensor,) = self.declared.inputs
-        return {"alpha": self.run(to_file(inputs[tensor.name], tensor))}
+        picture, *states = self.declared.inputs
+        pixels = to_file(inputs[picture.name], picture)
+        answer, after = self.step(pixels, [inputs[tensor.name] for tensor in states])
+        outputs = self.declared.outputs
+        return {t.name: v for t, v in zip(outputs, [answer, *after], strict=True)}
+
+
+def state_shapes(original: Original, pixels: NDArray[Any]) -> list[tuple[int, ...]]:
+    """The shapes of the states for a picture (of the file's layout and size).
+
+    A file whose states have open sides is started with zeros of one number, which it stretches (as
+    RobustVideoMatting's is). A graph of static shapes is started with zeros of the whole shape, so
+    that both starts must give the same.
+
+    Raises:
+        OnnxFileError: they do not; or a state comes out in another shape than it goes in.
+    """
+    answer, states = original.step(pixels, original.start())
+    for state, value in zip(original.beside.states, states, strict=True):
+        fits = len(state.sides) == value.ndim and all(
+            side in (0, found) for side, found in zip(state.sides, value.shape, strict=True)
+        )
+        if not fits:
+            raise OnnxFileError(
+                f"{original.path}: its state goes in as {state.source!r} {list(state.sides)} and "
+                f"comes out as {state.answer!r} {list(value.shape)}: they should be of one shape"
+            )
+    again = original.step(pixels, [np.zeros_like(value) for value in states])
+    pairs = zip([answer, *states], [again[0], *again[1]], strict=True)
+    if not all(
+        one.shape == other.shape and np.allclose(one, other, rtol=1e-4, atol=1e-5)
+        for one, other in pairs
+    ):
+        raise OnnxFileError(
+            f"{original.path} starts in another way with zeros of "
+            f"{[list(state.start) for state in original.beside.states]} than with zeros of the "
+            "shape of its states: export it with states of static sides"
+        )
+    return [value.shape for value in states]
+
+
+def _started(states: Sequence[FileState]) -> str:
+    if not states:
+        return ""
+    shapes = ", ".join(f"{state.source} {list(state.start)}" for state in states)
+    return f" with states of zeros ({shapes[:120]}; a side of 1 where it is open)"
 
 
 def _first_line(error: Exception) -> str:

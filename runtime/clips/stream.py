@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
-from edgematte.runtime.clips.overlap import overlapped
 from edgematte.runtime.given import check_image, split_alpha, take_trimap, with_own_alpha
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
+from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
 
 
 class Alone:
-    """The steps of a pipeline that reuses nothing: it mattes each frame while the next is read."""
+    """The steps of a pipeline in one: several frames may be worked on at a time."""
 
     def __init__(self, pipeline: Sourced) -> None:
         """``pipeline`` matts one picture."""
@@ -44,17 +44,24 @@ def stream(
     frames: Iterable[Any],
     *,
     reuse: bool = True,
+    trimap: Bytes | None = None,
     mask: NDArray[Any] | None = None,
+    in_flight: int = 1,
 ) -> Generator[Matte, None, None]:
-    """A matte for every frame; see :meth:`edgematte.Matter.stream`."""
+    """A matte for every frame; see :meth:`edgematte.Matter.stream`.
+
+    Where frames do not depend on each other, ``in_flight`` are matted at a time.
+    """
     numbered: Iterator[tuple[int, Any]] = enumerate(frames)
-    if mask is not None:
+    if trimap is not None or mask is not None:
         for number, frame in numbered:
-            yield _masked(pipeline, number, frame, mask)
+            yield _with_trimap(pipeline, number, frame, trimap, mask)
             break
     inner = able(pipeline.pipeline, Streaming)
-    steps: ClipSteps = Alone(pipeline) if inner is None else inner.stream(reuse=reuse)
-
+    if inner is None:
+        steps: ClipSteps = Alone(pipeline.of_clip() if reuse else pipeline)
+    else:
+        steps = inner.stream(reuse=reuse)
     own: SimpleQueue[Bytes | None] = SimpleQueue()  # alpha channels of frames not yet matted
 
     def prepare(counted: tuple[int, Any]) -> Any:
@@ -63,21 +70,29 @@ def stream(
         own.put(alpha)
         return steps.prepare(check_frame(number, colours))
 
-    with closing(overlapped(numbered, prepare, steps.infer)) as inferred:
+    ordered = inner is not None or (reuse and pipeline.carrying is not None)
+    infer = Stage(steps.infer, 1 if ordered else in_flight)
+    with closing(overlapped(numbered, prepare, infer)) as inferred:
         for one in inferred:
-            alpha, trimap, clock = steps.finish(one)
-            alpha, trimap = with_own_alpha(alpha, trimap, own.get())
-            yield Matte(alpha, trimap, clock.seconds, 0, clock.counts)
+            alpha, used, clock = steps.finish(one)
+            alpha, used = with_own_alpha(alpha, used, own.get())
+            yield Matte(alpha, used, clock.seconds, 0, clock.counts)
 
 
-def _masked(pipeline: Sourced, number: int, frame: Any, mask: NDArray[Any]) -> Matte:
-    """The matte of a frame whose trimap a mask says: of that frame alone, by the whole pipeline."""
+def _with_trimap(
+    pipeline: Sourced,
+    number: int,
+    frame: Any,
+    trimap: Bytes | None,
+    mask: NDArray[Any] | None,
+) -> Matte:
+    """The matte of a frame with a trimap: of that frame alone, by the whole pipeline."""
     colours, own = split_alpha(frame)
     picture = check_frame(number, colours)
-    trimap, odd = take_trimap(None, mask, picture)
+    given, odd = take_trimap(trimap, mask, picture)
     clock = Clock()
-    alpha, trimap = with_own_alpha(*pipeline(picture, trimap, clock), own)
-    return Matte(alpha, trimap, clock.seconds, odd, clock.counts)
+    alpha, used = with_own_alpha(*pipeline(picture, given, clock), own)
+    return Matte(alpha, used, clock.seconds, odd, clock.counts)
 
 
 def check_frame(number: int, frame: Any) -> Bytes:

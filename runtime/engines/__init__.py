@@ -34,6 +34,7 @@ class EngineOptions:
     half: bool = False  # whether the file is in half precision
     cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
     batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
+    streams: int = 1  # calls at a time that an engine with streams divides its threads among
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class EngineRow:
     pip_line: str
     targets: tuple[str, ...]  # the first engine of a target is its default
     threads: bool = True  # whether their number can be chosen
+    streams: bool = False  # whether one opened graph divides its threads among several calls
     hint: str = ""  # its name for precise arithmetic; empty where that is what it does anyway
 
 
@@ -57,6 +59,7 @@ ENGINES: dict[str, EngineRow] = {
         "edgematte.runtime.engines.ov:OpenVinoEngine",
         'pip install "edgematte[openvino]"',
         ("openvino", "onnx"),
+        streams=True,
         hint="f32 hint",
     ),
     "coreml": EngineRow(
@@ -64,6 +67,11 @@ ENGINES: dict[str, EngineRow] = {
         'pip install "edgematte[coreml]" on macOS',
         ("coreml",),
         threads=False,
+    ),
+    "litert": EngineRow(
+        "edgematte.runtime.engines.litert:LiteRtEngine",
+        'pip install "edgematte[litert]"',
+        ("litert",),
     ),
 }
 
@@ -128,11 +136,11 @@ def _stay_with_parent(name: str, device: str | None) -> None:
     """Refuse, in a forked child, an engine that its parent used and that cannot start again there.
 
     OpenVINO cannot: all models share the threads of oneTBB, and a child would wait for threads that
-    only its parent has. Neither can the drivers of GPUs and of Core ML. ONNX Runtime on the
-    processor can: each of its sessions has threads of its own.
+    only its parent has. Neither can the drivers of GPUs and of Core ML. ONNX Runtime and
+    LiteRT on the processor can: each of their sessions has threads of its own.
     """
     kind = (device or "cpu").partition(":")[0].lower()
-    if name == "onnxruntime" and kind == "cpu":
+    if name in ("onnxruntime", "litert") and kind == "cpu":
         return
     driver = name if name in ("openvino", "coreml") else f"{name} on device {kind}"
     if _PROCESS.setdefault(driver, os.getpid()) != os.getpid():

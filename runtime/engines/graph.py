@@ -1,7 +1,8 @@
 """A graph ready to be called: declared tensors on one side, an engine on the other."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Generator, Iterable, Mapping
+from itertools import islice
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,9 @@ from edgematte.arrays import Floats
 from edgematte.errors import BundleError, EngineError
 from edgematte.host import Host
 from edgematte.manifest import Graph, Tensor
-from edgematte.runtime.engines import Engine
+from edgematte.runtime.engines import Arrays, Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
+from edgematte.runtime.engines.workers import Timed, Workers, in_order
 
 
 class GraphCall(Protocol):
@@ -21,18 +23,58 @@ class GraphCall(Protocol):
         """Inputs by name -> outputs by name."""
 
 
+@runtime_checkable
+class SideBySide(Protocol):
+    """A graph that can run several calls at a time."""
+
+    def answers(
+        self, inputs: Iterable[Mapping[str, Floats]], count: int, timed: Timed
+    ) -> Generator[dict[str, Floats], None, None]:
+        """See :func:`answers`."""
+
+
+def answers(
+    graph: GraphCall, inputs: Iterable[Mapping[str, Floats]], count: int, timed: Timed
+) -> Generator[dict[str, Floats], None, None]:
+    """The answers of independent calls, in their order, several at a time where the graph can.
+
+    Args:
+        graph: called once for each of ``inputs``.
+        inputs: by name, as the graph takes them; made one by one, as there is room for them.
+        count: how many ``inputs`` there are.
+        timed: a context of the time that the caller spends in the graph or waits for it.
+
+    Raises:
+        EngineError: as the graph does, after the answers of all calls before.
+    """
+    if isinstance(graph, SideBySide):
+        yield from graph.answers(inputs, count, timed)
+        return
+    for given in inputs:
+        with timed():
+            answer = graph(**given)
+        yield answer
+
+
 class RunnableGraph:
     """Checks shapes, converts between a pipeline's RGB in [0, 1] and what the manifest declares."""
 
-    def __init__(self, graph: Graph, engine: Engine, host: Host | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        engine: Engine,
+        host: Host | None = None,
+        workers: Workers | None = None,
+    ) -> None:
         """``graph`` is the manifest's declaration of what ``engine`` runs.
 
         ``host`` is the host section of its cut; without one the graph takes RGB bytes / 255.
+        ``workers`` run calls that do not depend on each other; without them ``engine`` does.
 
         Raises:
             BundleError: the host section has colours that this version does not know.
         """
-        self.graph, self.engine = graph, engine
+        self.graph, self.engine, self.workers = graph, engine, workers
         self.colours = Colours() if host is None else colours_of(host)
 
     def __call__(self, **inputs: Floats) -> dict[str, Floats]:
@@ -41,11 +83,35 @@ class RunnableGraph:
         Raises:
             EngineError: a wrong shape, or a result that is not finite.
         """
+        return self._call(self.engine, inputs)
+
+    def answers(
+        self, inputs: Iterable[Mapping[str, Floats]], count: int, timed: Timed
+    ) -> Generator[dict[str, Floats], None, None]:
+        """See :func:`answers`."""
+        given, workers = iter(inputs), self.workers
+        together = 0 if workers is None else workers.crew.division.side_by_side(count)
+        if workers is not None and together > 1:
+            with timed():
+                ready = workers.open()
+            if ready:
+                yield from in_order(
+                    lambda one: self._call(workers, one),
+                    islice(given, together),
+                    workers.crew.division.workers,
+                    timed,
+                )
+        for one in given:
+            with timed():
+                answer = self(**one)
+            yield answer
+
+    def _call(self, engine: Engine, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         graph = self.graph
         if graph.dynamic_batch:
             graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
         given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
-        arrays = self.engine.run(given)
+        arrays: Arrays = engine.run(given)
         return {t.name: self._from_file(arrays, t) for t in graph.outputs}
 
     def _from_file(self, arrays: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:

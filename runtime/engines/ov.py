@@ -39,6 +39,8 @@ class OpenVinoEngine:
                 f"device {options.device} asked for, but this openvino has only: {here}"
             )
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if options.streams > 1:
+            config = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(options.streams)}
         if options.precise:
             config["INFERENCE_PRECISION_HINT"] = "f32"
         if options.threads:

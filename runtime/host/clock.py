@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgematte.runtime.overlap import leave_if_stopped
+
 
 class Clock:
     """Adds up seconds under names such as ``host.reduce`` and ``graph.segment``."""
@@ -19,7 +21,11 @@ class Clock:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time the body of a ``with`` statement under ``stage``."""
+        """Time the body of a ``with`` statement under ``stage``.
+
+        In a stream that was stopped the work on the picture ends here.
+        """
+        leave_if_stopped()
         start = time.perf_counter()
         try:
             yield

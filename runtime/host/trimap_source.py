@@ -1,6 +1,6 @@
 """Where the trimap of a picture comes from: the net itself, the caller, or the bundle's stage."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgematte.arrays import Bytes
 from edgematte.errors import OptionError
@@ -19,6 +19,14 @@ class Estimator(Protocol):
 
     def __call__(self, picture: Bytes, clock: Clock) -> Bytes:
         """Picture (H, W, 3) -> trimap (H, W)."""
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """An estimator that takes something from each frame of a clip to the next."""
+
+    def clip(self) -> Estimator:
+        """An estimator for the frames of a new clip, which it is called with in their order."""
 
 
 class OwnTrimap:

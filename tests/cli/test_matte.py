@@ -19,7 +19,7 @@ import edgematte
 from edgematte import testcard
 from edgematte.cli import main
 from edgematte.cli.outputs import Job
-from edgematte.pictures import alpha_bytes, composite, cutout, read_grey, read_picture
+from edgematte.pictures import alpha_bytes, composite, cutout, open_picture, read_grey, read_picture
 
 Run = Callable[..., int]
 Png = Callable[..., Path]
@@ -289,6 +289,82 @@ def test_json_of_a_folder(matte: Run, png: Png, tmp_path: Path, capsys: Capture)
     assert failed["picture"] == str(tmp_path / "in" / "b.png") and "is empty" in failed["error"]
 
 
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_pictures_in_flight_are_written_and_told_of_in_order(
+    in_flight: int, tiny_bundle: Path, png: Png, tmp_path: Path, capsys: Capture
+) -> None:
+    """The first pictures are the largest, so that those behind them are done sooner."""
+    sizes = [(1200, 900), (900, 700), (300, 200), (40, 30), (30, 20), (20, 20)]
+    for number, size in enumerate(sizes):
+        png(f"in/{number}.png", *size)
+    (tmp_path / "in" / "2.png").write_bytes(b"not a picture")
+    for number in (1, 4):  # a note of each
+        path = tmp_path / "in" / f"{number}.png"
+        image = Image.open(path)
+        exif = image.getexif()
+        exif[0x0112] = 77  # no orientation
+        image.save(path, exif=exif)
+    arguments = ["matte", tmp_path / "in", "-o", tmp_path / "out", "--bundle", tiny_bundle]
+    arguments += ["--in-flight", in_flight, "--threads", 3]
+    assert main([*map(str, arguments), "--json"]) == 1
+    out, err = capsys.readouterr()
+    value = json.loads(out)
+    assert [Path(done["picture"]).stem for done in value["done"]] == ["0", "1", "3", "4", "5"]
+    assert [done["size"] for done in value["done"]] == [[*sizes[n]] for n in (0, 1, 3, 4, 5)]
+    assert [line.split(": ")[1] for line in err.splitlines()] == [
+        "1.png",
+        str(tmp_path / "in" / "2.png"),
+        "4.png",
+        "1 of 6 pictures failed",
+    ]
+    matter = edgematte.load(tiny_bundle, threads=1)
+    for number in (0, 1, 3, 4, 5):
+        picture = open_picture(tmp_path / "in" / f"{number}.png").pixels
+        wanted = cutout(picture, matter(picture).alpha)
+        np.testing.assert_array_equal(pixels(tmp_path / "out" / f"{number}.png"), wanted)
+
+
+def test_levels_of_png(matte: Run, png: Png, tmp_path: Path) -> None:
+    picture, sizes = png(width=200, height=150), []
+    for level in (0, 1, 9):
+        path = tmp_path / f"{level}.png"
+        assert matte(picture, "-o", path, "--png-level", level) == 0
+        sizes.append(path.stat().st_size)
+        np.testing.assert_array_equal(pixels(path), pixels(tmp_path / "0.png"))
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert matte(picture, "-o", tmp_path / "default.png") == 0
+    assert (tmp_path / "default.png").stat().st_size == sizes[1]
+    # of what is written as PNG, beside a result that is not
+    both = ["--write", "cutout", "alpha", "--png-level", 0]
+    assert matte(picture, "-o", tmp_path / "f", *both) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["-o", "x.webp", "--png-level", "3"], "--png-level is of PNG files, and none is written"),
+        (["-o", "x.png", "--png-level", "10"], "--png-level 10: a whole number from 0 to 9"),
+        (["-o", "x.png", "--in-flight", "2"], "--in-flight is of several pictures"),
+        (["-o", "x.png", "--in-flight", "0"], "--in-flight 0: "),
+    ],
+)
+def test_levels_and_pictures_in_flight_without_a_meaning_are_refused(
+    options: list[str], said: str, png: Png, matte: Run, tmp_path: Path, capsys: Capture
+) -> None:
+    _, name, *rest = options
+    assert matte(png(), "-o", tmp_path / "out" / name, *rest) == 2
+    one_line(capsys, said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_pictures_in_flight_than_threads_are_refused(
+    png: Png, matte: Run, tmp_path: Path, capsys: Capture
+) -> None:
+    png("in/a.png"), png("in/b.png")
+    assert matte(tmp_path / "in", "-o", tmp_path / "out", "--in-flight", 2) == 2
+    one_line(capsys, "--in-flight 2 with threads 1: each picture takes a thread")
+
+
 def test_a_full_disk_in_a_folder_run_is_listed(
     matte: Run, png: Png, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,13 +506,14 @@ def test_a_name_that_ends_in_a_slash_is_a_folder(matte: Run, png: Png, tmp_path:
     assert files(tmp_path / "new.d") == ["other.png", "picture.png"]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_an_interrupt_leaves_whole_files_only(
-    tiny_bundle: Path, png: Png, tmp_path: Path, heeding: str
+    tiny_bundle: Path, png: Png, tmp_path: Path, heeding: str, threads: int
 ) -> None:
     first, out = png("in/0000.png", 400, 300), tmp_path / "out"
     for number in range(1, 500):
         shutil.copy(first, first.with_name(f"{number:04}.png"))
-    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "1"]
+    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", threads]
     process = subprocess.Popen(
         [sys.executable, "-c", heeding, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -465,7 +542,7 @@ def test_a_signal_at_any_moment_leaves_whole_files_and_the_same_command_complete
     first, out = png("in/00.png", 400, 300), tmp_path / "out"
     for at in range(1, 40):
         shutil.copy(first, first.with_name(f"{at:02}.png"))
-    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "1"]
+    arguments = ["matte", first.parent, "-o", out, "--bundle", tiny_bundle, "--threads", "2"]
     command = [sys.executable, "-m", "edgematte", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (out.is_dir() and any(out.glob("[0-9]*.png"))):
@@ -488,10 +565,10 @@ def test_a_signal_at_any_moment_leaves_whole_files_and_the_same_command_complete
 
 
 def test_a_journal_s_name_is_one_that_file_systems_take() -> None:
-    from edgematte.cli.matte import _journal
+    from edgematte.cli.matting import journal_of
 
     def beside(name: str) -> str:
-        return _journal(Job(None, None, {"alpha": Path("out") / name})).name
+        return journal_of(Job(None, None, {"alpha": Path("out") / name})).name
 
     longest = "ä" * 125 + "x.png"
     assert len(longest.encode()) == 255

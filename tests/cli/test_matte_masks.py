@@ -111,6 +111,9 @@ def test_a_stream_takes_one_for_its_first_frame_alone(matter: Matter) -> None:
     for matte, frame in zip(found[1:], (other, PICTURE), strict=True):
         np.testing.assert_array_equal(matte.alpha, matter(frame).alpha)
     assert list(matter.stream([], mask=disc())) == []
+    trimap = edgematte.trimap_from_mask(disc(), SIZE, 3)
+    (given,) = matter.stream([PICTURE], trimap=trimap)
+    np.testing.assert_array_equal(given.alpha, matter(PICTURE, trimap).alpha)
 
 
 def test_a_stream_with_a_mask_still_counts_frames_from_the_clips_start(matter: Matter) -> None:
@@ -140,11 +143,10 @@ def test_a_trimap_and_a_mask_are_refused_and_so_is_what_is_no_mask(
         elif way == "refine":
             yield from matter.refine(PICTURE, trimap, mask=mask)
         else:
-            yield from matter.stream([PICTURE], mask=mask)
+            yield from matter.stream([PICTURE], trimap=trimap, mask=mask)
 
-    if way != "stream":
-        with pytest.raises(OptionError, match="a trimap and a mask were given"):
-            list(run(disc(), np.zeros((96, 120), np.uint8)))
+    with pytest.raises(OptionError, match="a trimap and a mask were given"):
+        list(run(disc(), np.zeros((96, 120), np.uint8)))
     with pytest.raises(PictureError, match="30x30, its picture 120x96"):
         list(run(disc(30, 30)))
     with pytest.raises(PictureError, match="subject is empty"):
@@ -298,22 +300,67 @@ def test_a_mask_is_never_replaced(
     np.testing.assert_array_equal(pixels(mask), disc())
 
 
+def clip_of(path: Path, frames: list[Bytes]) -> Path:
+    """A clip whose frames are these pixels exactly."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "bgr0"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_of_a_clip_a_mask_is_of_its_first_frame(
+    matte: Callable[..., int], matter: Matter, tmp_path: Path, capsys: Capture
+) -> None:
+    other = np.ascontiguousarray(PICTURE[::-1])
+    clip = clip_of(tmp_path / "clip.mkv", [PICTURE, other])
+    mask, square = save(tmp_path / "m.png", disc()), save(tmp_path / "s.png", 255 - disc(40, 40))
+    fitted = edgematte.trimap_from_mask(255 - disc(40, 40), SIZE, 4, fit=True, invert=True)
+    for name, given, first in (
+        ("plain", ("--mask", mask), edgematte.trimap_from_mask(disc(), SIZE)),
+        ("options", ("--mask", square, "--fit-mask", "--invert-mask", "--band", 4), fitted),
+    ):
+        out = tmp_path / name
+        assert matte(clip, "-o", f"{out}/", "--write", "trimap", *given) == 0
+        found = [pixels(file) for file in sorted(out.glob("*.png"))]
+        assert len(found) == 2
+        for seen, expected in zip(found, (first, matter(other).trimap), strict=True):
+            np.testing.assert_array_equal(seen[..., 0] if seen.ndim == 3 else seen, expected)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--mask", "m.png"), "--mask has no meaning for a clip"),
+        (("--trimap", "m.png"), "--trimap has no meaning for a clip"),
         (("--band", "3"), "--band is of a mask"),
+        (("--mask", "m.png", "--trimap", "m.png"), "--mask and --trimap were given"),
+        (("--mask", "masks"), "--mask masks is a folder: of a clip give one mask"),
+        (("--mask", "none.png"), "no picture at none.png"),
+        (("--mask", "square.png"), "square.png is 30x30, its picture 120x96"),
+        (("--mask", "nothing.png"), "nothing.png: the mask's subject is empty"),
     ],
 )
-def test_clips_take_no_mask(
+def test_what_a_clip_refuses(
     arguments: tuple[str, ...],
     message: str,
     matte: Callable[..., int],
     tmp_path: Path,
     capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert matte(tmp_path / "clip.mp4", "-o", tmp_path / "out.mov", *arguments) == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "masks").mkdir()
+    save(Path("m.png"), disc())
+    save(Path("square.png"), disc(30, 30))
+    save(Path("nothing.png"), disc() * np.uint8(0))
+    clip = clip_of(tmp_path / "clip.mkv", [PICTURE])
+    assert matte(clip, "-o", tmp_path / "out.mov", *arguments) == 2
     one_line(capsys, message)
+    assert not (tmp_path / "out.mov").exists()
 
 
 def test_the_default_bundle_takes_a_mask_of_256_pixels(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+import edgematte  # noqa: E402
 from edgematte import testcard  # noqa: E402
 from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
@@ -33,6 +34,7 @@ from edgematte.models.hdmatt.network import HDMatt  # noqa: E402
 from edgematte.nets import find  # noqa: E402
 from edgematte.runtime.bundle import open_bundle  # noqa: E402
 from edgematte.runtime.host.clock import Clock  # noqa: E402
+from edgematte.runtime.host.explanation_drawing import draw  # noqa: E402
 from edgematte.runtime.host.patches import crop, patch_grid, walk  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes  # noqa: E402
@@ -246,6 +248,30 @@ def test_the_command_resumes_within_a_limit_of_memory(
     ):
         assert main(["matte", str(picture), "-o", str(resumed), *option]) == 2
         assert f"{name} has no meaning for lightweight" in capsys.readouterr().err
+
+
+def test_a_mask_is_resumed_and_explained_as_its_trimap_is(
+    bundle: Path, png: Callable[..., Path], tmp_path: Path
+) -> None:
+    picture, mask = png("picture.png", 200, 150), tmp_path / "mask.png"
+    small = np.asarray(Image.fromarray(TRIMAP).resize((100, 75), Image.Resampling.NEAREST)) > 0
+    Image.fromarray(small).save(mask)
+    matter, pixels = load(bundle), np.asarray(Image.open(picture))
+    trimap = edgematte.trimap_from_mask(small, (200, 150))
+    expected = matter.explain(pixels, trimap)
+    found = matter.explain(pixels, mask=small)
+    assert found.pixel == expected.pixel and found.patch == expected.patch
+    with pytest.raises(OptionError, match="a trimap and a mask were given"):
+        matter.explain(pixels, trimap, mask=small)
+    journal = tmp_path / "alpha.png.patches"
+    alpha = matter(pixels, mask=small, journal=journal).alpha
+    assert journal.stat().st_size > 0  # the command goes on from there
+    out, drawing = tmp_path / "alpha.png", tmp_path / "explained.png"
+    asked = ["matte", str(picture), "-o", str(out), "--bundle", str(bundle), "--write", "alpha"]
+    asked += ["--mask", str(mask), "--resume", "--explain", str(drawing)]
+    assert main(asked) == 0 and not journal.exists()
+    np.testing.assert_array_equal(np.asarray(Image.open(out)), np.rint(alpha * 255))
+    np.testing.assert_array_equal(np.asarray(Image.open(drawing)), draw(expected, pixels))
 
 
 def test_trimaps_of_two_levels_and_of_other_sizes(

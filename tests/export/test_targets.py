@@ -25,14 +25,16 @@ ALL = [
     ("openvino", "fp16", "fused"),
     ("coreml", "fp32", "fused"),
     ("coreml", "fp16", "split"),
+    ("litert", "fp32", "fused"),
 ]
+PACKAGES = {"coreml": "coremltools", "litert": "litert_torch"}
 
 
 @pytest.fixture(params=ALL, ids="-".join)
 def bundle(request: pytest.FixtureRequest, exported: Export) -> Path:
     target, precision, graphs = request.param
     if target != "onnx":
-        pytest.importorskip({"coreml": "coremltools"}.get(target, target))
+        pytest.importorskip(PACKAGES.get(target, target))
     return exported(target, precision=precision, graphs=graphs)
 
 
@@ -71,6 +73,10 @@ def embedded_in(file: Path) -> str:
         import openvino
 
         return str(openvino.Core().read_model(file).get_rt_info("edgematte").astype(str))
+    if file.suffix == ".tflite":
+        from edgematte.export.litert import file as tflite
+
+        return str(tflite.metadata(tflite.read(file)))
     from edgematte.export.mil import MilProgram
 
     return MilProgram.load(file).metadata["edgematte"]
@@ -159,7 +165,7 @@ def test_two_exports_of_the_same_weights_are_the_same(exported: Export) -> None:
     from edgematte.manifest import VARYING
 
     for target in ("onnx", "openvino", "coreml"):
-        pytest.importorskip({"coreml": "coremltools"}.get(target, target))
+        pytest.importorskip(PACKAGES.get(target, target))
         first = exported(target, graphs="fused", precision="fp16")
         second = exported(target, graphs="fused", precision="fp16", force=True)
         assert first != second

@@ -1,5 +1,6 @@
 """Several pictures at once: what is shared, what is each one's own, and none at all."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError, PictureError
 from edgematte.nets import find
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.engines import EngineOptions
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.trimap_source import EstimatedTrimap, GivenTrimap, OwnTrimap
+from edgematte.runtime.load import divided
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.nets.vitmatte.host import TilesHost
 from edgematte.runtime.nets.vitmatte.pipeline import Tiles
@@ -169,3 +172,76 @@ def test_a_bad_picture_or_trimap_is_found_before_any_work(place: int) -> None:
             with pytest.raises(PictureError):
                 matter(pipeline).many(given, known)
         assert not graph.calls and not counting.calls
+
+
+# Pictures in flight
+
+
+class Meeting(Alone):
+    """Each call waits until as many others are inside."""
+
+    def __init__(self, together: int) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(together, timeout=10)
+
+    def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
+        self.barrier.wait()
+        with clock("graph.matte"):
+            return np.asarray(picture[..., 0], np.float32), picture[..., 1]
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+def test_so_many_pictures_are_worked_on_at_a_time(in_flight: int) -> None:
+    images, _ = scenes(*[(9, 9)] * 6)
+    for of in ("many", "stream"):
+        meeting = matter(alone(Meeting(in_flight)))
+        meeting.in_flight = in_flight
+        given = images if of == "many" else iter(images)
+        found = list(getattr(meeting, of)(given))
+        for matte, image in zip(found, images, strict=True):
+            np.testing.assert_array_equal(matte.alpha, image[..., 0])
+            assert list(matte.timings) == ["graph.matte"]
+
+
+def test_pictures_in_flight_come_out_as_they_do_alone(tiny_bundle: Path) -> None:
+    images, _ = scenes((60, 45), (100, 30), (64, 48), (33, 90), (60, 45))
+    one, several = (edgematte.load(tiny_bundle, threads=2, in_flight=n) for n in (1, 2))
+    for found in (several.many(images), list(several.stream(images))):
+        for matte, image in zip(found, images, strict=True):
+            alone = one(image)
+            np.testing.assert_array_equal(matte.alpha, alone.alpha)
+            np.testing.assert_array_equal(matte.trimap, alone.trimap)
+
+
+def test_a_bad_frame_in_flight_is_named_after_the_mattes_before_it(tiny_bundle: Path) -> None:
+    images, _ = scenes((60, 45), (60, 45), (60, 45), (60, 45))
+    images[2] = images[2][..., 0]
+    mattes = edgematte.load(tiny_bundle, threads=2, in_flight=2).stream(images)
+    assert next(mattes).alpha.shape == next(mattes).alpha.shape == (45, 60)
+    with pytest.raises(PictureError, match="frame 2"):
+        next(mattes)
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "threads", "in_flight", "each"),
+    [
+        ("onnxruntime", None, 8, 1, (8, 1)),
+        ("onnxruntime", None, 8, 3, (2, 1)),
+        ("onnxruntime", "cpu", 4, 4, (1, 1)),
+        ("onnxruntime", "cuda", None, 4, (None, 1)),
+        ("openvino", "cpu", 8, 4, (8, 4)),  # one graph whose calls share its threads
+        ("coreml", None, None, 2, (None, 1)),
+    ],
+)
+def test_the_threads_are_divided_among_the_pictures_in_flight(
+    engine: str, device: str | None, threads: int | None, in_flight: int, each: tuple[Any, int]
+) -> None:
+    found = divided(engine, EngineOptions(device, threads), in_flight)
+    assert (found.threads, found.streams) == each
+
+
+def test_more_pictures_in_flight_than_threads_are_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(OptionError, match="in_flight 3 with threads 2"):
+        edgematte.load(tiny_bundle, threads=2, in_flight=3)
+    with pytest.raises(OptionError, match="in_flight 0: "):
+        edgematte.load(tiny_bundle, in_flight=0)

@@ -1,14 +1,16 @@
 """Host side of DiffMatte: encode once, then denoise step by step, whole, on frames or on tiles."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import Size
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, answers
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.frame import Frame
 from edgematte.runtime.host.patches import Patch, window
@@ -154,24 +156,39 @@ class Diffusion:
             small = host_side.reduced_trimap(trimap, frame.used)
             places = framing.frames(small, host)
         single = len(places) == 1
-        parts = [
-            self._part(framed, small, place, clock, keep=single)
-            for place in places
-            if single or framing.runs(host, small, place)
-        ]
+        chosen = [place for place in places if single or framing.runs(host, small, place)]
+
+        def given() -> Iterator[dict[str, Floats]]:
+            for place in chosen:
+                with clock("host.frame"):
+                    shown, inside = window(framed, place), window(small, place)
+                    image, planes = host_side.encoder_inputs(shown, inside, host.size)
+                yield {"image": image, "trimap": planes}
+
+        timed = partial(clock, "graph.encode")
+        with closing(answers(self.graphs["encode"], given(), len(chosen), timed)) as encoded:
+            parts = [
+                self._part(framed, small, place, next(encoded)["feature"], clock, keep=single)
+                for place in chosen
+            ]
         return Scene(frame, framed, small, places, parts)
 
     def _part(
-        self, picture: Bytes, trimap: Bytes, place: Patch, clock: Clock, *, keep: bool
+        self,
+        picture: Bytes,
+        trimap: Bytes,
+        place: Patch,
+        feature: Floats,
+        clock: Clock,
+        *,
+        keep: bool,
     ) -> Part:
         host = self.host
         inside = window(trimap, place)
-        with clock("host.frame"):
-            shown = window(picture, place)
-            image, planes = host_side.encoder_inputs(shown, inside, host.size)
-            condition = host_side.condition(shown, inside, host.size) if keep else None
-        with clock("graph.encode"):
-            feature = self.graphs["encode"](image=image, trimap=planes)["feature"]
+        condition = None
+        if keep:
+            with clock("host.frame"):
+                condition = host_side.condition(window(picture, place), inside, host.size)
         tiles = None
         if isinstance(host, TilesHost):
             with clock("host.tiles"):
@@ -181,43 +198,54 @@ class Diffusion:
     def _denoise(self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock) -> Floats:
         """x_0 (h, w) of the scene, from the noisy matte (h, w) divided by its deviation."""
         denoised: dict[Patch, Floats] = {}
-        for part in scene.parts:
-            with clock("host.scale"):
-                if part.condition is not None:
-                    condition = part.condition.copy()
-                else:
-                    shown = window(scene.picture, part.place)
-                    condition = host_side.condition(shown, part.trimap, self.host.size)
+        count = sum(1 if part.tiles is None else len(part.tiles) for part in scene.parts)
+        inputs = self._inputs(scene, noisy, interval, clock)
+        timed = partial(clock, "graph.denoise")
+        with closing(answers(self.graphs["denoise"], inputs, count, timed)) as answered:
+            mattes = (answer["matte"][0, 0] for answer in answered)
+            for part in scene.parts:
                 height, width = part.trimap.shape
-                condition[0, 6, :height, :width] = window(noisy, part.place)
-            denoised[part.place] = self._denoise_part(part, condition, interval, clock)
+                if part.tiles is None:
+                    denoised[part.place] = next(mattes)[:height, :width]
+                    continue
+                assert isinstance(self.host, TilesHost)
+                of_tiles = [next(mattes) for _ in part.tiles]
+                with clock("host.stitch"):
+                    whole = host_side.stitched(part.tiles, of_tiles, part.trimap, self.host)
+                denoised[part.place] = whole
         if len(scene.places) == 1:
             return denoised[scene.places[0]]
         with clock("host.join"):
-            mattes = [denoised.get(place) for place in scene.places]
-            return framing.joined(scene.places, mattes, scene.trimap, self.host)
+            joined = [denoised.get(place) for place in scene.places]
+            return framing.joined(scene.places, joined, scene.trimap, self.host)
 
-    def _denoise_part(
-        self, part: Part, condition: Floats, interval: Interval, clock: Clock
-    ) -> Floats:
-        """x_0 (h, w) of a frame."""
+    def _inputs(
+        self, scene: Scene, noisy: Floats, interval: Interval, clock: Clock
+    ) -> Iterator[dict[str, Floats]]:
+        """What the denoiser takes for each frame, or for each tile of each frame."""
         time = np.array([interval.time], np.float32)
+        for part in scene.parts:
+            with clock("host.scale"):
+                condition = self._condition(scene, part, noisy)
+            if part.tiles is None:
+                yield {"feature": part.feature, "condition": condition, "time": time}
+                continue
+            assert isinstance(self.host, TilesHost)
+            for tile in part.tiles:
+                with clock("host.crop"):
+                    inputs = host_side.tile_inputs(part.feature, condition, tile, self.host)
+                yield inputs | {"time": time}
+
+    def _condition(self, scene: Scene, part: Part, noisy: Floats) -> Floats:
+        """The condition (1, 7, height, width) of a frame, with its part of the noisy matte."""
+        if part.condition is not None:
+            condition = part.condition.copy()
+        else:
+            shown = window(scene.picture, part.place)
+            condition = host_side.condition(shown, part.trimap, self.host.size)
         height, width = part.trimap.shape
-        if part.tiles is None:
-            with clock("graph.denoise"):
-                answer = self.graphs["denoise"](
-                    feature=part.feature, condition=condition, time=time
-                )
-            return answer["matte"][0, 0, :height, :width]
-        assert isinstance(self.host, TilesHost)
-        mattes = []
-        for tile in part.tiles:
-            with clock("host.crop"):
-                inputs = host_side.tile_inputs(part.feature, condition, tile, self.host)
-            with clock("graph.denoise"):
-                mattes.append(self.graphs["denoise"](**inputs, time=time)["matte"][0, 0])
-        with clock("host.stitch"):
-            return host_side.stitched(part.tiles, mattes, part.trimap, self.host)
+        condition[0, 6, :height, :width] = window(noisy, part.place)
+        return condition
 
 
 class Sized:

@@ -13,12 +13,22 @@ ACTIVATIONS = ("none", "sigmoid", "softmax", "min-max")
 Triple = tuple[float, float, float]
 
 
+@dataclass(frozen=True)
+class State:
+    """A recurrent state: zeros at the start of each clip, then what the frame before gave."""
+
+    input: str  # of the graph
+    output: str  # of the graph: the input of the next frame
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ForeignHost(Host):
     """What both kinds share: one graph, ``pixels`` -> ``alpha``, on the stretched picture.
 
     The picture is resized to ``size`` without regard to its proportions. A byte becomes
     ``(byte * scale - mean) / std``, with ``mean`` and ``std`` in the order of the graph's channels.
+    A recurrent net has ``states``, which it takes and gives beside.
 
     Raises:
         BundleError: the runtime does not know a value; the message names it.
@@ -32,6 +42,7 @@ class ForeignHost(Host):
     activation: str = "none"  # what turns the output into values in [0, 1]
     invert: bool = False  # the output says how much of a pixel is background
     band_px: int | None = None  # of a mask's trimap; by default as wide as the mask needs it
+    states: tuple[State, ...] | None = None  # of a recurrent net
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -55,6 +66,12 @@ class ForeignHost(Host):
             raise BundleError(f"band_px {self.band_px}: at least 0; import again")
         if self.channel < 0:
             raise BundleError(f"channel {self.channel}: at least 0; import again")
+        for state in self.states or ():
+            if min(state.shape, default=0) < 1:
+                raise BundleError(
+                    f"state {state.input[:60]!r} of shape {list(state.shape)}: all sides should be "
+                    "at least 1; import again"
+                )
 
     @property
     def takes_bytes(self) -> bool:

@@ -28,18 +28,21 @@ def pipeline(
         BundleError: the graph is missing.
     """
     need(graphs, GRAPH, host.cut)
-    return Foreign(host, graphs[GRAPH])
+    return (Recurrent if host.states else Foreign)(host, graphs[GRAPH])
 
 
 class Foreign:
     """Stretches the picture, runs the graph, and enlarges what it says."""
 
-    def __init__(self, host: ForeignHost, graph: GraphCall) -> None:
-        """``graph`` takes ``pixels`` and gives ``alpha``, in the layouts of the host section."""
-        self.host, self.graph = host, graph
+    def __init__(self, host: ForeignHost, graph: GraphCall, name: str = GRAPH) -> None:
+        """``graph`` takes ``pixels`` and gives ``alpha``, in the layouts of the host section.
+
+        Its time is counted under ``name``.
+        """
+        self.host, self.graph, self.name = host, graph, name
 
     def __call__(self, picture: Bytes, trimap: Bytes | None, clock: Clock) -> tuple[Floats, Bytes]:
-        """See :class:`Pipeline`.
+        """See :class:`Pipeline`; a recurrent net is in its first state.
 
         Raises:
             OptionError: a trimap, which such a net has no input for.
@@ -49,16 +52,74 @@ class Foreign:
                 "this bundle is of an imported net, which finds the subject itself and takes no "
                 "trimap or mask: leave it out"
             )
+        answer, _ = self.answer(self.prepared(picture, clock), first_states(self.host), clock)
+        return self.read(answer, (picture.shape[1], picture.shape[0]), clock)
+
+    def prepared(self, picture: Bytes, clock: Clock) -> Floats:
+        """Picture (H, W, 3) -> the graph's ``pixels``."""
         with clock("host.reduce"):
             planes = normalised(self.host, resize_picture(picture, self.host.size))
-            pixels = laid_out(self.host, planes)
-        with clock(f"graph.{GRAPH}"):
-            answer = self.graph(pixels=pixels)["alpha"]
+            return laid_out(self.host, planes)
+
+    def answer(
+        self, pixels: Floats, states: Mapping[str, Floats], clock: Clock
+    ) -> tuple[Floats, dict[str, Floats]]:
+        """The graph's ``alpha``, and the states of the next frame by the names of its inputs."""
+        with clock(f"graph.{self.name}"):
+            answers = self.graph(pixels=pixels, **states)
+        after = {state.input: answers[state.output] for state in self.host.states or ()}
+        return answers["alpha"], after
+
+    def read(self, answer: Floats, size: Size, clock: Clock) -> tuple[Floats, Bytes]:
+        """The graph's answer -> alpha (H, W) and trimap (H, W); ``size`` is (W, H)."""
         with clock("host.enlarge"):
             share = subject_share(self.host, answer)
-            alpha = enlarged(share, (picture.shape[1], picture.shape[0]))
+            alpha = enlarged(share, size)
         with clock("host.trimap"):
             return alpha, trimap_of(self.host, share, alpha)
+
+
+class Recurrent(Foreign):
+    """A net with states: through a clip they go from frame to frame."""
+
+    def stream(self, *, reuse: bool) -> "RecurrentClip":
+        """The steps of a new clip; without ``reuse`` every frame is in the first state."""
+        return RecurrentClip(self, carry=reuse)
+
+
+class RecurrentClip:
+    """The steps of :class:`edgematte.runtime.capabilities.ClipSteps`, each called in one thread.
+
+    The states belong to the clip, so that clips that are matted at the same time do not mix.
+    """
+
+    def __init__(self, net: Recurrent, *, carry: bool) -> None:
+        """With ``carry`` the states of a frame are those that the frame before gave."""
+        self._net, self._carry = net, carry
+        self._states = first_states(net.host)
+
+    def prepare(self, picture: Bytes) -> tuple[Floats, Size, Clock]:
+        """The graph's input, the picture's size (W, H), and the frame's clock."""
+        clock = Clock()
+        return self._net.prepared(picture, clock), (picture.shape[1], picture.shape[0]), clock
+
+    def infer(self, prepared: tuple[Floats, Size, Clock]) -> tuple[Floats, Size, Clock]:
+        """Run the graph, and keep its states."""
+        pixels, size, clock = prepared
+        answer, after = self._net.answer(pixels, self._states, clock)
+        if self._carry:
+            self._states = after
+        return answer, size, clock
+
+    def finish(self, inferred: tuple[Floats, Size, Clock]) -> tuple[Floats, Bytes, Clock]:
+        """Alpha and trimap of the picture."""
+        answer, size, clock = inferred
+        return *self._net.read(answer, size, clock), clock
+
+
+def first_states(host: ForeignHost) -> dict[str, Floats]:
+    """The states of a clip's first frame, and of a picture alone: zeros, by the inputs' names."""
+    return {state.input: np.zeros(state.shape, np.float32) for state in host.states or ()}
 
 
 def normalised(host: ForeignHost, reduced: Bytes) -> Floats:

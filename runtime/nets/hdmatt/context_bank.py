@@ -1,12 +1,15 @@
 """The features of a picture's patches, and alpha of one patch with the contexts that suit it."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, answers
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import Patch, crop
 from edgematte.runtime.host.planes import to_input
@@ -59,28 +62,62 @@ class ContextBank:
         """Forget the features."""
         self.store.close()
 
-    def matte(self, number: int) -> Floats:
-        """Alpha (side, side) of a patch."""
+    def mattes(self, numbers: Sequence[int]) -> Generator[Floats, None, None]:
+        """Alpha (side, side) of each of these patches; they are worked on side by side."""
+        timed = partial(self.clock, "graph.query")
+        inputs = self._inputs(numbers) if self.host.k else map(self._alone, numbers)
+        with closing(answers(self.graphs["query"], inputs, len(numbers), timed)) as answered:
+            for outputs in answered:
+                alpha: Floats = outputs["alpha"][0, 0]
+                yield alpha
+
+    def _alone(self, number: int) -> dict[str, Floats]:
+        """What QUERY needs of a patch that looks at no others."""
         image, trimap = self.planes(number)
-        inputs = {} if self.host.k is None else self.context_of(number, image, trimap)
-        with self.clock("graph.query"):
-            outputs = self.graphs["query"](image=image, trimap=trimap, **inputs)
-        alpha: Floats = outputs["alpha"][0, 0]
-        return alpha
+        return {"image": image, "trimap": trimap}
 
-    def context_of(self, number: int, image: Floats, trimap: Floats) -> dict[str, Floats]:
-        """What QUERY needs beside the patch: its own features and those of the chosen contexts."""
-        query, key, own = self.features(number, image, trimap)
-        with self.clock("host.contexts"):
-            chosen = self.choose(number, query)
-            pairs = np.stack([np.full_like(chosen, number), chosen], axis=1)
-            pairs = self.clock.choose(f"contexts of patch {number}", pairs)
-            there = np.isin(
-                pairs[:, 1], self.numbers
-            )  # a check may give patches that are none here
-            return {"key": key, "own": own, **self._gathered(pairs[there, 1])}
+    def _inputs(self, numbers: Sequence[int]) -> Iterator[dict[str, Floats]]:
+        """What QUERY needs of each patch: itself, its features, and those of its contexts."""
+        if self._contexts is None:
+            self._fill()
+        others = [number for number in numbers if number not in self._queries]
+        with closing(self._banked(others)) as banked:
+            for number in numbers:
+                if number in self._queries:
+                    alone = self._alone(number)
+                    query, key, own = self.features(number, **alone)
+                else:
+                    alone, outputs = next(banked)
+                    query, key, own = self._rounded(outputs)
+                with self.clock("host.contexts"):
+                    contexts = self.contexts_of(number, query)
+                yield alone | {"key": key, "own": own} | contexts
 
-    def features(self, number: int, image: Floats, trimap: Floats) -> tuple[Floats, ...]:
+    def contexts_of(self, number: int, query: Floats) -> dict[str, Floats]:
+        """The features of the contexts that a patch of a pooled query looks at."""
+        chosen = self.choose(number, query)
+        pairs = np.stack([np.full_like(chosen, number), chosen], axis=1)
+        pairs = self.clock.choose(f"contexts of patch {number}", pairs)
+        there = np.isin(pairs[:, 1], self.numbers)  # a check may give patches that are none here
+        return self._gathered(pairs[there, 1])
+
+    def _banked(
+        self, numbers: Sequence[int]
+    ) -> Generator[tuple[dict[str, Floats], dict[str, Floats]], None, None]:
+        """What BANK takes and gives for each of these patches, side by side."""
+        taken: deque[dict[str, Floats]] = deque()
+
+        def given() -> Iterator[dict[str, Floats]]:
+            for number in numbers:
+                taken.append(self._alone(number))
+                yield taken[-1]
+
+        timed = partial(self.clock, "graph.bank")
+        with closing(answers(self.graphs["bank"], given(), len(numbers), timed)) as answered:
+            for outputs in answered:
+                yield taken.popleft(), outputs
+
+    def features(self, number: int, image: Floats, trimap: Floats) -> tuple[Floats, Floats, Floats]:
         """Pooled query (C,), key (1, C, h, w) and own value (1, 2C, h, w) of a patch."""
         if self._contexts is None:
             self._fill()
@@ -89,6 +126,9 @@ class ContextBank:
             return self._queries[number], key, own
         with self.clock("graph.bank"):
             outputs = self.graphs["bank"](image=image, trimap=trimap)
+        return self._rounded(outputs)
+
+    def _rounded(self, outputs: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
         key, own = (self.store.rounded(outputs[name]) for name in ("key", "own"))
         return outputs["query"][0], key, own
 
@@ -111,15 +151,14 @@ class ContextBank:
             self.numbers = candidates(self.trimap, self.patches, self.host.candidates or 0)
         self.clock.counts["candidates"] = len(self.numbers)
         pooled = []
-        for number in self.numbers.tolist():
-            image, trimap = self.planes(number)
-            with self.clock("graph.bank"):
-                outputs = self.graphs["bank"](image=image, trimap=trimap)
-            with self.clock("host.contexts"):
-                pooled.append(outputs["context"][0])
-                self._queries[number] = outputs["query"][0]
-                kept = {k: v for k, v in outputs.items() if k in STACKED or k == "own"}
-                self.store.put(number, kept)
+        numbers = self.numbers.tolist()
+        with closing(self._banked(numbers)) as banked:
+            for number, (_, outputs) in zip(numbers, banked, strict=True):
+                with self.clock("host.contexts"):
+                    pooled.append(outputs["context"][0])
+                    self._queries[number] = outputs["query"][0]
+                    kept = {k: v for k, v in outputs.items() if k in STACKED or k == "own"}
+                    self.store.put(number, kept)
         self._contexts = np.stack(pooled)
 
     def _gathered(self, chosen: Indices) -> dict[str, Floats]:

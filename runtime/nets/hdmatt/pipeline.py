@@ -45,7 +45,8 @@ def pipeline(
 class Patches:
     """Runs the graphs on each patch with unknown pixels, row by row; others follow from the trimap.
 
-    Memory holds the picture, its trimap and alpha, one row of patches, and the features of at most
+    Memory holds the picture, its trimap and alpha, one row of patches, those that run side by side,
+    and the features of at most
     ``host.candidates`` patches: as float32 where the picture has no more patches than that, else as
     float16; what exceeds a limit is in a temporary file.
     """
@@ -89,7 +90,12 @@ class Patches:
             record = Journal(journal, _identity(self.host, picture, trimap, work))
         stitcher = Stitcher(size, side, overlap)
         bank = ContextBank(self.host, self.graphs, picture, trimap, patches, clock, self.memory_mb)
-        with nullcontext() if record is None else closing(record), bank:
+        todo = [i for i in np.flatnonzero(unknown).tolist() if record is None or i not in record]
+        with (
+            nullcontext() if record is None else closing(record),
+            bank,
+            closing(bank.mattes(todo)) as mattes,
+        ):
             for i, patch in enumerate(patches):
                 part = window(trimap, patch)
                 if not unknown[i]:
@@ -99,7 +105,7 @@ class Patches:
                 if record is not None and i in record:
                     values = record.get(i)
                 else:
-                    alpha = bank.matte(i)
+                    alpha = next(mattes)
                     values = alpha[: part.shape[0], : part.shape[1]][part == UNKNOWN]
                     if record is not None:
                         record.put(i, values)

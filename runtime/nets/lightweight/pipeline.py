@@ -1,13 +1,16 @@
 """Host side of the lightweight net: fused cut (one graph) and split cut (any resolution)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import compress
 
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import TrimapHost
-from edgematte.runtime.engines.graph import GraphCall, need
+from edgematte.runtime.engines.graph import GraphCall, answers, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import (
     Patch,
@@ -16,16 +19,13 @@ from edgematte.runtime.host.patches import (
     known_alpha,
     mirrored,
     patch_grid,
+    unknown_in,
     walk,
     window,
 )
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture, resize_planes
-from edgematte.runtime.host.trimap import (
-    UNKNOWN,
-    estimate_trimap,
-    trimap_probabilities,
-)
+from edgematte.runtime.host.trimap import estimate_trimap, trimap_probabilities
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 
 GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
@@ -89,20 +89,27 @@ class Split:
             with clock("host.trimap"):
                 trimap = estimate(host, probabilities, size)
         side, overlap = host.patch, host.overlap
-        stitcher = Stitcher(size, side, overlap)
-        for patch in walk(patch_grid(size, side, overlap)):
-            part = window(trimap, patch)
-            if not (part == UNKNOWN).any():
+        with clock("host.stitch"):
+            stitcher = Stitcher(size, side, overlap)
+            patches = list(walk(patch_grid(size, side, overlap)))
+            unknown = unknown_in(trimap, patches)
+
+        def given() -> Iterator[dict[str, Floats]]:
+            for patch in compress(patches, unknown):
+                with clock("host.crop"):
+                    image = to_input(crop(picture, patch).astype(np.uint8, copy=False))
+                    classes = probability_patch(probabilities, trimap, patch, size)[None]
+                yield {"image": image, "trimap": classes}
+
+        timed = partial(clock, "graph.refine")
+        with closing(answers(self.refine, given(), int(unknown.sum()), timed)) as refined:
+            for patch, runs in zip(patches, unknown.tolist(), strict=True):
+                alpha = next(refined)["alpha"][0, 0] if runs else None
                 with clock("host.stitch"):
-                    stitcher.add(patch, known_alpha(part, side))
-                continue
-            with clock("host.crop"):
-                image = to_input(crop(picture, patch).astype(np.uint8, copy=False))
-                classes = probability_patch(probabilities, trimap, patch, size)
-            with clock("graph.refine"):
-                alpha = self.refine(image=image, trimap=classes[None])["alpha"][0, 0]
-            with clock("host.stitch"):
-                stitcher.add(patch, alpha)
+                    if alpha is None:
+                        stitcher.add(patch, known_alpha(window(trimap, patch), side))
+                    else:
+                        stitcher.add(patch, alpha)
         with clock("host.stitch"):
             return stitcher.finish(), trimap
 

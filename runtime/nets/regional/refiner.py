@@ -1,12 +1,14 @@
 """Refining regions through the ENCODE and REFINE graphs, N at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, answers
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import CELL_PX, RegionsHost
 from edgematte.runtime.nets.regional.neighbours import Cells, Indices, positions, with_neighbours
@@ -74,10 +76,7 @@ class Refiner:
             with clock("host.crop"):
                 crops.append(filled(crop_regions(framed, coarse_alpha, cells[chunk]), self.side))
         if self._table is None:
-            for chunk, region in zip(chunks, crops, strict=True):
-                with clock("graph.refine"):
-                    answer = self.graphs["refine"](region=region)["cell"]
-                alpha[chunk] = answer[: len(chunk), 0]
+            self._refine(chunks, ({"region": region} for region in crops), alpha, clock)
             return Refined(cells, alpha, None)
         tokens = self._attended(cells, tokens, chunks, crops, alpha, clock)
         return Refined(cells, alpha, tokens)
@@ -94,15 +93,30 @@ class Refiner:
         """Fill in ``alpha`` for the cells of the chunks; return the tokens of all cells."""
         with clock("host.neighbours"):
             group = with_neighbours(self.host, cells, np.concatenate(chunks))
-        encoded = []
-        for region in crops:  # encode all regions first: refining one needs its neighbours
-            with clock("graph.encode"):
-                encoded.append(self.graphs["encode"](region=region))
+        # Encode all regions first: refining one needs its neighbours.
+        regions = ({"region": region} for region in crops)
+        timed = partial(clock, "graph.encode")
+        with closing(answers(self.graphs["encode"], regions, len(crops), timed)) as answered:
+            encoded = list(answered)
         with clock("host.gather"):
             if tokens is None:
                 tokens = np.empty((len(cells), encoded[0]["token"].shape[1]), np.float32)
             for chunk, part in zip(chunks, encoded, strict=True):
                 tokens[chunk] = part["token"][: len(chunk)]
+        inputs = self._inputs(cells, tokens, chunks, encoded, group, clock)
+        self._refine(chunks, inputs, alpha, clock)
+        return tokens
+
+    def _inputs(
+        self,
+        cells: Cells,
+        tokens: Floats,
+        chunks: list[Indices],
+        encoded: list[dict[str, Floats]],
+        group: Indices,
+        clock: Clock,
+    ) -> Iterator[dict[str, Floats]]:
+        """What REFINE takes for each chunk, with the tokens of its cells' neighbours."""
         start = 0
         for chunk, part in zip(chunks, encoded, strict=True):
             with clock("host.gather"):
@@ -111,10 +125,20 @@ class Refiner:
                 inputs["tokens"] = filled(tokens[near], self.side)
                 inputs["bias"] = filled(self._biases(cells, near), self.side)
                 start += len(chunk)
-            with clock("graph.refine"):
-                answer = self.graphs["refine"](**inputs)["cell"]
-            alpha[chunk] = answer[: len(chunk), 0]
-        return tokens
+            yield inputs
+
+    def _refine(
+        self,
+        chunks: list[Indices],
+        inputs: Iterable[Mapping[str, Floats]],
+        alpha: Floats,
+        clock: Clock,
+    ) -> None:
+        """Fill in ``alpha`` for the cells of the chunks, which REFINE takes side by side."""
+        timed = partial(clock, "graph.refine")
+        with closing(answers(self.graphs["refine"], inputs, len(chunks), timed)) as answered:
+            for chunk, answer in zip(chunks, answered, strict=True):
+                alpha[chunk] = answer["cell"][: len(chunk), 0]
 
     def _biases(self, cells: Cells, group: Indices) -> Floats:
         assert self._table is not None

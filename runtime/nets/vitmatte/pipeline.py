@@ -1,20 +1,31 @@
 """Host side of ViTMatte: a graph of a fixed size runs on tiles that hold unknown pixels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.host import Size
-from edgematte.runtime.engines.graph import GraphCall
+from edgematte.runtime.engines.graph import GraphCall, answers
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import Patch, Stitcher, tile_grid, walk, window
 from edgematte.runtime.host.sizes import graph_at
 from edgematte.runtime.host.trimap import UNKNOWN, keep_known
 from edgematte.runtime.nets.vitmatte.host import Options, TilesHost
 
-Cut = tuple[Floats, Floats]  # image and trimap of a tile
+
+@dataclass(frozen=True)
+class Place:
+    """A tile of one of several pictures."""
+
+    picture: Bytes
+    trimap: Bytes
+    stitcher: Stitcher
+    tile: Patch
+    runs: bool  # whether the graph runs on it
 
 
 def pipeline(
@@ -35,7 +46,8 @@ def pipeline(
 
 
 class Tiles:
-    """Overlapping tiles at full resolution; memory holds the result and one row of tiles.
+    """Overlapping tiles at full resolution; memory holds the result, one row of tiles, and those
+    that run side by side.
 
     A picture that fits into a tile is one tile. Known pixels get the trimap's value, unless
     ``host.keep_known`` is False: then the graph runs on every tile and alpha is the net's
@@ -61,39 +73,31 @@ class Tiles:
     ) -> list[Floats]:
         """Alpha of every picture (H, W, 3) with its trimap (H, W); their tiles share calls."""
         stitchers = [stitcher_for(self.host, (t.shape[1], t.shape[0])) for t in trimaps]
-        waiting: list[tuple[Stitcher, Patch, Cut | None]] = []
-        full = 0
-        for picture, trimap, stitcher in zip(pictures, trimaps, stitchers, strict=True):
-            for tile in walk(tile_grid(stitcher.size, self.host.size, self.host.overlap)):
-                cut = None
-                if runs(self.host, trimap, tile):
-                    with clock("host.crop"):
-                        cut = self._cut(picture, trimap, tile)
-                waiting.append((stitcher, tile, cut))
-                full += cut is not None
-                if full == self._most:
-                    self._run(waiting, clock)
-                    waiting, full = [], 0
-        self._run(waiting, clock)
+        tiles = [
+            Place(picture, trimap, stitcher, tile, runs(self.host, trimap, tile))
+            for picture, trimap, stitcher in zip(pictures, trimaps, stitchers, strict=True)
+            for tile in walk(tile_grid(stitcher.size, self.host.size, self.host.overlap))
+        ]
+        run = [place for place in tiles if place.runs]
+        groups = [run[i : i + self._most] for i in range(0, len(run), self._most)]
+        inputs = (self._inputs(group, clock) for group in groups)
+        timed = partial(clock, "graph.matte")
+        with closing(answers(self.graph, inputs, len(groups), timed)) as answered:
+            alphas = (alpha for answer in answered for alpha in answer["alpha"][:, 0])
+            for place in tiles:
+                alpha = next(alphas) if place.runs else 0.0
+                with clock("host.stitch"):
+                    place.stitcher.add(place.tile, alpha)
         with clock("host.stitch"):
             pairs = zip(stitchers, trimaps, strict=True)
             return [finished(self.host, stitcher, trimap) for stitcher, trimap in pairs]
 
-    def _cut(self, picture: Bytes, trimap: Bytes, tile: Patch) -> Cut:
-        host = self.host
-        return image_input(window(picture, tile), host), trimap_input(window(trimap, tile), host)
-
-    def _run(self, waiting: list[tuple[Stitcher, Patch, Cut | None]], clock: Clock) -> None:
-        """Stitch the waiting tiles in their order; tiles with a cut go through one call."""
-        cuts = [cut for _, _, cut in waiting if cut is not None]
-        if cuts:
-            with clock("host.crop"):
-                image, classes = (_together([cut[i] for cut in cuts]) for i in range(2))
-            with clock("graph.matte"):
-                alphas = iter(self.graph(image=image, trimap=classes)["alpha"][:, 0])
-        with clock("host.stitch"):
-            for stitcher, tile, cut in waiting:
-                stitcher.add(tile, 0.0 if cut is None else next(alphas))
+    def _inputs(self, group: Sequence[Place], clock: Clock) -> dict[str, Floats]:
+        """What one call takes: image and trimap of its tiles."""
+        with clock("host.crop"):
+            images = [image_input(window(p.picture, p.tile), self.host) for p in group]
+            classes = [trimap_input(window(p.trimap, p.tile), self.host) for p in group]
+            return {"image": _together(images), "trimap": _together(classes)}
 
 
 class Sized:

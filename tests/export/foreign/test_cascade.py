@@ -1,5 +1,6 @@
 """An imported net finds the trimap for another: one bundle, one call."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ pytest.importorskip("torch")
 import edgematte
 from edgematte.cli import main
 from edgematte.export.foreign.importer import import_onnx
-from edgematte.runtime.bundle import DEFAULT
+from edgematte.manifest import Weights
+from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.testcard import testcard as drawn
 
@@ -33,12 +35,20 @@ def test_photo_to_matte_in_one_call_with_the_masks_band(
 ) -> None:
     if target == "openvino":
         pytest.importorskip("openvino")
-    import_onnx(make_net(weights=RED), kind="mask", output=tmp_path / "mask", scale=1 / 255)
+    net = make_net(weights=RED)
+    import_onnx(net, kind="mask", output=tmp_path / "mask", scale=1 / 255)
     assert exported(tmp_path, tmp_path / "mask", target=target) == 0
     assert main(["check", str(tmp_path / "c")]) == 0
     assert "estimated trimap" in capsys.readouterr().out
     report = (tmp_path / "c" / "REPORT.md").read_text()
-    assert "trimap_stage is an imported net's" in report
+    assert "trimap_stage is an imported net's (net.onnx, " in report
+    digest = hashlib.sha256(net.read_bytes()).hexdigest()
+    assert main(["info", str(tmp_path / "c")]) == 0
+    told = capsys.readouterr().out
+    assert f"trimap stage: net.onnx, sha256 {digest[:16]}" in told
+    assert "weights: random, seed 0, sha256 " in told
+    manifest = open_bundle(tmp_path / "c").manifest
+    assert manifest.stage_weights == Weights("net.onnx", digest) != manifest.weights
     pixels = drawn(96, 72)
     matter = edgematte.load(tmp_path / "c")
     matte = matter(pixels)

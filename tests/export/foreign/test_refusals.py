@@ -190,7 +190,7 @@ def test_files(
     ("net", "options", "sentence"),
     [
         ({}, [], "cannot be read from the file: give mean and std, scale (1/255"),
-        ({}, ["--preset", "rvm"], "recurrent state, as RobustVideoMatting's, are not imported yet"),
+        ({}, ["--preset", "rvm"], "--state 'r1i': the inputs of"),
         ({}, ["--preset", "sam"], "--preset 'sam': there are: modnet, u2net, isnet, birefnet"),
         ({"size": ("h", "w")}, ["--scale", "1"], "--size is needed: the input of"),
         ({}, ["--scale", "1", "--size", "64"], "--size 64x64: the input of"),

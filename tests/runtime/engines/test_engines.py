@@ -24,7 +24,7 @@ def test_every_target_has_a_default_engine_that_runs_it(target: str) -> None:
 
 
 def test_the_defaults_are_the_targets_own_engines() -> None:
-    assert [engine_for(t) for t in TARGETS] == ["onnxruntime", "openvino", "coreml"]
+    assert [engine_for(t) for t in TARGETS] == ["onnxruntime", "openvino", "coreml", "litert"]
     assert engine_for("onnx", "openvino") == "openvino"
 
 

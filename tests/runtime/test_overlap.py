@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
-from edgematte.runtime.clips.overlap import overlapped
+from edgematte.runtime import overlap
+from edgematte.runtime.overlap import Stage, leave_if_stopped, overlapped
 
 
 def threads() -> int:
@@ -122,3 +124,87 @@ def test_a_source_that_never_answers_does_not_hold_up_the_end() -> None:
     given.close()
     assert time.perf_counter() - started < 5
     never.set()
+
+
+# Several workers in a stage
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_results_of_several_workers_are_in_order_whichever_ends_first(workers: int) -> None:
+    random = np.random.default_rng(workers).permutation(60) / 20_000
+
+    def work(n: int) -> int:
+        time.sleep(random[n])
+        return n * n
+
+    stages = Stage(work, workers), Stage(lambda n: n + 1, workers), lambda n: -n
+    assert list(overlapped(iter(range(60)), *stages)) == [-(n * n + 1) for n in range(60)]
+
+
+def test_workers_work_at_the_same_time_and_never_more_than_there_are() -> None:
+    meeting, inside, most = threading.Barrier(3, timeout=10), [], 0
+
+    def work(n: int) -> int:
+        nonlocal most
+        inside.append(n)
+        most = max(most, len(inside))
+        meeting.wait()  # broken unless three are here
+        inside.remove(n)
+        return n
+
+    assert list(overlapped(range(9), Stage(work, 3))) == list(range(9))
+    assert most == 3
+
+
+def test_an_error_of_a_worker_comes_after_what_was_before_it_and_ends_the_source() -> None:
+    closed = threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.set()
+
+    def work(n: int) -> int:
+        time.sleep(0.02 if n == 2 else 0)  # 4 is done before 2
+        if n == 4:
+            raise ValueError("four")
+        return n
+
+    given = overlapped(source(), Stage(work, 3))
+    assert [next(given) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="four"):
+        next(given)
+    assert closed.wait(5)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_closing_waits_for_the_cleaning_up_of_work_and_not_for_the_rest_of_it(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a program could end while a file is half-written, or go on for minutes."""
+    monkeypatch.setattr(overlap, "LEAVE_S", 0.0)  # is for threads that read
+    begun, cleaned = threading.Event(), threading.Event()
+
+    def work(n: int) -> int:
+        if n == 0:
+            return n
+        begun.set()
+        try:
+            for _ in range(100):
+                leave_if_stopped()
+                time.sleep(0.1)
+        finally:
+            time.sleep(0.3)
+            cleaned.set()
+        return n
+
+    given = overlapped(range(3), *[lambda n: n] * before, Stage(work, 1))
+    assert next(given) == 0 and begun.wait(5)
+    started = time.perf_counter()
+    given.close()
+    assert cleaned.is_set() and time.perf_counter() - started < 5
+
+
+def test_outside_of_a_stream_nothing_is_left() -> None:
+    leave_if_stopped()

@@ -1,0 +1,32 @@
+"""For nets with a state: consecutive frames, each of which sees what the frames before left."""
+
+import numpy as np
+
+from edgematte.arrays import Bytes, Floats
+from edgematte.check.difference import difference
+from edgematte.check.tolerances import Tolerance
+from edgematte.manifest import Difference
+from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.pipeline import Sourced
+
+FRAMES = 4
+STEP_PX = 12
+
+
+def frames_of(picture: Bytes) -> list[Bytes]:
+    """A clip of a picture (H, W, 3) that moves to the right; what leaves it comes in at the left.
+
+    A record holds the alphas of its frames alone.
+    """
+    return [np.roll(picture, STEP_PX * number, axis=1) for number in range(FRAMES)]
+
+
+def compare_clip(
+    alphas: Floats, picture: Bytes, pipeline: Sourced, engine: str, tolerance: Tolerance | None
+) -> list[Difference]:
+    """Alpha of every frame against the recorded ones (FRAMES, H, W); one row a frame."""
+    mattes = stream(pipeline, frames_of(picture))
+    return [
+        difference("end-to-end", f"alpha, frame {n}", engine, matte.alpha, expected, tolerance)
+        for n, (matte, expected) in enumerate(zip(mattes, alphas, strict=True), 1)
+    ]

@@ -1,0 +1,156 @@
+"""One picture of ``edgematte matte``: reading, matting and writing it."""
+
+import argparse
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgematte.cli.arguments import parse_pixel
+from edgematte.cli.declared import given, load_options
+from edgematte.cli.masks import masked
+from edgematte.cli.outputs import LONGEST_NAME, Job
+from edgematte.cli.streams import input_bytes, output_bytes
+from edgematte.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgematte.pictures import Picture
+    from edgematte.runtime.matte import Matte
+    from edgematte.runtime.matter import Matter
+
+JOURNAL = ".patches"
+
+
+def matte_one(
+    job: Job,
+    matter: "Matter",
+    arguments: argparse.Namespace,
+    behind: "Picture | None",
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Read, matte and write one picture.
+
+    Args:
+        job: the files.
+        matter: a loaded bundle.
+        arguments: those of the command.
+        behind: what is put behind a cut-out.
+        say: is called with each line about what was odd.
+
+    Returns:
+        What ``--json`` says of it.
+    """
+    from edgematte.pictures import encode, open_picture, read_trimap_for, write_picture
+    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.runtime.host.explanation_drawing import draw
+    from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
+
+    picture = open_picture(job.source or input_bytes())
+    size = picture.pixels.shape[1], picture.pixels.shape[0]
+    for kind, path in job.results.items():
+        if path:  # some formats limit the sides of pictures
+            refuse_unfit(row_of(path), mode_of_result(kind, arguments), size)
+    trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
+    for note in (*picture.notes, *notes):
+        say(note)
+    if job.mask:
+        trimap = masked(job.mask, picture, arguments, say)
+    journal = journal_of(job) if arguments.resume else None
+    image = picture.pixels if arguments.ignore_alpha else picture.image
+    matte = matter(image, trimap, journal=journal)
+    if matte.odd_trimap_pixels:
+        share = 100 * matte.odd_trimap_pixels / matte.trimap.size
+        say(
+            f"{job.trimap}: {matte.odd_trimap_pixels} pixels ({share:.1f} %) are not "
+            "0, 128 or 255; below 85 was read as background, from 170 as foreground"
+        )
+    all_known = trimap is not None and not (read_trimap(trimap, size)[0] == UNKNOWN).any()
+    if all_known and given(arguments, load_options()).get("keep_known") is not False:
+        say(
+            f"{job.trimap or job.mask}: no pixel is unknown (85 to 169), so that alpha "
+            "is 0 or 1 as it says"
+        )
+    for kind, path in job.results.items():
+        array = _result(kind, picture, matte, arguments, behind)
+        if path is None:
+            output_bytes().write(
+                encode(array, "PNG", picture.profile, png_level=arguments.png_level)
+            )
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(array, path, picture.profile, png_level=_level(path, arguments))
+    if arguments.explain:
+        pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
+        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
+        Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
+        drawing = draw(explanation, picture.pixels)
+        write_picture(drawing, Path(arguments.explain), picture.profile)
+    if journal is not None:
+        journal.unlink(missing_ok=True)
+    return {
+        "picture": job.name,
+        "results": {k: str(p) for k, p in job.results.items() if p},
+        "size": list(size),
+        "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
+        "counts": matte.counts,
+    }
+
+
+def journal_of(job: Job) -> Path:
+    """Where a picture's finished patches are recorded: beside its first result."""
+    path = next(iter(job.results.values()))
+    if path is None:
+        raise OptionError("--resume needs an output file: its journal lies beside it")
+    name = f"{path.name}{JOURNAL}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{JOURNAL}"
+    return path.with_name(name)
+
+
+def mode_of_result(kind: str, arguments: argparse.Namespace) -> str:
+    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
+    if kind == "cutout":
+        return "colour" if arguments.background else "cutout"
+    if kind == "trimap":
+        return "trimap"
+    return "grey16" if arguments.alpha_bits == 16 else "grey"
+
+
+def is_png(path: Path | None) -> bool:
+    """Whether a result is written as PNG; standard output (None) is."""
+    from edgematte.pictures import format_of
+
+    return path is None or format_of(path) == "PNG"
+
+
+def _level(path: Path, arguments: argparse.Namespace) -> int | None:
+    level: int | None = arguments.png_level
+    return level if is_png(path) else None
+
+
+def _result(
+    kind: str,
+    picture: "Picture",
+    matte: "Matte",
+    arguments: argparse.Namespace,
+    behind: "Picture | None",
+) -> "NDArray[Any]":
+    from edgematte.pictures import alpha_bytes, composite, cutout
+    from edgematte.pictures.cutouts import fit_background
+    from edgematte.runtime.host.foreground import estimate_foreground
+
+    if kind == "alpha":
+        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
+    if kind == "trimap":
+        return matte.trimap
+    colours = picture.pixels
+    if arguments.foreground:
+        colours = estimate_foreground(colours, matte.alpha)
+    if behind is not None:
+        size = colours.shape[1], colours.shape[0]
+        fitted = fit_background(behind, size, picture.profile)
+        return composite(colours, matte.alpha, fitted)
+    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

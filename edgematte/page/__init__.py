@@ -1,0 +1,1 @@
+"""A report that a person reads: one HTML page without anything outside of it."""

@@ -1,0 +1,162 @@
+import base64
+import io
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgematte import testcard
+from edgematte.cli import main
+from edgematte.manifest import Rung
+from edgematte.page.drawing import bars, ladder
+
+Capture = pytest.CaptureFixture[str]
+Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
+
+
+class Read(HTMLParser):
+    """The text of a page, its pictures, and every address in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.images: list[dict[str, str]] = []
+        self.addresses: list[str] = []
+        self.policy = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        self.addresses += [told[name] for name in ("src", "href", "srcset") if name in told]
+        if tag == "img":
+            self.images.append(told)
+        if told.get("http-equiv") == "Content-Security-Policy":
+            self.policy = told["content"]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def report(place: Path, *arguments: str) -> str:
+    assert main(["report", *arguments, "-o", str(place)]) == 0
+    return place.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "card.png"
+    Image.fromarray(testcard.testcard(96, 64)).save(file)
+    return file
+
+
+def test_the_page_has_every_part_and_loads_nothing(
+    tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    read = Read(report(tmp_path / "r.html", str(tiny_bundle), "--image", str(photo)))
+    text = " ".join(read.words)
+    for part in ("Accuracy", "Time by stage", "Graphs", "Weights", "card.png", "licence: unknown"):
+        assert part in text
+    assert "graph.refine" in text and "segment.onnx" in text and "within" not in text.lower()
+    assert len(read.images) == 4 + 3  # picture, alpha, cut-out and, against the records, the error
+    assert all(address.startswith("data:image/") for address in read.addresses)
+    assert read.policy.startswith("default-src 'none'")
+    assert all(image["alt"] for image in read.images)
+
+
+def test_the_pictures_are_those_that_matte_gives(
+    tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    import edgematte
+
+    read = Read(report(tmp_path / "r.html", str(tiny_bundle), "--image", str(photo)))
+    data = read.images[5]["src"].partition("base64,")[2]
+    alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), float) / 255
+    wanted = edgematte.load(tiny_bundle)(testcard.testcard(96, 64)).alpha
+    assert np.abs(alpha - wanted).max() <= 0.5 / 255 + 1e-6  # rounded to bytes
+
+
+def test_two_bundles_have_a_slider_for_each_picture(
+    tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.edgematte"
+    shutil.copytree(tiny_bundle, other)
+    arguments = (str(tiny_bundle), str(other), "--image", str(photo))
+    page = report(tmp_path / "r.html", *arguments)
+    assert page.count('type="range"') == 2
+    assert f"{tiny_bundle.name} beside other.edgematte" in page
+
+
+def test_a_bundle_whose_engine_is_not_here_is_shown_as_it_was_measured(
+    tiny_bundle: Path, edit_manifest: Edit, tmp_path: Path
+) -> None:
+    edit_manifest(tiny_bundle, lambda m: m.update(target="coreml"))
+    page = report(tmp_path / "r.html", str(tiny_bundle))
+    assert "Not run here: engine coreml" in page and "Accuracy" in page
+    assert "Time by stage" not in page
+
+
+def test_names_cannot_write_into_the_page(
+    tiny_bundle: Path, edit_manifest: Edit, tmp_path: Path
+) -> None:
+    script = "<script>alert(1)</script>"
+    edit_manifest(tiny_bundle, lambda m: m["weights"].update(source=script))
+    page = report(tmp_path / "r.html", str(tiny_bundle))
+    assert script not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_what_cannot_be_reported_is_one_sentence(
+    tiny_bundle: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    output = tmp_path / "r.html"
+    for arguments in (
+        [str(tmp_path / "none")],
+        [str(tiny_bundle)] * 3,
+        [str(tiny_bundle), "--engine", "coreml"],
+        [str(tiny_bundle), "--image", str(tmp_path / "none.png")],
+    ):
+        assert main(["report", *arguments, "-o", str(output)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+        assert not output.exists()
+
+
+def test_bars_are_as_long_as_their_figures() -> None:
+    drawn = bars("times", [("host.a", 10.0, 20.0), ("graph.b", 5.0, 5.0)])
+    widths = [float(part.split('"')[0]) for part in drawn.split('width="')[1:]]
+    assert widths[0] == pytest.approx(2 * widths[1], abs=0.1)
+    assert 'class="host"' in drawn and 'class="graph"' in drawn
+
+
+def test_a_rung_outside_lies_above_the_budgets_line() -> None:
+    rungs = [
+        Rung("w8a8", 0.03, 0, 0, 1000, 1.0, inside=False),
+        Rung("w8a16", 0.005, 0, 0, 2000, 1.0, inside=True, chosen=True),
+    ]
+    drawn = ladder("int8", rungs, 0.01)
+    heights = [float(part.split('"')[0]) for part in drawn.split('cy="')[1:]]
+    line = float(drawn.split('class="budget"')[0].rsplit("M48 ", 1)[1].split("H")[0])
+    assert heights[0] < line < heights[1]  # smaller is higher in SVG
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium")
+def test_a_browser_moves_the_slider(tiny_bundle: Path, tmp_path: Path) -> None:
+    """The script runs under the page's own policy and sets the slider's place."""
+    other = tmp_path / "other.edgematte"
+    shutil.copytree(tiny_bundle, other)
+    page = tmp_path / "r.html"
+    report(page, str(tiny_bundle), str(other))
+    assert CHROMIUM
+    command = [CHROMIUM, "--headless=new", "--disable-gpu", "--dump-dom", page.as_uri()]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.insert(1, "--no-sandbox")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert 'style="--at: 50%;"' in done.stdout
