@@ -25,7 +25,10 @@ class CheckEngine:
 
 
 def check_engines(
-    manifest: Manifest, engine: str | None = None, runner: str | None = None
+    manifest: Manifest,
+    engine: str | None = None,
+    runner: str | None = None,
+    runner_serve: bool = False,
 ) -> list[CheckEngine]:
     """The engines for a bundle: the one asked for, the runner, or the target's own.
 
@@ -34,13 +37,15 @@ def check_engines(
     is for another platform is checked by an evaluator.
 
     Raises:
-        OptionError: both an engine and a runner were given.
+        OptionError: both an engine and a runner were given, or a way to run one that was not.
         EngineError: the engine is not installed, or does not run this target.
     """
     if runner is not None:
         if engine is not None:
             raise OptionError("an engine and a runner exclude each other")
-        return [CheckEngine("runner", lambda file, graph: _runner(file, graph, runner))]
+        return [CheckEngine("runner", _runner(runner, serve=runner_serve))]
+    if runner_serve:
+        raise OptionError("runner_serve says how a runner is run: give the runner too")
     stand_ins = {t.evaluator.name: t for t in TARGETS.values() if t.evaluator is not None}
     if engine in stand_ins and stand_ins[engine].name != manifest.target:
         raise EngineError(
@@ -64,10 +69,18 @@ def _opener(name: str, precise: bool) -> Opener:
     return lambda file, graph: open_engine(name, file, graph, EngineOptions(precise=precise))
 
 
-def _runner(file: Path, graph: Graph, command: str) -> Engine:
+def _runner(command: str, serve: bool) -> Opener:
     from edgematte.runtime.engines.runner import RunnerEngine
+    from edgematte.runtime.engines.runner_process import (
+        TIMEOUT_S,
+        OneCommandPerJob,
+        RunnerCommand,
+        ServingCommand,
+    )
 
-    return RunnerEngine(file, graph, command=command)
+    kind = ServingCommand if serve else OneCommandPerJob
+    shared: RunnerCommand = kind(command, TIMEOUT_S)
+    return lambda file, graph: RunnerEngine(file, graph, command=shared)
 
 
 def _evaluated(evaluator: Evaluator, manifest: Manifest) -> list[CheckEngine]:

@@ -39,6 +39,7 @@ def write_out(model: onnx.ModelProto) -> None:
     _plain_broadcasts(model)
     _plain_factors(model.graph)
     fewer_axes(model)
+    del model.graph.value_info[:]  # shapes of what was joined
     opset = next(o.version for o in model.opset_import if not o.domain)
     weights: Weights = {w.name: w for w in model.graph.initializer}
     for node in model.graph.node:
