@@ -157,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 0
     for name, verdict in verdicts.items():
-        print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+        print(f"{name}, onnxruntime's mobile usability checker: {verdict}")
     for rung in (r for r in bundle.manifest.ladder if r.chosen):
         print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
     for d in worst:
