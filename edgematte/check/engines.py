@@ -28,21 +28,26 @@ def check_engines(
     manifest: Manifest,
     engine: str | None = None,
     runner: str | None = None,
+    device: str | None = None,
     runner_serve: bool = False,
 ) -> list[CheckEngine]:
     """The engines for a bundle: the one asked for, the runner, or the target's own.
 
-    An engine that by default computes in lower precision than the file says is checked in precise
-    arithmetic, and the error of the default arithmetic is reported beside it. A target whose engine
-    is for another platform is checked by an evaluator.
+    A ``device`` is of the engine that was asked for, or of the target's default; it is named in the
+    label. An engine that by default computes in lower precision than the file says is checked in
+    precise arithmetic, and the error of the default arithmetic is reported beside it. A target
+    whose engine is for another platform is checked by an evaluator.
 
     Raises:
-        OptionError: both an engine and a runner were given, or a way to run one that was not.
+        OptionError: an engine or a device were given with a runner, a way to run one without it,
+            or a device with an evaluator, which has none.
         EngineError: the engine is not installed, or does not run this target.
     """
     if runner is not None:
         if engine is not None:
             raise OptionError("an engine and a runner exclude each other")
+        if device is not None:
+            raise OptionError("device has no meaning for a runner: tell your command instead")
         return [CheckEngine("runner", _runner(runner, serve=runner_serve))]
     if runner_serve:
         raise OptionError("runner_serve says how a runner is run: give the runner too")
@@ -54,19 +59,22 @@ def check_engines(
         )
     own = TARGETS[manifest.target].evaluator if manifest.target in TARGETS else None
     if own is not None and (engine == own.name or (engine is None and sys.platform != own.native)):
+        if device is not None:
+            raise OptionError(f"device has no meaning for engine {own.name}: leave it out")
         return _evaluated(own, manifest)
     name = engine_for(manifest.target, engine)
     hint = ENGINES[name].hint
-    label = f"{name}, {hint}" if hint else name
-    engines = [CheckEngine(label, _opener(name, precise=True))]
+    where = f"{name} on {device}" if device else name
+    label = f"{where}, {hint}" if hint else where
+    engines = [CheckEngine(label, _opener(name, EngineOptions(device, precise=True)))]
     if hint:
-        shipped = _opener(name, precise=False)
-        engines.append(CheckEngine(f"{name}, shipped hint", shipped, decides=False))
+        shipped = _opener(name, EngineOptions(device))
+        engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))
     return engines
 
 
-def _opener(name: str, precise: bool) -> Opener:
-    return lambda file, graph: open_engine(name, file, graph, EngineOptions(precise=precise))
+def _opener(name: str, options: EngineOptions) -> Opener:
+    return lambda file, graph: open_engine(name, file, graph, options)
 
 
 def _runner(command: str, serve: bool) -> Opener:

@@ -48,7 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         verify_signature(bundle, arguments.key)
     engines = check_engines(
-        bundle.manifest, arguments.engine, arguments.runner, arguments.runner_serve
+        bundle.manifest,
+        arguments.engine,
+        arguments.runner,
+        runner_serve=arguments.runner_serve,
     )
     goldens, faithful = None, None
     if arguments.weights:

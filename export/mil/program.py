@@ -50,6 +50,11 @@ class MilProgram:
         return {tensor.name: (tensor.shape, tensor.dtype) for tensor in self._graph.outputs}
 
     @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations in the order in which they run."""
+        return self._graph.operations
+
+    @property
     def metadata(self) -> dict[str, str]:
         """The package's user-defined metadata."""
         return dict(self._graph.metadata)

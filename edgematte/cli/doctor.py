@@ -1,0 +1,118 @@
+"""``edgematte doctor``."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from edgematte.cli.arguments import add_json, print_json
+
+if TYPE_CHECKING:
+    from edgematte.check.doctor import Stage
+    from edgematte.check.engines import CheckEngine
+    from edgematte.check.goldens import Goldens
+    from edgematte.check.onnx_nodes import Node
+    from edgematte.runtime.bundle import Bundle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
+    parser.add_argument("--engine", help="as `edgematte check` takes it (default: the target's)")
+    parser.add_argument("--device", help="of the engine: cpu, cuda, gpu, npu, ... (default: cpu)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Name the first stage that departs, and the first node in it; returns 1 if there is one."""
+    from edgematte.check.doctor import GRAPH, examine, first_departing
+    from edgematte.check.engines import check_engines
+    from edgematte.check.goldens import read
+    from edgematte.runtime.bundle import open_bundle
+
+    bundle = open_bundle(arguments.bundle)
+    manifest = bundle.manifest
+    goldens = read(bundle.path, {graph.name: graph for graph in manifest.graphs})
+    engines = check_engines(manifest, arguments.engine, device=arguments.device)
+    findings: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for engine in engines:
+        stages = examine(bundle, engine, goldens)
+        guilty = first_departing(stages)
+        node, said = (None, "") if guilty is None else _inside(bundle, guilty, engine, goldens)
+        told = [s for s in stages if s.kind == GRAPH or engine is engines[0]]
+        lines += [engine.label, *(f"  {_line(stage)}" for stage in told)]
+        if guilty is not None:
+            lines.append(f"the first that departs: {guilty.kind} {guilty.name}")
+            lines.append(f"  in it: {node}" if node else f"  {said}")
+        findings.append(
+            {
+                "engine": engine.label,
+                "decides": engine.decides,
+                "stages": [_record(stage) for stage in stages],
+                "departs": None if guilty is None else {"kind": guilty.kind, "name": guilty.name},
+                "node": None if node is None else {"op": node.op, "name": node.name},
+                "remark": said,
+            }
+        )
+    ill = [f for f in findings if f["departs"] and f["decides"]]
+    if arguments.json:
+        print_json({"well": not ill, "engines": findings})
+    else:
+        print("\n".join(lines))
+        print("every stage is well" if not ill else "a stage DEPARTS")
+    return 1 if ill else 0
+
+
+def _inside(
+    bundle: "Bundle", guilty: "Stage", engine: "CheckEngine", goldens: "Goldens"
+) -> "tuple[Node | None, str]":
+    """The first node that departs in a guilty graph, or a sentence that says why there is none."""
+    from edgematte.check.doctor import HOST
+    from edgematte.check.onnx_nodes import first_node
+    from edgematte.check.tolerances import tolerance_for
+    from edgematte.nets import find
+    from edgematte.runtime.engines.colours import colours_of
+    from edgematte.runtime.engines.graph import to_file
+
+    manifest = bundle.manifest
+    if guilty.kind == HOST:
+        return None, "a host step is NumPy alone: this installation's, or the record, was changed"
+    graph = manifest.graph(guilty.name)
+    section, file = manifest.host_of(graph), bundle.file(graph)
+    colours = None if section is None else colours_of(section)
+    inputs = goldens.graphs[graph.name].inputs
+    given = {t.name: to_file(inputs[t.name], t, colours) for t in graph.inputs}
+    limit = tolerance_for(manifest.precision, find(manifest.model).net.unpools)
+    if file.suffix == ".mlpackage":
+        from edgematte.export.mil.nodes import first_operation
+
+        node = first_operation(file, given, limit)
+        other = "in fp32 and fp16 arithmetic every operation agrees"
+    elif file.suffix == ".onnx":
+        node = first_node(file, graph, given, engine.open, limit)
+        other = "node by node the engine agrees with plain ONNX Runtime on this file"
+    else:
+        return None, f"nodes of {file.suffix} files are not looked into: export to onnx to see them"
+    return node, "" if node else (
+        f"{other}: the file itself departs from what was recorded at export, or only nodes that "
+        "are fused do; export again, or run `edgematte check --weights`"
+    )
+
+
+def _line(stage: "Stage") -> str:
+    mark = "ok" if stage.well else "!!"
+    if stage.worst is None:
+        return f"{mark}  {stage.kind} {stage.name}: {stage.failure}"
+    row = stage.worst
+    return f"{mark}  {stage.kind} {stage.name}: largest {row.max_abs:.1e}, mean {row.mean_abs:.1e}"
+
+
+def _record(stage: "Stage") -> dict[str, Any]:
+    row = stage.worst
+    return {
+        "kind": stage.kind,
+        "name": stage.name,
+        "well": stage.well,
+        "max": None if row is None else row.max_abs,
+        "mean": None if row is None else row.mean_abs,
+        "failure": stage.failure,
+    }
