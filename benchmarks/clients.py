@@ -3,15 +3,21 @@
     python benchmarks/clients.py BUNDLE... [--client NAME ...] [--rounds 5] [--threads 2]
 
 Prints a row for each graph and client: the largest difference from the recorded outputs, and the
-client's milliseconds over ONNX Runtime's, in turns in one process. Each pair of bundle and client
-has a process of its own, since a client may end it. `pip install --group clients` has the clients
-that pip installs. MNN's module `MNN.tools` installs a package of its own accord when it is imported
-and reports what it converted to its makers: it is not imported here, its converter is called.
+client's milliseconds over ONNX Runtime's, in turns in one process. Each graph and client has a
+process of its own, since a client may end it.
+
+`pip install --group clients` has the clients that pip installs. Those of Node come by `npm install
+--ignore-scripts onnxruntime-node onnxruntime-web` and NODE_PATH; their times hold the reading and
+writing of tensors as files. MNN's module `MNN.tools` installs a package of its own accord when it
+is imported, and reports what it converted to its makers: it is not imported here, its converter is
+called.
 """
 
 import argparse
 import importlib.util
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,11 +32,13 @@ from numpy.typing import NDArray
 from edgematte.check.goldens import read
 from edgematte.manifest import Graph
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.engines.runner import RunnerEngine
+from edgematte.runtime.engines.runner_process import ServingCommand
 
 Arrays = dict[str, NDArray[Any]]
 Call = Callable[[Mapping[str, NDArray[Any]]], Arrays]
 SECONDS = 60
-"""Seconds that one client may take for one bundle."""
+"""Seconds that one client may take for one graph."""
 
 
 def with_onnxruntime(file: Path, graph: Graph, scratch: Path, threads: int) -> Call:
@@ -128,6 +136,17 @@ def with_tract(file: Path, graph: Graph, scratch: Path, threads: int) -> Call:
     return call
 
 
+def with_node(package: str) -> Callable[[Path, Graph, Path, int], Call]:
+    """A package of npm, in Node by ``client.cjs``, which reads and writes tensors as files."""
+
+    def opened(file: Path, graph: Graph, scratch: Path, threads: int) -> Call:
+        script = Path(__file__).with_name("client.cjs")
+        serving = ServingCommand(f"node {shlex.quote(str(script))} {package} {threads}", SECONDS)
+        return RunnerEngine(file, graph, command=serving).run
+
+    return opened
+
+
 CLIENTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Graph, Path, int], Call]]] = {
     "onnxruntime": (("onnxruntime",), with_onnxruntime),
     "openvino": (("openvino",), with_openvino),
@@ -135,21 +154,34 @@ CLIENTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Graph, Path, int], Cal
     "mnn": (("MNN",), with_mnn),
     "ncnn": (("ncnn", "pnnx"), with_ncnn),
     "tract": (("tract",), with_tract),
+    "onnxruntime-node": ((), with_node("onnxruntime-node")),
+    "onnxruntime-web": ((), with_node("onnxruntime-web")),
 }
 """The modules that a client needs, and how a graph is opened with it."""
 
 
 def missing(client: str) -> list[str]:
     """The modules of a client that are not installed."""
-    return [name for name in CLIENTS[client][0] if importlib.util.find_spec(name) is None]
+    needed = CLIENTS[client][0]
+    if needed:
+        return [name for name in needed if importlib.util.find_spec(name) is None]
+    if shutil.which("node") is None:
+        return ["node"]
+    code = f"require.resolve({client!r})"
+    found = subprocess.run(["node", "-e", code], capture_output=True, check=False)
+    return [] if found.returncode == 0 else [f"{client} in NODE_PATH"]
 
 
-def compare(bundle: Path, client: str, rounds: int, threads: int) -> list[dict[str, Any]]:
-    """A row for each graph of a bundle: its largest difference, its ms and ONNX Runtime's."""
+def compare(
+    bundle: Path, client: str, rounds: int, threads: int, only: str = ""
+) -> list[dict[str, Any]]:
+    """A row for each graph of a bundle, or one: largest difference, ms and ONNX Runtime's."""
     opened = open_bundle(bundle)
     graphs = {g.name: g for g in opened.manifest.graphs}
     rows = []
     for name, record in read(opened.path, graphs).graphs.items():
+        if only and name != only:
+            continue
         graph = graphs[name]
         row: dict[str, Any] = {"bundle": bundle.name, "graph": name, "client": client}
         rows.append(row)
@@ -177,12 +209,17 @@ def compare(bundle: Path, client: str, rounds: int, threads: int) -> list[dict[s
 
 
 def apart(bundle: Path, client: str, rounds: int, threads: int) -> list[dict[str, Any]]:
-    """As :func:`compare`, in a process of its own."""
-    code = f"import clients; clients.child({str(bundle)!r}, {client!r}, {rounds}, {threads})"
-    row = {"bundle": bundle.name, "graph": "-", "client": client}
+    """As :func:`compare`, with a process for each graph."""
+    names = [graph.name for graph in open_bundle(bundle).manifest.graphs]
+    return [_apart(bundle, client, rounds, threads, name) for name in names]
+
+
+def _apart(bundle: Path, client: str, rounds: int, threads: int, name: str) -> dict[str, Any]:
+    asked = f"{str(bundle)!r}, {client!r}, {rounds}, {threads}, {name!r}"
+    row = {"bundle": bundle.name, "graph": name, "client": client}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", f"import clients; clients.child({asked})"],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
@@ -190,16 +227,17 @@ def apart(bundle: Path, client: str, rounds: int, threads: int) -> list[dict[str
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return [{**row, "failed": "took too long"}]
-    found = [line for line in done.stdout.splitlines() if line.startswith("rows: ")]
+        return {**row, "failed": "took too long"}
+    found = [line for line in done.stdout.splitlines() if line.startswith("row: ")]
     if not found:
-        return [{**row, "failed": f"ended the process with {done.returncode}"}]
-    rows: list[dict[str, Any]] = json.loads(found[0].removeprefix("rows: "))
-    return rows
+        return {**row, "failed": f"ended the process with {done.returncode}"}
+    told: dict[str, Any] = json.loads(found[0].removeprefix("row: "))
+    return told
 
 
-def child(bundle: str, client: str, rounds: int, threads: int) -> None:
-    print("\nrows: " + json.dumps(compare(Path(bundle), client, rounds, threads)))
+def child(bundle: str, client: str, rounds: int, threads: int, name: str) -> None:
+    (row,) = compare(Path(bundle), client, rounds, threads, name)
+    print("\nrow: " + json.dumps(row))
 
 
 def main() -> int:
