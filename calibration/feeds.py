@@ -1,12 +1,9 @@
 """The inputs that each graph receives when host steps run on PyTorch's graphs, recorded to disk."""
 
-import contextlib
 import hashlib
 import json
 import os
 import random
-import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_folder
+from edgematte.cache import cache_folder, empty
 from edgematte.checkpoint import fingerprint
 from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimates_with_default, estimator_for
@@ -30,10 +28,6 @@ from edgematte.runtime.bundle import DEFAULT, sha256_file
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.pipeline import pipeline_for
 
-DAY_S = 86400.0
-MONTH_S = 30 * DAY_S
-MOST_BYTES = 4 * 10**9
-"""How much disk space recorded calls may take."""
 CALLS = 4  # kept for each graph and picture, so that a large picture does not outweigh the others
 
 
@@ -98,32 +92,10 @@ def record_feeds(
 
 
 def cache() -> Path:
-    """Where recorded calls are kept: ``$EDGEMATTE_CACHE``, or ``~/.cache/edgematte``."""
-    chosen = os.environ.get("EDGEMATTE_CACHE")
-    base = Path(chosen) if chosen else Path.home() / ".cache" / "edgematte"
-    folder = base / "calibration"
+    """Where recorded calls are kept; see :mod:`edgematte.cache`."""
+    folder = cache_folder("calibration")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def empty(folder: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Remove what was not used for a month; then, if the cache is too large, the oldest first.
-
-    Nothing that was used in the last day is removed: another export may be reading it.
-    """
-    now = time.time()
-    held = []
-    for entry in folder.iterdir():
-        with contextlib.suppress(OSError):  # another export has removed it
-            size = sum(file.stat().st_size for file in entry.rglob("*"))
-            held.append((entry.stat().st_mtime, size, entry))
-    room = most_bytes
-    for used, size, entry in sorted(held, reverse=True):
-        room -= size
-        unfinished = entry.name.startswith(".")  # left by an export that was killed
-        if now - used > (MONTH_S if room >= 0 and not unfinished else DAY_S):
-            shutil.rmtree(entry, ignore_errors=True)
-            room += size
 
 
 def _fingerprints(graphs: Sequence[TorchGraph]) -> dict[str, str]:

@@ -82,7 +82,7 @@ def load(
         )
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
-    settings = EngineOptions(device, threads, half=half, cache=cache, batch=batch)
+    settings = EngineOptions(device, threads, half=half, cache=cache, keep=True, batch=batch)
     start = time.perf_counter()
     matter = matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
     log.debug(

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edgematte.errors import OptionError
+
+T = TypeVar("T")
 
 POLL_S = 0.05  # a waiting thread checks this often whether the stream was stopped
 LEAVE_S = 1.0  # closing waits this long for the threads that read the items
@@ -40,6 +42,31 @@ def leave_if_stopped() -> None:
     stop: threading.Event | None = getattr(_THREAD, "stop", None)
     if stop is not None and stop.is_set():
         raise Left
+
+
+class Ahead(Generic[T]):
+    """Work begun in a thread of its own while the caller does something else."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        """``work`` is called at once."""
+        self._place = _Place()
+
+        def run() -> None:
+            try:
+                self._place.fill("item", work())
+            except BaseException as error:
+                self._place.fill("error", error)
+
+        # Nobody waits for it where the program ends: it may be reading from a terminal.
+        threading.Thread(target=run, daemon=True).start()
+
+    def result(self) -> T:
+        """What the work returned, as soon as it is done; raises what it raised."""
+        kind, value = self._place.wait(threading.Event())
+        if kind == "error":
+            raise value
+        done: T = value
+        return done
 
 
 def overlapped(

@@ -7,8 +7,10 @@ byte: neither torch nor onnx is needed.
 
 import hashlib
 import json
+import os
 import shutil
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,10 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.lightweight.host import SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import pipeline
 from edgematte.runtime.nets.lightweight.steps import STEPS
+
+# Nothing that tests open is kept in the home of who runs them.
+_CACHE = tempfile.TemporaryDirectory(prefix="edgematte-cache-")
+os.environ["EDGEMATTE_CACHE"] = _CACHE.name
 
 TINY = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
 SEGMENT = np.array([[-10, -6, -4, 8], [10, 6, 4, -12], [0, 0, 0, 0]], np.float32)

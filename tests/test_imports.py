@@ -112,6 +112,19 @@ def test_models_and_help_need_not_even_numpy() -> None:
     loaded("from edgematte.cli import main\nassert main(['models']) == 0", "numpy", "PIL", *HEAVY)
 
 
+@pytest.mark.parametrize("flag", ["-h", "--help", "--version"])
+def test_what_is_said_of_all_commands_needs_none_of_them(flag: str) -> None:
+    loaded(
+        "import edgematte.cli\n"
+        f"try: edgematte.cli.main([{flag!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'edgematte.cli.' + name for name in edgematte.cli.COMMANDS} & {*sys.modules}",
+        "numpy",
+        "PIL",
+        *HEAVY,
+    )
+
+
 def test_a_bundle_is_checked_without_torch(tiny_bundle: Path) -> None:
     pytest.importorskip("onnxruntime")
     program = f"from edgematte.cli import main\nassert main(['check', {str(tiny_bundle)!r}]) == 0"

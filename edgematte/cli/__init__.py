@@ -76,7 +76,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
     Args:
         only: the one command that has its arguments, so that the others' modules and the options
-            that nets declare for them are not imported; None: all have theirs.
+            that nets declare for them are not imported; None: all have theirs; "": none has.
     """
     parser = argparse.ArgumentParser(
         prog="edgematte",
@@ -98,9 +98,11 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def _command(argv: Sequence[str] | None) -> str | None:
-    """The command that is asked for, if it is one."""
+    """The command that is asked for, if it is one; "" for what is said of all commands."""
     first = (sys.argv[1:] if argv is None else list(argv))[:1]
-    return first[0] if first and first[0] in COMMANDS else None
+    if not first or first[0] in ("-h", "--help", "--version"):
+        return ""
+    return first[0] if first[0] in COMMANDS else None
 
 
 def _plugins(argv: Sequence[str] | None) -> list[str]:

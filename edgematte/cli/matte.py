@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result
+from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
 from edgematte.cli.outputs import Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
@@ -26,6 +27,7 @@ from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
     from edgematte.runtime.matter import Matter
+    from edgematte.runtime.overlap import Ahead
 
 IN_FLIGHT = 4  # pictures at a time at most, unless --in-flight says so: each takes its memory
 IN_FLIGHT_ELSEWHERE = 2  # on devices that one picture has for itself: the next one is prepared
@@ -126,6 +128,9 @@ def run(arguments: argparse.Namespace) -> int:
     behind = open_background(arguments.background) if arguments.background else None
     for note in behind.notes if behind else ():
         _remark(note)
+    from edgematte.runtime.overlap import Ahead
+
+    only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
     in_flight = _in_flight(arguments, len(jobs))
@@ -137,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, behind, in_flight):
+    for job, result in _results(jobs, matter, arguments, behind, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
@@ -174,15 +179,16 @@ def _results(
     arguments: argparse.Namespace,
     behind: "Picture | None",
     in_flight: int,
+    only: "Ahead[Picture] | None",
 ) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
     """Every job, in order, with what ``--json`` says of its result, or the error that it ended in.
 
-    The error of an only picture is raised.
+    An only picture is read already; its error is raised.
     """
     from edgematte.runtime.overlap import Stage, overlapped
 
-    if len(jobs) == 1:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark)
+    if only is not None:
+        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark, only.result)
         return
 
     def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:

@@ -30,6 +30,7 @@ def matte_one(
     arguments: argparse.Namespace,
     behind: "Picture | None",
     say: Callable[[str], None],
+    opened: "Callable[[], Picture] | None" = None,
 ) -> dict[str, Any]:
     """Read, matte and write one picture.
 
@@ -39,16 +40,17 @@ def matte_one(
         arguments: those of the command.
         behind: what is put behind a cut-out.
         say: is called with each line about what was odd.
+        opened: gives the picture, where it is being read already.
 
     Returns:
         What ``--json`` says of it.
     """
-    from edgematte.pictures import encode, open_picture, read_trimap_for, write_picture
+    from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of
     from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
-    picture = open_picture(job.source or input_bytes())
+    picture = opened() if opened else open_job(job)
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
@@ -97,6 +99,13 @@ def matte_one(
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
+
+
+def open_job(job: Job) -> "Picture":
+    """The picture of a job."""
+    from edgematte.pictures import open_picture
+
+    return open_picture(job.source or input_bytes())
 
 
 def journal_of(job: Job) -> Path:

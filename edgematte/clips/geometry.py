@@ -14,9 +14,15 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """(a, b, c, d) of a decoded frame's display matrix: x' = a x + c y, y' = b x + d y.
 
     None where the frame has none. The units do not matter.
+
+    ``frame.side_data`` would tie the frame into a circle with its side data: its pixels, of which
+    Python's collector of circles knows nothing, would stay in memory for hundreds of frames.
     """
+    from av.sidedata.sidedata import SideDataContainer
+
+    container: Any = SideDataContainer  # whose declaration lacks its argument
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")
+        data = container(frame).get("DISPLAYMATRIX")
     except ValueError:  # PyAV 18 and before fail on side data of newer kinds, such as EXIF
         turns = (1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0)
         return turns[round(int(frame.rotation) / 90) % 4]

@@ -33,6 +33,7 @@ class EngineOptions:
     precise: bool = False  # do not compute in lower precision than the file says
     half: bool = False  # whether the file is in half precision
     cache: Path | None = None  # folder where an engine keeps what it compiled (tensorrt)
+    keep: bool = False  # keep graphs as the engine optimised them, for the next start (onnxruntime)
     batch: int = 1  # the most tiles of one call, where the graph's batch is dynamic
     streams: int = 1  # calls at a time that an engine with streams divides its threads among
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
+from edgematte.runtime.engines.optimised import kept_session
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -48,14 +49,20 @@ class OnnxRuntimeEngine:
                 f"device {kind} asked for, but this onnxruntime has only: {here}"
                 + ('; pip install "edgematte[gpu]"' if kind in ("cuda", "tensorrt") else "")
             )
-        session = session_options(graph)
-        if options.threads:
-            session.intra_op_num_threads = options.threads
+
+        def session() -> onnxruntime.SessionOptions:
+            made = session_options(graph)
+            if options.threads:
+                made.intra_op_num_threads = options.threads
+            return made
+
         settings = {"device_id": index} if index else {}
         settings |= _tensorrt(graph, options) if kind == "tensorrt" else {}
+        of = f"weights expanded {graph.expand_weights}"
+        kept = kept_session(file, session, of) if options.keep and kind == "cpu" else None
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(file), session, providers=[(provider, settings)]
+            self._session = kept or onnxruntime.InferenceSession(
+                str(file), session(), providers=[(provider, settings)]
             )
         except Exception as error:
             raise EngineError(

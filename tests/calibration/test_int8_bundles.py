@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 import torch
 
 from edgematte import testcard
+from edgematte.cache import empty
 from edgematte.calibration import feeds
 from edgematte.checkpoint import load_model
 from edgematte.cli import main
@@ -141,11 +142,11 @@ def test_the_cache_forgets_what_is_old_and_keeps_what_is_in_use(cache: Path) -> 
         (folder / "a.npz").write_bytes(bytes(100))
         when = time.time() - age * 86400
         os.utime(folder, (when, when))
-    feeds.empty(feeds.cache())
+    empty(feeds.cache())
     assert set(os.listdir(feeds.cache())) == {"fresh", "older", "oldest", ".working"}
-    feeds.empty(feeds.cache(), most_bytes=350)  # room for three, newest first
+    empty(feeds.cache(), most_bytes=350)  # room for three, newest first
     assert set(os.listdir(feeds.cache())) == {"fresh", "older", ".working"}
-    feeds.empty(feeds.cache(), most_bytes=0)  # what was used today stays all the same
+    empty(feeds.cache(), most_bytes=0)  # what was used today stays all the same
     assert set(os.listdir(feeds.cache())) == {"fresh", ".working"}
 
 

@@ -1,5 +1,6 @@
 """Turned and mirrored clips, and pixels that are not square."""
 
+import gc
 import io
 import struct
 from collections.abc import Callable
@@ -51,6 +52,26 @@ def test_clips_are_shown_as_ffmpeg_defines(
     wanted = wanted[:, ::-1] if mirrored[0] else wanted
     wanted = wanted[::-1] if mirrored[1] else wanted
     np.testing.assert_array_equal(first(turned), wanted)
+
+
+def test_decoded_frames_are_freed_without_the_collector_of_circles(
+    write_clip: Callable[..., Path],
+) -> None:
+    """It counts objects, not their pixels: gigabytes of these may lie about before it runs."""
+
+    def decoded() -> int:
+        return sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+
+    path = write_clip("clip.mp4", [testcard.testcard(48, 32)] * 120)
+    gc.collect()
+    gc.disable()
+    try:
+        before = decoded()
+        with Clip(path) as clip:
+            held = [decoded() - before for _ in clip.frames()]
+    finally:
+        gc.enable()
+    assert len(held) == 120 and max(held) < 60  # what a decoder holds back comes at once
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
