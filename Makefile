@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check wheel default-bundle picture table clean
+.PHONY: demo test check wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -32,6 +32,19 @@ wheel: $(VENV)/.dev
 # The bundle inside the wheel, from the weights in edgematte/weights; commit the result.
 default-bundle: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
+
+# Everything that the shipped weights change, after a file in edgematte/weights was replaced:
+#   make weights EVALUATE="--test T --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \
+#     SHEET="--foregrounds C --backgrounds LANDSCAPES" CALIBRATION=PORTRAITS
+ifeq ($(filter weights,$(MAKECMDGOALS))$(EVALUATE),weights)
+$(error give EVALUATE="..." with the folders of pictures: docs/quality.md)
+endif
+weights: $(VENV)/.dev default-bundle picture
+	mkdir -p $(OUT)
+	$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors $(EVALUATE) > $(OUT)/figures.json
+	$(BIN)/python docs/make_figures.py $(OUT)/figures.json
+	$(if $(SHEET),$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors --hold-out 0.1 --composites 60 $(SHEET) --sheet docs/mattes.jpg > $(OUT)/sheet.json)
+	$(BIN)/python benchmarks/table.py --write $(if $(CALIBRATION),--calibration $(CALIBRATION))
 
 # The README's picture and its table of targets x precisions.
 picture: $(VENV)/.demo

@@ -1,4 +1,4 @@
-"""The inputs that each graph receives when host steps run on PyTorch's graphs, recorded to disk."""
+"""The inputs that each graph receives when host steps run on its reference, recorded to disk."""
 
 import hashlib
 import json
@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_folder
 from edgematte.cache import cache_folder, empty
-from edgematte.checkpoint import fingerprint
-from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimates_with_default, estimator_for
-from edgematte.export.torch_graph import TorchCall, torch_calls
+from edgematte.export.float_graph import Reference
 from edgematte.host import Host
 from edgematte.manifest import FILE
 from edgematte.net import Variant
@@ -51,7 +49,7 @@ class GraphFeeds:
 def record_feeds(
     variant: Variant,
     host: Host,
-    graphs: Sequence[TorchGraph],
+    graphs: Sequence[Reference],
     pictures: Sequence[Bytes],
     key: Mapping[str, str],
     *,
@@ -67,7 +65,7 @@ def record_feeds(
     Args:
         variant: the variant of the model.
         host: the host section of the cut.
-        graphs: PyTorch's graphs.
+        graphs: the references of all graphs.
         pictures: uint8 (H, W, 3), run one at a time.
         key: what else the calls depend on, such as a hash of the pictures.
         seed: seed of the choice among the calls that one picture makes.
@@ -75,7 +73,10 @@ def record_feeds(
         progress: called after each picture.
     """
     parts = {**key, "host": asdict(host), "seed": seed, "calls": CALLS}
-    parts |= {"edgematte": version("edgematte"), "graphs": _fingerprints(graphs)}
+    parts |= {
+        "edgematte": version("edgematte"),
+        "graphs": {g.graph.name: g.fingerprint for g in graphs},
+    }
     if stage is not None:
         parts["stage"] = asdict(stage)
     if estimates_with_default(variant, stage):
@@ -98,22 +99,17 @@ def cache() -> Path:
     return folder
 
 
-def _fingerprints(graphs: Sequence[TorchGraph]) -> dict[str, str]:
-    """Hashes of the weights of every graph; a trimap stage has other weights than the model."""
-    return {g.graph.name: fingerprint(g.module) for g in graphs}
-
-
 def _record(
     variant: Variant,
     host: Host,
-    graphs: Sequence[TorchGraph],
+    graphs: Sequence[Reference],
     pictures: Sequence[Bytes],
     folder: Path,
     seed: int,
     stage: Host | None,
     progress: Progress,
 ) -> None:
-    calls = torch_calls(graphs)
+    calls = {graph.graph.name: graph for graph in graphs}
     pipeline = pipeline_for(
         variant, host, calls, stage=stage, estimate=estimator_for(variant, stage)
     )
@@ -127,7 +123,7 @@ def _record(
         progress("calibration pictures", number + 1, len(pictures))
 
 
-def _keep(call: TorchCall, folder: Path, name: str, chance: random.Random) -> None:
+def _keep(call: Reference, folder: Path, name: str, chance: random.Random) -> None:
     seen = call.calls
     for place in sorted(chance.sample(range(len(seen)), min(CALLS, len(seen)))):
         arrays: dict[str, Any] = {k: _small(v) for k, v in seen[place].items()}

@@ -1,16 +1,17 @@
 """Quantizing as much as the accuracy budget allows: rungs from all quantized to more in float.
 
 The rungs, in their order, are: w8a8 everywhere; w8a8 with smoothed norms, where a graph has norms,
-and the later rungs build on the better of these two; w8a8 with the most sensitive groups of nodes
-in float, fewest first, ranked by the error when each group alone is quantized; w8a16, where the
-target has it; whole graphs in float. The first rung inside the budget is taken. The report lists
-every rung that was tried.
+and the later rungs build on the better of these two; w8a8 with those nodes in float that are known
+to lose in coarse numbers, where there are any, and the later rungs leave them in float, too; w8a8
+with the most sensitive groups of nodes in float, fewest first, ranked by the error when each group
+alone is quantized; w8a16, where the target has it; whole graphs in float. The first rung inside the
+budget is taken. The report lists every rung that was tried.
 """
 
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,8 @@ class Tools:
     wide: bool  # whether the target has 16-bit activations
     groups: int  # into how many groups nodes are divided to measure their sensitivity
     smooth: bool = False  # whether a graph has norms to smooth
+    losing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By graph: nodes that are known to lose in coarse numbers; see :class:`FloatGraph`."""
 
 
 class Ladder:
@@ -56,7 +59,8 @@ class Ladder:
         """Try rungs until one is inside the budget.
 
         Args:
-            budget: the largest mean absolute alpha error over the unknown band, against PyTorch.
+            budget: the largest mean absolute alpha error over the unknown band, against the
+                reference.
             progress: called with a line for each rung.
 
         Returns:
@@ -101,7 +105,10 @@ class Ladder:
             smooth = replace(self.start, smooth=True)
             yield f"{name}, smoothed", {graph.name: smooth for graph in self.graphs}
             name += ", smoothed" if self.start.smooth else ""
-        full: Trial = {graph.name: self.start for graph in self.graphs}
+        full: Trial = {graph.name: self._without_losing(graph.name) for graph in self.graphs}
+        lost = sum(len(nodes) for nodes in self.tools.losing.values())
+        if lost:
+            yield f"{name}, {lost} nodes in float", full
         ranked = self._ranked(folder, progress)
         count = 1
         while count < len(ranked):
@@ -110,24 +117,34 @@ class Ladder:
                 scheme = trial[owner]
                 assert scheme is not None
                 trial[owner] = scheme.without(nodes)
-            skipped = sum(len(nodes) for _, nodes in ranked[:count])
+            skipped = lost + sum(len(nodes) for _, nodes in ranked[:count])
             yield f"{name}, {skipped} nodes in float", trial
             count *= 2
         if self.tools.wide and self.start.activations == "uint8":
-            wide = replace(self.start, activations="int16")
-            yield NAMES["int16"], {graph.name: wide for graph in self.graphs}
+            wide = {
+                graph: None if one is None else replace(one, activations="int16")
+                for graph, one in full.items()
+            }
+            yield NAMES["int16"], wide
         if len(self.graphs) > 1:
             for graph in self.graphs:
                 yield f"{name}, graph {graph.name} in float", {**full, graph.name: None}
 
+    def _without_losing(self, graph: str) -> Scheme:
+        return self.start.without(self.tools.losing.get(graph, frozenset()))
+
     def _ranked(self, folder: Path, progress: Progress) -> list[tuple[str, frozenset[str]]]:
         """Groups of neighbouring nodes, those with the largest error when quantized alone first."""
-        total = sum(len(part.nodes) for part in self.parts.values())
-        length = max(1, -(-total // self.tools.groups))
-        groups = [
-            (graph, frozenset(part.nodes[first : first + length]))
+        losing = self.tools.losing
+        quantized = {
+            graph: [node for node in part.nodes if node not in losing.get(graph, ())]
             for graph, part in self.parts.items()
-            for first in range(0, len(part.nodes), length)
+        }
+        length = max(1, -(-sum(map(len, quantized.values())) // self.tools.groups))
+        groups = [
+            (graph, frozenset(nodes[first : first + length]))
+            for graph, nodes in quantized.items()
+            for first in range(0, len(nodes), length)
         ]
         costs: list[tuple[float, int, str, frozenset[str]]] = []
         for place, (graph, group) in enumerate(groups):

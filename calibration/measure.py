@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.check.engines import CheckEngine
-from edgematte.export.capture import TorchGraph
 from edgematte.export.estimator import estimator_for
+from edgematte.export.float_graph import Reference
 from edgematte.export.report import size_of
-from edgematte.export.torch_graph import torch_calls
 from edgematte.host import Host
 from edgematte.manifest import Graph
 from edgematte.metrics import scores
@@ -29,7 +28,7 @@ TIMED_RUNS = 5
 
 @dataclass(frozen=True)
 class Measured:
-    """Errors against PyTorch over its unknown band, for all held-out pictures together."""
+    """Errors against the reference over its unknown band, for all held-out pictures together."""
 
     mad: float
     grad: float  # mean Grad of the pictures
@@ -39,29 +38,30 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A held-out picture and what PyTorch makes of it."""
+class Judge:
+    """A held-out picture and what the reference makes of it."""
 
     picture: NDArray[np.uint8]
     alpha: NDArray[np.float32]
     trimap: NDArray[np.uint8]
 
 
-def references(
+def judges_of(
     variant: Variant,
     host: Host,
-    graphs: Sequence[TorchGraph],
+    graphs: Sequence[Reference],
     pictures: Sequence[NDArray[np.uint8]],
     stage: Host | None = None,
-) -> list[Reference]:
-    """Matte the pictures by the host steps with PyTorch's graphs."""
+) -> list[Judge]:
+    """Matte the pictures by the host steps with the references of all graphs."""
     estimate = estimator_for(variant, stage)
-    pipeline = pipeline_for(variant, host, torch_calls(graphs), stage=stage, estimate=estimate)
+    calls = {graph.graph.name: graph for graph in graphs}
+    pipeline = pipeline_for(variant, host, calls, stage=stage, estimate=estimate)
     judged = []
     for picture in pictures:
         reduced = _reduced(picture)
         alpha, trimap = pipeline(reduced, None, Clock())
-        judged.append(Reference(reduced, alpha, trimap))
+        judged.append(Judge(reduced, alpha, trimap))
     return judged
 
 
@@ -78,7 +78,7 @@ def measure(
     host: Host,
     files: Mapping[str, tuple[Graph, Path]],
     engine: CheckEngine,
-    judges: Sequence[Reference],
+    judges: Sequence[Judge],
     *,
     timed: bool,
     stage: Host | None = None,
@@ -90,7 +90,7 @@ def measure(
         host: the host section of the cut.
         files: declaration and file of each graph, by name.
         engine: the engine that runs them.
-        judges: the held-out pictures, and what PyTorch made of them.
+        judges: the held-out pictures, and what the reference made of them.
         timed: whether to time the engine.
         stage: the host section of the trimap stage, whose errors count too.
     """

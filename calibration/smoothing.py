@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
-from edgematte.calibration.ladder import Quantizable
-from edgematte.calibration.scheme import Scheme
 from edgematte.export.capture import Capture
 from edgematte.export.passes import rewrite
 from edgematte.export.passes.constants import add_constant, is_constant, value
@@ -25,22 +23,6 @@ from edgematte.export.passes.constants import add_constant, is_constant, value
 aten = torch.ops.aten
 SHAPING = (aten.reshape.default, aten.view.default)
 MOST = 1e3  # the largest factor s_j; the smallest is 1 / MOST
-
-
-class Smoothable:
-    """A graph in two forms that compute the same: unchanged and smoothed."""
-
-    def __init__(self, plain: Quantizable, smooth: Quantizable) -> None:
-        """Both have the same nodes in the same order, possibly under other names."""
-        self.plain, self.smooth, self.nodes = plain, smooth, plain.nodes
-        self._names = dict(zip(plain.nodes, smooth.nodes, strict=True))
-
-    def quantize(self, scheme: Scheme | None) -> Any:
-        """See :class:`Quantizable`; ``scheme.smooth`` says which form is quantized."""
-        if scheme is None or not scheme.smooth:
-            return self.plain.quantize(scheme)
-        skip = frozenset(self._names[name] for name in scheme.skip)
-        return self.smooth.quantize(replace(scheme, skip=skip))
 
 
 def smoothed(capture: Capture, feeds: Iterable[Mapping[str, NDArray[Any]]]) -> tuple[Capture, int]:

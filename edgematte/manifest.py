@@ -48,6 +48,7 @@ class Graph:
     macs: int = 0  # multiply-adds of convolutions and matrix products
     image_io: bool = False  # Core ML: takes and gives pictures
     expand_weights: bool = False  # weights are stored small; an engine should expand them at load
+    precise: bool | None = None  # an engine must not compute in less than the file's precision
     dynamic_batch: bool | None = None  # the first axis of every tensor, 1 here, may be any length
 
     def of_batch(self, count: int) -> "Graph":

@@ -80,6 +80,15 @@ class CoreMlOptions(TargetOptions):
 class LiteRtOptions(TargetOptions):
     """Options of LiteRT."""
 
+    io: str = option(
+        "tensor", help="tensors or pictures at the program's borders", choices=("tensor", "image")
+    )
+    layout: str = option(
+        "nchw",
+        help="order of the axes of what goes in and out; phones' pictures are nhwc",
+        choices=("nchw", "nhwc"),
+    )
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -113,10 +122,13 @@ class Target:
     passes: str  # module:function, options -> rewrites of captured graphs
     quantizer: str  # module:class
     effort: Effort
+    quantizing: str = "calibration"  # pip extra with the packages that the quantizer needs
     executed: str = ""  # module:function, file and graph -> operators that its engine runs
     no_methods: tuple[str, ...] = ()  # methods of choosing ranges that its quantizer lacks
     wide: bool = False  # whether INT8 may fall back to 16-bit activations
     evaluator: Evaluator | None = None
+    lint: str = ""  # module:function, file -> one line on what a device's accelerator leaves out
+    on_device: str = ""  # module:function, manifest -> check engines in a device's arithmetic
 
 
 WRITERS, PASSES = "edgematte.export.targets", "edgematte.export.passes"
@@ -171,13 +183,17 @@ TARGETS: dict[str, Target] = {
         Target(
             name="litert",
             extra="litert-export",
-            precisions=("fp32",),
+            precisions=(*FLOATS, *INT8),
             default="fp32",
             options=LiteRtOptions,
             writer=f"{WRITERS}.litert",
             passes=f"{PASSES}:portable",
             quantizer=f"{QUANTIZERS}.litert:LiteRtQuantizable",
             effort=Effort(groups=6, feeds=24, judges=8),
+            quantizing="litert-export",
+            wide=True,
+            lint="edgematte.export.litert.gpu:verdict",
+            on_device="edgematte.export.litert.half:check_engines",
         ),
     )
 }
@@ -192,3 +208,16 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         raise OptionError(f"unknown target {name!r}; there are: {', '.join(TARGETS)}")
     return TARGETS[name]
+
+
+def find_precision(target: Target, name: str | None) -> str:
+    """The precision of that name, or the target's default.
+
+    Raises:
+        OptionError: the target has no such precision; the message lists those it has.
+    """
+    name = name or target.default
+    if name not in target.precisions:
+        able = ", ".join(target.precisions)
+        raise OptionError(f"{target.name} has no precision {name!r}; there are: {able}")
+    return name

@@ -22,13 +22,14 @@ from edgematte.export import destination
 from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
 from edgematte.export.imported_stage import ImportedStage, is_path
-from edgematte.export.int8 import Int8
+from edgematte.export.int8 import Int8, int8_of
 from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
 from edgematte.export.report import write_report
 from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.sections import sections
 from edgematte.export.targets import Writer, passes_of, writer_of
+from edgematte.export.torch_graph import torch_calls
 from edgematte.export.weights_from import WeightsFrom, variant_of
 from edgematte.host import Host
 from edgematte.manifest import FORMAT, Accuracy, Difference, Manifest, Weights
@@ -148,7 +149,16 @@ def export(
         raise OptionError(
             "seed is of random weights and of calibration pictures: nothing is drawn here"
         )
-    calibrated = _int8(asked, int8, calibration, calibration_limit, budget, range_method, seed)
+    calibrated = int8_of(
+        asked.target,
+        asked.options.precision,
+        int8,
+        calibration=calibration,
+        limit=calibration_limit,
+        budget=budget,
+        method=range_method,
+        seed=seed,
+    )
     destination.refuse(asked.output, force=force)
     writer = writer_of(asked.target)
     network, origin = source.network(asked.variant)
@@ -208,45 +218,6 @@ def _source(
     return WeightsFrom(weights, random, seed or 0, config, module)
 
 
-def _int8(
-    asked: Plan,
-    int8: Int8 | None,
-    calibration: Any,
-    limit: int | None,
-    budget: float | None,
-    method: str | None,
-    seed: int | None,
-) -> Int8:
-    """The INT8 settings, from ``int8`` or from the single options.
-
-    Raises:
-        OptionError: any of them is given for a float precision, or a value is outside its range.
-    """
-    words = {
-        "calibration": ("pictures", calibration),
-        "calibration_limit": ("limit", limit),
-        "budget": ("budget", budget),
-        "range_method": ("method", method),
-    }
-    given = {name: one for name, one in words.items() if one[1] is not None}
-    if int8 is not None and given:
-        raise OptionError("int8 says how to calibrate already: leave out the words for it")
-    if (int8 is not None or given) and not asked.quantized:
-        raise OptionError(
-            f"{' and '.join(given) or 'int8'} is for quantized precisions, not for "
-            f"{asked.options.precision}; leave it out"
-        )
-    chosen = int8 or Int8(seed=seed or 0, **dict(given.values()))
-    if chosen.method is not None and asked.options.precision != "int8":
-        raise OptionError(
-            f"range_method is of activations, which {asked.options.precision} leaves in float; "
-            "leave it out"
-        )
-    if chosen.method in asked.target.no_methods:
-        raise OptionError(f"{asked.target.name}'s quantizer has no {chosen.method} ranges")
-    return chosen
-
-
 def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
     """The graphs of the plan's cut, and the graph of the trimap stage where there is one."""
     cut = asked.cut
@@ -298,15 +269,14 @@ def _written(
     )
     progress(f"writing {asked.target.name} {options.precision}")
     if asked.quantized:
+        from edgematte.calibration.captured import CapturedGraph
         from edgematte.calibration.quantize import write_quantized
 
         files, ladder = write_quantized(
             asked.variant,
             asked.target,
-            options,
-            writer,
-            made.captures,
-            made.graphs,
+            [CapturedGraph(one, writer, options) for one in made.captures],
+            list(torch_calls(made.graphs).values()),
             manifest,
             folder,
             int8,

@@ -16,7 +16,7 @@ from edgematte.net import Variant, load_part
 from edgematte.nets import variants
 from edgematte.options import declared, read
 from edgematte.ranges import check_options
-from edgematte.targets import FLOATS, Target, TargetOptions, find_target
+from edgematte.targets import FLOATS, Target, TargetOptions, find_precision, find_target
 
 SUFFIX = ".edgematte"
 
@@ -87,10 +87,7 @@ def plan(
             f"{variant.name} is what imported bundles are of, and has no network to export: import "
             "the ONNX file again"
         )
-    precision = precision or chosen.default
-    if precision not in chosen.precisions:
-        able = ", ".join(chosen.precisions)
-        raise OptionError(f"{target} has no precision {precision!r}; there are: {able}")
+    precision = find_precision(chosen, precision)
     kind = cut or next(iter(net.hosts))
     if kind not in net.hosts:
         raise OptionError(f"{variant.name} has no cut {kind!r}; there are: {', '.join(net.hosts)}")

@@ -17,6 +17,7 @@ from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.trimap import UNKNOWN
+from edgematte.targets import find_target
 
 PICTURE = "report.png"
 
@@ -63,6 +64,7 @@ def write_report(
             f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
             f"| {graph.macs / 1e9:.3f} G |"
         )
+    lines += [f"\n{line[0].upper()}{line[1:]}." for line in lint_lines(folder, manifest)]
     lines += ["", f"## Accuracy against {net.reference}", ""]
     if net.imported:
         lines += [
@@ -161,6 +163,12 @@ def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
         if counts := executed(manifest.target, folder / graph.file, graph):
             lines.append(f"The engine runs of {graph.name}: {executed_line(counts)}.")
     return lines
+
+
+def lint_lines(folder: Path, manifest: Manifest) -> list[str]:
+    """A line a graph on what a device's accelerator leaves out, for targets that have a lint."""
+    lint = find_target(manifest.target).lint
+    return [load_part(lint)(folder / g.file) for g in manifest.graphs] if lint else []
 
 
 def files_of(path: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from edgematte.arrays import Floats
+from edgematte.checkpoint import fingerprint
 from edgematte.export.capture import TorchGraph
 from edgematte.manifest import Graph
 
@@ -33,6 +34,11 @@ class TorchCall:
     def graph(self) -> Graph:
         """The declaration."""
         return self.source.graph
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the module's weights."""
+        return fingerprint(self.source.module)
 
 
 def torch_calls(graphs: Sequence[TorchGraph]) -> dict[str, TorchCall]:

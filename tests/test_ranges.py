@@ -111,7 +111,8 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),
-        "import": ["none.onnx", "-o", "b.edgematte", "--kind", "matte"],
+        "import": ["none.onnx", "-o", "b.edgematte", "--kind", "matte"]
+        + (["--precision", "int8"] if quantized else []),
         "train": ["--model", "lightweight", "--procedural", "--output", "run"]
         + ([] if dest == "steps" else ["--steps", "1"]),
     }[command]

@@ -26,7 +26,7 @@ def quantizable(
         ExportError: a package it needs is not installed; the message has the pip line.
     """
     sentence = f"quantizing for {target.name} needs a package that is not installed"
-    with importing(sentence, 'pip install "edgematte[calibration]"', ExportError):
+    with importing(sentence, f'pip install "edgematte[{target.quantizing}]"', ExportError):
         quantizer = load_part(target.quantizer)
     made: Quantizable = quantizer(model, feeds)
     return made

@@ -37,6 +37,8 @@ def check_engines(
     label. An engine that by default computes in lower precision than the file says is checked in
     precise arithmetic, and the error of the default arithmetic is reported beside it. A target
     whose engine is for another platform is checked by an evaluator.
+    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
+        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
 
     Raises:
         OptionError: an engine or a device were given with a runner, a way to run one without it,
@@ -67,9 +69,11 @@ def check_engines(
     where = f"{name} on {device}" if device else name
     label = f"{where}, {hint}" if hint else where
     engines = [CheckEngine(label, _opener(name, EngineOptions(device, precise=True)))]
-    if hint:
+    if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, EngineOptions(device))
         engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))
+    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
+        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
     return engines
 
 

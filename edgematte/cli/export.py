@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json, written
 from edgematte.cli.declared import add_declared, given, size_options, target_options
+from edgematte.cli.int8 import add_int8, chosen_rungs, int8_given
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
 from edgematte.errors import EngineError
@@ -66,27 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what its mask needs)",
     )
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
-    parser.add_argument(
-        "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
-    )
-    parser.add_argument(
-        "--calibration-limit",
-        type=int,
-        metavar="N",
-        help="int8: most pictures taken (default: 32)",
-    )
-    parser.add_argument(
-        "--range-method",
-        metavar="METHOD",
-        help="int8: how ranges of activations are chosen: minmax, percentile or entropy (default: "
-        "percentile; openvino: the mean of the pictures' extremes)",
-    )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        metavar="X",
-        help="int8: largest mean alpha error in the unknown band (default: 0.01)",
-    )
+    add_int8(parser)
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
         "--force",
@@ -116,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
+        from edgematte.export.report import lint_lines
     from edgematte.pictures import read_picture
 
     told = given(arguments, target_options())
@@ -134,10 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         force=arguments.force,
         cascade=arguments.cascade,
         band_px=arguments.band_px,
-        calibration=arguments.calibration,
-        calibration_limit=arguments.calibration_limit,
-        range_method=arguments.range_method,
-        budget=arguments.budget,
+        **int8_given(arguments),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         license=arguments.license,
         attribution=arguments.attribution,
@@ -153,13 +132,16 @@ def run(arguments: argparse.Namespace) -> int:
                 **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
+                "lint": lint_lines(bundle.path, bundle.manifest),
             }
         )
         return 0
     for name, verdict in verdicts.items():
         print(f"{name}, onnxruntime's mobile usability checker: {verdict}")
-    for rung in (r for r in bundle.manifest.ladder if r.chosen):
-        print(f"INT8: {rung.name}, mean alpha error {rung.mad:.4f} in the unknown band")
+    for line in lint_lines(bundle.path, bundle.manifest):
+        print(line)
+    for line in chosen_rungs(bundle.manifest):
+        print(line)
     for d in worst:
         print(f"{d.engine}: {d.where} differs from PyTorch by {d.max_abs:.1e} at most")
     for d in bundle.manifest.accuracy.differences:

@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, parse_size, print_json, written
+from edgematte.cli.int8 import add_int8, chosen_rungs, int8_given
 from edgematte.cli.progress import Bars
 from edgematte.cli.streams import say
+from edgematte.codec import encode
 from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 
@@ -26,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how a well-known net is used: modnet, u2net, isnet, birefnet, rmbg, rmbg-2, rvm, "
         "selfie; options that are given win",
     )
+    parser.add_argument("--target", default="onnx", help="onnx (the default) or openvino")
+    parser.add_argument("--precision", help="fp32 (the default), fp16, int8 or int8-weights")
     parser.add_argument("--size", metavar="SIZE", help="of an input with open sides: 512 or WxH")
     parser.add_argument("--mean", metavar="N,N,N", help="subtracted, by channel (default: 0)")
     parser.add_argument("--std", metavar="N,N,N", help="divides then, by channel (default: 1)")
@@ -56,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IN=N",
         help="an input that is held at a number; once for each",
     )
+    add_int8(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="of calibration pictures")
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
         "--force",
@@ -84,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         kind=arguments.kind,
         preset=arguments.preset,
+        target=arguments.target,
+        precision=arguments.precision,
         size=size,
         mean=mean,
         std=std,
@@ -95,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
         invert=arguments.invert or None,
         states=parse_pairs("state", arguments.state),
         constants=None if constants is None else _numbers(constants),
+        seed=arguments.seed,
+        **int8_given(arguments),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         force=arguments.force,
         progress=Bars(),
@@ -106,10 +116,13 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(
             {
                 **written(bundle),
+                "ladder": encode(bundle.manifest)["ladder"],
                 "warnings": warnings,
             }
         )
         return 0
+    for line in chosen_rungs(bundle.manifest):
+        print(line)
     for d in worst:
         print(f"{d.engine}: {d.where} differs from the ONNX file by {d.max_abs:.1e} at most")
     print(bundle.path)

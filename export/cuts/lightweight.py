@@ -18,15 +18,20 @@ from edgematte.manifest import STAGE, Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.lightweight.network import Lightweight
 from edgematte.nets import find
-from edgematte.runtime.host.patches import blend_window, patch_grid, walk
+from edgematte.runtime.host.patches import blend_window
 from edgematte.runtime.host.trimap_stage import SPECK_SHARE
 from edgematte.runtime.nets.lightweight.host import FusedHost, Sizes, SplitHost
+from edgematte.runtime.nets.lightweight.patches import patches_for
 
 UNKNOWN_THRESHOLD = 0.1
 BAND_PX = 4
 """With the shipped weights this band holds 93 % of the soft pixels of 76 real pairs, at 39 % of
 their area; 0.35 would hold 77 % at 20 %, 0.05 97 % at 49 %. Printed by `benchmarks/band.py`."""
 
+
+OVERLAP_PX = 16
+LATTICE_PX = 16
+"""Margin of patches, and where they may start; compared by `benchmarks/patches.py`."""
 
 STAGE_SIZE = (512, 512)
 """Size of the reduced picture that the trimap stage sees."""
@@ -72,7 +77,8 @@ class LightweightCut(Cut):
             unknown_threshold=UNKNOWN_THRESHOLD,
             band_px=BAND_PX,
             patch=sizes.patch,
-            overlap=sizes.patch // 10,
+            overlap=OVERLAP_PX,
+            lattice=LATTICE_PX,
         )
 
     def graphs(self, model: nn.Module, host: FusedHost | SplitHost) -> list[TorchGraph]:
@@ -106,7 +112,7 @@ class LightweightCut(Cut):
             return _enlarge(alpha, (height, width))[0, 0].clamp(0, 1).numpy()
         classes = _enlarge(model.probabilities(small), (height, width))
         total, weights = torch.zeros(height, width), torch.zeros(height, width)
-        for patch in walk(patch_grid((width, height), host.patch, host.overlap)):
+        for patch in patches_for(host, trimap):
             rows = slice(patch.top, min(patch.top + patch.side, height))
             columns = slice(patch.left, min(patch.left + patch.side, width))
             window = torch.from_numpy(blend_window(patch, (width, height), host.overlap))
@@ -119,6 +125,9 @@ class LightweightCut(Cut):
                 part = values / 255
             total[rows, columns] += window * part
             weights[rows, columns] += window
+        if host.lattice is not None:  # where patches end, they fade into the trimap
+            total += (1 - weights).clamp(min=0) * torch.from_numpy(trimap == 255)
+            weights = weights.clamp(min=1)
         return (total / weights).clamp(0, 1).numpy()
 
     def pool(self, picture: Bytes, answer: dict[str, Floats]) -> Pool:

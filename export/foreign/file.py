@@ -1,5 +1,6 @@
 """Reading an ONNX file from elsewhere: what it holds is checked before any engine sees it."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,8 @@ OPSETS = Range(7, 26)
 DOMAINS = ("", "ai.onnx")
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "Integer", "QLinear")
 HALVES = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16"}
+BYTES = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.UINT8: "uint8"}
+MOST_BYTES = 16  # *chosen*: so many 8-bit numbers are a table and no weights
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -162,6 +165,8 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
     values = (*model.graph.input, *model.graph.output)
     types = (v.type.tensor_type.elem_type for v in values)
     found = found or next((HALVES[t] for t in types if t in HALVES), None)
+    counts = ((t, math.prod(t.dims)) for t in tensors_of(model) if t.data_type in BYTES)
+    found = found or next((BYTES[t.data_type] for t, count in counts if count > MOST_BYTES), None)
     if found:
         raise OnnxFileError(
             f"{path} has {found} weights: import the fp32 file, which is what all else is compared "

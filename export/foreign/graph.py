@@ -211,7 +211,7 @@ def declared(
         ins.append(Tensor(state.input, state.shape, "float32", layout, ANY, about))
         about = f"{file.answer}: {state.input} of the next frame"
         outs.append(Tensor(state.output, state.shape, "float32", layout, ANY, about))
-    return Graph(NAME, tuple(ins), tuple(outs), f"{NAME}.onnx")
+    return Graph(NAME, tuple(ins), tuple(outs))
 
 
 def static_graph(
@@ -240,8 +240,8 @@ def static_graph(
     _rename(made.graph, dict(zip((*given, *asked), names, strict=True)))
     for value, tensor in zip(made.graph.output, graph.outputs, strict=True):
         _fix(value, tensor.shape)
-    for node in made.graph.node:
-        node.doc_string = ""
+    for number, node in enumerate(made.graph.node):
+        node.name, node.doc_string = f"n{number}", ""
         del node.metadata_props[:]
     del made.graph.value_info[:]
     del made.metadata_props[:]

@@ -1,13 +1,12 @@
 """An ONNX file as a bundle, stage by stage: read, probed, written, recorded, checked, sealed."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from edgematte.atomic import atomic_folder
@@ -17,23 +16,24 @@ from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
 from edgematte.errors import OptionError
 from edgematte.export import destination
-from edgematte.export.foreign.beside import Beside, check_held, held_of, states_of
-from edgematte.export.foreign.file import check_valid, read_onnx
-from edgematte.export.foreign.graph import (
-    declared,
-    entrance_of,
-    host_of,
-    multiply_adds,
-    opset,
-    output_of,
-    states_at,
-    static_graph,
+from edgematte.export.foreign.arithmetic import arithmetic_of
+from edgematte.export.foreign.beside import Beside
+from edgematte.export.foreign.files import (
+    GRAPHS,
+    TOOLS,
+    OnnxGraph,
+    OpenVinoGraph,
+    raised,
+    refuse_target,
 )
+from edgematte.export.foreign.graph import opset
 from edgematte.export.foreign.options import KINDS, Given
-from edgematte.export.foreign.original import Original, state_shapes
+from edgematte.export.foreign.original import Original
 from edgematte.export.foreign.presets import filled, preset_of
-from edgematte.export.foreign.probe import warnings_of
+from edgematte.export.foreign.probe import section_of, warnings_of
 from edgematte.export.foreign.record import record
+from edgematte.export.foreign.understood import understood
+from edgematte.export.int8 import Int8, int8_of
 from edgematte.export.report import write_report
 from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.speed import speed
@@ -41,14 +41,10 @@ from edgematte.host import Size
 from edgematte.manifest import FORMAT, Manifest, Weights
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import Bundle, open_bundle
-from edgematte.runtime.engines.graph import to_file
-from edgematte.runtime.host.resize import resize_picture
-from edgematte.runtime.nets.foreign.host import ForeignHost
-from edgematte.runtime.nets.foreign.pipeline import laid_out, normalised
+from edgematte.targets import FLOATS, INT8, find_target
 from edgematte.testcard import testcard
 
 CHECK_PICTURE = (352, 224)  # width, height
-TOOLS = ("onnx", "onnxruntime", "onnxsim", "edgematte")
 
 
 def import_onnx(
@@ -57,6 +53,8 @@ def import_onnx(
     output: Path | str,
     kind: str | None = None,
     preset: str | None = None,
+    target: str = "onnx",
+    precision: str | None = None,
     size: int | Size | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -68,6 +66,12 @@ def import_onnx(
     invert: bool | None = None,
     states: Mapping[str, str] | None = None,
     constants: Mapping[str, float] | None = None,
+    int8: Int8 | None = None,
+    calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
+    calibration_limit: int | None = None,
+    range_method: str | None = None,
+    budget: float | None = None,
+    seed: int | None = None,
     picture: NDArray[np.uint8] | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -86,6 +90,8 @@ def import_onnx(
             whose edges a band is unknown. It is needed without a preset.
         preset: how a well-known net is used, see :mod:`edgematte.export.foreign.presets`; options
             that are given win.
+        target: onnx or openvino.
+        precision: fp32 (the default), fp16, int8 (weights and activations) or int8-weights.
         size: side, or (width, height), for a file whose input has open sides.
         mean: one number, or one for each of the graph's channels; 0 if only others are given.
         std: as ``mean``; 1 if only others are given.
@@ -99,6 +105,13 @@ def import_onnx(
         states: of a recurrent net: names of inputs, each with the output that it is at the next
             frame of a clip; at the first frame, and for a picture alone, they are zeros.
         constants: names of further inputs, each with the one number that it is held at.
+        int8: how INT8 is calibrated and how good it must be; instead of the next four and ``seed``.
+        calibration: pictures for INT8, as for :func:`edgematte.export.export`; so are the next.
+        calibration_limit: how many of them are taken at most; by default 32.
+        range_method: how INT8 chooses ranges of activations: minmax, percentile or entropy.
+        budget: INT8's largest mean absolute alpha error over the unknown band, against the file; by
+            default 0.01.
+        seed: of the choice of calibration pictures; 0 by default.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
         force: replace a bundle that exists, and write one that is outside its tolerance.
         progress: called at each stage.
@@ -120,6 +133,14 @@ def import_onnx(
         )
     if kind not in KINDS:
         raise OptionError(f"kind {kind!r}: there are: {', '.join(KINDS)}")
+    precision = refuse_target(target, precision)
+    quantized = precision in INT8
+    if seed is not None and not quantized:
+        raise OptionError("seed is of calibration pictures: nothing is drawn here")
+    calibrated = int8_of(
+        find_target(target), precision, int8, calibration=calibration, limit=calibration_limit,
+        budget=budget, method=range_method, seed=seed,
+    )  # fmt: skip
     sides = (size, size) if isinstance(size, int) else size
     given = Given(
         sides,
@@ -138,81 +159,83 @@ def import_onnx(
     if known is not None:
         given, usual = filled(given, known), known.given.size
     destination.refuse(place, force=force)
-    progress(f"reading {path.name}")
-    file = read_onnx(path)
-    own, numbers = states_of(path, file, given.states or {}), given.held or {}
-    check_held(path, file, numbers)
-    entrance = entrance_of(path, file, given.size, usual, {*(given.states or {}), *numbers})
-    beside = Beside(own, held_of(file, numbers, entrance.size))
-    answer = output_of(path, file, given)
-    check_valid(path, file)
-    scaled = given.normalisation[0]  # asked for before the file is run
-    progress("running the file on a test card")
-    original = Original(path, entrance.name, answer, beside)
-    middle = np.full(entrance.shape, 127 * scaled, np.float32)
-    shape = original.run(middle).shape
-    host = host_of(path, kind, entrance, shape, given)
-    host = replace(host, states=states_at(state_shapes(original, middle)))
-    graph = declared(host, entrance, shape, own)
-    made = static_graph(file, entrance, answer, graph, beside)
-    graph = replace(graph, macs=multiply_adds(made))
+    net = understood(path, kind, given, usual, progress)
+    host, original = net.host, net.original
+    if host.states and precision == "int8":
+        raise OptionError(
+            "precision int8: a recurrent net is calibrated on clips, and calibration pictures are "
+            "no clips: its states would have no ranges; take int8-weights or fp16"
+        )
+    warnings = warnings_of(host, net.answer, net.model)
+    if precision not in FLOATS:
+        net = replace(net, model=raised(net.model))
+    arithmetic = arithmetic_of(net, target)
+    graph = replace(net.graph, precise=arithmetic.precise)
     original.declared = graph
-    warnings = warnings_of(host, _on_testcard(host, original), made)
+    source = GRAPHS[target](graph, net.model, precision, arithmetic.kept)
     manifest = Manifest(
         FORMAT,
         FOREIGN.name,
-        "onnx",
-        "fp32",
+        target,
+        precision,
         {},
         host,
         (graph,),
         Weights(path.name, hashlib.sha256(path.read_bytes()).hexdigest()),
-        {name: version(name) for name in TOOLS},
+        {name: version(name) for name in (*TOOLS[target], "edgematte")},
         {
-            "opset": opset(made),
+            "opset": opset(net.model),
             **({} if preset is None else {"preset": preset}),
-            **_told(beside),
+            **_told(original.beside),
         },
     )
     replaceable = destination.refuse_all_but_bundle if force else None
     with atomic_folder(place, replaceable=replaceable) as folder:
-        progress("writing onnx fp32")
-        _write(made, manifest, folder / graph.file)
+        progress(f"writing {target} {precision}")
+        manifest = _written(source, original, manifest, folder, calibrated, force, progress)
         progress("recording what the file computes")
-        shown = testcard(*CHECK_PICTURE) if picture is None else picture
-        goldens = record(FOREIGN.variant(FOREIGN.name), host, graph, original, shown)
+        pixels = testcard(*CHECK_PICTURE) if picture is None else picture
+        goldens = record(FOREIGN.variant(FOREIGN.name), host, graph, original, pixels)
         save(goldens, folder)
         progress("checking against the file")
         accuracy = check_bundle(Bundle(folder, manifest), check_engines(manifest))
         refuse_outside(accuracy, force, FOREIGN.reference)
         _, added = speed(Bundle(folder, manifest), goldens)
-        added = [*_looks_wrong(warnings), *added]
+        added = [*arithmetic.section(precision), *section_of(warnings), *added]
         write_report(folder, replace(manifest, accuracy=accuracy), accuracy, goldens, added)
         sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(place), warnings
 
 
-def _on_testcard(host: ForeignHost, original: Original) -> NDArray[np.float32]:
-    card = testcard(*host.size)
-    planes = normalised(host, resize_picture(card, host.size))
-    assert original.declared is not None
-    return original.run(to_file(laid_out(host, planes), original.declared.inputs[0]))
+def _written(
+    source: OnnxGraph | OpenVinoGraph,
+    original: Original,
+    manifest: Manifest,
+    folder: Path,
+    int8: Int8,
+    force: bool,
+    progress: Progress,
+) -> Manifest:
+    """Write the graph's file and return the manifest that declares it."""
+    if manifest.precision not in INT8:
+        written = source.save(source.build(), folder, manifest.embedded())
+        return replace(manifest, graphs=(written,))
+    from edgematte.calibration.quantize import write_quantized
 
-
-def _write(model: onnx.ModelProto, manifest: Manifest, file: Path) -> None:
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "edgematte", manifest.embedded()
-    onnx.checker.check_model(model, full_check=True)
-    file.write_bytes(model.SerializeToString(deterministic=True))
+    files, ladder = write_quantized(
+        FOREIGN.variant(FOREIGN.name),
+        find_target(manifest.target),
+        [source],
+        [original],
+        manifest,
+        folder,
+        int8,
+        force=force,
+        progress=progress,
+    )
+    return replace(manifest, graphs=files, budget=int8.budget, ladder=ladder)
 
 
 def _told(beside: Beside) -> dict[str, str]:
     held = ", ".join(f"{name} {value.item():.9g}" for name, value in beside.held.items())
     return {"constants": held} if held else {}
-
-
-def _looks_wrong(warnings: Sequence[str]) -> list[str]:
-    """The section of REPORT.md on what the probe found."""
-    if not warnings:
-        return []
-    return ["## What looked wrong on the test card", "", *(f"- {one}" for one in warnings), ""]

@@ -1,5 +1,6 @@
 """The file itself in fp32 on ONNX Runtime: the reference of an imported bundle."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Original:
                 f"ONNX Runtime cannot load {path}: {_first_line(error)}; export it again"
             ) from None
         self.declared: Graph | None = None
+        self.calls: list[dict[str, Floats]] = []
+        self.remember = False
 
     def start(self) -> list[Floats]:
         """The states of the first frame, as the file takes them."""
@@ -82,12 +85,24 @@ class Original:
 
     def __call__(self, **inputs: Floats) -> dict[str, Floats]:
         """As :class:`GraphCall`, once ``declared`` is set."""
-        assert self.declared is not None
-        picture, *states = self.declared.inputs
+        if self.remember:
+            self.calls.append(inputs)
+        picture, *states = self.graph.inputs
         pixels = to_file(inputs[picture.name], picture)
         answer, after = self.step(pixels, [inputs[tensor.name] for tensor in states])
-        outputs = self.declared.outputs
+        outputs = self.graph.outputs
         return {t.name: v for t, v in zip(outputs, [answer, *after], strict=True)}
+
+    @property
+    def graph(self) -> Graph:
+        """``declared``."""
+        assert self.declared is not None
+        return self.declared
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
 def state_shapes(original: Original, pixels: NDArray[Any]) -> list[tuple[int, ...]]:

@@ -1,5 +1,7 @@
 """A look at what a net answers on a picture whose subject is known: is it used as it should be?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -55,6 +57,13 @@ def warnings_of(host: ForeignHost, answer: Floats, model: onnx.ModelProto) -> li
             "it looks inverted; if it is of the background, invert it"
         )
     return found
+
+
+def section_of(warnings: Sequence[str]) -> list[str]:
+    """The section of REPORT.md on what looks wrong; empty where nothing does."""
+    if not warnings:
+        return []
+    return ["## What looked wrong on the test card", "", *(f"- {one}" for one in warnings), ""]
 
 
 def _channel(host: ForeignHost, answer: Floats) -> Floats:

@@ -26,14 +26,20 @@ Op = schema.BuiltinOperator
 Type = schema.TensorType
 OP_NAMES: dict[int, str] = {value: name for name, value in vars(Op).items() if name[0] != "_"}
 FIRST_LONG_CODE = 127  # codes from here on stand in a field of their own
+SMALLEST = 64  # bytes of the constants that are worth an operator of their own in half precision
 HALF_DEQUANTIZE = 3  # the version of DEQUANTIZE that takes float16
 
 Model = Any
 
 
 def parse(content: bytes) -> Model:
-    """The model in a file's bytes."""
-    return convert_bytearray_to_object(content)
+    """The model in a file's bytes, with constants that stand behind the tree taken into it."""
+    model = convert_bytearray_to_object(content)
+    for buffer in model.buffers:
+        if buffer.offset:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def pack(model: Model) -> bytes:
@@ -129,6 +135,27 @@ def name_tensors(model: Model, inputs: Sequence[str], outputs: Sequence[str]) ->
     graph.name = b"main"
 
 
+def keep_borders(model: Model) -> None:
+    """Give inputs and outputs the names of the signature again, and outputs floats.
+
+    The quantizer renames them; and of an output that the graph reads itself it takes the integer
+    copy for the output, in the graph or in the signature.
+    """
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    for entry in signature.outputs:
+        tensor = graph.tensors[entry.tensorIndex]
+        if tensor.type in (Type.INT8, Type.INT16):
+            new = add_tensor(graph, tensor, Type.FLOAT32, f"{entry.name.decode()}_float")
+            graph.operators.append(dequantize(model, entry.tensorIndex, new))
+            entry.tensorIndex = new
+    graph.outputs = [entry.tensorIndex for entry in signature.outputs]
+    for entry in (*signature.inputs, *signature.outputs):
+        for tensor in graph.tensors:
+            if tensor.name == entry.name:
+                tensor.name = entry.name + b"_inner"
+        graph.tensors[entry.tensorIndex].name = entry.name
+
+
 def set_metadata(model: Model, text: str) -> None:
     """Put a text under ``METADATA_KEY``, and leave out what the converter noted for itself."""
     model.metadata = [row for row in model.metadata or [] if row.name in KEPT]
@@ -165,6 +192,41 @@ def drop_unused_buffers(model: Model) -> None:
 def floats(content: bytes) -> NDArray[np.float32]:
     """A float32 constant's values, flat."""
     return np.frombuffer(content, np.float32)
+
+
+def take_bytes(model: Model, name: str) -> None:
+    """Let an input take bytes, 0 to 255, that the graph's first operator divides by 255."""
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    old = next(int(i) for i in graph.inputs if graph.tensors[i].name == name.encode())
+    tensor = graph.tensors[old]
+    tensor.name = f"{name}_unit".encode()
+    new = add_tensor(graph, tensor, Type.UINT8, name)
+    rule = graph.tensors[new].quantization = schema.QuantizationParametersT()
+    rule.scale, rule.zeroPoint = [1 / 255], [0]
+    graph.inputs = [new if int(i) == old else int(i) for i in graph.inputs]
+    for entry in signature.inputs:
+        if entry.tensorIndex == old:
+            entry.tensorIndex = new
+    graph.operators = [dequantize(model, new, old), *graph.operators]
+
+
+def halve_weights(model: Model) -> None:
+    """Store float constants in half precision; readers raise them to floats once, at load."""
+    graph = model.subgraphs[0]
+    raised = []
+    for index, tensor in enumerate(list(graph.tensors)):
+        content = constant(model, tensor)
+        if tensor.type != Type.FLOAT32 or content is None or len(content) < SMALLEST:
+            continue
+        with np.errstate(over="ignore"):
+            half = floats(content).astype(np.float16)
+        if not np.isfinite(half).all():  # such as a mask's largest negative float
+            continue
+        buffer = add_buffer(model, half.tobytes())
+        source = add_tensor(graph, tensor, Type.FLOAT16, f"{tensor.name.decode()}_half", buffer)
+        tensor.buffer = 0
+        raised.append(dequantize(model, source, index))
+    graph.operators = [*raised, *graph.operators]
 
 
 def replace_inputs(ops: Iterable[Any], new: dict[int, int]) -> None:

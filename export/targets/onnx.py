@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,18 +14,16 @@ import onnx
 import onnxsim
 import torch
 from onnx.external_data_helper import set_external_data
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 from torch.export import ExportedProgram
 
 from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
+from edgematte.export.onnx_file import halved, save_onnx
 from edgematte.export.targets import Writer
 from edgematte.export.targets.onnx_explicit import write_out
 from edgematte.manifest import Graph
 from edgematte.targets import OnnxOptions
 
-METADATA_KEY = "edgematte"
 SHARED = "weights.bin"
 PAGE = 4096  # shared weights start at multiples, so that they can be mapped; smaller ones stay
 
@@ -37,14 +34,7 @@ class OnnxWriter(Writer):
     def build(self, capture: Capture, options: OnnxOptions) -> onnx.ModelProto:
         """The graph in the chosen float precision; inputs and outputs stay float32."""
         model = to_onnx(capture, options.opset)
-        if options.precision != "fp16":
-            return model
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that weights below fp16's smallest number become that
-            model = convert_float_to_float16(model, keep_io_types=True)
-        wrapped = OnnxModel(model)
-        wrapped.topological_sort(is_deterministic=True)  # the added casts are not in order
-        return wrapped.model
+        return halved(model) if options.precision == "fp16" else model
 
     def save(
         self,
@@ -57,17 +47,13 @@ class OnnxWriter(Writer):
         """Check the model and write ``NAME.onnx`` with the manifest in its metadata."""
         write_out(model)
         _shorten(model.graph)
-        entry = model.metadata_props.add()
-        entry.key, entry.value = METADATA_KEY, embedded
-        onnx.checker.check_model(model, full_check=True)
-        file = folder / f"{graph.name}.onnx"
-        file.write_bytes(model.SerializeToString(deterministic=True))
+        expand = options.precision == "int8-weights"
+        written = save_onnx(model, graph, folder, embedded, expand=expand)
         if options.ort:
             from edgematte.export.targets.ort_format import write_ort
 
-            write_ort(file)
-        expand = options.precision == "int8-weights"
-        return replace(graph, file=file.name, expand_weights=expand)
+            write_ort(folder / written.file)
+        return written
 
     def share(self, folder: Path, graphs: Sequence[Graph]) -> None:
         """Store weights that several graphs hold once, in ``weights.bin``, as ONNX's external data.

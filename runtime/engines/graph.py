@@ -15,6 +15,9 @@ from edgematte.runtime.engines import Arrays, Engine
 from edgematte.runtime.engines.colours import Colours, colours_of
 from edgematte.runtime.engines.workers import Timed, Workers, in_order
 
+CHANNELS_LAST = "NHWC"
+"""The layout of tensors whose last axis is channels; pipelines have them second, always."""
+
 
 class GraphCall(Protocol):
     """What pipelines call: float32 arrays by name, in the unit range, colours as RGB."""
@@ -121,6 +124,8 @@ class RunnableGraph:
                 f"graph {self.graph.name} gave {tensor.name} of shape {list(raw.shape)}; "
                 f"the manifest says {list(tensor.shape)}"
             )
+        if tensor.layout == CHANNELS_LAST:
+            raw = np.ascontiguousarray(raw.transpose(0, 3, 1, 2))
         value: Floats = raw.astype(np.float32, copy=tensor.range == (0, 255))
         with np.errstate(invalid="ignore", over="ignore"):
             total = value.sum()  # one pass over the values; not finite if one of them is not
@@ -132,15 +137,22 @@ class RunnableGraph:
 
 
 def to_file(value: Floats, tensor: Tensor, colours: Colours | None = None) -> NDArray[Any]:
-    """A unit-range float32 array -> what the file's tensor takes: its dtype, range and colours."""
-    if value.shape != tensor.shape:
+    """A unit-range float32 array (N, C, H, W) -> what the file's tensor takes.
+
+    That is its dtype, its range, its colours and its order of axes.
+    """
+    last = tensor.layout == CHANNELS_LAST
+    shape = tuple(tensor.shape[axis] for axis in (0, 3, 1, 2)) if last else tensor.shape
+    if value.shape != shape:
         raise EngineError(
-            f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(tensor.shape)}"
+            f"{tensor.name} has shape {list(value.shape)}; the graph takes {list(shape)}"
         )
     if colours is not None:
         value = colours(value, tensor)
     if tensor.range == (0, 255):
         value = np.rint(value * np.float32(255))
+    if last:
+        value = value.transpose(0, 2, 3, 1)
     return np.ascontiguousarray(value, np.dtype(tensor.dtype))
 
 

@@ -30,7 +30,7 @@ class OpenVinoEngine:
     """One compiled model; calls from several threads use infer requests of their own."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
-        """With ``options.precise`` the precision hint is f32; otherwise bf16 may be used."""
+        """With ``precise``, of ``options`` or the graph, the hint is f32; else bf16 may be used."""
         core = shared_core()
         name = (options.device or "cpu").upper().replace(":", ".")
         if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
@@ -41,7 +41,7 @@ class OpenVinoEngine:
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if options.streams > 1:
             config = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(options.streams)}
-        if options.precise:
+        if options.precise or graph.precise:
             config["INFERENCE_PRECISION_HINT"] = "f32"
         if options.threads:
             config["INFERENCE_NUM_THREADS"] = options.threads

@@ -20,7 +20,7 @@ from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts.lightweight import CUT
-from edgematte.export.torch_graph import TorchCall
+from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import StageHost
 from edgematte.manifest import Graph
 from edgematte.models.lightweight.network import Lightweight
@@ -94,7 +94,9 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
         return real(self, **inputs)
 
     monkeypatch.setattr(TorchCall, "__call__", watch)
-    found = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
+    found = feeds.record_feeds(
+        find("lightweight"), host, list(torch_calls(graphs).values()), pictures, key
+    )
     assert len(found["segment"]) == 2 and 0 < len(found["refine"]) <= 2 * feeds.CALLS
     for name in seen:
         for feed in found[name]:
@@ -103,7 +105,9 @@ def test_feeds_are_what_the_graphs_received_and_are_recorded_once(
                 all(np.allclose(feed[k], call[k], atol=6e-4) for k in call) for call in seen[name]
             )
     count = len(seen["segment"])
-    again = feeds.record_feeds(find("lightweight"), host, graphs, pictures, key)
+    again = feeds.record_feeds(
+        find("lightweight"), host, list(torch_calls(graphs).values()), pictures, key
+    )
     assert len(seen["segment"]) == count and again["refine"].files == found["refine"].files
 
 
@@ -121,7 +125,9 @@ def test_other_trimaps_or_another_version_are_recorded_anew(
         module = torch.nn.Conv2d(1, 1, 1, bias=False)
         torch.nn.init.constant_(module.weight, weight)
         graphs = [TorchGraph(Graph("matte", (), ()), module)]
-        feeds.record_feeds(net, host, graphs, [], {"pictures": "p"}, stage=stage)
+        feeds.record_feeds(
+            net, host, list(torch_calls(graphs).values()), [], {"pictures": "p"}, stage=stage
+        )
         return len(recorded)
 
     first = [ask(vitmatte), ask(vitmatte), ask(lightweight), ask(vitmatte, stage)]
@@ -163,5 +169,11 @@ def test_a_failure_while_recording_leaves_nothing(
     monkeypatch.setattr(TorchCall, "__call__", fail)
     graphs = CUT.graphs(model, host)
     with pytest.raises(OSError, match="disk full"):
-        feeds.record_feeds(find("lightweight"), host, graphs, [testcard.testcard(80, 80)], {})
+        feeds.record_feeds(
+            find("lightweight"),
+            host,
+            list(torch_calls(graphs).values()),
+            [testcard.testcard(80, 80)],
+            {},
+        )
     assert not list((cache / "calibration").iterdir())

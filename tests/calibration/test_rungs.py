@@ -1,6 +1,7 @@
 """The ladder on made-up graphs whose error is known: no engine runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ class Part:
         return share * sum(c for n, c in self.costs.items() if n not in scheme.skip)
 
 
-def ladder(parts: list[Part], *, wide: bool = False, groups: int = 4) -> Ladder:
+def ladder(
+    parts: list[Part], *, wide: bool = False, groups: int = 4, losing: frozenset[str] = frozenset()
+) -> Ladder:
     errors: dict[str, float] = {}
 
     def save(model: Any, graph: Graph, folder: Path) -> Graph:
@@ -38,6 +41,7 @@ def ladder(parts: list[Part], *, wide: bool = False, groups: int = 4) -> Ladder:
 
     graphs = [Graph(part.name, (), ()) for part in parts]
     tools = Tools(save, measure, wide, groups, any(p.smoothed != 1 for p in parts))
+    tools = replace(tools, losing={parts[0].name: losing} if losing else {})
     return Ladder(graphs, {p.name: p for p in parts}, tools, Scheme())
 
 
@@ -56,6 +60,18 @@ def test_the_group_that_costs_most_goes_back_to_float_first() -> None:
     assert scheme is not None and scheme.skip == {"n4", "n5"}
     assert [r.name for r in rungs] == ["w8a8", "w8a8, 2 nodes in float"]
     assert [r.chosen for r in rungs] == [False, True] and rungs[0].mad == 18.0
+
+
+def test_nodes_known_to_lose_go_back_to_float_before_any_is_measured() -> None:
+    losing = frozenset({"n5"})
+    trial, rungs = ladder([EIGHT], losing=losing).climb(7.0, silent)
+    assert [r.name for r in rungs] == ["w8a8", "w8a8, 1 nodes in float"]
+    assert trial["net"] == Scheme(skip=losing) and rungs[1].mad == 7.0
+    trial, rungs = ladder([EIGHT], losing=losing, wide=True).climb(5.0, silent)
+    assert rungs[2].name == "w8a8, 3 nodes in float"  # one group of two more
+    assert losing < (trial["net"] or Scheme()).skip and rungs[2].mad <= 5.0
+    trial, rungs = ladder([EIGHT], losing=losing, wide=True).climb(0.1, silent)
+    assert rungs[-1].name == "w8a16" and trial["net"] == Scheme(activations="int16", skip=losing)
 
 
 def test_wide_activations_come_after_the_nodes_and_only_where_there_are_any() -> None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn  # noqa: E402
 
 from edgematte.calibration.quantizers import quantizable  # noqa: E402
 from edgematte.calibration.scheme import Scheme  # noqa: E402
-from edgematte.calibration.smoothing import Smoothable, smoothed  # noqa: E402
+from edgematte.calibration.smoothable import Smoothable  # noqa: E402
+from edgematte.calibration.smoothing import smoothed  # noqa: E402
 from edgematte.export.capture import Capture, TorchGraph, capture  # noqa: E402
 from edgematte.export.targets import passes_of, writer_of  # noqa: E402
 from edgematte.manifest import Graph  # noqa: E402

@@ -54,20 +54,23 @@ def test_a_whole_bundle_is_well(tiny_bundle: Path, capsys: Capture) -> None:
     assert "host step stitch" in out and "graph refine" in out
 
 
-@pytest.mark.parametrize("name", ["segment", "refine"])
-@pytest.mark.parametrize(
-    "change",
-    [lambda v: v * np.float32(1.01), lambda v: v[:, ::-1], one_nan, lambda v: v + np.float32(0.5)],
-    ids=["scaled", "swapped channels", "one NaN", "shifted"],
-)
+LIES: dict[str, Change] = {
+    "scaled": lambda value: value * np.float32(1.01),
+    "shifted": lambda value: value + np.float32(0.5),
+    "one NaN": one_nan,
+    "swapped channels": lambda value: np.ascontiguousarray(value[:, ::-1]),
+}
+CASES = [(graph, lie) for graph in ("segment", "refine") for lie in LIES]
+CASES.remove(("refine", "swapped channels"))  # it has one channel
+
+
+@pytest.mark.parametrize(("name", "lie"), CASES)
 def test_the_graph_that_departs_is_named_and_no_other(
-    name: str, change: Change, tiny_bundle: Path
+    name: str, lie: str, tiny_bundle: Path
 ) -> None:
-    if name == "refine" and change(np.ones((1, 2, 8, 8), np.float32)).flags.c_contiguous is False:
-        pytest.skip("refine has one channel: there is nothing to swap")
     bundle = open_bundle(tiny_bundle)
     goldens = read(bundle.path, {g.name: g for g in bundle.manifest.graphs})
-    stages = examine(bundle, lying(name, change), goldens)
+    stages = examine(bundle, lying(name, LIES[lie]), goldens)
     guilty = first_departing(stages)
     assert guilty is not None and (guilty.kind, guilty.name) == ("graph", name)
     assert [stage.name for stage in stages if not stage.well] == [name]

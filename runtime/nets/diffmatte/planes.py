@@ -6,11 +6,11 @@ import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from edgematte.runtime.host.cover import cover
 from edgematte.runtime.host.frame import Frame, from_frame
 from edgematte.runtime.host.patches import Patch, blend_window
 from edgematte.runtime.host.resize import resize_planes
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
-from edgematte.runtime.nets.diffmatte.cover import cover
 from edgematte.runtime.nets.diffmatte.diffusion import clamped
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, TilesHost
 

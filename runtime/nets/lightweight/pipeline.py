@@ -14,19 +14,17 @@ from edgematte.runtime.engines.graph import GraphCall, answers, need
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import (
     Patch,
-    Stitcher,
     crop,
     known_alpha,
     mirrored,
-    patch_grid,
     unknown_in,
-    walk,
     window,
 )
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture, resize_planes
 from edgematte.runtime.host.trimap import estimate_trimap, trimap_probabilities
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
+from edgematte.runtime.nets.lightweight.patches import patches_for, stitcher_for
 
 GRAPHS = {"fused": ("matte",), "split": ("segment", "refine")}
 
@@ -88,11 +86,10 @@ class Split:
                 probabilities = self.segment(image=image)["trimap"][0]
             with clock("host.trimap"):
                 trimap = estimate(host, probabilities, size)
-        side, overlap = host.patch, host.overlap
         with clock("host.stitch"):
-            stitcher = Stitcher(size, side, overlap)
-            patches = list(walk(patch_grid(size, side, overlap)))
+            patches = patches_for(host, trimap)
             unknown = unknown_in(trimap, patches)
+            stitcher = stitcher_for(host, trimap)
 
         def given() -> Iterator[dict[str, Floats]]:
             for patch in compress(patches, unknown):
@@ -107,9 +104,8 @@ class Split:
                 alpha = next(refined)["alpha"][0, 0] if runs else None
                 with clock("host.stitch"):
                     if alpha is None:
-                        stitcher.add(patch, known_alpha(window(trimap, patch), side))
-                    else:
-                        stitcher.add(patch, alpha)
+                        alpha = known_alpha(window(trimap, patch), host.patch)
+                    stitcher.add(patch, alpha)
         with clock("host.stitch"):
             return stitcher.finish(), trimap
 

@@ -5,15 +5,8 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.host import TrimapHost
-from edgematte.runtime.host.patches import (
-    Patch,
-    Stitcher,
-    boxes,
-    crop,
-    patch_grid,
-    unknown_in,
-    walk,
-)
+from edgematte.runtime.host.cover import CoverStitcher
+from edgematte.runtime.host.patches import Patch, Stitcher, boxes, crop, unknown_in
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import (
     ALPHA,
@@ -32,6 +25,7 @@ from edgematte.runtime.host.steps import (
     Steps,
 )
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
+from edgematte.runtime.nets.lightweight.patches import patches_for
 from edgematte.runtime.nets.lightweight.pipeline import enlarge, estimate, probability_patch
 
 PROBABILITIES = Array("probabilities", "(3, h, w)", unit=True)
@@ -56,9 +50,8 @@ def enlarged(host: FusedHost, reduced_alpha: Floats, size: NDArray[np.int32]) ->
 
 def patches(host: SplitHost, trimap: Bytes) -> Arrays:
     """Where the patches lie, and which of them hold unknown pixels."""
-    size = trimap.shape[1], trimap.shape[0]
-    grid = list(walk(patch_grid(size, host.patch, host.overlap)))
-    return {"patches": boxes(grid), "refined": unknown_in(trimap, grid)}
+    found = patches_for(host, trimap)
+    return {"patches": boxes(found), "refined": unknown_in(trimap, found)}
 
 
 def cut(
@@ -80,11 +73,27 @@ def cut(
 def stitch(
     host: SplitHost, patches: NDArray[np.int32], alphas: Floats, size: NDArray[np.int32]
 ) -> Arrays:
-    """Alpha of the picture from those of its patches."""
+    """Alpha of the picture from those of its patches on a grid."""
     stitcher = Stitcher((int(size[0]), int(size[1])), host.patch, host.overlap)
     for row, alpha in zip(patches, alphas, strict=True):
         stitcher.add(Patch.of(row), alpha)
     return {"alpha": stitcher.finish()}
+
+
+def join(host: SplitHost, patches: NDArray[np.int32], alphas: Floats, trimap: Bytes) -> Arrays:
+    """Alpha of the picture from those of its placed patches and its trimap."""
+    stitcher = CoverStitcher(trimap, host.patch, host.overlap)
+    for row, alpha in zip(patches, alphas, strict=True):
+        stitcher.add(Patch.of(row), alpha)
+    return {"alpha": stitcher.finish()}
+
+
+def _placed(host: SplitHost) -> bool:
+    return host.lattice is not None
+
+
+def _on_grid(host: SplitHost) -> bool:
+    return host.lattice is None
 
 
 _REDUCE = HostStep("reduce", reduce, (PICTURE,), (REDUCED,))
@@ -107,7 +116,10 @@ STEPS: Steps = {
             (PICTURE_PATCH, PROBABILITY_PATCH),
             absent=("probabilities",),
         ),
-        HostStep("stitch", stitch, (PATCHES, ALPHAS, SIZE), (ALPHA,)),
+        HostStep("stitch", join, (PATCHES, ALPHAS, TRIMAP), (ALPHA,), _placed, "with a lattice"),
+        HostStep(
+            "stitch", stitch, (PATCHES, ALPHAS, SIZE), (ALPHA,), _on_grid, "without a lattice"
+        ),
     ),
 }
 
@@ -116,4 +128,4 @@ def patches_of(host: TrimapHost, trimap: Bytes) -> list[Patch]:
     """The patches that a picture's alpha is stitched from; ``trimap`` (H, W) is the picture's."""
     if not isinstance(host, SplitHost):
         return []
-    return list(walk(patch_grid((trimap.shape[1], trimap.shape[0]), host.patch, host.overlap)))
+    return patches_for(host, trimap)

@@ -87,6 +87,7 @@ def test_the_band_and_the_order_of_channels_are_those_of_the_stage(
     [
         (DEFAULT, [], "which was not imported; give the name of a net"),
         ("none.edgematte", [], "no bundle at none.edgematte"),
+        ("fp16", [], "it is onnx fp16; give one imported to onnx in fp32"),
         ("mask", ["--precision", "int8"], "not of onnx int8"),
         ("mask", ["--target", "coreml"], "goes into bundles of onnx and openvino in fp32 or fp16"),
         ("mask", ["--ort"], "--ort has no meaning with an imported net as cascade"),
@@ -101,8 +102,11 @@ def test_refusals(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if cascade == "mask":
-        cascade = import_onnx(make_net(), kind="mask", output=tmp_path / "mask", scale=1)[0].path
+    if cascade in ("mask", "fp16"):
+        cascade = import_onnx(
+            make_net(), kind="mask", output=tmp_path / "mask", scale=1,
+            precision="fp16" if cascade == "fp16" else "fp32",
+        )[0].path  # fmt: skip
     assert exported(tmp_path, cascade, *more) == 2
     err = capsys.readouterr().err
     assert sentence in err and not (tmp_path / "c").exists()

@@ -199,10 +199,23 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_no_torch_is_needed(make_net: MakeNet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_no_torch_is_needed(precision: str, make_net: MakeNet, tmp_path: Path) -> None:
     said = ["import", str(make_net()), "-o", str(tmp_path / "b"), "--kind", "mask", "--scale", "1"]
+    said += ["--precision", precision]
     done = subprocess.run([sys.executable, "-c", BLOCKED, *said], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_target_whose_package_is_missing_is_one_sentence(
+    make_net: MakeNet, tmp_path: Path
+) -> None:
+    said = ["import", str(make_net()), "-o", str(tmp_path / "b"), "--kind", "mask", "--scale", "1"]
+    said += ["--target", "openvino"]
+    done = subprocess.run([sys.executable, "-c", BLOCKED, *said], capture_output=True, text=True)
+    assert done.returncode == 2 and not (tmp_path / "b").exists()
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("edgematte: ")]
+    assert 'pip install "edgematte[export,openvino]"' in sentence
 
 
 def test_presets_say_how_a_net_is_used_and_options_win(make_net: MakeNet, tmp_path: Path) -> None:
@@ -246,6 +259,32 @@ def test_nets_of_the_shapes_of_well_known_ones(
     }
     expected = soft(logits(pixels, **how.get(preset, {}))[0])
     assert np.abs(edgematte.load(bundle.path)(pixels).alpha - expected).max() < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("target", "layout"), [("onnx", "NCHW"), ("onnx", "NHWC"), ("openvino", "NHWC")]
+)
+def test_targets_and_half_precision(
+    target: str, layout: str, make_net: MakeNet, tmp_path: Path
+) -> None:
+    if target == "openvino":
+        pytest.importorskip("openvino")
+    net, pixels = make_net(layout=layout), drawn(SIDE, SIDE)
+    expected = soft(logits(pixels))[0]
+    for precision, limit in (("fp32", 1e-5), ("fp16", 4e-3)):  # a half has 11 bits
+        bundle, _ = import_onnx(
+            net, kind="matte", output=tmp_path / precision, scale=1 / 255, target=target,
+            precision=precision,
+        )  # fmt: skip
+        assert main(["check", str(bundle.path)]) == 0
+        matter = edgematte.load(bundle.path)
+        assert matter.engine == ("openvino" if target == "openvino" else "onnxruntime")
+        held = np.abs(matter(pixels).alpha - expected).max()
+        # OpenVINO computes in what the processor is fastest in, with 8 bits in bf16.
+        assert held < (2e-2 if target == "openvino" else limit)
+        decided = [d for d in bundle.manifest.accuracy.differences if d.tolerance_max is not None]
+        assert max(d.max_abs for d in decided) < limit
+    assert (bundle.manifest.target, bundle.manifest.precision) == (target, "fp16")
 
 
 def test_the_table_of_presets_names_its_sources(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,3 +49,22 @@ def test_its_mask_of_the_photograph_and_the_trimap_of_it(imported: Path) -> None
     hair = matte.trimap[10:40, 150:250]
     assert (hair == 128).mean() > 0.9  # her hair's outline is within the band
     assert 0.2 < (matte.trimap == 128).mean() < 0.4  # and not most of the picture
+
+
+def test_int8_is_within_the_default_budget_though_large_numbers_cancel_in_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bias of 1361 that leaves about 1: a graph all in 8 bits, or that node in fp16, is lost."""
+    monkeypatch.setenv("EDGEMATTE_CACHE", str(tmp_path / "cache"))
+    said = ["import", str(file), "-o", str(tmp_path / "b"), "--preset", "u2net"]
+    assert main([*said, "--precision", "int8", "--calibration-limit", "4"]) == 0
+    manifest = json.loads((tmp_path / "b" / "edgematte.json").read_text())
+    rungs = manifest["ladder"]
+    assert rungs[-1]["chosen"] and rungs[-1]["mad"] <= manifest["budget"] == 0.01
+    assert "nodes in float" in rungs[-1]["name"] and rungs[0]["mad"] > 0.1
+    photo = read_picture(PHOTO)
+    alpha = edgematte.load(tmp_path / "b")(photo).alpha
+    assert alpha[150, 230] > 0.95 and alpha[30, 60] < 0.05  # her cheek, the wall
+    assert main([*said, "--precision", "fp16", "--force"]) == 0  # within fp16's tolerance
+    half = sum(f.stat().st_size for f in (tmp_path / "b").glob("*.onnx"))
+    assert 2 * 1.1e6 < half < 2.5e6

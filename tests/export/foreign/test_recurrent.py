@@ -90,6 +90,22 @@ def test_a_clip_is_what_the_file_says_frame_after_frame(file: Path, bundle: Bund
     assert apart(list(matter.stream(frames, reuse=False)), alone) < CLOSE
 
 
+@pytest.mark.parametrize(
+    ("target", "precision"), [("openvino", "fp32"), ("onnx", "fp16"), ("onnx", "int8-weights")]
+)
+def test_other_targets_and_precisions_keep_the_states(
+    target: str, precision: str, file: Path, tmp_path: Path
+) -> None:
+    if target == "openvino":
+        pytest.importorskip("openvino")
+    made, _ = import_onnx(
+        file, output=tmp_path / "b", preset="rvm", size=(WIDTH, HEIGHT), target=target,
+        precision=precision,
+    )  # fmt: skip
+    assert main(["check", str(made.path)]) == 0  # consecutive frames, too
+    assert any("frame 2" in d.where for d in made.manifest.accuracy.differences)
+
+
 def test_clips_in_several_threads_keep_states_of_their_own(file: Path, bundle: Bundle) -> None:
     matter = edgematte.load(bundle.path, threads=1)
     found: dict[int, list[edgematte.Matte]] = {}
@@ -305,6 +321,7 @@ FOUR = [f"--state={a}={b}" for a, b in PAIRS.items()]
         (rvm_like, [*SIZED, "--constant", "src=1"], "--constant 'src': the input of"),
         (rvm_like, [*SIZED, "--constant", "downsample_ratio=x"], "'x' should be a number"),
         (rvm_like, [*SIZED, "--constant", "downsample_ratio=1,2"], "'1,2': one number"),
+        (rvm_like, ["--preset=rvm", "--size=64x48", "--precision=int8"], "would have no ranges"),
         (grown, ["--scale", "1", "--state", "h=after"], "[1, 1, 4, 4] and comes out as 'after'"),
         (biased, ["--scale", "1", "--state", "h=after"], "starts in another way with zeros of"),
     ],

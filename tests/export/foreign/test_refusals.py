@@ -140,6 +140,16 @@ def halves(folder: Path, net: MakeNet) -> Path:
     return folder / "net.onnx"
 
 
+def small(folder: Path, _: MakeNet) -> Path:
+    """8-bit weights that are made float32 by a cast, without any quantizing node."""
+    weights = numpy_helper.from_array(np.ones((1, 3, 3, 3), np.int8), "small")
+    nodes = [
+        helper.make_node("Cast", ["small"], ["weights"], to=TensorProto.FLOAT),
+        helper.make_node("Conv", ["x", "weights"], ["y"], pads=[1, 1, 1, 1]),
+    ]
+    return of(folder, *nodes, constants=[weights])
+
+
 def quantized(folder: Path, _: MakeNet) -> Path:
     scale = numpy_helper.from_array(np.float32(0.1), "s")
     zero = numpy_helper.from_array(np.uint8(0), "z")
@@ -171,6 +181,7 @@ def quantized(folder: Path, _: MakeNet) -> Path:
         (a_picture, "is not an ONNX file, or is cut short"),
         (nan, "gives values that are not finite"),
         (halves, "has fp16 weights: import the fp32 file"),
+        (small, "has int8 weights: import the fp32 file"),
         (quantized, "is quantized already (QuantizeLinear): import the fp32 file"),
         (lambda folder, _: folder / "none.onnx", "none.onnx is not there: give an ONNX file"),
         (lambda _, net: net(batch=2), "it should be one picture of three channels"),
@@ -191,6 +202,17 @@ def test_files(
     [
         ({}, [], "cannot be read from the file: give mean and std, scale (1/255"),
         ({}, ["--preset", "rvm"], "--state 'r1i': the inputs of"),
+        ({}, ["--scale", "1", "--target", "coreml"], "an ONNX file does not hold: bring the"),
+        ({}, ["--scale", "1", "--precision", "int4"], "has no precision 'int4'; there are: fp32"),
+        ({}, ["--scale", "1", "--budget", "0.1"], "--budget is for quantized precisions, not for"),
+        ({}, ["--scale", "1", "--seed", "3"], "--seed is of calibration pictures: nothing"),
+        (
+            {},
+            ["--scale", "1", "--precision", "int8", "--calibration", "none"],
+            "no folder of calibration pictures at none",
+        ),
+        ({}, ["--scale", "1", "--precision", "int8", "--budget", "-1"], "--budget -1"),
+        ({}, ["--scale", "1", "--target", "tflite"], "unknown target 'tflite'; there are: onnx"),
         ({}, ["--preset", "sam"], "--preset 'sam': there are: modnet, u2net, isnet, birefnet"),
         ({"size": ("h", "w")}, ["--scale", "1"], "--size is needed: the input of"),
         ({}, ["--scale", "1", "--size", "64"], "--size 64x64: the input of"),

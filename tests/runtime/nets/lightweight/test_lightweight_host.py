@@ -21,6 +21,7 @@ from edgematte.runtime.nets.lightweight.steps import STEPS
 Call = Callable[..., dict[str, Floats]]
 
 SPLIT = SplitHost(size=(64, 48), patch=32, overlap=8, unknown_threshold=0.35, band_px=2)
+PLACED = replace(SPLIT, lattice=8)
 FUSED = FusedHost(size=(64, 48), unknown_threshold=0.35, band_px=2)
 SIZES = [(1, 1), (1, 97), (97, 1), (3, 700), (32, 32), (33, 32), (56, 31), (57, 80), (64, 48)]
 
@@ -72,9 +73,12 @@ def noise(width: int, height: int, seed: int = 0) -> Bytes:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
+@pytest.mark.parametrize("host", [SPLIT, PLACED], ids=["grid", "placed"])
 @pytest.mark.parametrize("size", [*SIZES, (30, 5000)])
-def test_split_answers_any_size(size: tuple[int, int], tiny_graphs: dict[str, Call]) -> None:
-    run(SPLIT, tiny_graphs, noise(*size))
+def test_split_answers_any_size(
+    host: SplitHost, size: tuple[int, int], tiny_graphs: dict[str, Call]
+) -> None:
+    run(host, tiny_graphs, noise(*size))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (30, 5000)])
@@ -82,13 +86,14 @@ def test_fused_answers_any_size(size: tuple[int, int], tiny_graphs: dict[str, Ca
     run(FUSED, {"matte": fused_from(tiny_graphs)}, noise(*size))
 
 
+@pytest.mark.parametrize("split", [SPLIT, PLACED], ids=["grid", "placed"])
 @pytest.mark.parametrize("size", SIZES)
 def test_split_is_the_whole_picture_refined_at_once(
-    size: tuple[int, int], tiny_graphs: dict[str, Call]
+    split: SplitHost, size: tuple[int, int], tiny_graphs: dict[str, Call]
 ) -> None:
     """The tiny refine graph sees single pixels, so patches and stitching must not show."""
     picture, segment = noise(*size), Recorder(tiny_graphs["segment"])
-    host = replace(SPLIT, band_px=100)  # one unknown pixel makes its patch unknown, all are refined
+    host = replace(split, band_px=100)  # one unknown pixel makes its patch unknown, all are refined
     alpha, trimap, _ = run(host, {**tiny_graphs, "segment": segment}, picture)
     assert (trimap == 128).all()
     found = segment.call(**segment.calls[0])["trimap"][0]
@@ -133,6 +138,33 @@ def test_patches_without_unknown_pixels_are_not_refined(tiny_graphs: dict[str, C
     # Away from the refined patches alpha is what the trimap says, exactly.
     assert (alpha[:, :72] == 0).all() and (alpha[:, 129:] == 1).all()
     assert set(clock.seconds) == {"host.crop", "graph.refine", "host.stitch"}
+
+
+def test_placed_patches_lie_where_pixels_are_unknown(tiny_graphs: dict[str, Call]) -> None:
+    """The strip is 100 pixels high; cores of 16 and of 24 at the two ends take 6 patches."""
+    picture, trimap = noise(200, 100), halves(200, 100)
+    refine = Recorder(tiny_graphs["refine"])
+    alpha, _, _ = run(PLACED, {**tiny_graphs, "refine": refine}, picture, trimap)
+    assert len(refine.calls) == 6
+    on_grid, _, _ = run(SPLIT, tiny_graphs, picture, trimap)
+    # The tiny graph looks at single pixels, so that all patches agree on unknown ones. 2e-6: sums
+    # of a few weighted float32 values, divided.
+    strip = trimap == 128
+    np.testing.assert_allclose(alpha[strip], on_grid[strip], atol=2e-6)
+    assert (alpha[:, :68] == 0).all() and (alpha[:, 133:] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"lattice": 0}, "lattice 0, patch 32: .* multiple"),
+        ({"lattice": 12}, "lattice 12, patch 32: .* multiple"),
+        ({"lattice": 16, "overlap": 12}, "patch 32, overlap 12: both margins and 16 pixels"),
+    ],
+)
+def test_a_lattice_that_leaves_gaps_is_refused(change: dict[str, Any], part: str) -> None:
+    with pytest.raises(BundleError, match=part):
+        replace(SPLIT, **change)
 
 
 @pytest.mark.parametrize("value", [0, 255])
