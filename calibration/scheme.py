@@ -40,6 +40,7 @@ class Scheme:
 SCHEMES = {
     "int8": Scheme(),
     "int8-weights": Scheme(activations=None),
+    "w8a16": Scheme(activations="int16"),
     "int4-palette": Scheme(weights="palette4", activations=None),
 }
 """The scheme that each quantized precision starts from."""

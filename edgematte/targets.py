@@ -12,6 +12,7 @@ from edgematte.ranges import Range
 
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
+WIDE = "w8a16"  # 8-bit weights, 16-bit activations: of targets whose engines have them
 OPSETS = Range(18, 26)
 """Those that torch and onnxsim write and ONNX Runtime loads."""
 
@@ -140,7 +141,7 @@ TARGETS: dict[str, Target] = {
         Target(
             name="onnx",
             extra="export",
-            precisions=(*FLOATS, *INT8),
+            precisions=(*FLOATS, *INT8, WIDE),
             default="fp32",
             options=OnnxOptions,
             writer=f"{WRITERS}.onnx",
@@ -183,7 +184,7 @@ TARGETS: dict[str, Target] = {
         Target(
             name="litert",
             extra="litert-export",
-            precisions=(*FLOATS, *INT8),
+            precisions=(*FLOATS, *INT8, WIDE),
             default="fp32",
             options=LiteRtOptions,
             writer=f"{WRITERS}.litert",
@@ -219,5 +220,10 @@ def find_precision(target: Target, name: str | None) -> str:
     name = name or target.default
     if name not in target.precisions:
         able = ", ".join(target.precisions)
-        raise OptionError(f"{target.name} has no precision {name!r}; there are: {able}")
+        instead = (
+            ": its integers have 8 bits; int8-weights has 8-bit weights and 16-bit floats"
+            if name == WIDE
+            else ""
+        )
+        raise OptionError(f"{target.name} has no precision {name!r}{instead}; there are: {able}")
     return name

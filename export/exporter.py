@@ -80,7 +80,8 @@ def export(
     Args:
         model: the name of a model, or a trained module of a net's class, which is not changed.
         target: onnx, openvino, coreml or litert.
-        precision: fp32, fp16, int8 (weights and activations), int8-weights, or int4-palette
+        precision: fp32, fp16, int8 (weights and activations), int8-weights, w8a16 (16-bit
+            activations, for targets whose engines have them), or int4-palette
             (coreml); by default fp32, and fp16 for coreml.
         size: side, or (width, height), of the picture that the whole-picture graph sees; 512 by
             default. ``"picture"``, for nets that pad, is the size of ``picture``, padded.

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from edgematte.card import lines as card_lines
+from edgematte.check.clips import STEP_PX
 from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.host import StageHost
@@ -79,6 +80,11 @@ def write_report(
             f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
         ]
         lines += ["fp32 on ONNX Runtime.", ""]
+    if goldens.clip is not None:
+        lines += [
+            f"The frames are of a clip: the picture moves right by {STEP_PX} pixels a frame, "
+        ]
+        lines += ["and each frame takes the states that the one before it gave.", ""]
     lines += [*accuracy_table(accuracy), ""]
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]

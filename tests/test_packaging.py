@@ -48,7 +48,7 @@ def test_the_readme_prints_the_tolerances_of_the_code() -> None:
     from edgematte.check.tolerances import TOLERANCES
 
     text = (ROOT / "README.md").read_text()
-    rows = re.findall(r"^\| (fp\d+|int[\w-]+) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.M)
+    rows = re.findall(r"^\| (fp\d+|int[\w-]+|w8a16) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.M)
     said = {name: (float(worst), float(mean)) for name, worst, mean in rows}
     assert said == {name: (t.max_abs, t.mean_abs) for name, t in TOLERANCES.items()}
 

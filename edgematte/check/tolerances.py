@@ -21,6 +21,7 @@ TOLERANCES = {
     "fp32": Tolerance(1e-4, 1e-5),
     "fp16": Tolerance(2e-2, 1e-3),
     "int8-weights": Tolerance(1.0, 1e-2),
+    "w8a16": Tolerance(1.0, 1e-2),
     "int8": Tolerance(1.0, 3e-2),
     "int4-palette": Tolerance(1.0, 3e-2),
 }

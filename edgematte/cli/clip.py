@@ -10,7 +10,6 @@ from edgematte.cli.arguments import load_matter, print_json
 from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import remarks, say
-from edgematte.clips.container import is_clip
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
 from edgematte.video import ClipOptions, matte_clip
@@ -81,11 +80,6 @@ def run_clip(arguments: argparse.Namespace) -> int:
     else:
         print(output)
     return 1 if report.note else 0
-
-
-def any_clip(sources: list[str]) -> bool:
-    """Whether clips are among what a command was given."""
-    return any(is_clip(source) and not Path(source).is_dir() for source in sources)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "selfie; options that are given win",
     )
     parser.add_argument("--target", default="onnx", help="onnx (the default) or openvino")
-    parser.add_argument("--precision", help="fp32 (the default), fp16, int8 or int8-weights")
+    parser.add_argument("--precision", help="fp32 (the default), fp16, int8, int8-weights or w8a16")
     parser.add_argument("--size", metavar="SIZE", help="of an input with open sides: 512 or WxH")
     parser.add_argument("--mean", metavar="N,N,N", help="subtracted, by channel (default: 0)")
     parser.add_argument("--std", metavar="N,N,N", help="divides then, by channel (default: 1)")

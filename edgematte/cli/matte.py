@@ -107,10 +107,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; reports bad ones and goes on, and then returns 1."""
-    from edgematte.cli.clip import any_clip, run_clip
     from edgematte.pictures.cutouts import open_background
 
-    if any_clip(arguments.pictures):
+    if _any_clip(arguments.pictures):
+        from edgematte.cli.clip import run_clip
+
         return run_clip(arguments)
     _refuse(arguments)
     explained = Path(arguments.explain) if arguments.explain else None
@@ -160,6 +161,13 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(name for name, _ in bad)
         say(f"edgematte: {len(bad)} of {len(jobs)} pictures failed: {names}")
     return 1 if bad else 0
+
+
+def _any_clip(sources: list[str]) -> bool:
+    """Whether clips are among what a command was given."""
+    from edgematte.clips.container import is_clip
+
+    return any(is_clip(source) and not Path(source).is_dir() for source in sources)
 
 
 def _in_flight(arguments: argparse.Namespace, count: int) -> int:

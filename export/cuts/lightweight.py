@@ -31,7 +31,15 @@ their area; 0.35 would hold 77 % at 20 %, 0.05 97 % at 49 %. Printed by `benchma
 
 OVERLAP_PX = 16
 LATTICE_PX = 16
-"""Margin of patches, and where they may start; compared by `benchmarks/patches.py`."""
+"""Margin of patches, and where they may start.
+
+On six portraits at 1920x1080 with a fifth of the pixels unknown, placed patches of 256 with this
+margin have 4.2 times the unknown pixels, differ from the whole picture refined at once by 0.0243
+on average and have a seam score of 1.01; patches of 320 on a grid that share 32: 4.7 times, 0.0255
+and 1.62. Margins of 8 save another 3 % and cost 0.0008; sides of 192 save no time, for their pixels
+cost more. Printed by `benchmarks/patches.py`.
+"""
+
 
 STAGE_SIZE = (512, 512)
 """Size of the reduced picture that the trimap stage sees."""

@@ -26,12 +26,12 @@ from edgematte.export.foreign.files import (
     raised,
     refuse_target,
 )
-from edgematte.export.foreign.graph import opset
 from edgematte.export.foreign.options import KINDS, Given
 from edgematte.export.foreign.original import Original
 from edgematte.export.foreign.presets import filled, preset_of
 from edgematte.export.foreign.probe import section_of, warnings_of
 from edgematte.export.foreign.record import record
+from edgematte.export.foreign.static import opset
 from edgematte.export.foreign.understood import understood
 from edgematte.export.int8 import Int8, int8_of
 from edgematte.export.report import write_report
@@ -41,7 +41,7 @@ from edgematte.host import Size
 from edgematte.manifest import FORMAT, Manifest, Weights
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import Bundle, open_bundle
-from edgematte.targets import FLOATS, INT8, find_target
+from edgematte.targets import FLOATS, WIDE, find_target
 from edgematte.testcard import testcard
 
 CHECK_PICTURE = (352, 224)  # width, height
@@ -91,7 +91,8 @@ def import_onnx(
         preset: how a well-known net is used, see :mod:`edgematte.export.foreign.presets`; options
             that are given win.
         target: onnx or openvino.
-        precision: fp32 (the default), fp16, int8 (weights and activations) or int8-weights.
+        precision: fp32 (the default), fp16, int8 (weights and activations), int8-weights,
+            or w8a16 (onnx: 16-bit activations).
         size: side, or (width, height), for a file whose input has open sides.
         mean: one number, or one for each of the graph's channels; 0 if only others are given.
         std: as ``mean``; 1 if only others are given.
@@ -134,7 +135,7 @@ def import_onnx(
     if kind not in KINDS:
         raise OptionError(f"kind {kind!r}: there are: {', '.join(KINDS)}")
     precision = refuse_target(target, precision)
-    quantized = precision in INT8
+    quantized = precision not in FLOATS
     if seed is not None and not quantized:
         raise OptionError("seed is of calibration pictures: nothing is drawn here")
     calibrated = int8_of(
@@ -161,10 +162,10 @@ def import_onnx(
     destination.refuse(place, force=force)
     net = understood(path, kind, given, usual, progress)
     host, original = net.host, net.original
-    if host.states and precision == "int8":
+    if host.states and precision in ("int8", WIDE):
         raise OptionError(
-            "precision int8: a recurrent net is calibrated on clips, and calibration pictures are "
-            "no clips: its states would have no ranges; take int8-weights or fp16"
+            f"precision {precision}: a recurrent net is calibrated on clips, and calibration "
+            "pictures are no clips: its states would have no ranges; take int8-weights or fp16"
         )
     warnings = warnings_of(host, net.answer, net.model)
     if precision not in FLOATS:
@@ -217,7 +218,7 @@ def _written(
     progress: Progress,
 ) -> Manifest:
     """Write the graph's file and return the manifest that declares it."""
-    if manifest.precision not in INT8:
+    if manifest.precision in FLOATS:
         written = source.save(source.build(), folder, manifest.embedded())
         return replace(manifest, graphs=(written,))
     from edgematte.calibration.quantize import write_quantized

@@ -16,13 +16,12 @@ from edgematte.export.foreign.graph import (
     declared,
     entrance_of,
     host_of,
-    multiply_adds,
     output_of,
     states_at,
-    static_graph,
 )
 from edgematte.export.foreign.options import Given
 from edgematte.export.foreign.original import Original, state_shapes
+from edgematte.export.foreign.static import multiply_adds, static_graph
 from edgematte.host import Size
 from edgematte.manifest import Graph
 from edgematte.progress import Progress

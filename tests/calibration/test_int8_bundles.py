@@ -67,6 +67,33 @@ def test_small_weights_are_within_the_budget_and_the_ladder_is_kept(
     assert main(["check", str(output)]) == 0
 
 
+def test_sixteen_bit_activations_are_nearer_than_eight(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights are rounded alike; activations to a 256th of what 8 bits are."""
+    errors = {}
+    for precision in ("w8a16", "int8"):
+        output = tmp_path / f"{precision}.edgematte"
+        assert export(photos, output, "--precision", precision, "--budget", "1") == 0
+        first = json.loads(capsys.readouterr().out)["ladder"][0]
+        errors[first["name"]] = first["mad"]
+        assert main(["check", str(output)]) == 0
+        capsys.readouterr()
+    assert errors["w8a16"] < 0.7 * errors["w8a8"]
+    manifest = open_bundle(tmp_path / "w8a16.edgematte").manifest
+    assert (manifest.precision, len(manifest.ladder)) == ("w8a16", 1)
+
+
+def test_a_target_without_wide_integers_says_what_to_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "b.edgematte"
+    command = ["export", "--model", "lightweight", "--target", "coreml", "--precision", "w8a16"]
+    assert main([*command, "--output", str(output)]) == 2
+    assert "int8-weights has 8-bit weights and 16-bit floats" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_outside_the_budget_nothing_is_written_unless_forced(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

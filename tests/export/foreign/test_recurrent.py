@@ -132,6 +132,8 @@ def test_the_check_proves_consecutive_frames(
     assert main(["check", str(bundle.path)]) == 0
     said = capsys.readouterr().out
     assert all(f"alpha, frame {n}" in said for n in (1, 2, 3, 4)) and "matte.next4" in said
+    report = (bundle.path / "REPORT.md").read_text()
+    assert "takes the states that the one before it gave" in report and "alpha, frame 4" in report
     with np.load(bundle.path / FOLDER / "matte.npz") as record:
         assert all(record[f"in.state{n}"].any() for n in (1, 2, 3, 4))
 
