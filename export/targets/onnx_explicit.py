@@ -52,6 +52,15 @@ def write_out(model: onnx.ModelProto) -> None:
             _sorted_axes(node, weights, model.graph)
         if node.op_type == "Resize":
             _regions(node, model.graph)
+    _drop_unused(model.graph)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Drop the weights that no node reads any more."""
+    used = {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
+    kept = [w for w in graph.initializer if w.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _defaults(node: onnx.NodeProto, opset: int) -> None:
@@ -197,10 +206,6 @@ def fewer_axes(model: onnx.ModelProto) -> None:
     kept = [node for node in nodes if used.intersection(node.output)]
     del graph.node[:]
     graph.node.extend(kept)
-    used = {name for node in kept for name in node.input}
-    weights = [w for w in graph.initializer if w.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
 
 
 def joined(lengths: list[int], perm: list[int]) -> tuple[list[int], list[int]]:

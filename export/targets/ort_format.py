@@ -54,7 +54,7 @@ def usability(file: Path) -> str:
     for said in re.split(r"^Checking (?=NNAPI|CoreML)", stream.getvalue(), flags=re.MULTILINE)[1:]:
         name = said.splitlines()[0].strip()
         counts = re.search(r"(\d+) partitions with a total of (\d+)/(\d+) nodes", said)
-        fit = re.search(r"as is: (YES|NO)", said)
+        fit = re.search(r"as is: (YES|NO|MAYBE)", said)
         if counts is None or fit is None:
             raise ExportError(f"onnxruntime's checker said nothing of {name} that can be read")
         pieces = "" if counts[1] == "1" else f", {counts[1]} partitions"

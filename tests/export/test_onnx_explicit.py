@@ -99,6 +99,7 @@ def test_axes_of_a_slice_are_sorted_with_what_goes_with_them() -> None:
     (node,) = model.graph.node
     kept = {w.name: numpy_helper.to_array(w).tolist() for w in model.graph.initializer}
     assert [kept[name] for name in node.input[1:]] == [[0, 2, 1], [2, 6, 9], [1, 2, 3], [1, 1, 2]]
+    assert set(kept) == set(node.input[1:])  # those in the old order are gone
 
 
 @pytest.mark.parametrize(
