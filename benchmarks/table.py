@@ -29,7 +29,7 @@ from edgematte.testcard import testcard
 
 ROUNDS = 15
 REST_S = 0.03
-TARGETS = ("onnx", "openvino", "coreml")
+TARGETS = ("onnx", "openvino", "coreml", "litert")
 PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
 START, END = "<!-- table -->", "<!-- /table -->"
 README = Path(__file__).resolve().parent.parent / "README.md"

@@ -188,7 +188,7 @@ TARGETS: dict[str, Target] = {
             default="fp32",
             options=LiteRtOptions,
             writer=f"{WRITERS}.litert",
-            passes=f"{PASSES}:portable",
+            passes=f"{PASSES}:for_litert",
             quantizer=f"{QUANTIZERS}.litert:LiteRtQuantizable",
             effort=Effort(groups=6, feeds=24, judges=8),
             quantizing="litert-export",

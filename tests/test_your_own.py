@@ -22,8 +22,11 @@ PAGE = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
     r"^## What you already have\n.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S
 )
 HUB = "hustvl/vitmatte-small-composition-1k"
-SMALLER = {"vitmatte-s": ["vitmatte-tiny", "--size", "64"]}
-"""What is exported in place of 26 million parameters; the words around it stay."""
+SMALLER = {
+    "vitmatte-s": ["vitmatte-tiny", "--size", "64"],
+    "int8": ["int8", "--calibration-limit", "4"],
+}
+"""What is typed in place of 26 million parameters, of many pictures; the words around it stay."""
 NET = """
 <ir_version: 8, opset_import: ["": 17]>
 net (float[{shape}] picture) => (float[1, 1, h, w] answer, float[1, 1, h, w] other)
@@ -137,8 +140,9 @@ def answers(folder: Path) -> Iterator[list[tuple[Step, Said]]]:
         write_clip(folder / "clip.mp4", pixels)
     (line,) = (line for line in lines_of(PAGE) if line.startswith("pip install ./"))
     site = install(folder, line)
-    hub = (("HF_HOME", str(folder)), ("HF_HUB_OFFLINE", "1"))
-    said = Shell(folder, site.path, hub).several(steps)
+    cache = ("EDGEMATTE_CACHE", str(folder / "cache"))
+    variables = (cache, ("HF_HOME", str(folder)), ("HF_HUB_OFFLINE", "1"))
+    said = Shell(folder, site.path, variables).several(steps)
     yield list(zip(steps, said, strict=True))
 
 

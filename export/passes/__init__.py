@@ -19,6 +19,7 @@ from edgematte.export.passes.concat_by_sum import concat_by_sum
 from edgematte.export.passes.erf_gelu import erf_gelu
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm
 from edgematte.export.passes.fold_normalization import fold_normalization
+from edgematte.export.passes.four_axes import four_axes
 from edgematte.export.passes.late_division import late_division
 from edgematte.export.passes.pad_channels import pad_channels
 from edgematte.export.passes.pad_inputs import pad_inputs
@@ -28,6 +29,7 @@ from edgematte.export.passes.pool_conv import pool_conv
 from edgematte.export.passes.slice_softmax import slice_softmax
 from edgematte.export.passes.split_concat import split_concat
 from edgematte.export.passes.split_linear import fold_scale, split_linear
+from edgematte.export.passes.spread_by_resize import spread_by_resize
 from edgematte.export.passes.transposed_conv import transposed_conv
 from edgematte.targets import OnnxOptions, TargetOptions
 
@@ -77,6 +79,11 @@ def for_openvino(options: TargetOptions) -> tuple[Pass, ...]:
 def portable(options: TargetOptions) -> tuple[Pass, ...]:
     """Passes for accelerators that are not measured here."""
     return PORTABLE
+
+
+def for_litert(options: TargetOptions) -> tuple[Pass, ...]:
+    """The portable passes, with tensors that GPUs of phones have."""
+    return (*PORTABLE, four_axes, spread_by_resize)
 
 
 def _rounded(options: TargetOptions) -> tuple[Pass, ...]:

@@ -45,6 +45,7 @@ def refused(capsys: Capture, *arguments: str, code: int = 2) -> str:
 
 
 COREML = ["--model", "lightweight", "--target", "coreml"]
+LITERT = ["--model", "lightweight", "--target", "litert"]
 INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
 
 
@@ -59,6 +60,9 @@ INT8, ENTROPY = ["--precision", "int8"], ["--range-method", "entropy"]
         (["--graphs", "diced"], "no cut 'diced'; there are: fused, split"),
         (["--opset", "12"], "opset 12: a whole number from 18 to 26"),
         (["--io", "image"], "io has no meaning for lightweight to onnx"),
+        (["--layout", "nhwc"], "layout has no meaning for lightweight to onnx"),
+        ([*LITERT, "--layout", "nchw8"], "layout nchw8: there are nchw, nhwc"),
+        ([*LITERT, "--alpha-bits", "16"], "alpha-bits has no meaning for lightweight to litert"),
         (["--weights", "absent.safetensors"], "no checkpoint at absent.safetensors"),
         (["--picture", "absent.png"], "no picture at absent.png"),
         (

@@ -1,0 +1,90 @@
+"""The passes that make graphs fit GPUs of phones: equal before and after, and near misses stay."""
+
+from collections.abc import Callable
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402
+
+from edgematte.export.passes import Pass, rewrite  # noqa: E402
+from edgematte.export.passes.four_axes import four_axes  # noqa: E402
+from edgematte.export.passes.spread_by_resize import spread_by_resize  # noqa: E402
+
+pytestmark = pytest.mark.export
+
+
+class Calls(nn.Module):
+    def __init__(self, work: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.work = work
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.work(x)
+
+
+def changed(
+    work: Callable[[Tensor], Tensor], shape: tuple[int, ...], apply: Pass
+) -> tuple[int, int]:
+    """Places changed, and the most axes of a tensor after; values must be the same."""
+    module, given = Calls(work).eval(), (torch.randn(shape),)
+    after, found = rewrite(torch.export.export(module, given), given, (apply,))
+    torch.testing.assert_close(after.module()(*given), module(*given), rtol=0, atol=0)
+    values = [n.meta["val"] for n in after.graph.nodes if isinstance(n.meta.get("val"), Tensor)]
+    return found[apply.__name__], max(value.ndim for value in values)
+
+
+def windows(x: Tensor) -> Tensor:
+    """(1, H, W, C) -> windows of 4x4, as in Swin."""
+    batch, height, width, channels = x.shape
+    cut = x.view(batch, height // 4, 4, width // 4, 4, channels)
+    return cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, 16, channels).softmax(-1)
+
+
+def heads(x: Tensor) -> Tensor:
+    """(1, C, H, W) -> (H, heads, W, C / heads), and back."""
+    batch, channels, height, width = x.shape
+    cut = x.reshape(batch, 2, channels // 2, height, width).permute(3, 1, 4, 2, 0)
+    inner = cut.flatten(3).sigmoid().reshape(height, 2, width, channels // 2, batch)
+    return inner.permute(4, 1, 3, 0, 2).reshape(batch, channels, height, width)
+
+
+@pytest.mark.parametrize(
+    ("work", "shape", "count"),
+    [
+        (windows, (1, 8, 12, 6), 1),
+        (windows, (2, 8, 12, 6), 1),  # images and rows of windows stay side by side
+        (heads, (1, 6, 3, 5), 2),
+        (lambda x: x.view(1, 2, 3, 4, 5).transpose(1, 2).contiguous().view(-1, 5), (6, 20), 1),
+    ],
+)
+def test_axes_are_moved_in_four(
+    work: Callable[[Tensor], Tensor], shape: tuple[int, ...], count: int
+) -> None:
+    found, axes = changed(work, shape, four_axes)
+    assert found == count and axes <= 4
+
+
+@pytest.mark.parametrize(
+    ("work", "shape"),
+    [
+        (lambda x: x.view(2, 3, 4, 5, 2).permute(4, 3, 2, 1, 0) + 1, (6, 40)),
+        (lambda x: x.permute(0, 2, 3, 1), (1, 4, 5, 6)),  # four already
+    ],
+)
+def test_what_needs_five_axes_stays(
+    work: Callable[[Tensor], Tensor], shape: tuple[int, ...]
+) -> None:
+    assert changed(work, shape, four_axes)[0] == 0
+
+
+def test_one_value_a_channel_is_spread_by_a_resize() -> None:
+    def spread(x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True).expand(-1, -1, 5, 7)
+
+    assert changed(spread, (2, 3, 5, 7), spread_by_resize)[0] == 1
+    as_it = lambda x: x.mean((2, 3), keepdim=True).expand_as(x)  # noqa: E731
+    assert changed(as_it, (2, 3, 5, 7), spread_by_resize)[0] == 1
+    assert changed(lambda x: x.expand(-1, -1, 5, 7), (2, 3, 1, 7), spread_by_resize)[0] == 0
+    assert changed(lambda x: x.expand(-1, 3, 5, 7), (2, 1, 1, 1), spread_by_resize)[0] == 0
