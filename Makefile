@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check wheel default-bundle weights picture table clean
+.PHONY: demo test check web wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -23,6 +23,16 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Chromium and the npm packages of samples/web, where they can be had; the tests say what they skip without them.
+CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
+web:
+	@{ $(CHROMIUM); } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && timeout 300 sh -c 'apt-get update -qq && apt-get install -qq -y chromium' >/dev/null 2>&1; } \
+	  || echo "No Chromium: tests in a browser are skipped"
+	@cd samples/web && { [ node_modules/.package-lock.json -nt package-lock.json ] \
+	  || timeout 300 npm ci --no-audit --no-fund --loglevel=error; } \
+	  || echo "No npm packages: tests of samples/web are skipped"
 
 wheel: $(VENV)/.dev
 	rm -rf build dist

@@ -43,11 +43,13 @@ def load(
 
     Args:
         bundle: path of a ``.edgematte`` folder.
-        engine: onnxruntime, openvino, coreml or litert; by default the bundle's own.
-        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane; default cpu.
-        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML has no
-            such option. Calls that do not depend on each other, such as those of patches, share
-            them: so many run side by side, one thread each; see ``Matter.division``.
+        engine: onnxruntime, openvino, coreml, litert or browser; by default the bundle's own.
+        device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane, webgpu; default
+            cpu.
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML and
+            browsers have no such option. Calls that do not depend on each other, such as those of
+            patches, share them: so many run side by side, one thread each; see
+            ``Matter.division``.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
         in_flight: how many pictures are worked on at a time, by ``many``, by calls from so many

@@ -20,10 +20,10 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """``--engine``, ``--device``, ``--threads``."""
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml or litert (default: the bundle's)"
+        "--engine", help="onnxruntime, openvino, coreml, litert or browser (default: the bundle's)"
     )
     parser.add_argument(
-        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane (default: cpu)"
+        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
     )
     parser.add_argument(
         "--threads",

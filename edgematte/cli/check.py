@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml, mil or litert (default: the target's)"
+        "--engine",
+        help="onnxruntime, openvino, coreml, mil, litert or browser (default: the target's)",
+    )
+    parser.add_argument(
+        "--device", help="of the engine, such as cuda, gpu or, for browser, webgpu (default: cpu)"
     )
     parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
     parser.add_argument(
@@ -51,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         bundle.manifest,
         arguments.engine,
         arguments.runner,
+        arguments.device,
         runner_serve=arguments.runner_serve,
     )
     goldens, faithful = None, None

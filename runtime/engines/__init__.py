@@ -74,6 +74,12 @@ ENGINES: dict[str, EngineRow] = {
         'pip install "edgematte[litert]"',
         ("litert",),
     ),
+    "browser": EngineRow(
+        "edgematte.runtime.engines.browser.engine:BrowserEngine",
+        "pip install edgematte, and npm install onnxruntime-web@1.30.0",
+        ("onnx",),
+        threads=False,
+    ),
 }
 
 

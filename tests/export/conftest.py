@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_nets import SMALL
 
 Export = Callable[..., Path]
 Static = Callable[[Any, tuple[str, ...]], None]
@@ -31,6 +32,28 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def regional(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small regional net with random weights, 40 cells a call. Do not change it."""
+    from edgematte.export import export
+
+    output = tmp_path_factory.mktemp("regional") / "regional.edgematte"
+    options: dict[str, Any] = {"size": 128, "regions": 40, "random_weights": True, "config": SMALL}
+    export("regional-tiny", target="onnx", output=output, **options)
+    return output
+
+
+@pytest.fixture(scope="session")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small ViTMatte with random weights that finds its own trimap. Do not change it."""
+    from edgematte.export import export
+
+    output = tmp_path_factory.mktemp("cascade") / "cascade.edgematte"
+    options: dict[str, Any] = {"size": 64, "random_weights": True, "band_px": 2}
+    export("vitmatte-tiny", target="onnx", output=output, cascade="lightweight", **options)
+    return output
 
 
 @pytest.fixture

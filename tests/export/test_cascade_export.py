@@ -22,13 +22,6 @@ NET = {"target": "onnx", "size": 64, "random_weights": True}
 
 
 @pytest.fixture(scope="module")
-def cascade(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("cascade") / "c.edgematte"
-    export("vitmatte-tiny", output=output, cascade="lightweight", band_px=2, **NET)  # type: ignore[arg-type]
-    return output
-
-
-@pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("alone") / "a.edgematte"
     export("vitmatte-tiny", output=output, **NET)  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from small_nets import SMALL  # noqa: E402
+
 from edgematte import testcard  # noqa: E402
 from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.tolerances import CUT  # noqa: E402
@@ -29,17 +31,6 @@ from edgematte.runtime.nets.regional.host import RegionsHost, Sizes  # noqa: E40
 from edgematte.runtime.nets.regional.pipeline import pipeline  # noqa: E402
 
 pytestmark = pytest.mark.export
-
-SMALL = {
-    "width": 8,
-    "head_width": 8,
-    "depth3": 2,
-    "depth4": 1,
-    "decoder": 8,
-    "region": 8,
-    "token": 16,
-    "heads": 2,
-}
 
 
 def made(size: tuple[int, int], regions: int, **options: int) -> tuple[Regional, RegionsHost]:
@@ -79,19 +70,9 @@ def test_graphs_are_static_and_of_rank_5_at_most(
         static(source, ("nonzero", "topk", "sort", "_put"))
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("regional") / "b.edgematte"
-    export(
-        "regional-tiny",
-        target="onnx",
-        size=128,
-        regions=40,
-        random_weights=True,
-        config=SMALL,
-        output=folder,
-    )
-    return folder
+@pytest.fixture
+def bundle(regional: Path) -> Path:
+    return regional
 
 
 def test_an_export_is_within_the_tolerance_and_small(bundle: Path) -> None:

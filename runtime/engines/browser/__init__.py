@@ -1,0 +1,1 @@
+"""ONNX Runtime Web in a headless Chromium: graphs run as they do on a page."""
