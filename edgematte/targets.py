@@ -29,7 +29,11 @@ class OnnxOptions(TargetOptions):
     """Options of ONNX."""
 
     opset: int = option(18, help="operator set", range=OPSETS)
-    ort: bool = option(False, help="also write .ort files, for ONNX Runtime on phones")
+    ort: bool = option(
+        False,
+        help="also write .ort files, for ONNX Runtime on phones; the .onnx then has only the "
+        "rewrites that phones' accelerators have operators for",
+    )
     dynamic_batch: bool = option(
         False, help="graphs that take any number of tiles at once, for servers"
     )

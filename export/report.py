@@ -89,6 +89,10 @@ def write_report(
     if manifest.ladder:
         lines += ["## INT8", "", *ladder_table(manifest), ""]
         lines += [*executed_lines(folder, manifest), ""]
+    if manifest.options.get("ort") == "True":
+        from edgematte.export.targets.ort_format import phone_lines
+
+        lines += [*phone_lines(folder, manifest), ""]
     lines += seam_lines(manifest, goldens)
     lines += sections
     (folder / "REPORT.md").write_text("\n".join(lines), encoding="utf-8")

@@ -29,6 +29,7 @@ def check_engines(
     engine: str | None = None,
     runner: str | None = None,
     device: str | None = None,
+    runner_serve: bool = False,
 ) -> list[CheckEngine]:
     """The engines for a bundle: the one asked for, the runner, or the target's own.
 
@@ -40,8 +41,8 @@ def check_engines(
         engines += load_part(TARGETS[manifest.target].on_device)(manifest)
 
     Raises:
-        OptionError: an engine or a device were given with a runner, or a device with an evaluator,
-            which has none.
+        OptionError: an engine or a device were given with a runner, a way to run one without it,
+            or a device with an evaluator, which has none.
         EngineError: the engine is not installed, or does not run this target.
     """
     if runner is not None:
@@ -49,7 +50,9 @@ def check_engines(
             raise OptionError("an engine and a runner exclude each other")
         if device is not None:
             raise OptionError("device has no meaning for a runner: tell your command instead")
-        return [CheckEngine("runner", lambda file, graph: _runner(file, graph, runner))]
+        return [CheckEngine("runner", _runner(runner, serve=runner_serve))]
+    if runner_serve:
+        raise OptionError("runner_serve says how a runner is run: give the runner too")
     stand_ins = {t.evaluator.name: t for t in TARGETS.values() if t.evaluator is not None}
     if engine in stand_ins and stand_ins[engine].name != manifest.target:
         raise EngineError(
@@ -78,10 +81,18 @@ def _opener(name: str, options: EngineOptions) -> Opener:
     return lambda file, graph: open_engine(name, file, graph, options)
 
 
-def _runner(file: Path, graph: Graph, command: str) -> Engine:
+def _runner(command: str, serve: bool) -> Opener:
     from edgematte.runtime.engines.runner import RunnerEngine
+    from edgematte.runtime.engines.runner_process import (
+        TIMEOUT_S,
+        OneCommandPerJob,
+        RunnerCommand,
+        ServingCommand,
+    )
 
-    return RunnerEngine(file, graph, command=command)
+    kind = ServingCommand if serve else OneCommandPerJob
+    shared: RunnerCommand = kind(command, TIMEOUT_S)
+    return lambda file, graph: RunnerEngine(file, graph, command=shared)
 
 
 def _evaluated(evaluator: Evaluator, manifest: Manifest) -> list[CheckEngine]:

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
     parser.add_argument(
+        "--runner-serve",
+        action="store_true",
+        help="start the runner once, and give it the folders of jobs as lines on standard input",
+    )
+    parser.add_argument(
         "--weights",
         metavar="FILE",
         help="run PyTorch now with this checkpoint, or with 'shipped', instead of the records",
@@ -46,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         from edgematte.trust.signature import verify_signature
 
         verify_signature(bundle, arguments.key)
-    engines = check_engines(bundle.manifest, arguments.engine, arguments.runner, arguments.device)
+    engines = check_engines(
+        bundle.manifest,
+        arguments.engine,
+        arguments.runner,
+        arguments.device,
+        runner_serve=arguments.runner_serve,
+    )
     goldens, faithful = None, None
     if arguments.weights:
         pip_line = 'pip install "edgematte[export]"'

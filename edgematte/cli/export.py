@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 0
     for name, verdict in verdicts.items():
-        print(f"ONNX Runtime's mobile usability checker on {name}:\n{verdict}\n")
+        print(f"{name}, onnxruntime's mobile usability checker: {verdict}")
     for line in lint_lines(bundle.path, bundle.manifest):
         print(line)
     for line in chosen_rungs(bundle.manifest):

@@ -22,6 +22,7 @@ from edgematte.export.passes.fold_normalization import fold_normalization
 from edgematte.export.passes.four_axes import four_axes
 from edgematte.export.passes.late_division import late_division
 from edgematte.export.passes.pad_channels import pad_channels
+from edgematte.export.passes.pad_inputs import pad_inputs
 from edgematte.export.passes.phase_resize import phase_resize
 from edgematte.export.passes.phase_upsample import phase_upsample
 from edgematte.export.passes.pool_conv import pool_conv
@@ -67,7 +68,7 @@ PORTABLE: tuple[Pass, ...] = (fold_normalization, fold_batch_norm, slice_softmax
 def for_onnx(options: OnnxOptions) -> tuple[Pass, ...]:
     """For ONNX: blocks of channels for processors, portable operators for phones and INT8."""
     blocks = options.precision in ("fp32", "int8-weights") and not options.ort
-    return ONNX_CPU if blocks else (*PORTABLE, erf_gelu, *_rounded(options))
+    return ONNX_CPU if blocks else (*PORTABLE, pad_inputs, erf_gelu, *_rounded(options))
 
 
 def for_openvino(options: TargetOptions) -> tuple[Pass, ...]:

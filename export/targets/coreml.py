@@ -19,6 +19,7 @@ from edgematte.export.capture import Capture
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Writer
 from edgematte.export.targets.core_ml_compact import compact
+from edgematte.export.targets.core_ml_description import describe, without_debug_files
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.targets import CoreMlOptions
@@ -69,11 +70,14 @@ class CoreMlWriter(Writer):
     ) -> Graph:
         """Write ``NAME.mlpackage``."""
         model.user_defined_metadata[METADATA_KEY] = embedded
+        declared = self.declared(graph, options)
+        describe(model, declared, embedded)
         file = folder / f"{graph.name}.mlpackage"
         model.save(str(file))
+        without_debug_files(file)
         compact(file)
         _name_items(file)
-        return replace(self.declared(graph, options), file=file.name)
+        return replace(declared, file=file.name)
 
     def declared(self, graph: Graph, options: CoreMlOptions) -> Graph:
         """The declaration with the ranges of the pictures that the program takes and gives."""

@@ -20,6 +20,7 @@ from edgematte.errors import ExportError
 from edgematte.export.capture import Capture
 from edgematte.export.onnx_file import halved, save_onnx
 from edgematte.export.targets import Writer
+from edgematte.export.targets.onnx_explicit import write_out
 from edgematte.manifest import Graph
 from edgematte.targets import OnnxOptions
 
@@ -44,6 +45,7 @@ class OnnxWriter(Writer):
         options: OnnxOptions,
     ) -> Graph:
         """Check the model and write ``NAME.onnx`` with the manifest in its metadata."""
+        write_out(model)
         _shorten(model.graph)
         expand = options.precision == "int8-weights"
         written = save_onnx(model, graph, folder, embedded, expand=expand)
@@ -147,7 +149,7 @@ def program_to_onnx(program: ExportedProgram, graph: Graph, opset: int) -> onnx.
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Name nodes and values by numbers and drop default attributes: a tenth of a small model."""
+    """Name nodes and values by numbers: a tenth of a small model."""
     kept = {value.name for value in (*graph.input, *graph.output)} | {""}
     short: dict[str, str] = {}
     for number, constant in enumerate(graph.initializer):
@@ -156,27 +158,8 @@ def _shorten(graph: onnx.GraphProto) -> None:
             constant.name = f"w{number}"
     for number, node in enumerate(graph.node):
         node.name = f"n{number}"
-        _leave_out_defaults(node)
         for names in (node.input, node.output):
             for i, name in enumerate(names):
                 if name not in kept:
                     names[i] = short.setdefault(name, f"v{len(short)}")
     del graph.value_info[:]
-
-
-def _leave_out_defaults(node: onnx.NodeProto) -> None:
-    plain = {"strides": 1, "dilations": 1, "pads": 0}
-    for attribute in list(node.attribute):
-        name, schema = attribute.name, None
-        if not node.domain:
-            schema = onnx.defs.get_schema(node.op_type).attributes[name].default_value
-        value = onnx.helper.get_attribute_value(attribute)
-        same = (
-            schema is not None
-            and schema.type == attribute.type
-            and onnx.helper.get_attribute_value(schema) == value
-        )
-        if node.op_type == "Conv":  # the kernel's shape is that of its weight
-            same |= name == "kernel_shape" or (name in plain and set(value) == {plain[name]})
-        if same:
-            node.attribute.remove(attribute)

@@ -1,12 +1,10 @@
 """A graph run elsewhere: a phone over ssh or adb, or a program in another language.
 
-For every call the command gets one more argument, a folder that holds ``job.json`` and a file for
-each input; the command writes a file for each output. The format is described in docs/runner.md.
+For every call there is a folder that holds ``job.json`` and a file for each input; the command
+writes a file for each output. The format is described in docs/runner.md.
 """
 
 import json
-import shlex
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +15,11 @@ from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph, Tensor
+from edgematte.runtime.engines.runner_process import (
+    TIMEOUT_S,
+    OneCommandPerJob,
+    RunnerCommand,
+)
 
 JOB = "job.json"
 
@@ -24,16 +27,22 @@ JOB = "job.json"
 class RunnerEngine:
     """Hands one graph's inputs to a command and reads its outputs back."""
 
-    def __init__(self, file: Path, graph: Graph, *, command: str, timeout_s: float = 600) -> None:
-        """``command`` is split as a shell would split it, but run without a shell."""
+    def __init__(
+        self,
+        file: Path,
+        graph: Graph,
+        *,
+        command: str | RunnerCommand,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """``command``: one that is started for every call, or what carries out jobs.
+
+        ``timeout_s`` is of a command that is started for every call.
+        """
+        self._command = (
+            OneCommandPerJob(command, timeout_s) if isinstance(command, str) else command
+        )
         self._file, self._graph = file, graph
-        self._timeout_s = timeout_s
-        try:
-            self._command = shlex.split(command)
-        except ValueError as error:
-            raise EngineError(f"the runner command {command!r} cannot be split: {error}") from None
-        if not self._command:
-            raise EngineError("the runner command is empty")
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Inputs by name -> outputs by name."""
@@ -45,31 +54,13 @@ class RunnerEngine:
             job = {
                 "graph": graph.name,
                 "file": str(self._file.resolve()),
+                "expand_weights": graph.expand_weights,
                 "inputs": [_entry(t) for t in graph.inputs],
                 "outputs": [_entry(t) for t in graph.outputs],
             }
             (folder / JOB).write_text(json.dumps(job, indent=2))
-            self._call(folder)
+            self._command(folder)
             return {t.name: self._read(folder, t) for t in graph.outputs}
-
-    def _call(self, folder: Path) -> None:
-        shown = self._command[0]
-        try:
-            done = subprocess.run(
-                [*self._command, str(folder)],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self._timeout_s,
-                check=False,
-            )
-        except OSError as error:
-            raise EngineError(f"the runner {shown} cannot be started: {error.strerror}") from None
-        except subprocess.TimeoutExpired:
-            raise EngineError(f"the runner {shown} took more than {self._timeout_s:g} s") from None
-        if done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            raise EngineError(f"the runner {shown} exited with {done.returncode}: {last}")
 
     def _read(self, folder: Path, tensor: Tensor) -> NDArray[Any]:
         file = folder / f"{tensor.name}.bin"
@@ -95,4 +86,5 @@ def _entry(tensor: Tensor) -> dict[str, Any]:
         "file": f"{tensor.name}.bin",
         "dtype": tensor.dtype,
         "shape": list(tensor.shape),
+        "range": list(tensor.range),
     }

@@ -1,6 +1,7 @@
 """Every target, precision and cut: the file is what was promised, and the check passes."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,26 @@ def test_min_ios_sets_the_specification_version(exported: Export) -> None:
     assert versions == [7, 8]  # iOS 16, iOS 17
 
 
+def test_core_ml_says_what_it_is_and_carries_nothing_else(exported: Export) -> None:
+    """Xcode shows the description; coremltools leaves a debugger's file as large as the model."""
+    ct = pytest.importorskip("coremltools")
+    bundle = exported("coreml", io="image", alpha_bits=8, graphs="fused")
+    spec = ct.models.MLModel(str(bundle / "matte.mlpackage"), skip_model_load=True).get_spec()
+    said = spec.description.metadata
+    assert "lightweight" in said.shortDescription and "BMVC 2021" in said.shortDescription
+    manifest = open_bundle(bundle).manifest
+    assert manifest.weights.sha256[:12] in said.versionString and said.author and said.license
+    assert said.userDefined["com.apple.coreml.model.preview.type"] == "depthEstimation"
+    features = [*spec.description.input, *spec.description.output]
+    assert {f.name: f.shortDescription for f in features} == {
+        "image": "RGB bytes; 0 to 255",
+        "alpha": "alpha, eq. 5; 0 to 255",
+        "trimap": "P(background), P(foreground), P(unknown); 0 to 1",
+    }
+    files = {f.name for f in (bundle / "matte.mlpackage").rglob("*") if f.is_file()}
+    assert files == {"Manifest.json", "model.mlmodel", "weight.bin"}
+
+
 def test_ort_files_for_phones_run_and_list_their_operators(exported: Export) -> None:
     import onnxruntime
 
@@ -158,7 +179,9 @@ def test_ort_files_for_phones_run_and_list_their_operators(exported: Export) -> 
     assert str(bundle) not in config and "#" not in config
     verdict = usability(bundle / "matte.onnx")
     for engine in ("NNAPI", "CoreML MLProgram"):  # every node, in one piece
-        assert f"Model should perform well with {engine} as is: YES" in verdict
+        found = re.search(rf"{engine} yes \((\d+) of (\d+) nodes\)", verdict)
+        assert found is not None and found[1] == found[2]
+    assert "\n" not in verdict and verdict in (bundle / "REPORT.md").read_text()
 
 
 def test_two_exports_of_the_same_weights_are_the_same(exported: Export) -> None:

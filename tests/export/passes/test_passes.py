@@ -22,6 +22,7 @@ from edgematte.export.passes.concat_by_sum import concat_by_sum  # noqa: E402
 from edgematte.export.passes.erf_gelu import erf_gelu  # noqa: E402
 from edgematte.export.passes.fold_batch_norm import fold_batch_norm  # noqa: E402
 from edgematte.export.passes.pad_channels import pad_channels  # noqa: E402
+from edgematte.export.passes.pad_inputs import pad_inputs  # noqa: E402
 from edgematte.export.passes.phase_resize import phase_resize  # noqa: E402
 from edgematte.export.passes.phase_upsample import phase_upsample  # noqa: E402
 from edgematte.export.passes.pool_conv import pool_conv  # noqa: E402
@@ -258,6 +259,37 @@ def test_whole_blocks_are_not_padded() -> None:
     assert changed == {"pad_channels": 0}
 
 
+class Read(nn.Module):
+    """Maps of 6 channels that two convolutions and the caller read, then 9, 18, 3 and 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(6, 9, 3, padding=1), nn.Conv2d(6, 9, 1, stride=1)
+        self.three, self.four = nn.Conv2d(18, 8, 3, bias=False), nn.Conv2d(8, 3, 1)
+        self.five, self.grouped = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 3, groups=6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        both = torch.cat([self.one(x).relu(), self.two(x)], 1)
+        return self.grouped(self.five(self.four(self.three(both)))), x + 1
+
+
+def test_maps_that_webgpu_reads_wrongly_are_padded_and_no_others() -> None:
+    ops, changed = rewritten(Read(), (torch.rand(1, 6, 12, 10),), (pad_inputs,))
+    assert changed == {"pad_inputs": 3}
+    assert ops["aten.constant_pad_nd.default"] == 2  # the maps of 6 channels are padded once
+    after, _ = rewrite(
+        torch.export.export(Read().eval(), (torch.rand(1, 6, 12, 10),)),
+        (torch.rand(1, 6, 12, 10),),
+        (pad_inputs,),
+    )
+    read = [
+        n.args[0].meta["val"].shape[1]
+        for n in after.graph.nodes
+        if "conv" in str(n.target) and isinstance(n.args[0], torch.fx.Node)
+    ]
+    assert read == [8, 8, 24, 8, 3, 6]
+
+
 @pytest.mark.parametrize("passes", [ONNX_CPU, OPENVINO, PORTABLE])
 def test_the_passes_of_every_target_leave_the_whole_net_as_it_was(passes: tuple[Pass, ...]) -> None:
     model, _ = random_model(find("lightweight"), {}, 0)
@@ -276,7 +308,8 @@ def passes_for(name: str, precision: str = "fp32", **options: bool) -> tuple[Pas
 
 def test_what_phones_get_has_only_portable_passes() -> None:
     assert passes_for("coreml", "fp16") == PORTABLE
-    assert passes_for("onnx", ort=True) == (*PORTABLE, erf_gelu)  # one operator once loaded
+    portable = (*PORTABLE, pad_inputs, erf_gelu)  # Erf is one operator once loaded
+    assert passes_for("onnx", ort=True) == portable
     assert passes_for("onnx") == ONNX_CPU and passes_for("openvino", "fp16") == OPENVINO
 
 

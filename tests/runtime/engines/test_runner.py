@@ -3,6 +3,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgematte.cli import main
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines.runner import RunnerEngine
+from edgematte.runtime.engines.runner_process import ServingCommand
 
 READ = """
 import json, sys, time
@@ -160,16 +162,102 @@ def test_the_job_says_everything_a_port_needs(runner: Maker, tmp_path: Path) -> 
     assert job == {
         "graph": "matte",
         "file": str(Path("matte.onnx").resolve()),
-        "inputs": [
-            {"name": "image", "file": "image.bin", "dtype": "float32", "shape": [1, 3, 2, 5]}
-        ],
-        "outputs": [
-            {"name": "alpha", "file": "alpha.bin", "dtype": "float32", "shape": [1, 1, 2, 5]}
-        ],
+        "expand_weights": False,
+        "inputs": [entry("image", [1, 3, 2, 5])],
+        "outputs": [entry("alpha", [1, 1, 2, 5])],
     }
+
+
+def entry(name: str, shape: list[int]) -> dict[str, Any]:
+    kind = {"dtype": "float32", "shape": shape, "range": [0.0, 1.0]}
+    return {"name": name, "file": f"{name}.bin", **kind}
 
 
 def test_the_folder_of_a_job_is_removed(runner: Maker, tmp_path: Path) -> None:
     copy = tmp_path / "where"
     run(runner(SUM + f"; Path({str(copy)!r}).write_text(str(folder))"))
     assert copy.read_text() and not Path(copy.read_text()).exists()
+
+
+SERVE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import onnxruntime
+sessions = {}
+print("a line of the program's own", flush=True)
+for line in sys.stdin:
+    folder = Path(line.rstrip("\\n"))
+    job = json.loads((folder / "job.json").read_text())
+    with open(sys.argv[1], "a") as log:
+        log.write("new " if not sessions else "old ")
+    if job["file"] not in sessions:
+        sessions[job["file"]] = onnxruntime.InferenceSession(job["file"])
+    inputs = {
+        e["name"]: np.fromfile(folder / e["file"], e["dtype"]).reshape(e["shape"])
+        for e in job["inputs"]
+    }
+    names = [e["name"] for e in job["outputs"]]
+    for e, value in zip(job["outputs"], sessions[job["file"]].run(names, inputs)):
+        value.tofile(folder / e["file"])
+    print(ANSWER, flush=True)
+"""
+
+
+def test_a_runner_that_serves_is_started_once_for_all_graphs(
+    runner: Maker, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    command = runner("ANSWER = 'edgematte: done'" + SERVE) + " " + shlex.quote(str(log))
+    assert main(["check", str(tiny_bundle), "--runner", command, "--runner-serve"]) == 0
+    assert "within tolerance" in capsys.readouterr().out
+    jobs = log.read_text().split()
+    assert jobs.count("new") == 1 and len(jobs) > 4
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("ANSWER = 'edgematte: failed: no such chip'" + SERVE, "failed: no such chip"),
+        ("import sys; input(); sys.exit('out of memory')", "ended with 1 .*: out of memory"),
+        ("import sys; sys.exit(3)", "ended with 3 before it answered: no message"),
+    ],
+)
+def test_a_runner_that_serves_and_fails_is_one_sentence(
+    program: str,
+    said: str,
+    runner: Maker,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = runner(program) + " " + shlex.quote(str(tmp_path / "log"))
+    assert main(["check", str(tiny_bundle), "--runner", command, "--runner-serve"]) == 2
+    assert re.search(f"edgematte: .*the runner .* {said}$", capsys.readouterr().err.strip())
+
+
+def test_a_runner_that_serves_and_is_silent_is_stopped(runner: Maker) -> None:
+    serving = ServingCommand(runner("import time; time.sleep(60)"), 0.5)
+    with pytest.raises(EngineError, match="took more than 0.5 s"):
+        serving(Path("nowhere"))
+
+
+def test_how_to_serve_is_refused_without_a_runner(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tiny_bundle), "--runner-serve"]) == 2
+    assert "--runner-serve says how a runner is run" in capsys.readouterr().err
+
+
+def test_a_job_says_the_range_and_whether_weights_should_be_expanded(runner: Maker) -> None:
+    program = (
+        READ
+        + """
+assert [e["range"] for e in job["inputs"]] == [[0.0, 1.0]] and job["expand_weights"] is True
+write(job["outputs"][0], read(job["inputs"][0])[:, :1])
+"""
+    )
+    declared = replace(graph(), expand_weights=True)
+    engine = RunnerEngine(Path("matte.onnx"), declared, command=runner(program))
+    image = np.ones((1, 3, 2, 5), np.float32)
+    np.testing.assert_array_equal(engine.run({"image": image})["alpha"], image[:, :1])
