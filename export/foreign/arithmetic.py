@@ -12,6 +12,7 @@ import numpy as np
 from edgematte.check.tolerances import TOLERANCES
 from edgematte.export.foreign.cancellation import cancelling
 from edgematte.export.foreign.files import OpenVinoGraph
+from edgematte.export.foreign.original import in_planes
 from edgematte.export.foreign.understood import Understood
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.nets.foreign.pipeline import subject_share
@@ -74,5 +75,6 @@ def _rounded(source: OpenVinoGraph, net: Understood) -> tuple[float, float]:
         file = Path(scratch) / written.file
         found = open_engine("openvino", file, written, EngineOptions()).run(net.shown)
     answer = np.asarray(found[written.outputs[0].name], np.float32)
+    answer = in_planes(answer, net.host.answer_layout)
     off = np.abs(subject_share(net.host, answer) - subject_share(net.host, net.answer))
     return float(off.max()), float(off.mean())

@@ -202,7 +202,8 @@ def declared(
     alpha = Tensor(ALPHA, shape, "float32", host.answer_layout, (0.0, 1.0), meaning)
     ins, outs = [pixels], [alpha]
     for state, file in zip(host.states or (), states, strict=True):
-        layout = host.layout if len(state.shape) == 4 else "N" + "X" * (len(state.shape) - 1)
+        plain = host.layout == "NCHW" and len(state.shape) == 4
+        layout = "NCHW" if plain else "N" + "X" * (len(state.shape) - 1)
         about = f"{file.source}: zeros at the first frame, then {state.output}"
         ins.append(Tensor(state.input, state.shape, "float32", layout, ANY, about))
         about = f"{file.answer}: {state.input} of the next frame"

@@ -13,7 +13,7 @@ from edgematte.arrays import Floats
 from edgematte.errors import OnnxFileError
 from edgematte.export.foreign.beside import Beside, FileState
 from edgematte.manifest import Graph
-from edgematte.runtime.engines.graph import to_file
+from edgematte.runtime.engines.graph import CHANNELS_LAST, to_file
 
 
 class Original:
@@ -91,6 +91,7 @@ class Original:
         pixels = to_file(inputs[picture.name], picture)
         answer, after = self.step(pixels, [inputs[tensor.name] for tensor in states])
         outputs = self.graph.outputs
+        answer = in_planes(answer, outputs[0].layout)
         return {t.name: v for t, v in zip(outputs, [answer, *after], strict=True)}
 
     @property
@@ -103,6 +104,11 @@ class Original:
     def fingerprint(self) -> str:
         """The sha256 of the file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def in_planes(answer: Floats, layout: str) -> Floats:
+    """An output as the file gives it -> as pipelines take it, channels before rows and columns."""
+    return answer.transpose(0, 3, 1, 2) if layout == CHANNELS_LAST else answer
 
 
 def state_shapes(original: Original, pixels: NDArray[Any]) -> list[tuple[int, ...]]:

@@ -71,9 +71,7 @@ def _channel(host: ForeignHost, answer: Floats) -> Floats:
     if host.answer_layout == "NHW":
         plane: Floats = answer[0]
         return plane
-    channel: Floats = (
-        answer[0, host.channel] if host.answer_layout == "NCHW" else answer[0, ..., host.channel]
-    )
+    channel: Floats = answer[0, host.channel]
     return channel
 
 

@@ -6,7 +6,7 @@ from edgematte.arrays import Bytes, Floats
 from edgematte.check.clips import frames_of
 from edgematte.check.goldens import Goldens, GraphRecord, from_bytes, stride_for, to_bytes
 from edgematte.export.foreign.graph import ALPHA, PIXELS
-from edgematte.export.foreign.original import Original
+from edgematte.export.foreign.original import Original, in_planes
 from edgematte.manifest import Graph
 from edgematte.net import Variant, load_part
 from edgematte.runtime.engines.graph import to_file
@@ -45,7 +45,7 @@ def record(
     inputs |= {name: value.astype(np.float16).astype(np.float32) for name, value in given.items()}
     outputs = original(**inputs)
     answer = outputs[ALPHA]
-    stride = stride_for(answer.shape) if host.answer_layout != "NHWC" else 1
+    stride = stride_for(answer.shape)
     records = GraphRecord(inputs, {}, stride)
     for name, value in outputs.items():
         records.outputs[name] = np.ascontiguousarray(records.sample(value))
@@ -67,7 +67,8 @@ def _clip(
     for frame in frames_of(picture):
         pixels, states = _pixels(host, frame), after
         answer, after = original.step(to_file(pixels, graph.inputs[0]), states)
-        alphas.append(enlarged(subject_share(host, answer), size))
+        planes = in_planes(answer, host.answer_layout)
+        alphas.append(enlarged(subject_share(host, planes), size))
     return np.stack(alphas), pixels, states
 
 

@@ -20,7 +20,7 @@ from edgematte.export.foreign.graph import (
     states_at,
 )
 from edgematte.export.foreign.options import Given
-from edgematte.export.foreign.original import Original, state_shapes
+from edgematte.export.foreign.original import Original, in_planes, state_shapes
 from edgematte.export.foreign.static import multiply_adds, static_graph
 from edgematte.host import Size
 from edgematte.manifest import Graph
@@ -41,7 +41,7 @@ class Understood:
         model: the graph, static, float32, under the bundle's names.
         original: the file itself.
         shown: the test card as inputs of the graph.
-        answer: what the file gives for it.
+        answer: what the file gives for it, as pipelines take it.
     """
 
     host: ForeignHost
@@ -88,4 +88,5 @@ def understood(
     graph = replace(graph, macs=multiply_adds(model))
     pixels = to_file(laid_out(host, normalised(host, testcard(*host.size))), graph.inputs[0])
     shown = {PIXELS: pixels, **first_states(host)}
-    return Understood(host, graph, model, original, shown, original.run(pixels))
+    answer = in_planes(original.run(pixels), host.answer_layout)
+    return Understood(host, graph, model, original, shown, answer)

@@ -133,19 +133,18 @@ def normalised(host: ForeignHost, reduced: Bytes) -> Floats:
 
 
 def laid_out(host: ForeignHost, planes: Floats) -> Floats:
-    """Planes (3, h, w) -> the graph's input, (1, 3, h, w) or (1, h, w, 3).
+    """Planes (3, h, w) -> the graph's input, (1, 3, h, w); :class:`RunnableGraph` orders its axes.
 
     Where the graph takes bytes they are given as bytes / 255, as to every graph with the range 0 to
     255, which :class:`RunnableGraph` turns into bytes again.
     """
     if host.takes_bytes:
         planes = planes / np.float32(255)
-    pixels = planes[None] if host.layout == "NCHW" else planes.transpose(1, 2, 0)[None]
-    return np.ascontiguousarray(pixels, np.float32)
+    return np.ascontiguousarray(planes[None], np.float32)
 
 
 def subject_share(host: ForeignHost, answer: Floats) -> Floats:
-    """The graph's output, in any layout -> (1, h, w): how much of each pixel is subject.
+    """The graph's output, (1, c, h, w) or (1, h, w) -> (1, h, w): how much of a pixel is subject.
 
     ``min-max`` stretches the values of each picture to [0, 1], as U^2-Net (Pattern Recognition
     2020) is used; an output that is the same everywhere becomes 0.
@@ -153,7 +152,7 @@ def subject_share(host: ForeignHost, answer: Floats) -> Floats:
     if host.answer_layout == "NHW":
         planes = answer
     else:
-        planes = answer[0] if host.answer_layout == "NCHW" else answer[0].transpose(2, 0, 1)
+        planes = answer[0]
     planes = planes.astype(np.float32, copy=False)
     if host.activation == "softmax":
         powers = np.exp(planes - planes.max(axis=0))

@@ -20,7 +20,7 @@ from edgematte.runtime.nets.foreign.host import ForeignHost
 from edgematte.runtime.nets.foreign.pipeline import enlarged, normalised, subject_share, trimap_of
 
 PLANES = Array("planes", "(3, h, w)", every=(1, 4, 4), note="in the graph's channel order")
-ANSWER = Array("answer", "(1, ...)", note="the graph's output, in its layout")
+ANSWER = Array("answer", "(1, ...)", note="the graph's output, channels before rows")
 
 
 def prepare(host: ForeignHost, picture: Bytes) -> Arrays:
