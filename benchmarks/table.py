@@ -10,6 +10,7 @@ README.md is replaced.
 """
 
 import argparse
+import importlib.util
 import itertools
 import statistics
 import sys
@@ -29,7 +30,8 @@ from edgematte.testcard import testcard
 
 ROUNDS = 15
 REST_S = 0.03
-TARGETS = ("onnx", "openvino", "coreml", "litert")
+LITERT = ("litert",) if importlib.util.find_spec("litert_torch") else ()  # not in `make test`
+TARGETS = ("onnx", "openvino", "coreml", *LITERT)
 PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
 START, END = "<!-- table -->", "<!-- /table -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
