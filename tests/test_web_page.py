@@ -1,13 +1,11 @@
 """The page of samples/web in a headless Chromium: Node's tests, and its alpha beside Python's."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from web import node_with, run
 
 import edgematte
 from edgematte.errors import EngineError
@@ -15,7 +13,6 @@ from edgematte.pictures import open_picture
 from edgematte.runtime.engines.browser import places
 
 ROOT = Path(__file__).parents[1]
-WEB = ROOT / "samples" / "web"
 APART = 0.01
 """Mean difference of alpha: the browser decodes the JPEG by another library, a level or two apart,
 and the PNG holds bytes."""
@@ -24,11 +21,7 @@ and the PNG holds bytes."""
 @pytest.fixture(scope="module")
 def node() -> str:
     """Where Node is; skips where it, the packages or Chromium are missing."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed: no test of the page")
-    if not (WEB / "node_modules" / "playwright-core").is_dir():
-        pytest.skip("npm ci was not run in samples/web: no test of the page")
+    found = node_with("playwright-core", "the page")
     try:
         places.chromium()
     except EngineError as error:
@@ -49,17 +42,3 @@ def test_the_page_does_what_it_says_and_its_alpha_is_pythons(
     with Image.open(tmp_path / "cutout.png") as saved:
         actual = np.asarray(saved.convert("RGBA"))[..., 3] / np.float32(255)
     assert np.abs(actual - expected).mean() <= APART
-
-
-def run(*command: str, **environment: str) -> None:
-    """Run a command in samples/web; fails with what it printed where the command does."""
-    done = subprocess.run(
-        command,
-        cwd=WEB,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

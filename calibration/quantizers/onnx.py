@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
@@ -24,6 +23,7 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from edgematte.calibration.ranges import Ranges
 from edgematte.calibration.scheme import Scheme
 from edgematte.errors import OptionError
+from edgematte.onnx_values import Values
 
 Feed = Mapping[str, NDArray[Any]]
 QUANTIZED = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Add", "Concat", "Resize", "AveragePool")
@@ -95,30 +95,17 @@ class OnnxQuantizable:
 
 def observed(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Ranges:
     """Run a float graph on feeds and collect the range of every activation."""
-    watched = copy.deepcopy(model)
     constants = {w.name for w in model.graph.initializer}
-    outputs = {o.name for o in model.graph.output}
+    outputs = [o.name for o in model.graph.output]
     typed = onnx.shape_inference.infer_shapes(model).graph.value_info
     floats = {v.name for v in typed if v.type.tensor_type.elem_type == TensorProto.FLOAT}
-    names = [n for node in model.graph.node for n in node.output if n in floats - outputs]
-    for name in names:
-        if name not in constants:
-            watched.graph.output.append(
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    session = onnxruntime.InferenceSession(
-        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    wanted = [o.name for o in session.get_outputs()]
+    inner = floats - constants - set(outputs)
+    names = [name for node in model.graph.node for name in node.output if name in inner]
+    values = Values(model, [*outputs, *names])
     ranges = Ranges()
     for feed in feeds:
-        for name, values in feed.items():
-            ranges.observe(name, values)
-        for name, values in zip(wanted, session.run(wanted, dict(feed)), strict=True):
-            ranges.observe(name, values)
+        for name, value in (*feed.items(), *values(feed).items()):
+            ranges.observe(name, value)
     return ranges
 
 

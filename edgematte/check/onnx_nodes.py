@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.check.difference import difference
@@ -22,7 +21,7 @@ from edgematte.extras import importing
 from edgematte.manifest import Difference, Graph, Tensor
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import NodeProto
 
 Arrays = Mapping[str, NDArray[Any]]
 AT_A_TIME = 32  # outputs of nodes that are in memory at once
@@ -64,19 +63,19 @@ def first_node(
         "looking into a graph needs onnx", 'pip install "edgematte[export]"', EngineError
     ):
         import onnx
-        import onnxruntime  # noqa: F401
+
+        from edgematte.onnx_values import Values, with_outputs
     model = onnx.load(str(file))
     nodes = [node for node in model.graph.node if node.op_type != "Constant"]
     with tempfile.TemporaryDirectory(prefix="edgematte-") as folder:
         for part in _parts(nodes):
             place = Path(folder) / file.name
             names = [name for node in part for name in node.output if name]
-            _with_outputs(model, names, place)
-            plain = _plain(place, names, given)
+            plain = Values(model, names, "ORT_DISABLE_ALL")(given)
             names = [name for name in names if plain[name].dtype.kind == "f"]
             if not names:
                 continue
-            _with_outputs(model, names, place)
+            onnx.save(with_outputs(model, names), str(place))
             tensors = tuple(_declared(name, plain[name]) for name in names)
             engine = opener(place, replace(graph, outputs=tensors))
             answers = engine.run(given)
@@ -92,28 +91,6 @@ def first_node(
 def _parts(nodes: "Sequence[NodeProto]") -> "Iterator[Sequence[NodeProto]]":
     for start in range(0, len(nodes), AT_A_TIME):
         yield nodes[start : start + AT_A_TIME]
-
-
-def _with_outputs(model: "ModelProto", names: Sequence[str], place: Path) -> None:
-    import onnx
-
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
-    kept = {tensor.name: tensor for tensor in model.graph.output}
-    del changed.graph.output[:]
-    changed.graph.output.extend(kept.get(name, onnx.ValueInfoProto(name=name)) for name in names)
-    onnx.save(changed, str(place))
-
-
-def _plain(file: Path, names: Sequence[str], given: Arrays) -> dict[str, NDArray[Any]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    values = session.run(list(names), dict(given))
-    return dict(zip(names, (np.asarray(value) for value in values), strict=True))
 
 
 def _declared(name: str, value: NDArray[Any]) -> Tensor:

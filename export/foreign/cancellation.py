@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
+
+from edgematte.onnx_values import Values
 
 ROUNDING = 2.0**-11  # of fp16, relative
 MOST = 0.01
@@ -38,7 +39,7 @@ def cancelling(model: onnx.ModelProto, feed: Mapping[str, NDArray[Any]]) -> froz
     found = set()
     for first in range(0, len(names), AT_ONCE):
         some = dict(list(names.items())[first : first + AT_ONCE])
-        answers = _run(model, feed, sorted(set(some.values())))
+        answers = Values(model, sorted(set(some.values())))(feed)
         found |= {name for name in some if _lost(biases[name], answers[names[name]])}
     return frozenset(found | _before(model, found))
 
@@ -84,26 +85,6 @@ def _lost(bias: Bias, answer: NDArray[Any]) -> bool:
     moved = np.sqrt(np.mean(np.square(bias.numbers * ROUNDING)))
     varies = np.sqrt(np.mean(channels.var(axis=1, dtype=np.float64)))
     return bool(moved > MOST * varies > 0)
-
-
-def _run(
-    model: onnx.ModelProto, feed: Mapping[str, NDArray[Any]], names: list[str]
-) -> dict[str, NDArray[Any]]:
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    outputs = {value.name for value in model.graph.output}
-    for name in names:
-        if name not in outputs:
-            watched.graph.output.append(
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    session = onnxruntime.InferenceSession(
-        watched.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return dict(zip(names, session.run(names, dict(feed)), strict=True)) if names else {}
 
 
 def _before(model: onnx.ModelProto, names: set[str]) -> set[str]:

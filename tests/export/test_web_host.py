@@ -1,8 +1,6 @@
 """The host side in TypeScript, proven in Node on bundles of every cut that it knows."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,21 +8,17 @@ import pytest
 
 pytest.importorskip("torch")
 
+from web import WEB, node_with, run
+
 from edgematte.cli import main
 
 pytestmark = pytest.mark.export
-WEB = Path(__file__).parents[2] / "samples" / "web"
 
 
 @pytest.fixture(scope="module")
 def node() -> str:
     """Where Node is; the packages of samples/web must be installed."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed: no test of the TypeScript host")
-    if not (WEB / "node_modules" / "typescript").is_dir():
-        pytest.skip("npm ci was not run in samples/web: no test of the TypeScript host")
-    return found
+    return node_with("typescript", "the TypeScript host")
 
 
 def test_every_host_step_and_alpha_is_as_recorded(
@@ -48,18 +42,3 @@ def test_every_host_step_and_alpha_is_as_recorded(
     for bundle, folder in zip(made, records, strict=True):
         assert f"- {bundle.name}: from picture to alpha" in printed, printed
         assert f"- {folder.name}, larger: " in printed, printed
-
-
-def run(*command: str, **environment: str) -> str:
-    """What a command printed in samples/web; fails with it where the command does."""
-    done = subprocess.run(
-        command,
-        cwd=WEB,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
