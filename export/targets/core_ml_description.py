@@ -22,8 +22,11 @@ def describe(model: MLModel, graph: Graph, embedded: str) -> None:
     Args:
         model: not saved yet.
         graph: its declaration, as the file has it.
-        embedded: the manifest that travels in the file, as JSON.
+        embedded: the manifest that travels in the file, as JSON; empty for a trial of the INT8
+            ladder, which is measured and thrown away: it gets no description.
     """
+    if not embedded:
+        return
     manifest: dict[str, Any] = json.loads(embedded)
     weights = manifest["weights"]
     card = weights.get("card") or {}
