@@ -20,6 +20,7 @@ from edgematte.checkpoint import load_model
 from edgematte.cli import main
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cuts.lightweight import CUT
+from edgematte.export.report import zipped_size
 from edgematte.export.torch_graph import TorchCall, torch_calls
 from edgematte.host import StageHost
 from edgematte.manifest import Graph
@@ -61,7 +62,8 @@ def test_small_weights_are_within_the_budget_and_the_ladder_is_kept(
     manifest = open_bundle(output).manifest
     assert manifest.budget == 0.05 and manifest.ladder[-1].inside
     assert manifest.graphs[0].expand_weights
-    assert (output / "matte.onnx").stat().st_size < 550_000
+    # A third of fp32's 1.29 MB: what an app's package or a download holds.
+    assert zipped_size(output / "matte.onnx") < 450_000
     report = (output / "REPORT.md").read_text()
     assert "## INT8" in report and "The engine runs of matte: Conv" in report
     assert main(["check", str(output)]) == 0

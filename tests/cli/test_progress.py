@@ -1,10 +1,29 @@
 """What a person sees of long work."""
 
+import argparse
+from collections.abc import Iterator
+
 import pytest
 
 from edgematte.cli.progress import Bars
+from edgematte.cli.volume import volume
 
 pytest.importorskip("tqdm")
+
+
+@pytest.fixture(autouse=True)
+def as_commands_run() -> Iterator[None]:
+    """Neither quiet nor verbose."""
+    with volume(argparse.Namespace(quiet=False, verbose=False)):
+        yield
+
+
+def test_quiet_shows_neither(capsys: pytest.CaptureFixture[str]) -> None:
+    with volume(argparse.Namespace(quiet=True, verbose=False)):
+        show = Bars()
+        show("capturing the graphs")
+        show("calibration pictures", 1, 1)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_stages_are_lines_and_steps_a_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,17 +102,17 @@ def test_trimaps_that_are_not_given_are_estimated(bundle: Path) -> None:
 
 def test_a_call_takes_as_many_as_asked_for(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    real = RunnableGraph.__call__
+    real = RunnableGraph._call
 
-    def counted(self: RunnableGraph, **inputs: Any) -> dict[str, Any]:
+    def counted(self: RunnableGraph, engine: Any, inputs: Any) -> dict[str, Any]:
         if self.graph.name == "matte":
             seen.append(len(inputs["image"]))
-        return real(self, **inputs)
+        return real(self, engine, inputs)
 
-    monkeypatch.setattr(RunnableGraph, "__call__", counted)
+    monkeypatch.setattr(RunnableGraph, "_call", counted)
     picture, trimap = cards.testcard(96, 64), cards.testcard_trimap(96, 64)
     load(bundle, batch=3).many([picture] * 8, [trimap] * 8)
-    assert seen == [3, 3, 2]
+    assert sorted(seen) == [2, 3, 3]  # calls that run side by side end in any order
 
 
 class Leaking(Engine):
