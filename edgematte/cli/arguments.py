@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.declared import add_declared, given, load_options
@@ -128,6 +129,14 @@ def written(bundle: "Bundle") -> dict[str, Any]:
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     print(json.dumps(value, indent=2))
+
+
+def print_written(what: str, path: Path, as_json: bool) -> None:
+    """Where a result was written: the path alone, or ``{what: path}`` as JSON."""
+    if as_json:
+        print_json({what: str(path)})
+    else:
+        print(path)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.arguments import add_json, print_written
 from edgematte.errors import OptionError
 
 MOST = 2
@@ -43,8 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
     text = page([content_of(bundle, pictures, arguments.engine) for bundle in bundles])
     with atomic_file(arguments.output) as scratch:
         scratch.write_text(text, encoding="utf-8")
-    if arguments.json:
-        print_json({"report": str(arguments.output)})
-    else:
-        print(arguments.output)
+    print_written("report", arguments.output, arguments.json)
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.arguments import add_json, print_written
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with atomic_file(arguments.output) as scratch:
         scratch.write_text(text, encoding="utf-8")
-    if arguments.json:
-        print_json({"sbom": str(arguments.output)})
-    else:
-        print(arguments.output)
+    print_written("sbom", arguments.output, arguments.json)
     return 0

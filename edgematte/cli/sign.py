@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.arguments import add_json, print_written
 from edgematte.errors import OptionError
 
 
@@ -30,15 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.new_key is not None:
         if arguments.bundle is not None:
             raise OptionError("--new-key makes a key and signs nothing: leave out the bundle")
-        return _print("public_key", make_key(arguments.new_key), arguments.json)
+        print_written("public_key", make_key(arguments.new_key), arguments.json)
+        return 0
     if arguments.bundle is None:
         raise OptionError("give the bundle to sign")
-    return _print("signature", sign(open_bundle(arguments.bundle), arguments.key), arguments.json)
-
-
-def _print(what: str, path: Path, as_json: bool) -> int:
-    if as_json:
-        print_json({what: str(path)})
-    else:
-        print(path)
+    written = sign(open_bundle(arguments.bundle), arguments.key)
+    print_written("signature", written, arguments.json)
     return 0

@@ -5,9 +5,10 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import BinaryIO, TextIO
 
-from edgematte.errors import OptionError, PictureError
+from edgematte.errors import EdgematteError, OptionError, PictureError
 
 NAMES = "edgematte.names"
 COMMANDS_LOG = "edgematte.cli"
@@ -69,6 +70,16 @@ def abandon(stream: TextIO) -> None:
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def as_program(name: str, main: Callable[[], None]) -> None:
+    """Run a module as a program: an error is one line with its name, and exit code 2."""
+    settle()
+    try:
+        main()
+    except (EdgematteError, OSError) as problem:
+        say(f"{name}: {problem}")
+        sys.exit(2)
 
 
 def input_bytes() -> BinaryIO:

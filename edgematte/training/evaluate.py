@@ -6,7 +6,6 @@ photographs with measured alphas. Composites are made of `--foregrounds` and `--
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from PIL import Image, ImageFilter
 
 from edgematte.atomic import atomic_file
 from edgematte.cli.sources import add_sources, parse_sources
-from edgematte.cli.streams import say, settle
-from edgematte.errors import EdgematteError, OptionError, PictureError
+from edgematte.cli.streams import as_program
+from edgematte.errors import OptionError, PictureError
 from edgematte.metrics import mad, mse, sad, scores
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
@@ -244,9 +243,4 @@ def _scores(
 
 
 if __name__ == "__main__":
-    settle()
-    try:
-        main()
-    except (EdgematteError, OSError) as problem:
-        say(f"evaluate: {problem}")
-        sys.exit(2)
+    as_program("evaluate", main)

@@ -5,14 +5,13 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgematte.cli.sources import add_sources, parse_sources
-from edgematte.cli.streams import say, settle
-from edgematte.errors import EdgematteError, OptionError
+from edgematte.cli.streams import as_program
+from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
 from edgematte.training.pictures.folders import Pictures
 from edgematte.training.pictures.packed import KINDS, Folder, Packing, write_pack
@@ -72,9 +71,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    settle()
-    try:
-        main()
-    except (EdgematteError, OSError) as problem:
-        say(f"pack: {problem}")
-        sys.exit(2)
+    as_program("pack", main)
