@@ -38,11 +38,10 @@ def load(
     """Load a bundle; without one, the default that ships with edgematte.
 
     A forked child opens ONNX Runtime's and LiteRT's graphs on the processor again, at its first
-    call; with
-    other engines and devices its calls raise EngineError.
+    call; with other engines and devices its calls raise EngineError.
 
     Args:
-        bundle: path of a ``.edgematte`` folder.
+        bundle: path of a ``.edgematte`` folder, or of a zip file of one.
         engine: onnxruntime, openvino, coreml, litert or browser; by default the bundle's own.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane, webgpu; default
             cpu.
