@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "compare a bundle with PyTorch: exit 0 within tolerance, 1 outside, 2 could not run",
     "matte": "cut the subject out of pictures",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
+    "serve": "answer requests for mattes over HTTP, with replicas on Ray Serve",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",

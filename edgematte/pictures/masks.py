@@ -12,6 +12,7 @@ from edgematte.pictures.reading import (
     Picture,
     decode,
     integers,
+    name_of,
     own_alpha,
     refuse_floats,
     warn_of,
@@ -53,7 +54,7 @@ def read_mask_for(
     if picture is None:
         return values, notes
     height, width = values.shape
-    name = str(source) if isinstance(source, Path) else "standard input"
+    name = str(source) if isinstance(source, Path) else name_of(source, "mask")
     return values, notes + not_turned(name, "mask", (width, height), orientation, picture)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
-from edgematte.errors import PictureError, PictureWarning
+from edgematte.errors import PictureError, PictureSizeError, PictureWarning
 from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
 from edgematte.pictures.profiles import profile_of
 from edgematte.pictures.quiet import quiet
@@ -59,6 +59,29 @@ class Picture:
         if self.alpha is None:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
+
+
+class Sent(io.BytesIO):
+    """The bytes of a picture that somebody sent, to be read where a file's would be."""
+
+    def __init__(
+        self,
+        content: bytes,
+        sender_name: str,
+        max_pixels: int = MAX_PIXELS,
+        formats: tuple[str, ...] | None = None,
+    ) -> None:
+        """Say what is read of it.
+
+        Args:
+            content: the bytes.
+            sender_name: what messages call it, such as "the picture".
+            max_pixels: with more it is refused before it is decoded.
+            formats: Pillow's names of the formats that are read; None: all that Pillow has.
+        """
+        super().__init__(content)
+        self.sender_name, self.formats = sender_name, formats
+        self.max_pixels = min(max_pixels, MAX_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -161,7 +184,10 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     Raises:
         PictureError: as :func:`read_picture`, and what ``use`` raises.
     """
-    name = source.name if isinstance(source, Path) else "the picture on standard input"
+    name = name_of(source, "picture")
+    most, formats = MAX_PIXELS, None
+    if isinstance(source, Sent):
+        most, formats = source.max_pixels, source.formats
     data = _read_bytes(source, name)
     if not data:
         raise PictureError(f"{name} is empty (0 bytes)")
@@ -169,10 +195,10 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     with quiet():
         for content in (data, *thinner(data)):
             try:
-                return use(_decoded(content, name, reason))
+                return use(_decoded(content, name, reason, most, formats))
             except Image.DecompressionBombError:
-                raise PictureError(
-                    f"{name} has too many pixels; at most {MAX_PIXELS:,} are read"
+                raise PictureSizeError(
+                    f"{name} has too many pixels; at most {most:,} are read"
                 ) from None
             except (PictureError, MemoryError):
                 raise
@@ -183,11 +209,24 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     raise PictureError(f"{name} is damaged or truncated ({reason})")
 
 
-def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    image = _open(content)
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
+def name_of(source: Path | BinaryIO, what: str) -> str:
+    """What messages call a source of a picture, a trimap or a mask (``what``)."""
+    if isinstance(source, Path):
+        return source.name
+    return source.sender_name if isinstance(source, Sent) else f"the {what} on standard input"
+
+
+def _decoded(
+    content: bytes,
+    name: str,
+    reason: Exception | None,
+    most: int,
+    formats: tuple[str, ...] | None,
+) -> Decoded:
+    image = _open(content, formats)
+    if image.width * image.height > most:
+        raise PictureSizeError(
+            f"{name} has {image.width}x{image.height} pixels; at most {most:,} are read"
         )
     before = orientation_of(image, name) if image.format == "TIFF" else None
     image.load()
@@ -200,12 +239,12 @@ def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
     return Decoded(name, turn_upright(image, left), orientation, notes, image.format)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Read the header; raises Pillow's limit of 179 million pixels, which phones exceed."""
     with _LIMIT:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 

@@ -14,6 +14,7 @@ from edgematte.pictures.reading import (
     Picture,
     decode,
     integers,
+    name_of,
     own_alpha,
     refuse_floats,
     warn_of,
@@ -43,16 +44,17 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
     return channel.values
 
 
-def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
+def read_trimap_for(source: Path | BinaryIO, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
     """The trimap of a picture as grey bytes (H, W), and notes for the user.
 
     Raises:
         PictureError: as :func:`read_grey`; or the picture was turned upright, and the trimap was
             drawn on its stored pixels.
     """
-    channel = decode(file, _channel)
+    channel = decode(source, _channel)
+    name = str(source) if isinstance(source, Path) else name_of(source, "trimap")
     size = channel.values.shape[1], channel.values.shape[0]
-    notes = not_turned(str(file), "trimap", size, channel.orientation, picture)
+    notes = not_turned(name, "trimap", size, channel.orientation, picture)
     return channel.values, (*channel.notes, *notes)
 
 
