@@ -43,7 +43,10 @@ def resize_planes(
 
 def _places(start: float, stop: float, count: int) -> NDArray[np.float64]:
     """Centres of ``count`` equal parts of start..stop, counted from the centre of pixel 0."""
-    return start + (np.arange(count) + 0.5) * ((stop - start) / count) - 0.5
+    places: NDArray[np.float64] = np.arange(count) + 0.5
+    places *= (stop - start) / count
+    places += start - 0.5
+    return places
 
 
 def _enlarge(planes: Floats, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Floats:
@@ -58,7 +61,9 @@ def _enlarge(planes: Floats, xs: NDArray[np.float64], ys: NDArray[np.float64]) -
     for top in range(0, len(ys), tall):
         part = slice(top, top + tall)
         first, last = int(rows[top]), int(rows[part][-1]) + 2
-        wide = _mix(planes[:, first:last, columns[0] : columns[-1] + 2], columns - columns[0], across, 2)
+        wide = _mix(
+            planes[:, first:last, columns[0] : columns[-1] + 2], columns - columns[0], across, 2
+        )
         out[:, part] = _mix(wide, rows[part] - first, down[part, None], 1)
     return out
 
