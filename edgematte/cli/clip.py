@@ -44,6 +44,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
         folder,
         arguments.keep_colour,
         arguments.png_level,
+        arguments.gamma_composite,
     )
     if not folder:
         format_for(output, clear=options.clear)

@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
     parser.add_argument(
+        "--gamma-composite",
+        action="store_true",
+        help="before a background, mix stored values where edges are soft (default: mix light)",
+    )
+    parser.add_argument(
         "--foreground",
         action="store_true",
         help="in cut-outs, take the old background's tint out of soft edges",
@@ -225,6 +230,8 @@ def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
+    if arguments.gamma_composite and not arguments.background:
+        raise OptionError("--gamma-composite is of a background: give --background with it")
     refuse_masks(arguments)
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")

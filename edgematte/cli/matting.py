@@ -161,5 +161,6 @@ def _result(
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
         fitted = fit_background(behind, size, picture.profile)
-        return composite(colours, matte.alpha, fitted)
+        linear = not arguments.gamma_composite
+        return composite(colours, matte.alpha, fitted, linear=linear, profile=picture.profile)
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

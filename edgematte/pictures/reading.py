@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from edgematte.pictures.profiles import profile_of
 from edgematte.pictures.quiet import quiet
 
 T = TypeVar("T")
+
+Source: TypeAlias = Path | BinaryIO | Image.Image
+"""A file, an open file that is read to its end, or a picture that Pillow has opened or made."""
 
 MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
@@ -72,12 +75,15 @@ class Decoded:
     format: str | None = None  # Pillow's name of it
 
 
-def open_picture(source: Path | BinaryIO) -> Picture:
-    """A picture with its alpha, profile and notes; errors as :func:`read_picture`."""
-    return decode(source, _picture)
+def open_picture(source: Source, name: str | None = None) -> Picture:
+    """A picture with its alpha, profile and notes; errors as :func:`read_picture`.
+
+    ``name`` is that of the picture in messages; by default its file's.
+    """
+    return decode(source, _picture, name)
 
 
-def read_picture(source: Path | BinaryIO) -> Bytes:
+def read_picture(source: Source) -> Bytes:
     """RGB bytes (H, W, 3), turned upright as its EXIF says.
 
     Grey, palette, CMYK and 16-bit pictures are converted; an alpha channel is dropped, which
@@ -91,7 +97,7 @@ def read_picture(source: Path | BinaryIO) -> Bytes:
     return picture.pixels
 
 
-def read_cutout(source: Path | BinaryIO) -> Bytes:
+def read_cutout(source: Source) -> Bytes:
     """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
     picture = open_picture(source)
     warn_of(picture.notes)
@@ -155,13 +161,16 @@ def refuse_floats(image: Image.Image, name: str) -> None:
         raise PictureError(f"{name} holds floating-point values without a stated range")
 
 
-def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
+def decode(source: Source, use: Callable[[Decoded], T], name: str | None = None) -> T:
     """Decode a picture and pass it to ``use``; metadata that prevents decoding is dropped.
 
     Raises:
         PictureError: as :func:`read_picture`, and what ``use`` raises.
     """
-    name = source.name if isinstance(source, Path) else "the picture on standard input"
+    if isinstance(source, Image.Image):
+        return _use_image(source, use, name or "the PIL image")
+    if name is None:
+        name = source.name if isinstance(source, Path) else "the picture on standard input"
     data = _read_bytes(source, name)
     if not data:
         raise PictureError(f"{name} is empty (0 bytes)")
@@ -183,8 +192,23 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     raise PictureError(f"{name} is damaged or truncated ({reason})")
 
 
+def _use_image(image: Image.Image, use: Callable[[Decoded], T], name: str) -> T:
+    if not (image.width and image.height):
+        raise PictureError(f"{name} is empty ({image.width}x{image.height} pixels)")
+    try:
+        with quiet():
+            return use(_loaded(image, name, None))
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # opened and not read until now: as in `decode`
+        raise PictureError(f"{name} is damaged, truncated or closed ({error})") from None
+
+
 def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    image = _open(content)
+    return _loaded(_open(content), name, reason)
+
+
+def _loaded(image: Image.Image, name: str, reason: Exception | None) -> Decoded:
     if image.width * image.height > MAX_PIXELS:
         raise PictureError(
             f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
@@ -212,7 +236,9 @@ def _open(data: bytes) -> Image.Image:
 
 def _read_bytes(source: Any, name: str) -> bytes:
     if not isinstance(source, Path):
-        data: bytes = source.read()
+        data = None if isinstance(source, io.TextIOBase) else source.read()
+        if not isinstance(data, bytes):
+            raise PictureError(f"{name} was opened as text; open it as bytes, with mode 'rb'")
         return data
     try:
         return source.read_bytes()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -12,6 +11,7 @@ from edgematte.errors import PictureError
 from edgematte.pictures.reading import (
     Decoded,
     Picture,
+    Source,
     decode,
     integers,
     own_alpha,
@@ -31,7 +31,7 @@ class _Channel:
     notes: tuple[str, ...]
 
 
-def read_grey(source: Path | BinaryIO) -> Bytes:
+def read_grey(source: Source) -> Bytes:
     """Grey bytes (H, W) of a trimap, an alpha or a mask.
 
     From 16 bits the high byte is taken, unless no value is above 255: then the file holds 8-bit
@@ -43,16 +43,18 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
     return channel.values
 
 
-def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
+def read_trimap_for(
+    file: Source, picture: Picture, name: str | None = None
+) -> tuple[Bytes, tuple[str, ...]]:
     """The trimap of a picture as grey bytes (H, W), and notes for the user.
 
     Raises:
         PictureError: as :func:`read_grey`; or the picture was turned upright, and the trimap was
             drawn on its stored pixels.
     """
-    channel = decode(file, _channel)
+    channel = decode(file, _channel, name)
     size = channel.values.shape[1], channel.values.shape[0]
-    notes = not_turned(str(file), "trimap", size, channel.orientation, picture)
+    notes = not_turned(name or str(file), "trimap", size, channel.orientation, picture)
     return channel.values, (*channel.notes, *notes)
 
 
