@@ -38,7 +38,7 @@ def many(
     )
     if not images:
         return []
-    pictures = [image.pixels for image in images]
+    pictures = [image.seen for image in images]
     read = [take_trimap(*take_grey(*g, i), i.pixels) for g, i in zip(given, images, strict=True)]
     inner = able(pipeline.pipeline, Batched)
     if inner is None:

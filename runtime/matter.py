@@ -131,9 +131,9 @@ class Matter:
         given, odd = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
         clock = Clock()
         if journal is None:
-            alpha, used = self._sourced(picture.pixels, given, clock)
+            alpha, used = self._sourced(picture.seen, given, clock)
         else:
-            alpha, used = self._resume(picture.pixels, given, clock, journal)
+            alpha, used = self._resume(picture.seen, given, clock, journal)
         return _of(Matte(alpha, used, clock.seconds, odd, clock.counts), picture)
 
     def many(
@@ -200,8 +200,8 @@ class Matter:
         given, _ = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
-        used = self._sourced.trimap(picture.pixels, given, clock)
-        explanation: Explanation = inner.explain(picture.pixels, used, clock, pixel)
+        used = self._sourced.trimap(picture.seen, given, clock)
+        explanation: Explanation = inner.explain(picture.seen, used, clock, pixel)
         return explanation
 
     def refine(
@@ -222,11 +222,11 @@ class Matter:
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
-            alpha, used = self._sourced(picture.pixels, given, clock)
+            alpha, used = self._sourced(picture.seen, given, clock)
             yield _of(Matte(alpha, used, clock.seconds, odd, clock.counts), picture)
             return
-        used = self._sourced.trimap(picture.pixels, given, clock)
-        for alpha in inner.steps(picture.pixels, used, clock):
+        used = self._sourced.trimap(picture.seen, given, clock)
+        for alpha in inner.steps(picture.seen, used, clock):
             matte = Matte(alpha, used, dict(clock.seconds), odd, dict(clock.counts))
             yield _of(matte, picture)
 

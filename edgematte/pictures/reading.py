@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
@@ -15,8 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
 from edgematte.errors import PictureError, PictureWarning
-from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
-from edgematte.pictures.profiles import profile_of
+from edgematte.pictures.metadata import exif_of, orientation_of, thinner, turn_upright
+from edgematte.pictures.profiles import cmyk_colours, in_srgb, profile_of
 from edgematte.pictures.quiet import quiet
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ class Picture:
     `pixels`: uint8 (H, W, 3), RGB. `alpha`: the file's own, uint8 (H, W); None where it is opaque
     everywhere. `profile`: the ICC profile of the pixels; None: sRGB. `orientation`: that of the
     stored pixels, 1 to 8 as in EXIF; None if the file has none. `notes`: a line for each part of
-    the file that could not be read and was left out.
+    the file that could not be read and was left out. `exif`: the file's EXIF without orientation,
+    thumbnails and makers' notes; None if it has none.
     """
 
     pixels: Bytes
@@ -55,6 +57,12 @@ class Picture:
     profile: bytes | None = None
     orientation: int | None = None
     notes: tuple[str, ...] = ()
+    exif: bytes | None = None
+
+    @cached_property
+    def seen(self) -> Bytes:
+        """What nets see: the pixels in sRGB."""
+        return in_srgb(self.pixels, self.profile)
 
     @property
     def image(self) -> Bytes:
@@ -73,6 +81,7 @@ class Decoded:
     orientation: int | None
     notes: tuple[str, ...]
     format: str | None = None  # Pillow's name of it
+    exif: bytes | None = None
 
 
 def open_picture(source: Source, name: str | None = None) -> Picture:
@@ -117,8 +126,11 @@ def _picture(decoded: Decoded) -> Picture:
     image = decoded.image
     alpha = own_alpha(image)
     profile, notes = profile_of(image, decoded.name)
-    pixels = np.array(_rgb(image, decoded.name))
-    return Picture(pixels, alpha, profile, decoded.orientation, decoded.notes + notes)
+    pixels = cmyk_colours(image)
+    if pixels is None:
+        pixels = np.array(_rgb(image, decoded.name))
+    notes = decoded.notes + notes
+    return Picture(pixels, alpha, profile, decoded.orientation, notes, decoded.exif)
 
 
 def own_alpha(image: Image.Image) -> Bytes | None:
@@ -221,7 +233,8 @@ def _loaded(image: Image.Image, name: str, reason: Exception | None) -> Decoded:
     if reason is not None:
         why = "" if isinstance(reason, UnidentifiedImageError) else f" ({reason})"
         notes += (f"{name} holds metadata that cannot be read{why}; it was dropped",)
-    return Decoded(name, turn_upright(image, left), orientation, notes, image.format)
+    upright = turn_upright(image, left)
+    return Decoded(name, upright, orientation, notes, image.format, exif_of(image, orientation))
 
 
 def _open(data: bytes) -> Image.Image:

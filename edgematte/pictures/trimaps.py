@@ -8,6 +8,7 @@ from PIL import Image
 
 from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
+from edgematte.pictures.metadata import QUARTER_TURNS
 from edgematte.pictures.reading import (
     Decoded,
     Picture,
@@ -20,8 +21,6 @@ from edgematte.pictures.reading import (
 )
 from edgematte.runtime.host.mask import proportional
 from edgematte.runtime.host.trimap import odd_pixels
-
-QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def stream(
     def prepare(counted: tuple[int, Any]) -> Any:
         picture = take_frame(*counted, channel_order)
         waiting.put(picture)
-        return steps.prepare(picture.pixels)
+        return steps.prepare(picture.seen)
 
     ordered = inner is not None or (reuse and pipeline.carrying is not None)
     infer = Stage(steps.infer, 1 if ordered else in_flight)
@@ -89,7 +89,7 @@ def _with_trimap(
     """The matte of a frame with a trimap: of that frame alone, by the whole pipeline."""
     given, odd = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
     clock = Clock()
-    alpha, used = pipeline(picture.pixels, given, clock)
+    alpha, used = pipeline(picture.seen, given, clock)
     return _of(picture, alpha, used, clock, odd)
 
 
