@@ -4,8 +4,8 @@
 
 FOLDER holds NAME-image.png and NAME-alpha.png, such as those of alphamatting.com. The true colours
 are those that the closed-form estimate (Levin, Lischinski and Weiss, 2008) finds in a photograph;
-they are put before the next photograph with the real alpha, which gives pictures whose foreground is
-known. The estimates see these pictures and the alpha. Printed, for pixels with alpha between 0 and 1:
+they are put before the next photograph with the real alpha, which gives pictures whose foreground
+is known. The estimates see these and the alpha. Printed, where alpha is between 0 and 1:
 
 * colour: mean distance from the true colours, levels of 255,
 * halo: mean distance of composites before six colours from composites of the true ones, in light,

@@ -114,9 +114,7 @@ class Matte:
         colours = self.foreground if foreground else picture.pixels
         size = colours.shape[1], colours.shape[0]
         behind = fit_background(open_background(background), size, picture.profile)
-        mixed = composite(
-            colours, self.alpha, behind, linear=not gamma, profile=picture.profile
-        )
+        mixed = composite(colours, self.alpha, behind, linear=not gamma, profile=picture.profile)
         return self._as_image(mixed)
 
     def _of(self) -> Picture:

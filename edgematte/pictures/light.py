@@ -1,4 +1,4 @@
-"""Light behind stored values: the tone curves of ICC profiles, and mixing colours as light mixes."""
+"""The light behind stored values: tone curves of ICC profiles."""
 
 import struct
 from functools import lru_cache

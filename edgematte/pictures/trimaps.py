@@ -1,7 +1,6 @@
 """Reading files with one channel, such as trimaps, alphas and masks, in any form of storage."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image

@@ -22,7 +22,7 @@ def photo(path: Path, orientation: int = 6) -> Path:
     exif[ExifTags.Base.Copyright] = "Ada"
     exif[ExifTags.IFD.Exif] = {0xA002: 60, 0xA003: 40, 0x829A: 0.01, 0x927C: b"maker's own"}
     exif[ExifTags.IFD.GPSInfo] = {1: "N"}
-    Image.fromarray(CARD).save(path, exif=exif)
+    Image.fromarray(CARD).save(path, exif=exif.tobytes())
     return path
 
 
