@@ -43,7 +43,12 @@ def pymattings(picture: Bytes, alpha: Floats) -> Bytes:
     from pymatting import estimate_foreground_ml
 
     found = estimate_foreground_ml(picture / np.float32(255), alpha)
-    return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+    return in_bytes(found)
+
+
+def in_bytes(colours: NDArray[Any]) -> Bytes:
+    """Colours in [0, 1], or a little outside, in 8 bits."""
+    return np.asarray(np.rint(np.clip(colours, 0, 1) * 255), np.uint8)
 
 
 ESTIMATES: dict[str, Estimate] = {
@@ -61,16 +66,16 @@ def load(folder: Path, side: int) -> list[tuple[Bytes, Floats]]:
         alpha = Image.fromarray(read_grey(file.with_name(file.name.replace("-image", "-alpha"))))
         picture.thumbnail((side, side), Image.Resampling.BOX)
         alpha = alpha.resize(picture.size, Image.Resampling.BOX)
-        pairs.append((np.asarray(picture), np.asarray(alpha).astype(np.float32) / 255))
+        pairs.append((np.asarray(picture), np.asarray(alpha, np.float32) / np.float32(255)))
     return pairs
 
 
-def truth(picture: Bytes, alpha: Floats) -> NDArray[Any]:
+def truth(picture: Bytes, alpha: Floats) -> Bytes:
     """The colours of the closed-form estimate."""
     from pymatting import estimate_foreground_cf
 
     found = estimate_foreground_cf(picture / 255.0, alpha.astype(np.float64))
-    return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+    return in_bytes(found)
 
 
 def quality(pairs: list[tuple[Bytes, Floats]]) -> dict[str, tuple[float, float]]:
@@ -87,8 +92,8 @@ def quality(pairs: list[tuple[Bytes, Floats]]) -> dict[str, tuple[float, float]]
             halos = []
             for colour in BEHIND.values():
                 before = np.array(colour, np.uint8)
-                pair = [composite(f, alpha, before, linear=True) for f in (front, true)]
-                halos.append(distance(*pair, soft))
+                seen, wanted = (composite(f, alpha, before, linear=True) for f in (front, true))
+                halos.append(distance(seen, wanted, soft))
             found[name].append((distance(front, true, soft), float(np.mean(halos))))
     return {name: tuple(np.mean(rows, axis=0)) for name, rows in found.items()}
 

@@ -1,6 +1,6 @@
 """Several pictures at once: their tiles share calls of the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +31,7 @@ def many(
 
     Nets whose tiles cannot share calls work on ``in_flight`` pictures at a time.
     """
-    given = zip(
+    given: Iterator[tuple[GreyLike | None, GreyLike | None]] = zip(
         _one_each(trimaps, len(images), "trimaps"),
         _one_each(masks, len(images), "masks"),
         strict=True,
@@ -39,7 +39,10 @@ def many(
     if not images:
         return []
     pictures = [image.seen for image in images]
-    read = [take_trimap(*take_grey(*g, i), i.pixels) for g, i in zip(given, images, strict=True)]
+    read = [
+        take_trimap(*take_grey(trimap, mask, image), image.pixels)
+        for (trimap, mask), image in zip(given, images, strict=True)
+    ]
     inner = able(pipeline.pipeline, Batched)
     if inner is None:
         taken = zip(pictures, read, strict=True)
