@@ -43,7 +43,8 @@ def resize_planes(
 
 def _places(start: float, stop: float, count: int) -> NDArray[np.float64]:
     """Centres of ``count`` equal parts of start..stop, counted from the centre of pixel 0."""
-    places: NDArray[np.float64] = np.arange(count) + 0.5
+    places = np.arange(count, dtype=np.float64)
+    places += 0.5
     places *= (stop - start) / count
     places += start - 0.5
     return places
