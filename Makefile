@@ -36,7 +36,7 @@ web:
 
 # The documents and the Python interface as a site, with no broken link: out/site/index.html.
 site: $(VENV)/.dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(abspath $(OUT))/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(OUT))/site
 
 wheel: $(VENV)/.dev
 	rm -rf build dist
