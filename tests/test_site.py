@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"pip install --group site
 
 
 def build(site: Path, config: Path = ROOT / "mkdocs.yml") -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", config]
-    return subprocess.run([*command, "-d", site], capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
+    return subprocess.run([*command, "-d", str(site)], capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
