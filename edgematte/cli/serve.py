@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="answer those alone who show one of its keys, one a line (or EDGEMATTE_API_KEY)",
     )
-    add_engine(parser)
+    add_engine(parser, verify=False)
     parser.set_defaults(threads=1)
     add_replicas(parser)
     add_limits(parser)

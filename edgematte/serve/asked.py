@@ -37,7 +37,7 @@ def query_of(request: Any, bundles: tuple[str, ...]) -> dict[str, Any]:
         if write != "cutout":
             raise Refused(400, f"background has no meaning for write {write!r}: leave it out")
         try:
-            red, green, blue = read_colour(given["background"])
+            red, green, blue = read_colour(given["background"]).pixels[0, 0]
         except OptionError as error:
             raise Refused(400, str(error)) from None
         background = (int(red), int(green), int(blue))

@@ -184,7 +184,8 @@ def _picture(form: Form, texts: dict[str, str]) -> bytes:
 def _colour(text: str) -> tuple[int, int, int]:
     """A colour's name, or hexadecimal digits with or without ``#``."""
     try:
-        red, green, blue = read_colour(f"#{text}" if _HEX.fullmatch(text) else text)
+        pixel = read_colour(f"#{text}" if _HEX.fullmatch(text) else text).pixels[0, 0]
     except OptionError as error:
         raise Refused(400, str(error).replace("background", "bg_color", 1)) from None
-    return int(red), int(green), int(blue)
+    red, green, blue = (int(channel) for channel in pixel)
+    return red, green, blue

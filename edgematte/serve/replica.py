@@ -68,10 +68,11 @@ class Replica:
     """
 
     def __init__(self, offers: Mapping[str, Offer], loading: Loading) -> None:
-        """Load every bundle and run its golden records.
+        """Load every bundle, and prove it by its golden calls.
 
         Raises:
-            BundleError: a bundle is another than was offered, or is outside of its tolerance here.
+            BundleError: a bundle is another than was offered.
+            ToleranceError: one is outside of its tolerance here.
             EdgematteError: as of :func:`edgematte.load`.
         """
         self._loading = loading
@@ -144,37 +145,17 @@ def _loaded(name: str, offer: Offer, loading: Loading) -> Matter:
             f"the bundle {name} at {offer.path} is another one here than where the server was "
             "started: copy it to every node again"
         )
-    matter = load(
+    return load(
         offer.path,
         engine=loading.engine,
         device=loading.device,
+        verify=True,
         threads=loading.threads,
         engine_cache=loading.engine_cache,
         batch=(loading.batch or BATCH) if dynamic(opened) else 1,
         plugins=loading.plugins,
         **loading.options,
     )
-    prove(matter, name, loading.device)
-    return matter
-
-
-def prove(matter: Matter, name: str, device: str | None) -> None:
-    """Run a bundle's golden records on the engine and device that will serve it.
-
-    Raises:
-        BundleError: it is outside of its tolerance.
-        EngineError: it cannot be run here.
-    """
-    from edgematte.check.engines import check_engines
-    from edgematte.check.run import check_bundle
-
-    engines = check_engines(matter.bundle.manifest, matter.engine, device=device)
-    accuracy = check_bundle(matter.bundle, engines)
-    if not accuracy.ok:
-        raise BundleError(
-            f"the bundle {name} is outside of its tolerance on this machine and is not served: "
-            "`edgematte check` says where"
-        )
 
 
 def _whole(job: Job, matter: Matter) -> Answer:
@@ -187,7 +168,7 @@ def _several(matter: Matter, waiting: Sequence[Taken]) -> list[Matte | Edgematte
     try:
         return list(
             matter.many(
-                [t.picture.image for t in waiting],
+                [t.picture for t in waiting],
                 [t.trimap for t in waiting],
                 masks=[t.mask for t in waiting],
             )

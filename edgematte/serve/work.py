@@ -16,6 +16,7 @@ from edgematte.errors import (
     PictureSizeError,
 )
 from edgematte.pictures import alpha_bytes, composite, cutout, encode, open_picture
+from edgematte.pictures.cutouts import colour_picture, fit_background
 from edgematte.pictures.masks import read_mask_for
 from edgematte.pictures.reading import Picture, Sent
 from edgematte.pictures.trimaps import read_trimap_for
@@ -44,13 +45,13 @@ def take(job: Job) -> Taken:
         PictureError: one is no picture, or of no format that is read of clients.
     """
     start = time.perf_counter()
-    picture = open_picture(_sent(job.picture, "the picture", job))
+    picture = open_picture(_sent(job.picture, job), "the picture")
     trimap, mask, notes = None, None, picture.notes
     if job.trimap is not None:
-        trimap, more = read_trimap_for(_sent(job.trimap, "the trimap", job), picture)
+        trimap, more = read_trimap_for(_sent(job.trimap, job), picture, "the trimap")
         notes += more
     if job.mask is not None:
-        mask, more = read_mask_for(_sent(job.mask, "the mask", job), picture)
+        mask, more = read_mask_for(_sent(job.mask, job), picture, "the mask")
         notes += more
     if job.reduce_to is not None:
         picture = _reduced(picture, job.reduce_to)
@@ -59,7 +60,7 @@ def take(job: Job) -> Taken:
 
 def matte(matter: Matter, taken: Taken) -> Matte:
     """The matte of a job; errors as of :class:`edgematte.Matter`."""
-    return matter(taken.picture.image, taken.trimap, mask=taken.mask)
+    return matter(taken.picture, taken.trimap, mask=taken.mask)
 
 
 def give(taken: Taken, matte: Matte, shared_with: int = 0) -> Answer:
@@ -75,8 +76,10 @@ def give(taken: Taken, matte: Matte, shared_with: int = 0) -> Answer:
     elif job.write == "trimap":
         array = matte.trimap
     elif job.background is not None or kind == "JPEG":  # which holds no alpha: on white
-        behind = np.array(job.background or (255, 255, 255), np.uint8)
-        array = composite(picture.pixels, matte.alpha, behind)
+        profile, size = picture.profile, (matte.alpha.shape[1], matte.alpha.shape[0])
+        behind = colour_picture(job.background or (255, 255, 255), "of the answer")
+        fitted = fit_background(behind, size, profile)
+        array = composite(picture.pixels, matte.alpha, fitted, linear=True, profile=profile)
     else:
         array = cutout(picture.pixels, matte.alpha)
     content = encode(array, kind, picture.profile)
@@ -107,8 +110,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
     return None
 
 
-def _sent(content: bytes, name: str, job: Job) -> Sent:
-    return Sent(content, name, job.max_pixels, FORMATS)
+def _sent(content: bytes, job: Job) -> Sent:
+    return Sent(content, job.max_pixels, FORMATS)
 
 
 def _reduced(picture: Picture, pixels: int) -> Picture:
