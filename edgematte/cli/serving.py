@@ -12,7 +12,7 @@ from edgematte.errors import OptionError
 from edgematte.ranges import Range, check, check_options
 from edgematte.runtime.bundle import open_bundle
 from edgematte.serve.limits import MB, Limits
-from edgematte.serve.replica import Loading, Offer, dynamic
+from edgematte.serve.replica import BATCH, Loading, Offer, dynamic
 from edgematte.serve.scaling import Scaling
 
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -91,7 +91,8 @@ def offers_of(named: dict[str, str | None]) -> dict[str, Offer]:
 def loading_of(arguments: argparse.Namespace, offers: dict[str, Offer]) -> Loading:
     """How replicas load them."""
     check_options(threads=arguments.threads)
-    if not any(dynamic(open_bundle(offer.path)) for offer in offers.values()):
+    batches = any(dynamic(open_bundle(offer.path)) for offer in offers.values())
+    if not batches:
         for flag in ("--batch", "--batch-wait-ms"):
             if value_of(arguments, flag) is not None:
                 raise OptionError(
@@ -105,7 +106,7 @@ def loading_of(arguments: argparse.Namespace, offers: dict[str, Offer]) -> Loadi
         device=arguments.device,
         threads=arguments.threads,
         engine_cache=arguments.engine_cache,
-        batch=arguments.batch,
+        batch=arguments.batch or (BATCH if batches else None),
         plugins=tuple(arguments.plugin),
         options=given(arguments, load_options()),
         **more,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ APPLICATION, DEPLOYMENT = "edgematte", "Replica"
 ATTEMPTS = 3
 """How many replicas a job is given to, one after the other, when they die. A picture that ends the
 process that decodes it ends so many at most."""
+REACH_S = 5.0  # for a cluster's address to answer
 LOOK_S = 1.0  # how often the state of the replicas is asked for
 ONGOING = 2  # jobs at a replica without batches: one worked on, one there already
 STORE_BYTES = (100_000_000, 2_000_000_000)  # least and most of a local cluster's shared memory
@@ -91,9 +93,8 @@ def fleet(
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     _connect(address, loading, scaling, limits)
     try:
-        batch = max(2, 2 * (loading.batch or 0))
         options: dict[str, Any] = {
-            "max_ongoing_requests": max(ONGOING, batch),
+            "max_ongoing_requests": max(ONGOING, 2 * (loading.batch or 1)),
             "ray_actor_options": {"num_cpus": loading.threads or 1},
             "graceful_shutdown_timeout_s": limits.answer_s,
             "health_check_period_s": 2.0,
@@ -123,7 +124,10 @@ def fleet(
         _wait(start_s)
         yield Fleet(handle)
     finally:
-        serve.shutdown()
+        if address is None:
+            serve.shutdown()
+        else:
+            serve.delete(APPLICATION)  # a cluster may serve others' applications, too
         ray.shutdown()
 
 
@@ -137,6 +141,8 @@ def running() -> int:
 
 
 def _connect(address: str | None, loading: Loading, scaling: Scaling, limits: Limits) -> None:
+    if address is not None:
+        _reach(address)
     shared: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
     try:
         if address is not None:
@@ -183,6 +189,20 @@ def _why(state: Any) -> str:
     said = [line for line in lines if "edgematte.errors." in line]
     found = said[-1].partition(": ")[2] if said else (lines[-1] if lines else "no reason was told")
     return found
+
+
+def _reach(address: str) -> None:
+    """Refuse a cluster where nobody answers; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ServerError(f"{address} is no address of a Ray cluster: give HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise ServerError(
+            f"no Ray cluster answers at {address} ({error}): start it (ray start --head), or give "
+            "its address"
+        ) from None
 
 
 def _line(error: BaseException) -> str:

@@ -34,7 +34,7 @@ class Loading:
     device: str | None = None
     threads: int | None = 1
     engine_cache: str | None = None
-    batch: int | None = None  # None: BATCH where the bundle's is dynamic
+    batch: int | None = None  # of bundles with a dynamic batch; None: BATCH
     batch_wait_s: float = 0.01
     plugins: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)

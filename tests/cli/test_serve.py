@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from edgematte.cli import main
+from edgematte.cli import main, serving
+
+
+@pytest.fixture(autouse=True)
+def this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process start Ray in other ways."""
+    monkeypatch.setattr(serving, "stay_on_loopback", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,10 @@ def test_a_bundle_a_key_file_and_an_address_that_are_not_there(
     assert "cannot be read" in refusal(capsys)
     assert main(["serve", "--batch", "4"]) == 2
     assert "no bundle was exported with --dynamic-batch" in refusal(capsys)
+    assert main(["serve", "--port", "0", "--ray", "127.0.0.1:1"]) == 2
+    assert "no Ray cluster answers at 127.0.0.1:1" in refusal(capsys)
+    assert main(["serve", "--port", "0", "--ray", "somewhere"]) == 2
+    assert "somewhere is no address of a Ray cluster: give HOST:PORT" in refusal(capsys)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
     assert "cannot be listened on" in refusal(capsys)
