@@ -11,7 +11,8 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.api import RunTarget
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import LoggingConfig
 
@@ -28,6 +29,7 @@ APPLICATION, DEPLOYMENT = "edgematte", "Replica"
 ATTEMPTS = 3
 """How many replicas a job is given to, one after the other, when they die. A picture that ends the
 process that decodes it ends so many at most."""
+STARTS = 2  # tries of a replica that cannot be made
 REACH_S = 5.0  # for a cluster's address to answer
 LOOK_S = 1.0  # how often the state of the replicas is asked for
 ONGOING = 2  # jobs at a replica without batches: one worked on, one there already
@@ -55,7 +57,7 @@ class Fleet:
             except RayTaskError as error:
                 log.error("a replica failed", exc_info=error)
                 return Refusal(500, "the server failed on this picture; its log says why")
-            except (RayActorError, RayError) as error:
+            except RayError as error:
                 log.warning("a replica died (%s): its job is given to another", _line(error))
                 self.on_repeat()
         return Refusal(
@@ -98,6 +100,7 @@ def fleet(
             "ray_actor_options": {"num_cpus": loading.threads or 1},
             "graceful_shutdown_timeout_s": limits.answer_s,
             "health_check_period_s": 2.0,
+            "max_constructor_retry_count": STARTS,
         }
         if scaling.max_replicas > scaling.min_replicas:
             options["autoscaling_config"] = AutoscalingConfig(
@@ -115,19 +118,14 @@ def fleet(
         deployment = serve.deployment(Replica, name=DEPLOYMENT).options(**options)
         quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
         serve.start(proxy_location="Disabled", logging_config=quiet)
-        handle = serve.run(
-            deployment.bind(dict(offers), loading),
-            name=APPLICATION,
-            route_prefix=None,
-            logging_config=quiet,
-        )
+        bound = deployment.bind(dict(offers), loading)
+        target = RunTarget(bound, APPLICATION, route_prefix=None, logging_config=quiet)
+        (handle,) = serve.run_many([target], wait_for_applications_running=False)
         _wait(start_s)
         yield Fleet(handle)
     finally:
-        if address is None:
-            serve.shutdown()
-        else:
-            serve.delete(APPLICATION)  # a cluster may serve others' applications, too
+        if address is not None:  # a cluster stays, and may serve others' applications, too
+            serve.delete(APPLICATION)
         ray.shutdown()
 
 
