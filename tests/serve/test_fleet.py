@@ -1,5 +1,6 @@
 """`edgematte serve` as a shell starts it: on Ray, with replicas that come, die and stop."""
 
+import asyncio
 import os
 import re
 import signal
@@ -147,3 +148,30 @@ def test_replicas_follow_the_load_die_and_stop_without_a_lost_picture(running: R
     assert "Traceback" not in said and "stopping" in said
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{running.url}/health")
+
+
+def test_a_picture_that_ends_whatever_works_on_it_ends_three_processes_at_most() -> None:
+    from ray.exceptions import ActorDiedError
+
+    from edgematte.serve.deployment import Fleet
+    from edgematte.serve.jobs import Job, Refusal
+
+    given: list[Job] = []
+
+    class Handle:
+        matte = property(lambda self: self)
+
+        def remote(self, job: Job) -> Any:
+            given.append(job)
+
+            async def dies() -> None:
+                raise ActorDiedError
+
+            return dies()
+
+    fleet, again = Fleet(Handle()), []
+    fleet.on_repeat = lambda: again.append(1)
+    answer = asyncio.run(fleet.matte(Job("any", b"poison")))
+    assert isinstance(answer, Refusal) and answer.status == 500
+    assert "3 processes that worked on this picture ended" in answer.sentence
+    assert len(given) == len(again) == 3
