@@ -86,4 +86,5 @@ def job_of(
         raise Refused(400, "there is no picture: send one as the field 'picture'")
     if "trimap" in files and "mask" in files:
         raise Refused(400, "a trimap and a mask were sent: send one of them")
-    return Job(**asked, **files, max_pixels=limits.pixels)
+    given: dict[str, Any] = {**asked, **files}
+    return Job(**given, max_pixels=limits.pixels)

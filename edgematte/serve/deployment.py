@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ class Fleet:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
-        self.on_repeat = lambda: None
+        self.on_repeat: Callable[[], None] = lambda: None
         """Is called when a job is given to another replica."""
 
     async def matte(self, job: Job) -> Answer | Refusal:

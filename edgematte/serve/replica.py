@@ -87,7 +87,8 @@ class Replica:
             matter = self._matters[job.bundle]
             if able(matter.pipeline, Batched) is not None and dynamic(matter.bundle):
                 return await self._batched(job, matter)
-            return await self._run(self._works, _whole, job, matter)
+            whole: Answer = await self._run(self._works, _whole, job, matter)
+            return whole
         except Exception as error:
             return self._refusal(error)
 
@@ -107,7 +108,8 @@ class Replica:
         outcome, shared_with = await self._batches[key](taken)
         if isinstance(outcome, EdgematteError):
             return self._refusal(outcome)
-        return await self._run(self._files, give, taken, outcome, shared_with)
+        answer: Answer = await self._run(self._files, give, taken, outcome, shared_with)
+        return answer
 
     def _queue(self, matter: Matter) -> Callable[[Taken], Awaitable[Any]]:
         """A queue of pictures of one bucket, which are matted several at a time."""

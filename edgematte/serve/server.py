@@ -113,6 +113,8 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
     """uvicorn's server; a signal that stopped it is not raised again after it has stopped."""
 
     gate: Any = None
+    should_exit: bool
+    force_exit: bool
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -68,14 +68,14 @@ def assume_meaning(case: Any) -> None:
     assume("bg_color" not in fields or fields.get("channels", "rgba") == "rgba")
 
 
-@OPEN.parametrize()
+@OPEN.parametrize()  # type: ignore[untyped-decorator]
 @FEW
 def test_open(case: Any) -> None:
     assume_meaning(case)
     case.call_and_validate()
 
 
-@KEYED.parametrize()
+@KEYED.parametrize()  # type: ignore[untyped-decorator]
 @FEW
 def test_with_a_key(case: Any) -> None:
     assume_meaning(case)
