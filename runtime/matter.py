@@ -1,6 +1,6 @@
 """A loaded bundle: matte pictures one by one, several at once, step by step, or as a clip."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import Host
+from edgematte.manifest import Difference
 from edgematte.net import Variant
 from edgematte.runtime.batches import many
 from edgematte.runtime.bundle import Bundle
@@ -21,6 +22,7 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.engines.workers import Division
 from edgematte.runtime.given import take_trimap, with_own_alpha
 from edgematte.runtime.given_picture import GreyLike, PictureLike, take_grey, take_picture
@@ -29,6 +31,8 @@ from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
+from edgematte.runtime.proof.choice import EngineChoice
+from edgematte.runtime.proof.trial import prove, records_of
 
 if TYPE_CHECKING:
     from edgematte.pictures.reading import Picture
@@ -42,6 +46,10 @@ class Matter:
 
     in_flight = 1
     """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
+    device = "cpu"
+    """The engine's device."""
+    engine_choice: EngineChoice | None = None
+    """Why this engine, where `load` was asked for `engine="auto"` or `verify`; else None."""
 
     def __init__(
         self,
@@ -50,12 +58,14 @@ class Matter:
         pipeline: Sourced,
         engine: str,
         division: Division | None = None,
+        graphs: Mapping[str, GraphCall] | None = None,
     ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
         self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._opened: Sourced | None = pipeline
+        self._graphs = graphs or {}
 
     @property
     def _sourced(self) -> Sourced:
@@ -68,7 +78,23 @@ class Matter:
 
         A call that another thread is in ends as if nothing had happened. Closing twice is fine.
         """
-        self._opened = None
+        self._opened, self._graphs = None, {}
+
+    def prove(self) -> list[Difference]:
+        """Run the golden call of every graph now, on the graphs as they are opened.
+
+        Returns:
+            How far each output is from what was recorded at export.
+
+        Raises:
+            ToleranceError: one is outside the tolerance, with figures.
+            EngineError: a graph failed, or gave values that are not finite.
+            BundleError: a golden record is missing or damaged by now.
+            OptionError: this Matter was closed.
+        """
+        assert self._sourced
+        where = f"engine {self.engine} on {self.device}"
+        return prove(self.bundle.manifest, self._graphs, records_of(self.bundle), where)
 
     def __enter__(self) -> "Matter":
         """The Matter itself."""
@@ -94,14 +120,15 @@ class Matter:
     ) -> Matte:
         """Matte one picture.
 
-        >>> import edgematte
-        >>> from edgematte.testcard import testcard
-        >>> with edgematte.load() as matter:
-        ...     matte = matter(testcard(64, 48))  # or "photo.jpg", a PIL image, a tensor
-        >>> matte.alpha.shape, matte.alpha.dtype.name
-        ((48, 64), 'float32')
-        >>> matte.image().mode
-        'RGBA'
+        Examples:
+            >>> import edgematte
+            >>> from edgematte.testcard import testcard
+            >>> with edgematte.load() as matter:
+            ...     matte = matter(testcard(64, 48))  # or "photo.jpg", a PIL image, a tensor
+            >>> matte.alpha.shape, matte.alpha.dtype.name
+            ((48, 64), 'float32')
+            >>> matte.image().mode
+            'RGBA'
 
         Args:
             image: uint8 (H, W, 3), RGB; or (H, W, 4) with an alpha channel of its own: the matte is

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgematte.cli.arguments import load_matter, print_json
+from edgematte.cli.arguments import load_matter, print_json, told_choice
 from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import remarks, say
@@ -76,6 +76,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
                 "frames_per_second": round(report.rate, 3),
                 "note": report.note,
                 "warnings": list(report.warnings),
+                **told_choice(matter),
             }
         )
     else:

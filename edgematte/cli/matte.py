@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     load_matter,
     parse_pixel,
     print_json,
+    told_choice,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
 from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
@@ -172,7 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
         bad.append((job.name, str(reason)))
     if arguments.json:
         failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed})
+        print_json({"done": done, "failed": failed, **told_choice(matter)})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
