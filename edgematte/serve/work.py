@@ -45,7 +45,7 @@ def take(job: Job) -> Taken:
         PictureError: one is no picture, or of no format that is read of clients.
     """
     start = time.perf_counter()
-    picture = open_picture(_sent(job.picture, job), "the picture")
+    picture = open_picture(_sent(job.picture, job), "the picture", depth=False)
     trimap, mask, notes = None, None, picture.notes
     if job.trimap is not None:
         trimap, more = read_trimap_for(_sent(job.trimap, job), picture, "the trimap")
