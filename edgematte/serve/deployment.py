@@ -198,7 +198,7 @@ def _reach(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
     except (OSError, OverflowError) as error:
         raise ServerError(
-            f"no Ray cluster answers at {address} ({error}): start it (ray start --head), or give "
+            f"no Ray cluster answers at {address} ({error}): start it (`ray start`), or give "
             "its address"
         ) from None
 
