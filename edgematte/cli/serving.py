@@ -9,39 +9,34 @@ from typing import Any
 
 from edgematte.cli.declared import given, load_options
 from edgematte.errors import OptionError
-from edgematte.ranges import Range, check, check_options
+from edgematte.ranges import OPTIONS, check
 from edgematte.runtime.bundle import open_bundle
 from edgematte.serve.limits import MB, Limits
 from edgematte.serve.replica import BATCH, Loading, Offer, dynamic
 from edgematte.serve.scaling import Scaling
 
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
-RANGES = {
-    "--port": Range(0, 65_535),
-    "--batch": Range(1, 256, "pictures"),
-    "--batch-wait-ms": Range(0, 10_000, "milliseconds", whole=False),
-    "--max-mb": Range(0, 1000, "megabytes", whole=False, above=True),
-    "--max-megapixels": Range(0, 400, "megapixels", whole=False, above=True),
-    "--max-waiting": Range(1, 100_000, "pictures"),
-    "--max-held-mb": Range(1, 1e6, "megabytes", whole=False),
-    "--max-connections": Range(1, 1_000_000),
-    "--answer-timeout": Range(0, 86_400, "seconds", whole=False, above=True),
-    "--target-ongoing": Range(0, 1000, whole=False, above=True),
-    "--upscale-delay": Range(0, 86_400, "seconds", whole=False, above=True),
-    "--downscale-delay": Range(0, 86_400, "seconds", whole=False, above=True),
-}
+RANGED = (
+    *("--threads", "--batch", "--batch-wait-ms", "--port", "--answer-timeout"),
+    *("--max-mb", "--max-megapixels", "--max-waiting", "--max-held-mb", "--max-connections"),
+    *("--target-ongoing", "--upscale-delay", "--downscale-delay"),
+)
 
 
 def check_ranges(arguments: argparse.Namespace) -> None:
     """Refuse numbers outside of their ranges."""
-    for flag, allowed in RANGES.items():
+    for flag in RANGED:
         if (value := value_of(arguments, flag)) is not None:
-            check(flag, value, allowed)
+            check(flag, value, OPTIONS[_name_of(flag)])
 
 
 def value_of(arguments: argparse.Namespace, flag: str) -> Any:
     """The value of a flag."""
-    return getattr(arguments, flag[2:].replace("-", "_"))
+    return getattr(arguments, _name_of(flag))
+
+
+def _name_of(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def named_bundles(given: list[str]) -> dict[str, str | None]:
@@ -90,7 +85,6 @@ def offers_of(named: dict[str, str | None]) -> dict[str, Offer]:
 
 def loading_of(arguments: argparse.Namespace, offers: dict[str, Offer]) -> Loading:
     """How replicas load them."""
-    check_options(threads=arguments.threads)
     batches = any(dynamic(open_bundle(offer.path)) for offer in offers.values())
     if not batches:
         for flag in ("--batch", "--batch-wait-ms"):
