@@ -157,7 +157,8 @@ def test_error_over_time_of_a_net_with_a_limit(tiny_bundle: Path) -> None:
     matter = Matter(open_bundle(tiny_bundle), find("regional-tiny"), sourced, "none")
     trimap = np.full((24, 32), 128, np.uint8)
     points = curve(matter, picture, trimap, np.ones((24, 32), np.float32), trimap)
-    assert [point.ms for point in points] == sorted(point.ms for point in points)
+    assert len(points) == 5
+    assert all(p.ms >= float(p.name.split()[1]) - 1 for p in points)  # rounded to milliseconds
     errors = [point.error for point in points]
     assert errors == sorted(errors, reverse=True) and errors[0] > 2 * errors[-1] > 0
     assert pipeline.budget_ms is None  # as it was
