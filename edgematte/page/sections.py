@@ -98,7 +98,7 @@ def weights(own: Weights) -> str:
 def lint(findings: Sequence[Finding] | None) -> str:
     """What, where, why and how to change it, of each finding."""
     if not findings:
-        return "".join(f"<p>{escape(line)}</p>" for line in finding_lines(findings))
+        return "".join(f"<p>{escape(line).capitalize()}.</p>" for line in finding_lines(findings))
     parts = []
     for one in findings:
         known = f" Known from {escape(one.source)}." if one.source else ""

@@ -72,7 +72,7 @@ def test_the_page_has_every_part_and_loads_nothing(
 ) -> None:
     read = Read(report(tmp_path / "r.html", str(tiny_bundle), "--image", str(photo)))
     text = " ".join(read.words)
-    parts = ("Accuracy", "Time by stage", "Graphs", "On other devices", "not looked for")
+    parts = ("Accuracy", "Time by stage", "Graphs", "On other devices", "Not looked for")
     for part in (*parts, "Weights", "card.png", "licence: unknown"):
         assert part in text
     assert "graph.refine" in text and "segment.onnx" in text and "within" not in text.lower()
