@@ -28,7 +28,7 @@ def to_srgb(chromaticities: Chromaticities) -> NDArray[np.float32]:
         raise ValueError(str(error)) from None
     if not np.isfinite(matrix).all():
         raise ValueError("the primaries span no colours")
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
