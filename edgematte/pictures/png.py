@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes
+from edgematte.pictures.hdr import Coding
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, COLOUR, CUTOUT = 0, 2, 6  # colour types (PNG, 11.2.2)
@@ -17,7 +18,11 @@ STRIP = 1 << 22  # bytes of rows that are compressed at a time
 
 
 def png_bytes(
-    array: NDArray[Any], level: int, profile: bytes | None = None, exif: bytes | None = None
+    array: NDArray[Any],
+    level: int,
+    profile: bytes | None = None,
+    exif: bytes | None = None,
+    coding: Coding | None = None,
 ) -> bytes:
     """A picture as the bytes of a PNG file.
 
@@ -29,6 +34,7 @@ def png_bytes(
         array: uint8 or uint16 (H, W), (H, W, 3) or (H, W, 4).
         level: 0 stores the rows as they are; from 1 on they are compressed.
         profile: ICC profile of the colours.
+        coding: of HDR values.
         exif: with or without the header that JPEG files have before it.
     """
     height, width = array.shape[:2]
@@ -38,6 +44,8 @@ def png_bytes(
         SIGNATURE,
         _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
     ]
+    if coding is not None:  # red, green and blue in their full range (PNG 3, 11.3.2.6)
+        parts.append(_chunk(b"cICP", bytes((coding.primaries, coding.transfer, 0, 1))))
     if profile is not None:
         parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
     if exif is not None:
