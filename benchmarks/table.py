@@ -1,8 +1,8 @@
 """The README's table: nets x targets x precisions, exported, checked and timed here.
 
     python benchmarks/table.py [--models MODEL[:WxH][=WEIGHTS] ...] [--targets T ...]
-        [--peers FILE.onnx:PRESET ...] [--calibration DIR] [--calibration-limit N]
-        [--keep DIR] [--export-only] [--rounds 12] [--threads 2] [--write]
+        [--precisions P ...] [--peers FILE.onnx:PRESET ...] [--calibration DIR]
+        [--calibration-limit N] [--keep DIR] [--export-only] [--rounds 12] [--threads 2] [--write]
 
 A small variant of every net, fused or of 512x512; models without WEIGHTS have those that ship, or
 random ones, marked so. --keep keeps the bundles, minutes each, for another run; --export-only ends
@@ -71,7 +71,20 @@ class Group:
     bundles: Sequence[tuple[Source, Bundle]]
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
+    parser.add_argument("--peers", nargs="+", default=[], metavar="FILE:PRESET")
+    parser.add_argument("--calibration", type=Path)
+    parser.add_argument("--calibration-limit", type=int)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--export-only", action="store_true")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
     sources = list(map(Source.of, arguments.models))
     peers = list(map(Source.of_file, arguments.peers))
     targets = arguments.targets
@@ -100,7 +113,7 @@ def exports(
     """A net's bundles, in every target and precision that it can be had in."""
     made = []
     for target in targets:
-        for precision in PRECISIONS:
+        for precision in arguments.precisions:
             bundle = tried(
                 f"{source.label}, {target}, {precision}",
                 source.bundle,
@@ -179,15 +192,4 @@ def line(source: Source, bundle: Bundle, row: Row | None, eager: Row) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=MODELS)
-    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
-    parser.add_argument("--peers", nargs="+", default=[], metavar="FILE:PRESET")
-    parser.add_argument("--calibration", type=Path)
-    parser.add_argument("--calibration-limit", type=int)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--export-only", action="store_true")
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true")
-    main(parser.parse_args())
+    main()
