@@ -4,6 +4,7 @@ Modes: ``grey`` (uint8, (H, W)), ``grey16`` (uint16, (H, W)), ``trimap`` (as gre
 change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,10 @@ def row_of(path: Path) -> Format:
     Raises:
         OptionError: an ending that is not known, or that this Pillow cannot write.
     """
-    Image.init()
     ending = path.suffix.lower()
-    for row in FORMATS:
-        if ending in row.endings and row.name in Image.SAVE:
-            return row
+    row = _writable(lambda row: ending in row.endings)
+    if row is not None:
+        return row
     raise OptionError(f"{path.name}: unknown kind of picture {path.suffix!r}; use .png")
 
 
@@ -109,11 +109,20 @@ def row_named(kind: str) -> Format:
     Raises:
         OptionError: a format that pictures are not written in.
     """
-    Image.init()
-    for row in FORMATS:
-        if row.name == kind.upper() and row.name in Image.SAVE:
-            return row
+    row = _writable(lambda row: row.name == kind.upper())
+    if row is not None:
+        return row
     raise OptionError(f"pictures are not written as {kind!r}; use PNG")
+
+
+def _writable(wanted: Callable[[Format], bool]) -> Format | None:
+    """The first row that is wanted and that this Pillow can write."""
+    for ready in (Image.preinit, Image.init):  # the common formats; all of them, which takes longer
+        ready()
+        for row in FORMATS:
+            if wanted(row) and row.name in Image.SAVE:
+                return row
+    return None
 
 
 def mode_of(array: NDArray[Any]) -> str:
@@ -143,6 +152,7 @@ def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None
         if row.side_px is None or max(size) <= row.side_px:
             return
         reason = f"its sides may have {row.side_px} pixels, not {max(size)}"
+    Image.init()
     fit = [
         other.endings[0]
         for other in FORMATS
