@@ -21,7 +21,7 @@ from edgematte.runtime.host.patches import (
     window,
 )
 from edgematte.runtime.host.planes import to_input
-from edgematte.runtime.host.resize import Planes, resize_picture, resize_planes
+from edgematte.runtime.host.resize import resize_picture, resize_planes
 from edgematte.runtime.host.trimap import estimate_trimap, trimap_probabilities
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.patches import patches_for, stitcher_for
@@ -90,13 +90,12 @@ class Split:
             patches = patches_for(host, trimap)
             unknown = unknown_in(trimap, patches)
             stitcher = stitcher_for(host, trimap)
-            planes = None if probabilities is None else Planes(probabilities)
 
         def given() -> Iterator[dict[str, Floats]]:
             for patch in compress(patches, unknown):
                 with clock("host.crop"):
                     image = to_input(crop(picture, patch).astype(np.uint8, copy=False))
-                    classes = probability_patch(planes, trimap, patch, size)[None]
+                    classes = probability_patch(probabilities, trimap, patch, size)[None]
                 yield {"image": image, "trimap": classes}
 
         timed = partial(clock, "graph.refine")
@@ -119,7 +118,7 @@ def enlarge(alpha: Floats, size: tuple[int, int]) -> Floats:
 
 
 def probability_patch(
-    probabilities: Planes | None, trimap: Bytes, patch: Patch, size: tuple[int, int]
+    probabilities: Floats | None, trimap: Bytes, patch: Patch, size: tuple[int, int]
 ) -> Floats:
     """Class probabilities (3, side, side) of one patch.
 
@@ -137,7 +136,7 @@ def probability_patch(
     wide, tall = int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
     across, down = probabilities.shape[2] / size[0], probabilities.shape[1] / size[1]
     box = (left * across, top * down, (left + wide) * across, (top + tall) * down)
-    planes = probabilities.resized((wide, tall), box)
+    planes = resize_planes(probabilities, (wide, tall), box)
     if tall < patch.height:
         planes = planes.take(rows - top, 1)
     return planes.take(columns - left, 2) if wide < patch.side else planes

@@ -7,7 +7,7 @@ from edgematte.arrays import Bytes, Floats
 from edgematte.host import TrimapHost
 from edgematte.runtime.host.cover import CoverStitcher
 from edgematte.runtime.host.patches import Patch, Stitcher, boxes, crop, unknown_in
-from edgematte.runtime.host.resize import Planes, resize_picture
+from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import (
     ALPHA,
     ALPHAS,
@@ -64,10 +64,9 @@ def cut(
     """What the refining graph sees of a patch; without probabilities the trimap's classes."""
     where = Patch.of(patch)
     size = picture.shape[1], picture.shape[0]
-    planes = None if probabilities is None else Planes(probabilities)
     return {
         "picture_patch": crop(picture, where),
-        "probability_patch": probability_patch(planes, trimap, where, size),
+        "probability_patch": probability_patch(probabilities, trimap, where, size),
     }
 
 

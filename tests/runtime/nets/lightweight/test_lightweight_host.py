@@ -12,7 +12,7 @@ from edgematte.arrays import Bytes, Floats
 from edgematte.errors import BundleError, OptionError
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.patches import Patch, known_alpha, patch_grid, walk
-from edgematte.runtime.host.resize import Planes, resize_planes
+from edgematte.runtime.host.resize import resize_planes
 from edgematte.runtime.host.trimap import trimap_probabilities
 from edgematte.runtime.nets.lightweight.host import FusedHost, SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import pipeline, probability_patch
@@ -255,7 +255,7 @@ def test_probability_patches_are_parts_of_the_enlarged_probabilities(
     trimap = np.full((height, width), 128, np.uint8)
     whole = resize_planes(planes, (width, height))
     for patch in walk(patch_grid((width, height), 32, 8)):
-        found = probability_patch(Planes(planes), trimap, patch, (width, height))
+        found = probability_patch(planes, trimap, patch, (width, height))
         part = whole[:, patch.top :, patch.left :][:, :32, :32]
         rows, columns = part.shape[1:]
         assert found.shape == (3, 32, 32)
@@ -272,7 +272,7 @@ def test_probability_patches_of_a_30000_pixel_row() -> None:
     whole = resize_planes(planes, size)
     trimap = np.full((20, 30_000), 128, np.uint8)
     last = patch_grid(size, 512, 64)[0][-1]
-    found = probability_patch(Planes(planes), trimap, last, size)
+    found = probability_patch(planes, trimap, last, size)
     part = whole[:, :, last.left :]
     # At column 500 of 512 float32 corners are off by 3e-5 of a pixel.
     np.testing.assert_allclose(found[:, :20, : part.shape[2]], part, atol=1e-4)
