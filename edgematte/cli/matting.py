@@ -98,6 +98,7 @@ def matte_one(
             png_level=level,
             exif=exif,
             premultiplied=None if chosen is None else chosen == "premultiplied",
+            header=picture.header if _of_light(row) else None,
         )
     if arguments.explain:
         from edgematte.runtime.host.explanation_drawing import draw
@@ -201,11 +202,17 @@ def _result(
     if kind == "trimap":
         return matte.trimap
     colours = matte.foreground if arguments.foreground else picture.colours
-    colours = at_depth(colours, row, picture.profile)
+    colours = at_depth(colours, row, picture.profile, picture.primaries)
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
         light = colours.dtype.kind == "f"
         fitted = fit_background(behind, size, None if light else picture.profile)
-        linear = not arguments.gamma_composite
-        return composite(colours, matte.alpha, fitted, linear=linear, profile=picture.profile)
+        return composite(
+            colours,
+            matte.alpha,
+            fitted,
+            linear=not arguments.gamma_composite,
+            profile=picture.profile,
+            primaries=picture.primaries if light else None,
+        )
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)
