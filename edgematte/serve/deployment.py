@@ -92,7 +92,7 @@ def fleet(
             says why.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # what matters is said here
     _connect(address, loading, scaling, limits)
     try:
         options: dict[str, Any] = {
@@ -110,8 +110,8 @@ def fleet(
                 target_ongoing_requests=scaling.target_ongoing_requests,
                 upscale_delay_s=scaling.upscale_delay_s,
                 downscale_delay_s=scaling.downscale_delay_s,
-                metrics_interval_s=min(10.0, scaling.upscale_delay_s),
-                look_back_period_s=min(30.0, max(1.0, scaling.upscale_delay_s)),
+                metrics_interval_s=min(10.0, scaling.upscale_delay_s / 2),
+                look_back_period_s=min(30.0, scaling.upscale_delay_s),
             )
         else:
             options["num_replicas"] = scaling.min_replicas
@@ -131,6 +131,8 @@ def fleet(
 
 def running() -> int:
     """How many replicas run now; 0 while there is no cluster."""
+    if not ray.is_initialized():  # asking would start one
+        return 0
     try:
         deployments = serve.status().applications[APPLICATION].deployments
         return int(deployments[DEPLOYMENT].replica_states.get("RUNNING", 0))

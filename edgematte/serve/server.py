@@ -103,7 +103,7 @@ def run(
         on_start(lambda: server.handle_exit(signal.SIGTERM, None))
         await serving
         if watching is not None:
-            watching.cancel()
+            await watching
 
     server.gate = front.gate
     asyncio.run(main())
@@ -142,8 +142,8 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
 
 
 async def _watch(front: Front, look: Callable[[], int], look_s: float) -> None:
-    """Keep in mind how many replicas run."""
-    while True:
+    """Keep in mind how many replicas run, until the server stops."""
+    while not front.gate.closing:
         count = await asyncio.to_thread(look)
         front.metrics.replicas(count)
         front.ready = count > 0
