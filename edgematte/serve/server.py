@@ -102,6 +102,7 @@ def run(
             await asyncio.sleep(0.01)
         on_start(lambda: server.handle_exit(signal.SIGTERM, None))
         await serving
+        front.gate.closing = True
         if watching is not None:
             await watching
 
