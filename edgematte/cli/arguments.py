@@ -18,20 +18,21 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """``--engine``, ``--device``, ``--threads``."""
+def add_engine(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
+    """``--engine``, ``--device``, ``--engine-cache``, and ``--threads`` where it is one process."""
     parser.add_argument(
         "--engine", help="onnxruntime, openvino, coreml, litert or browser (default: the bundle's)"
     )
     parser.add_argument(
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
     )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="worker threads (default: the engine's choice)",
-    )
+    if threads:
+        parser.add_argument(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="worker threads (default: the engine's choice)",
+        )
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )

@@ -18,14 +18,16 @@ from edgematte.cli.arguments import (
     print_json,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
+from edgematte.cli.matting import journal_of, matte_one, open_job
 from edgematte.cli.outputs import Job, plan
+from edgematte.cli.results import add_results, refuse_results, results_of
 from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
+from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
+    from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
     from edgematte.runtime.overlap import Ahead
 
@@ -52,39 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask",
         help="bright on the subject, of any size, in place of a trimap; file or folder",
     )
-    parser.add_argument(
-        "--write",
-        nargs="+",
-        choices=KINDS,
-        default=["cutout"],
-        help="what to write (default: cutout)",
-    )
-    parser.add_argument(
-        "--alpha-bits", type=int, choices=ALPHA_BITS, help="of alpha files (default: 8)"
-    )
-    parser.add_argument(
-        "--png-level",
-        type=int,
-        metavar="N",
-        help="of PNG files, from 0, stored, to 9, smallest and slow (default: 1)",
-    )
-    parser.add_argument("--background", help="a colour or a picture, instead of transparency")
-    parser.add_argument(
-        "--foreground",
-        action="store_true",
-        help="in cut-outs, take the old background's tint out of soft edges",
-    )
-    parser.add_argument(
-        "--ignore-alpha",
-        action="store_true",
-        help="matte what the own transparency of a picture or clip hides too (default: it stays "
-        "hidden)",
-    )
-    parser.add_argument(
-        "--keep-colour",
-        action="store_true",
-        help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
-    )
+    add_results(parser)
     parser.add_argument(
         "--no-reuse",
         action="store_true",
@@ -125,8 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
         written=[explained] if explained else (),
         say=_remark,
     )
-    _refuse_jobs(arguments, jobs)
     behind = open_background(arguments.background) if arguments.background else None
+    wanted = results_of(arguments, behind)
+    _refuse_jobs(arguments, jobs, wanted)
     for note in behind.notes if behind else ():
         _remark(note)
     from edgematte.runtime.overlap import Ahead
@@ -143,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, behind, in_flight, only):
+    for job, result in _results(jobs, matter, arguments, wanted, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
@@ -185,7 +156,7 @@ def _results(
     jobs: list[Job],
     matter: "Matter",
     arguments: argparse.Namespace,
-    behind: "Picture | None",
+    wanted: "ResultOptions",
     in_flight: int,
     only: "Ahead[Picture] | None",
 ) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
@@ -196,13 +167,13 @@ def _results(
     from edgematte.runtime.overlap import Stage, overlapped
 
     if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark, only.result)
+        yield jobs[0], matte_one(jobs[0], matter, arguments, wanted, _remark, only.result)
         return
 
     def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
         said: list[str] = []
         try:
-            return job, said, matte_one(job, matter, arguments, behind, said.append)
+            return job, said, matte_one(job, matter, arguments, wanted, said.append)
         except (EdgematteError, OSError) as error:
             return job, said, error
 
@@ -223,17 +194,10 @@ def _remark(line: str) -> None:
 
 def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
-    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
-        raise OptionError("--background and --foreground need a cutout among what --write names")
+    refuse_results(arguments)
     refuse_masks(arguments)
-    if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--keep-colour needs a cutout with transparency among what is written")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
-    if arguments.alpha_bits and "alpha" not in arguments.write:
-        raise OptionError("--alpha-bits needs an alpha among what --write names")
-    if arguments.png_level is not None:
-        check("--png-level", arguments.png_level, OPTIONS["png_level"])
     if arguments.in_flight is not None:
         check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
@@ -242,14 +206,15 @@ def _refuse(arguments: argparse.Namespace) -> None:
         parse_pixel(arguments.explain_at)
 
 
-def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             if path:
-                refuse_unfit(row_of(path), mode_of_result(kind, arguments))
+                refuse_unfit(row_of(path), wanted.mode(kind))
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

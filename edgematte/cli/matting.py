@@ -15,10 +15,8 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edgematte.pictures import Picture
-    from edgematte.runtime.matte import Matte
+    from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
@@ -28,7 +26,7 @@ def matte_one(
     job: Job,
     matter: "Matter",
     arguments: argparse.Namespace,
-    behind: "Picture | None",
+    wanted: "ResultOptions",
     say: Callable[[str], None],
     opened: "Callable[[], Picture] | None" = None,
 ) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def matte_one(
         job: the files.
         matter: a loaded bundle.
         arguments: those of the command.
-        behind: what is put behind a cut-out.
+        wanted: how its results look.
         say: is called with each line about what was odd.
         opened: gives the picture, where it is being read already.
 
@@ -54,15 +52,14 @@ def matte_one(
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), mode_of_result(kind, arguments), size)
+            refuse_unfit(row_of(path), wanted.mode(kind), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
     if job.mask:
         trimap = masked(job.mask, picture, arguments, say)
     journal = journal_of(job) if arguments.resume else None
-    image = picture.pixels if arguments.ignore_alpha else picture.image
-    matte = matter(image, trimap, journal=journal)
+    matte = matter(wanted.image(picture), trimap, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         say(
@@ -76,14 +73,12 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
-        array = _result(kind, picture, matte, arguments, behind)
+        array = wanted.make(kind, picture, matte)
         if path is None:
-            output_bytes().write(
-                encode(array, "PNG", picture.profile, png_level=arguments.png_level)
-            )
+            output_bytes().write(encode(array, "PNG", picture.profile, png_level=wanted.png_level))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=_level(path, arguments))
+        write_picture(array, path, picture.profile, png_level=wanted.level(path))
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture.pixels, matte.trimap, pixel)
@@ -117,49 +112,3 @@ def journal_of(job: Job) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{JOURNAL}"
     return path.with_name(name)
-
-
-def mode_of_result(kind: str, arguments: argparse.Namespace) -> str:
-    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
-    if kind == "cutout":
-        return "colour" if arguments.background else "cutout"
-    if kind == "trimap":
-        return "trimap"
-    return "grey16" if arguments.alpha_bits == 16 else "grey"
-
-
-def is_png(path: Path | None) -> bool:
-    """Whether a result is written as PNG; standard output (None) is."""
-    from edgematte.pictures import format_of
-
-    return path is None or format_of(path) == "PNG"
-
-
-def _level(path: Path, arguments: argparse.Namespace) -> int | None:
-    level: int | None = arguments.png_level
-    return level if is_png(path) else None
-
-
-def _result(
-    kind: str,
-    picture: "Picture",
-    matte: "Matte",
-    arguments: argparse.Namespace,
-    behind: "Picture | None",
-) -> "NDArray[Any]":
-    from edgematte.pictures import alpha_bytes, composite, cutout
-    from edgematte.pictures.cutouts import fit_background
-    from edgematte.runtime.host.foreground import estimate_foreground
-
-    if kind == "alpha":
-        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
-    if kind == "trimap":
-        return matte.trimap
-    colours = picture.pixels
-    if arguments.foreground:
-        colours = estimate_foreground(colours, matte.alpha)
-    if behind is not None:
-        size = colours.shape[1], colours.shape[0]
-        fitted = fit_background(behind, size, picture.profile)
-        return composite(colours, matte.alpha, fitted)
-    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

@@ -72,9 +72,12 @@ class Decoded:
     format: str | None = None  # Pillow's name of it
 
 
-def open_picture(source: Path | BinaryIO) -> Picture:
-    """A picture with its alpha, profile and notes; errors as :func:`read_picture`."""
-    return decode(source, _picture)
+def open_picture(source: Path | BinaryIO, name: str | None = None) -> Picture:
+    """A picture with its alpha, profile and notes; errors as :func:`read_picture`.
+
+    ``name`` is what errors and notes call it; by default the file's name.
+    """
+    return decode(source, _picture, name)
 
 
 def read_picture(source: Path | BinaryIO) -> Bytes:
@@ -155,13 +158,14 @@ def refuse_floats(image: Image.Image, name: str) -> None:
         raise PictureError(f"{name} holds floating-point values without a stated range")
 
 
-def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
+def decode(source: Path | BinaryIO, use: Callable[[Decoded], T], name: str | None = None) -> T:
     """Decode a picture and pass it to ``use``; metadata that prevents decoding is dropped.
 
     Raises:
         PictureError: as :func:`read_picture`, and what ``use`` raises.
     """
-    name = source.name if isinstance(source, Path) else "the picture on standard input"
+    if name is None:
+        name = source.name if isinstance(source, Path) else "the picture on standard input"
     data = _read_bytes(source, name)
     if not data:
         raise PictureError(f"{name} is empty (0 bytes)")
