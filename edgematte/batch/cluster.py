@@ -25,6 +25,9 @@ from edgematte.runtime.engines.workers import usable_cores
 
 LOCAL = "local"
 REACH_S = 5.0  # for the cluster's address to answer
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
+"""How HTTP/2 (RFC 9113, 3.4), and so gRPC, begins; the answer is a frame of settings, too."""
 NODE_S = 2.0  # for a node to answer, when a worker on it ended
 START_S = 600.0
 """*Chosen*: how long a batch waits for a first worker; clusters that grow take minutes."""
@@ -117,12 +120,18 @@ def reach(address: str | None) -> None:
             "local"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), REACH_S) as answering:
+            answering.sendall(GREETING)
+            answer = (
+                answering.recv(len(SETTINGS)) if not os.environ.get("RAY_USE_TLS") else SETTINGS
+            )
     except (OSError, OverflowError) as error:
         raise BatchError(
             f"no Ray cluster answers at {address} ({error}): start it (ray start --head), or give "
             "its address"
         ) from None
+    if answer[3:4] != SETTINGS[3:4]:
+        raise BatchError(f"what answers at {address} is no Ray cluster: give the address of one")
 
 
 @contextmanager
@@ -164,14 +173,16 @@ class Actors:
         import ray
 
         self._ray = ray
-        kind = ray.remote(
-            num_cpus=layout.threads,
-            num_gpus=layout.gpus,
-            max_restarts=0,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-        )(RayWorker)
-        self._new = lambda: kind.remote(setup)
+        self._setup, self._kind = (
+            setup,
+            ray.remote(
+                num_cpus=layout.threads,
+                num_gpus=layout.gpus,
+                max_restarts=0,
+                max_task_retries=0,
+                scheduling_strategy="SPREAD",
+            )(RayWorker),
+        )
         self._actors: dict[int, _Actor] = {}
         self._number = self._deaths = 0
         self._since = time.monotonic()
@@ -179,7 +190,7 @@ class Actors:
             self._start()
 
     def _start(self) -> None:
-        actor = _Actor(self._new())
+        actor = _Actor(self._kind.remote(self._setup))
         actor.refs = [actor.handle.started.remote()]
         self._actors[self._number] = actor
         self._number += 1

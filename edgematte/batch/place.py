@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import OptionError
@@ -57,9 +57,9 @@ class Place:
     def write(self, name: str, data: bytes) -> None:
         """Write a file whole or not at all; folders above it are made."""
         if self.folder is not None:
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(path) as scratch:
+            local = self.folder / name
+            local.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(local) as scratch:
                 scratch.write_bytes(data)
             return
         system, path = opened(self.at(name))
@@ -67,17 +67,17 @@ class Place:
         system.pipe_file(path, data)
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[BinaryIO]:
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A stream of a file that is written whole or not at all."""
         if self.folder is not None:
             with atomic_file(self.folder / name) as scratch, scratch.open("wb") as stream:
                 yield stream
             return
-        with tempfile.NamedTemporaryFile() as stream:
-            yield stream
-            stream.flush()
-            system, path = opened(self.at(name))
-            system.put_file(stream.name, path)
+        with tempfile.NamedTemporaryFile() as temporary:
+            yield temporary.file
+            temporary.flush()
+            system, remote = opened(self.at(name))
+            system.put_file(temporary.name, remote)
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes; None if there is no such file."""

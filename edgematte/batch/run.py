@@ -24,13 +24,14 @@ from edgematte.ranges import check_options
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import ENGINES, engine_for
 from edgematte.runtime.net_options import read_load_options
+from edgematte.runtime.proof.choice import AUTO
 from edgematte.scratch import scratch_file
 
 LOCK = ".run"
 TOLD = 8  # errors of pictures that a report has
-OF_LOAD = ("engine", "device", "engine_cache", "batch", "plugins")
+OF_LOAD = ("engine", "device", "verify", "engine_cache", "batch", "plugins")
 """Keywords of `edgematte.load` that are of every bundle; the others are of its net."""
-NOT_OF_RESULTS = ("engine_cache", "plugins", "batch")
+NOT_OF_RESULTS = ("verify", "engine_cache", "plugins", "batch")
 NAMED = 16  # hexadecimal digits of a path's key, in names of results that would be the same
 
 
@@ -168,6 +169,10 @@ def _setup(place: Place, options: BatchOptions) -> Setup:
             f"{manifest.model} needs a trimap of every picture, which a batch has not: export it "
             "with a cascade, which estimates them"
         )
+    if loading.get("engine") == AUTO:
+        raise OptionError(
+            f"engine {AUTO} has no meaning for a batch, whose workers must compute alike: name one"
+        )
     engine = engine_for(manifest.target, loading.get("engine"))
     read_load_options(variant, {k: v for k, v in loading.items() if k not in OF_LOAD})
     if ENGINES[engine].threads:
@@ -190,6 +195,8 @@ def _settings(options: BatchOptions, digest: str) -> dict[str, Any]:
         "foreground": results.foreground,
         "keep_colour": results.keep_colour,
         "ignore_alpha": results.ignore_alpha,
+        "linear": results.linear,
+        "keep_exif": results.keep_exif,
         "options": {k: v for k, v in sorted(options.loading.items()) if k not in NOT_OF_RESULTS},
     }
 

@@ -19,7 +19,7 @@ def members_of(place: str) -> Iterator[tuple[str, int, int]]:
     try:
         with open_to_read(place) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             for member in tar:
-                tar.members = []  # it would keep every header
+                tar.members = []  # type: ignore[attr-defined]  # it would keep every header
                 path = PurePosixPath(member.name)
                 if member.isreg() and not member.issparse() and not path.name.startswith("."):
                     if path.suffix.lower() in endings:

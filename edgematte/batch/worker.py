@@ -139,9 +139,9 @@ class Worker:
         seconds["host"] = whole - seconds["graph"]
         for kind, name in task.names:
             with _timed(seconds, "encode"):
+                array, exif = wanted.make(kind, picture, matte), wanted.exif(kind, picture)
                 level = wanted.png_level
-                array = wanted.make(kind, picture, matte)
-                file = encode(array, "PNG", picture.profile, png_level=level)
+                file = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
             with _timed(seconds, "write"):
                 self.place.write(name, file)
         height, width = matte.alpha.shape

@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         "engine": arguments.engine,
         "device": arguments.device,
         "engine_cache": arguments.engine_cache,
+        "verify": arguments.verify or None,
         "batch": arguments.batch,
         "plugins": tuple(arguments.plugin),
         **given(arguments, load_options()),
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(_Told()), counted(" pictures") as progress:
         report = run_batch(arguments.input, arguments.output, options, progress, _remark)
     for path, error in report.errors:
-        say(f"edgematte: {path}: {error}")
+        say(f"edgematte: {error}" if error.startswith(path) else f"edgematte: {path}: {error}")
     rate = (report.done + report.failed) / report.seconds if report.seconds else 0.0
     if arguments.json:
         print_json(

@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     load_matter,
     parse_pixel,
     print_json,
+    told_choice,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
 from edgematte.cli.matting import journal_of, matte_one, open_job
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         bad.append((job.name, str(reason)))
     if arguments.json:
         failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed})
+        print_json({"done": done, "failed": failed, **told_choice(matter)})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
@@ -208,13 +209,15 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
-    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.formats import refuse_exif, refuse_unfit, row_of
     from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             if path:
                 refuse_unfit(row_of(path), wanted.mode(kind))
+                if wanted.keep_exif and kind == "cutout":
+                    refuse_exif(row_of(path))
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

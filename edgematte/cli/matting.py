@@ -73,15 +73,17 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
-        array = wanted.make(kind, picture, matte)
+        array, exif = wanted.make(kind, picture, matte), wanted.exif(kind, picture)
+        level = wanted.level(path)
         if path is None:
-            output_bytes().write(encode(array, "PNG", picture.profile, png_level=wanted.png_level))
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=wanted.level(path))
+        write_picture(array, path, picture.profile, png_level=level, exif=exif)
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
-        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
+        explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
         drawing = draw(explanation, picture.pixels)
         write_picture(drawing, Path(arguments.explain), picture.profile)

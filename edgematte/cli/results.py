@@ -31,6 +31,11 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
     parser.add_argument(
+        "--gamma-composite",
+        action="store_true",
+        help="before a background, mix stored values where edges are soft (default: mix light)",
+    )
+    parser.add_argument(
         "--foreground",
         action="store_true",
         help="in cut-outs, take the old background's tint out of soft edges",
@@ -46,14 +51,24 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
     )
+    parser.add_argument(
+        "--keep-exif",
+        action="store_true",
+        help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
+        "maker's notes (default: none)",
+    )
 
 
 def refuse_results(arguments: argparse.Namespace) -> None:
     """Refuse what has no meaning for the results that are written."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
+    if arguments.gamma_composite and not arguments.background:
+        raise OptionError("--gamma-composite is of a background: give --background with it")
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
+    if arguments.keep_exif and "cutout" not in arguments.write:
+        raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.alpha_bits and "alpha" not in arguments.write:
         raise OptionError("--alpha-bits needs an alpha among what --write names")
     if arguments.png_level is not None:
@@ -71,4 +86,6 @@ def results_of(arguments: argparse.Namespace, behind: "Picture | None") -> "Resu
         arguments.keep_colour,
         arguments.ignore_alpha,
         arguments.png_level,
+        not arguments.gamma_composite,
+        arguments.keep_exif,
     )

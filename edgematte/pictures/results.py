@@ -1,6 +1,6 @@
 """What is made of a picture and its matte: cut-out, alpha and trimap, as arrays and as files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ class ResultOptions:
     `alpha_bits`: 8 or 16, of alphas. `background`: what cut-outs are put before; None: they are
     transparent. `foreground`: take the old background's tint out of soft edges. `keep_colour`: keep
     the picture's colours where alpha is 0. `ignore_alpha`: matte what the picture's own
-    transparency hides, too. `png_level`: of PNG files; None: the default.
+    transparency hides, too. `png_level`: of PNG files; None: the default. `linear`: before a
+    background mix light, not stored values. `keep_exif`: cut-outs carry the picture's EXIF.
     """
 
     alpha_bits: int = 8
@@ -30,6 +31,8 @@ class ResultOptions:
     keep_colour: bool = False
     ignore_alpha: bool = False
     png_level: int | None = None
+    linear: bool = True
+    keep_exif: bool = False
 
     def mode(self, kind: str) -> str:
         """What the format of a result has to carry; see :mod:`edgematte.pictures.formats`."""
@@ -43,9 +46,13 @@ class ResultOptions:
         """The level of compression of a file, which only PNG has; None is standard output."""
         return self.png_level if is_png(path) else None
 
-    def image(self, picture: Picture) -> NDArray[Any]:
-        """What a Matter is called with: (H, W, 3), or (H, W, 4) with the picture's own alpha."""
-        return picture.pixels if self.ignore_alpha else picture.image
+    def image(self, picture: Picture) -> Picture:
+        """What a Matter is called with: the picture, or without its own alpha."""
+        return replace(picture, alpha=None) if self.ignore_alpha else picture
+
+    def exif(self, kind: str, picture: Picture) -> bytes | None:
+        """The EXIF that a result carries."""
+        return picture.exif if self.keep_exif and kind == "cutout" else None
 
     def make(self, kind: str, picture: Picture, matte: "Matte") -> NDArray[Any]:
         """One result: ``cutout`` (H, W, 4) or (H, W, 3), ``alpha`` or ``trimap`` (H, W)."""
@@ -61,7 +68,9 @@ class ResultOptions:
         if self.background is not None:
             size = colours.shape[1], colours.shape[0]
             fitted = fit_background(self.background, size, picture.profile)
-            return composite(colours, matte.alpha, fitted)
+            return composite(
+                colours, matte.alpha, fitted, linear=self.linear, profile=picture.profile
+            )
         return cutout(colours, matte.alpha, keep_colour=self.keep_colour)
 
 
