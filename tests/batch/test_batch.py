@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -169,6 +170,22 @@ def test_clusters_that_are_none_are_one_sentence_at_once(
         said, told = capsys.readouterr()
         assert not said and told.startswith(sentence) and len(told.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_is_no_cluster_is_told_at_once(pictures: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as asking:
+                asking.recv(100)
+                asking.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(BatchError, match=f"what answers at {address} is no Ray cluster"):
+            run_batch(str(pictures), str(tmp_path / "out"), BatchOptions(ray=address))
+        thread.join()
 
 
 def test_more_workers_than_processors_and_results_among_pictures_are_refused(
