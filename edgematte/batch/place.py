@@ -3,6 +3,7 @@
 import errno
 import posixpath
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from edgematte.errors import OptionError
 from edgematte.extras import importing
 
 PIP = 'pip install "edgematte[batch]"'
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """Errors of a file system that has no space left, for all or for this user."""
 
 
@@ -54,14 +55,23 @@ class Place:
         """The path or URL of a file in it."""
         return posixpath.join(self.root, name) if self.folder is None else str(self.folder / name)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a file whole or not at all; folders above it are made."""
+    def write(self, name: str, data: bytes, *, patience_s: int = 0) -> None:
+        """Write a file whole or not at all; folders above it are made.
+
+        ``patience_s``: how long to wait for a process that is writing it, and is about to end.
+        """
         if self.folder is not None:
             local = self.folder / name
             local.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(local) as scratch:
-                scratch.write_bytes(data)
-            return
+            for left in range(patience_s, -1, -1):
+                try:
+                    with atomic_file(local) as scratch:
+                        scratch.write_bytes(data)
+                    return
+                except OptionError:
+                    if not left:
+                        raise
+                    time.sleep(1)
         system, path = opened(self.at(name))
         system.makedirs(posixpath.dirname(path), exist_ok=True)
         system.pipe_file(path, data)

@@ -23,6 +23,8 @@ from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.load import load
 from edgematte.runtime.matter import Matter
 
+PATIENCE_S = 10  # a worker that is out of reach may still write what another was given since
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -143,7 +145,8 @@ class Worker:
                 level = wanted.png_level
                 file = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
             with _timed(seconds, "write"):
-                self.place.write(name, file)
+                again = task.attempts + task.ends > 0
+                self.place.write(name, file, patience_s=PATIENCE_S if again else 0)
         height, width = matte.alpha.shape
         values = alpha_bytes(matte.alpha, wanted.alpha_bits)
         digest = hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes())

@@ -2,7 +2,9 @@
 
 import errno
 import hashlib
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 import edgematte
+from edgematte.atomic import atomic_file
 from edgematte.batch import worker as workers
 from edgematte.batch.place import Place
 from edgematte.batch.rows import DONE, FAILED, SECONDS
@@ -79,7 +82,7 @@ def test_a_full_disk_stops_the_work_without_a_row(
 ) -> None:
     whole = Place.write
 
-    def full(place: Place, name: str, data: bytes) -> None:
+    def full(place: Place, name: str, data: bytes, **keywords: int) -> None:
         if "b" in name:
             raise OSError(errno.ENOSPC, "No space left on device")
         whole(place, name, data)
@@ -89,6 +92,23 @@ def test_a_full_disk_stops_the_work_without_a_row(
     worked = worker.work([task(png("a.png")), task(png("b.png")), task(png("c.png"))])
     assert [row.path.rpartition("/")[2] for row in worked.rows] == ["a.png"]
     assert worked.stop and worked.stop.startswith(f"no space is left at {setup.output}")
+
+
+def test_a_picture_that_is_begun_again_waits_for_who_writes_it(
+    setup: Setup, png: Png, tmp_path: Path
+) -> None:
+    """A worker that is out of reach may live for some seconds after it was replaced."""
+    file, worker = png("a.png"), Worker(setup)
+    target = tmp_path / "out/deep/a.png"
+    target.parent.mkdir()
+    with ExitStack() as writing:
+        writing.enter_context(atomic_file(target)).write_bytes(b"")
+        assert "being written by another run" in str(worker.work([task(file)]).rows[0].error)
+        timer = threading.Timer(0.5, writing.close)
+        timer.start()
+        (row,) = worker.work([task(file, attempts=1)]).rows
+        timer.join()
+    assert row.status == DONE
 
 
 def test_what_a_worker_cannot_work_with_is_one_sentence(setup: Setup, tmp_path: Path) -> None:
