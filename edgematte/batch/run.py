@@ -19,6 +19,7 @@ from edgematte.batch.rows import FAILED
 from edgematte.batch.worker import Setup, Task, digest_of
 from edgematte.errors import OptionError
 from edgematte.nets import find, plug_in
+from edgematte.pictures.formats import refuse_premultiplied, refuse_unfit, row_named
 from edgematte.pictures.results import ResultOptions, result_name
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import open_bundle
@@ -159,6 +160,11 @@ def _setup(place: Place, options: BatchOptions) -> Setup:
         BundleError, OptionError, EngineError, PluginError: as `edgematte.load`; or the bundle's net
             needs a trimap for every picture.
     """
+    png = row_named("PNG")
+    for kind in options.kinds:
+        refuse_unfit(png, options.results.mode(kind, png))
+    if options.results.premultiplied:
+        refuse_premultiplied(png)
     loading = dict(options.loading)
     plug_in(loading.get("plugins", ()))
     bundle = None if options.bundle is None else os.path.abspath(options.bundle)
@@ -190,7 +196,7 @@ def _settings(options: BatchOptions, digest: str) -> dict[str, Any]:
     return {
         "bundle": digest,
         "write": sorted(options.kinds),
-        "alpha_bits": results.alpha_bits,
+        "alpha_bits": results.alpha_bits or 8,
         "background": None if behind is None else sha256(behind.pixels.tobytes()).hexdigest(),
         "foreground": results.foreground,
         "keep_colour": results.keep_colour,

@@ -17,6 +17,7 @@ from edgematte.batch.source import Reader, Source
 from edgematte.errors import BatchError, EdgematteError
 from edgematte.manifest import FILE
 from edgematte.pictures import alpha_bytes, encode, open_picture
+from edgematte.pictures.formats import row_named
 from edgematte.pictures.results import ResultOptions
 from edgematte.runtime.bundle import open_bundle, sha256_file
 from edgematte.runtime.host.trimap import UNKNOWN
@@ -79,6 +80,7 @@ class Worker:
         """Load the bundle; why that does not go is `refusal`, which an actor can tell."""
         self.node = socket.gethostname()
         self.setup, self.place, self.reader = setup, Place(setup.output), Reader()
+        self.row = row_named("PNG")
         self.refusal: str | None = None
         try:
             self.matter = self._loaded()
@@ -141,14 +143,15 @@ class Worker:
         seconds["host"] = whole - seconds["graph"]
         for kind, name in task.names:
             with _timed(seconds, "encode"):
-                array, exif = wanted.make(kind, picture, matte), wanted.exif(kind, picture)
+                array = wanted.make(kind, picture, matte, self.row)
+                exif = wanted.exif(kind, picture)
                 level = wanted.png_level
                 file = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
             with _timed(seconds, "write"):
                 again = task.attempts + task.ends > 0
                 self.place.write(name, file, patience_s=PATIENCE_S if again else 0)
         height, width = matte.alpha.shape
-        values = alpha_bytes(matte.alpha, wanted.alpha_bits)
+        values = alpha_bytes(matte.alpha, wanted.alpha_bits or 8)
         digest = hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes())
         return Row(
             task.source.path,

@@ -209,15 +209,23 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
-    from edgematte.pictures.formats import refuse_exif, refuse_unfit, row_of
+    from edgematte.pictures.formats import (
+        refuse_exif,
+        refuse_premultiplied,
+        refuse_unfit,
+        row_of,
+        stdout_row,
+    )
     from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
-            if path:
-                refuse_unfit(row_of(path), wanted.mode(kind))
-                if wanted.keep_exif and kind == "cutout":
-                    refuse_exif(row_of(path))
+            row = row_of(path) if path else stdout_row()
+            refuse_unfit(row, wanted.mode(kind, row))
+            if kind == "cutout" and wanted.keep_exif:
+                refuse_exif(row)
+            if kind == "cutout" and wanted.premultiplied:
+                refuse_premultiplied(row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

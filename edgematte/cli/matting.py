@@ -15,6 +15,8 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgematte.pictures import Picture
     from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
@@ -44,7 +46,7 @@ def matte_one(
         What ``--json`` says of it.
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
-    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
     from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
@@ -52,7 +54,8 @@ def matte_one(
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), wanted.mode(kind), size)
+            row = row_of(path)
+            refuse_unfit(row, wanted.mode(kind, row), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
@@ -73,14 +76,24 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
-        array, exif = wanted.make(kind, picture, matte), wanted.exif(kind, picture)
+        row = row_of(path) if path else stdout_row()
+        array, exif = wanted.make(kind, picture, matte, row), wanted.exif(kind, picture)
+        if kind == "cutout":
+            _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
         level = wanted.level(path)
         if path is None:
             data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=level, exif=exif)
+        write_picture(
+            array,
+            path,
+            picture.profile,
+            png_level=level,
+            exif=exif,
+            premultiplied=wanted.premultiplied if kind == "cutout" else None,
+        )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
@@ -96,6 +109,21 @@ def matte_one(
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
+
+
+def _say_shallower(
+    name: str,
+    path: Path | None,
+    own: "np.dtype[Any]",
+    written: "np.dtype[Any]",
+    say: Callable[[str], None],
+) -> None:
+    """Say that a cut-out or composite has less than its picture, by the dtypes of both."""
+    file, bits = path.name if path else "standard output", 8 * written.itemsize
+    if own.kind == "f" and written.kind == "u":
+        say(f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed")
+    elif own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
+        say(f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}")
 
 
 def open_job(job: Job) -> "Picture":

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from edgematte.errors import OptionError
-from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
+from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
 
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
@@ -21,7 +21,16 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         help="what to write (default: cutout)",
     )
     parser.add_argument(
-        "--alpha-bits", type=int, choices=ALPHA_BITS, help="of alpha files (default: 8)"
+        "--alpha-bits",
+        type=int,
+        choices=ALPHA_BITS,
+        help="of alpha files; 32: floats (default: 8, of EXR 32)",
+    )
+    parser.add_argument(
+        "--alpha",
+        choices=ALPHAS,
+        help="of cut-outs: whether colours are multiplied by alpha, which TIFF and EXR can say "
+        "(default: straight, in EXR premultiplied)",
     )
     parser.add_argument(
         "--png-level",
@@ -67,6 +76,13 @@ def refuse_results(arguments: argparse.Namespace) -> None:
         raise OptionError("--gamma-composite is of a background: give --background with it")
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
+    if arguments.alpha and ("cutout" not in arguments.write or arguments.background):
+        raise OptionError("--alpha needs a cutout with transparency among what is written")
+    if arguments.alpha == "premultiplied" and arguments.keep_colour:
+        raise OptionError(
+            "--keep-colour has no meaning with premultiplied colours, which are 0 where alpha is; "
+            "leave it out"
+        )
     if arguments.keep_exif and "cutout" not in arguments.write:
         raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.alpha_bits and "alpha" not in arguments.write:
@@ -80,7 +96,7 @@ def results_of(arguments: argparse.Namespace, behind: "Picture | None") -> "Resu
     from edgematte.pictures.results import ResultOptions
 
     return ResultOptions(
-        arguments.alpha_bits or 8,
+        arguments.alpha_bits,
         behind,
         arguments.foreground,
         arguments.keep_colour,
@@ -88,4 +104,5 @@ def results_of(arguments: argparse.Namespace, behind: "Picture | None") -> "Resu
         arguments.png_level,
         not arguments.gamma_composite,
         arguments.keep_exif,
+        None if arguments.alpha is None else arguments.alpha == "premultiplied",
     )
