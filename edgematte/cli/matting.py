@@ -47,6 +47,7 @@ def matte_one(
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
+    from edgematte.pictures.results import of_light
     from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
@@ -93,6 +94,7 @@ def matte_one(
             png_level=level,
             exif=exif,
             premultiplied=wanted.premultiplied if kind == "cutout" else None,
+            header=picture.header if of_light(row) else None,
         )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None

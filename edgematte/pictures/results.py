@@ -45,13 +45,13 @@ class ResultOptions:
         """
         if kind == "cutout":
             whole = "cutout" if self.background is None else "colour"
-            return whole + "32" * _of_light(row)
+            return whole + "32" * of_light(row)
         if kind == "trimap":
             return "trimap"
         return {8: "grey", 16: "grey16", 32: "grey32"}[self._alpha_bits(row)]
 
     def _alpha_bits(self, row: Format) -> int:
-        return self.alpha_bits or (32 if _of_light(row) else 8)
+        return self.alpha_bits or (32 if of_light(row) else 8)
 
     def level(self, path: Path | None) -> int | None:
         """The level of compression of a file, which only PNG has; None is standard output."""
@@ -75,18 +75,23 @@ class ResultOptions:
         if kind == "trimap":
             return matte.trimap
         colours = matte.foreground if self.foreground else picture.colours
-        colours = at_depth(colours, row, picture.profile)
+        colours = at_depth(colours, row, picture.profile, picture.primaries)
         if self.background is not None:
             size = colours.shape[1], colours.shape[0]
             light = colours.dtype.kind == "f"
             fitted = fit_background(self.background, size, None if light else picture.profile)
             return composite(
-                colours, matte.alpha, fitted, linear=self.linear, profile=picture.profile
+                colours,
+                matte.alpha,
+                fitted,
+                linear=self.linear,
+                profile=picture.profile,
+                primaries=picture.primaries if light else None,
             )
         return cutout(colours, matte.alpha, keep_colour=self.keep_colour)
 
 
-def _of_light(row: Format) -> bool:
+def of_light(row: Format) -> bool:
     """Whether a format holds floats of light alone."""
     return row.name == EXR
 
