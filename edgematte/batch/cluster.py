@@ -127,8 +127,7 @@ def reach(address: str | None) -> None:
             )
     except (OSError, OverflowError) as error:
         raise BatchError(
-            f"no Ray cluster answers at {address} ({error}): start it (ray start --head), or give "
-            "its address"
+            f"no Ray cluster answers at {address} ({error}): start it, or give its address"
         ) from None
     if answer[3:4] != SETTINGS[3:4]:
         raise BatchError(f"what answers at {address} is no Ray cluster: give the address of one")
