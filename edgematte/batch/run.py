@@ -99,7 +99,8 @@ def run_batch(
         BatchError: no cluster, or no worker that can work.
         BundleError: the bundle is missing or damaged.
     """
-    check_options(actors=options.actors, threads=options.threads)
+    tiles = options.loading.get("batch")
+    check_options(actors=options.actors, threads=options.threads, batch=tiles)
     reach(options.ray)
     text = text if is_url(text) else os.path.abspath(text)
     place = Place(output if is_url(output) else os.path.abspath(output))
