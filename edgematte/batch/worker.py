@@ -141,12 +141,20 @@ class Worker:
         graphs = sum(s for name, s in matte.timings.items() if name.startswith("graph."))
         seconds["graph"] = min(graphs, whole)  # of calls side by side the sum is longer
         seconds["host"] = whole - seconds["graph"]
+        picture, matte = wanted.on_screen(picture, matte)
         for kind, name in task.names:
             with _timed(seconds, "encode"):
                 array = wanted.make(kind, picture, matte, self.row)
                 exif = wanted.exif(kind, picture)
                 level = wanted.png_level
-                file = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+                file = encode(
+                    array,
+                    "PNG",
+                    picture.profile,
+                    png_level=level,
+                    exif=exif,
+                    coding=wanted.coding(kind, picture, self.row),
+                )
             with _timed(seconds, "write"):
                 again = task.attempts + task.ends > 0
                 self.place.write(name, file, patience_s=PATIENCE_S if again else 0)

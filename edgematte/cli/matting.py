@@ -48,7 +48,6 @@ def matte_one(
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
     from edgematte.pictures.results import of_light
-    from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
     picture = opened() if opened else open_job(job)
@@ -64,6 +63,7 @@ def matte_one(
         trimap = masked(job.mask, picture, arguments, say)
     journal = journal_of(job) if arguments.resume else None
     matte = matter(wanted.image(picture), trimap, journal=journal)
+    picture, matte = wanted.on_screen(picture, matte)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         say(
@@ -81,9 +81,9 @@ def matte_one(
         array, exif = wanted.make(kind, picture, matte, row), wanted.exif(kind, picture)
         if kind == "cutout":
             _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
-        level = wanted.level(path)
+        level, coding = wanted.level(path), wanted.coding(kind, picture, row)
         if path is None:
-            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif, coding=coding)
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +95,11 @@ def matte_one(
             exif=exif,
             premultiplied=wanted.premultiplied if kind == "cutout" else None,
             header=picture.header if of_light(row) else None,
+            coding=coding,
         )
     if arguments.explain:
+        from edgematte.runtime.host.explanation_drawing import draw
+
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)

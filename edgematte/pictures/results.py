@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgematte.pictures.cutouts import alpha_bytes, composite, cutout, fit_background
 from edgematte.pictures.depths import at_depth
 from edgematte.pictures.formats import EXR, Format, format_of
+from edgematte.pictures.hdr import Coding
 from edgematte.pictures.reading import Picture
 
 if TYPE_CHECKING:
@@ -65,6 +66,17 @@ class ResultOptions:
         """The EXIF that a result carries."""
         return picture.exif if self.keep_exif and kind == "cutout" else None
 
+    def on_screen(self, picture: Picture, matte: "Matte") -> tuple[Picture, "Matte"]:
+        """Picture and matte as results are made of: before a background as on a screen."""
+        if self.background is None or picture.coding is None:
+            return picture, matte
+        picture = picture.on_screen()
+        return picture, replace(matte, picture=picture)
+
+    def coding(self, kind: str, picture: Picture, row: Format) -> Coding | None:
+        """The coding of colours that a result's file records."""
+        return picture.coding if kind == "cutout" and row.name == "PNG" else None
+
     def make(self, kind: str, picture: Picture, matte: "Matte", row: Format) -> NDArray[Any]:
         """One result, as deep as a format holds it.
 
@@ -85,7 +97,7 @@ class ResultOptions:
                 matte.alpha,
                 fitted,
                 linear=self.linear,
-                profile=picture.profile,
+                profile=None if light else picture.profile,
                 primaries=picture.primaries if light else None,
             )
         return cutout(colours, matte.alpha, keep_colour=self.keep_colour)
