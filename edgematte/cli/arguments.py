@@ -19,10 +19,12 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_engine(parser: argparse.ArgumentParser, verify: bool = True) -> None:
+def add_engine(
+    parser: argparse.ArgumentParser, *, threads: bool = True, verify: bool = True
+) -> None:
     """``--engine``, ``--device``, ``--verify``, ``--threads``, ``--engine-cache``.
 
-    Without ``verify`` the command has none: it proves its bundles always.
+    Without ``verify`` the command proves its bundles always; without ``threads`` it has its own.
     """
     parser.add_argument(
         "--engine",
@@ -38,12 +40,13 @@ def add_engine(parser: argparse.ArgumentParser, verify: bool = True) -> None:
             action="store_true",
             help="first run the bundle's golden calls on the engine: exit 1 where it is wrong here",
         )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="worker threads (default: the engine's choice)",
-    )
+    if threads:
+        parser.add_argument(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="worker threads (default: the engine's choice)",
+        )
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )
