@@ -84,7 +84,7 @@ def fleet(
         loading: how they are loaded.
         scaling: how many replicas.
         limits: of the server, from which the size of a local cluster's shared memory follows.
-        address: of a Ray cluster; None: a new one on this machine, that listens on loopback alone.
+        address: of a Ray cluster; None: a new one on this machine.
         start_s: how long the first replicas may take.
 
     Raises:
