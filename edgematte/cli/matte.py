@@ -1,11 +1,9 @@
 """``edgematte matte``."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgematte.cli.arguments import (
     add_batch,
@@ -17,26 +15,33 @@ from edgematte.cli.arguments import (
     parse_pixel,
     print_json,
 )
+from edgematte.cli.framing import add_framing, framing_of
+from edgematte.cli.in_flight import (
+    IN_FLIGHT,
+    background_of,
+    failed,
+    in_flight_of,
+    remarked,
+    results_of,
+)
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
+from edgematte.cli.matting import is_png, journal_of, mode_of_result, open_job
 from edgematte.cli.outputs import Job, plan
-from edgematte.cli.streams import input_bytes, output_bytes, remark, say
-from edgematte.errors import EdgematteError, OptionError
+from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.errors import OptionError
 from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
-
-if TYPE_CHECKING:
-    from edgematte.pictures import Picture
-    from edgematte.runtime.matter import Matter
-    from edgematte.runtime.overlap import Ahead
-
-IN_FLIGHT = 4  # pictures at a time at most, unless --in-flight says so: each takes its memory
-IN_FLIGHT_ELSEWHERE = 2  # on devices that one picture has for itself: the next one is prepared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+        "pictures", nargs="*", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        help="in place of IMAGE: matte the pictures of a folder, and those that come into it, "
+        "until Ctrl-C",
     )
     parser.add_argument(
         "-o",
@@ -100,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     add_batch(parser, "tiles of a picture that run in one call")
     add_patches(parser)
+    add_framing(parser)
     add_mask_options(parser)
     add_load_options(parser)
     add_json(parser)
@@ -107,13 +113,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; reports bad ones and goes on, and then returns 1."""
-    from edgematte.pictures.cutouts import open_background
-
+    if bool(arguments.watch) == bool(arguments.pictures):
+        raise OptionError(
+            "give pictures, or --watch FOLDER for those that come into it: one of both"
+        )
     if _any_clip(arguments.pictures):
         from edgematte.cli.clip import run_clip
 
         return run_clip(arguments)
     _refuse(arguments)
+    if arguments.watch:
+        from edgematte.cli.watching import run_watch
+
+        return run_watch(arguments)
     explained = Path(arguments.explain) if arguments.explain else None
     jobs = plan(
         arguments.pictures,
@@ -123,18 +135,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
-        say=_remark,
+        say=remarked,
     )
     _refuse_jobs(arguments, jobs)
-    behind = open_background(arguments.background) if arguments.background else None
-    for note in behind.notes if behind else ():
-        _remark(note)
+    behind = background_of(arguments)
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
-    in_flight = _in_flight(arguments, len(jobs))
+    in_flight = in_flight_of(arguments, len(jobs))
     matter = load_matter(arguments, in_flight)
     model = matter.bundle.manifest.model
     if arguments.resume:
@@ -143,16 +153,14 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, behind, in_flight, only):
+    for job, result in results_of(jobs, matter, arguments, behind, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
-        reason = result.strerror if isinstance(result, OSError) and result.strerror else result
-        _say(f"{job.name}: {reason}")
-        bad.append((job.name, str(reason)))
+        bad.append(failed(job, result))
     if arguments.json:
-        failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed})
+        told = [{"picture": name, "error": reason} for name, reason in bad]
+        print_json({"done": done, "failed": told})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
@@ -170,62 +178,12 @@ def _any_clip(sources: list[str]) -> bool:
     return any(is_clip(source) and not Path(source).is_dir() for source in sources)
 
 
-def _in_flight(arguments: argparse.Namespace, count: int) -> int:
-    """How many pictures are worked on at a time: one a thread, in bounded memory."""
-    from edgematte.runtime.engines.workers import usable_cores
-
-    if arguments.in_flight is not None:
-        return min(int(arguments.in_flight), count)
-    if (arguments.device or "cpu") != "cpu" or arguments.engine == "coreml":
-        return min(IN_FLIGHT_ELSEWHERE, count)
-    return min(arguments.threads or usable_cores(), IN_FLIGHT, count)
-
-
-def _results(
-    jobs: list[Job],
-    matter: "Matter",
-    arguments: argparse.Namespace,
-    behind: "Picture | None",
-    in_flight: int,
-    only: "Ahead[Picture] | None",
-) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
-    """Every job, in order, with what ``--json`` says of its result, or the error that it ended in.
-
-    An only picture is read already; its error is raised.
-    """
-    from edgematte.runtime.overlap import Stage, overlapped
-
-    if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark, only.result)
-        return
-
-    def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
-        said: list[str] = []
-        try:
-            return job, said, matte_one(job, matter, arguments, behind, said.append)
-        except (EdgematteError, OSError) as error:
-            return job, said, error
-
-    with closing(overlapped(jobs, Stage(work, in_flight), ahead=len(jobs))) as worked:
-        for job, said, result in worked:
-            for line in said:
-                _remark(line)
-            yield job, result
-
-
-def _say(line: str) -> None:
-    say(f"edgematte: {line}")
-
-
-def _remark(line: str) -> None:
-    remark(f"edgematte: {line}")
-
-
 def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
     refuse_masks(arguments)
+    framing_of(arguments)
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
     if arguments.no_reuse:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import parse_pixel
 from edgematte.cli.declared import given, load_options
+from edgematte.cli.framing import framing_of
 from edgematte.cli.masks import masked
 from edgematte.cli.outputs import LONGEST_NAME, Job
 from edgematte.cli.streams import input_bytes, output_bytes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
+    from edgematte.pictures.framing import Framed
     from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
 
@@ -52,9 +54,11 @@ def matte_one(
 
     picture = opened() if opened else open_job(job)
     size = picture.pixels.shape[1], picture.pixels.shape[0]
+    framing = framing_of(arguments)
+    made = framing.size if framing and framing.size else size
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), mode_of_result(kind, arguments), size)
+            refuse_unfit(row_of(path), mode_of_result(kind, arguments), made)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
@@ -75,8 +79,9 @@ def matte_one(
             f"{job.trimap or job.mask}: no pixel is unknown (85 to 169), so that alpha "
             "is 0 or 1 as it says"
         )
+    shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
-        array = _result(kind, picture, matte, arguments, behind)
+        array = _result(kind, shown, picture.profile, arguments, behind)
         if path is None:
             output_bytes().write(
                 encode(array, "PNG", picture.profile, png_level=arguments.png_level)
@@ -96,6 +101,7 @@ def matte_one(
         "picture": job.name,
         "results": {k: str(p) for k, p in job.results.items() if p},
         "size": list(size),
+        **({"box": list(shown.box)} if arguments.crop else {}),
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
@@ -140,26 +146,35 @@ def _level(path: Path, arguments: argparse.Namespace) -> int | None:
     return level if is_png(path) else None
 
 
+def _shown(picture: "Picture", matte: "Matte", arguments: argparse.Namespace) -> "Framed":
+    """What is written of a picture: its colours, or the subject's alone, and its matte."""
+    from edgematte.pictures.framing import Framing, framed
+    from edgematte.runtime.host.foreground import estimate_foreground
+
+    colours = picture.pixels
+    if arguments.foreground:
+        colours = estimate_foreground(colours, matte.alpha)
+    framing = framing_of(arguments) or Framing()
+    keep = arguments.keep_colour
+    return framed(framing, colours, matte.alpha, matte.trimap, keep_colour=keep)
+
+
 def _result(
     kind: str,
-    picture: "Picture",
-    matte: "Matte",
+    shown: "Framed",
+    profile: bytes | None,
     arguments: argparse.Namespace,
     behind: "Picture | None",
 ) -> "NDArray[Any]":
     from edgematte.pictures import alpha_bytes, composite, cutout
     from edgematte.pictures.cutouts import fit_background
-    from edgematte.runtime.host.foreground import estimate_foreground
 
     if kind == "alpha":
-        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
+        return alpha_bytes(shown.alpha, arguments.alpha_bits or 8)
     if kind == "trimap":
-        return matte.trimap
-    colours = picture.pixels
-    if arguments.foreground:
-        colours = estimate_foreground(colours, matte.alpha)
+        return shown.trimap
     if behind is not None:
-        size = colours.shape[1], colours.shape[0]
-        fitted = fit_background(behind, size, picture.profile)
-        return composite(colours, matte.alpha, fitted)
-    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)
+        size = shown.alpha.shape[1], shown.alpha.shape[0]
+        fitted = fit_background(behind, size, profile)
+        return composite(shown.colours, shown.alpha, fitted)
+    return cutout(shown.colours, shown.alpha, keep_colour=arguments.keep_colour)
