@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def matte_one(
     if job.mask:
         trimap = masked(job.mask, picture, arguments, say)
     journal = journal_of(job) if arguments.resume else None
-    image = picture.pixels if arguments.ignore_alpha else picture.image
+    image = replace(picture, alpha=None) if arguments.ignore_alpha else picture
     matte = matter(image, trimap, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
@@ -82,16 +83,17 @@ def matte_one(
     shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
         array = _result(kind, shown, picture.profile, arguments, behind)
+        exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
+        level = _level(path, arguments)
         if path is None:
-            output_bytes().write(
-                encode(array, "PNG", picture.profile, png_level=arguments.png_level)
-            )
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=_level(path, arguments))
+        write_picture(array, path, picture.profile, png_level=level, exif=exif)
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
-        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
+        explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
         drawing = draw(explanation, picture.pixels)
         write_picture(drawing, Path(arguments.explain), picture.profile)
@@ -141,7 +143,7 @@ def is_png(path: Path | None) -> bool:
     return path is None or format_of(path) == "PNG"
 
 
-def _level(path: Path, arguments: argparse.Namespace) -> int | None:
+def _level(path: Path | None, arguments: argparse.Namespace) -> int | None:
     level: int | None = arguments.png_level
     return level if is_png(path) else None
 
@@ -176,5 +178,6 @@ def _result(
     if behind is not None:
         size = shown.alpha.shape[1], shown.alpha.shape[0]
         fitted = fit_background(behind, size, profile)
-        return composite(shown.colours, shown.alpha, fitted)
+        linear = not arguments.gamma_composite
+        return composite(shown.colours, shown.alpha, fitted, linear=linear, profile=profile)
     return cutout(shown.colours, shown.alpha, keep_colour=arguments.keep_colour)
