@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
+    from edgematte.pictures.formats import Format
     from edgematte.pictures.framing import Framed
     from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
@@ -49,7 +50,7 @@ def matte_one(
         What ``--json`` says of it.
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
-    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
     from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
@@ -59,7 +60,8 @@ def matte_one(
     made = framing.size if framing and framing.size else size
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), mode_of_result(kind, arguments), made)
+            row = row_of(path)
+            refuse_unfit(row, mode_of_result(kind, arguments, row), made)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
@@ -82,7 +84,8 @@ def matte_one(
         )
     shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
-        array = _result(kind, shown, picture.profile, arguments, behind)
+        row = row_of(path) if path else stdout_row()
+        array = _result(kind, shown, picture.profile, arguments, behind, row)
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
         if path is None:
@@ -90,7 +93,15 @@ def matte_one(
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=level, exif=exif)
+        chosen = arguments.alpha if kind == "cutout" else None
+        write_picture(
+            array,
+            path,
+            picture.profile,
+            png_level=level,
+            exif=exif,
+            premultiplied=None if chosen is None else chosen == "premultiplied",
+        )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
@@ -127,13 +138,25 @@ def journal_of(job: Job) -> Path:
     return path.with_name(name)
 
 
-def mode_of_result(kind: str, arguments: argparse.Namespace) -> str:
-    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
+def mode_of_result(kind: str, arguments: argparse.Namespace, row: "Format") -> str:
+    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`.
+
+    Of cut-outs and composites at least: deeper ones are written as deep as the format allows.
+    """
     if kind == "cutout":
-        return "colour" if arguments.background else "cutout"
+        return ("colour" if arguments.background else "cutout") + "32" * _of_light(row)
     if kind == "trimap":
         return "trimap"
-    return "grey16" if arguments.alpha_bits == 16 else "grey"
+    return {8: "grey", 16: "grey16", 32: "grey32"}[_alpha_bits(arguments, row)]
+
+
+def _alpha_bits(arguments: argparse.Namespace, row: "Format") -> int:
+    return arguments.alpha_bits or (32 if _of_light(row) else 8)
+
+
+def _of_light(row: "Format") -> bool:
+    """Whether a format holds floats of light alone."""
+    return row.name == "EXR"
 
 
 def is_png(path: Path | None) -> bool:
@@ -151,11 +174,8 @@ def _level(path: Path | None, arguments: argparse.Namespace) -> int | None:
 def _shown(picture: "Picture", matte: "Matte", arguments: argparse.Namespace) -> "Framed":
     """What is written of a picture: its colours, or the subject's alone, and its matte."""
     from edgematte.pictures.framing import Framing, framed
-    from edgematte.runtime.host.foreground import estimate_foreground
 
-    colours = picture.pixels
-    if arguments.foreground:
-        colours = estimate_foreground(colours, matte.alpha)
+    colours = matte.foreground if arguments.foreground else picture.colours
     framing = framing_of(arguments) or Framing()
     keep = arguments.keep_colour
     return framed(framing, colours, matte.alpha, matte.trimap, keep_colour=keep)
@@ -167,17 +187,21 @@ def _result(
     profile: bytes | None,
     arguments: argparse.Namespace,
     behind: "Picture | None",
+    row: "Format",
 ) -> "NDArray[Any]":
     from edgematte.pictures import alpha_bytes, composite, cutout
     from edgematte.pictures.cutouts import fit_background
+    from edgematte.pictures.depths import at_depth
 
     if kind == "alpha":
-        return alpha_bytes(shown.alpha, arguments.alpha_bits or 8)
+        return alpha_bytes(shown.alpha, _alpha_bits(arguments, row))
     if kind == "trimap":
         return shown.trimap
+    colours = at_depth(shown.colours, row, profile)
     if behind is not None:
-        size = shown.alpha.shape[1], shown.alpha.shape[0]
-        fitted = fit_background(behind, size, profile)
+        size = colours.shape[1], colours.shape[0]
+        light = colours.dtype.kind == "f"
+        fitted = fit_background(behind, size, None if light else profile)
         linear = not arguments.gamma_composite
-        return composite(shown.colours, shown.alpha, fitted, linear=linear, profile=profile)
-    return cutout(shown.colours, shown.alpha, keep_colour=arguments.keep_colour)
+        return composite(colours, shown.alpha, fitted, linear=linear, profile=profile)
+    return cutout(colours, shown.alpha, keep_colour=arguments.keep_colour)
