@@ -9,7 +9,7 @@ from PIL import Image
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError, PictureError
-from edgematte.ranges import OPTIONS, check
+from edgematte.ranges import OPTIONS, SIDE, check
 
 SHOWN = 0.02
 """Alpha from which a pixel is of the subject's box: 5 of 255. Below it nothing is seen over any
@@ -78,7 +78,7 @@ def parse_margin(text: str) -> Margin:
     except ValueError:
         amount = -1
     whole = text.endswith("%") or number.isdecimal()
-    if not (0 <= amount <= OPTIONS["size"].most and whole):
+    if not (0 <= amount <= (SIDE.most or 0) and whole):
         raise OptionError(f"margin {text!r} should be pixels or a share, such as 24 or 5%")
     return Margin(amount / 100, share=True) if text.endswith("%") else Margin(amount)
 

@@ -8,10 +8,13 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgematte.export.passes import Pass, rewrite  # noqa: E402
+from edgematte.checkpoint import random_model  # noqa: E402
+from edgematte.export.passes import Pass, for_litert, rewrite  # noqa: E402
 from edgematte.export.passes.four_axes import four_axes  # noqa: E402
 from edgematte.export.passes.shared_products import shared_products  # noqa: E402
 from edgematte.export.passes.spread_by_resize import spread_by_resize  # noqa: E402
+from edgematte.nets import find  # noqa: E402
+from edgematte.targets import LiteRtOptions  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -106,6 +109,20 @@ def test_one_value_a_channel_is_spread_by_a_resize() -> None:
     assert changed(as_it, (2, 3, 5, 7), spread_by_resize)[0] == 1
     assert changed(lambda x: x.expand(-1, -1, 5, 7), (2, 3, 1, 7), spread_by_resize)[0] == 0
     assert changed(lambda x: x.expand(-1, 3, 5, 7), (2, 1, 1, 1), spread_by_resize)[0] == 0
+
+
+def test_the_lightweight_net_fits_four_axes() -> None:
+    """Whatever has more, a GPU of a phone would leave to its processor."""
+    model, _ = random_model(find("lightweight"), {}, 0)
+    given = (torch.rand(1, 3, 128, 192),)
+    before = torch.export.export(model.eval(), given)
+    after, _ = rewrite(before, given, for_litert(LiteRtOptions("fp32")))
+    values = [n.meta["val"] for n in after.graph.nodes if n.op == "call_function"]
+    assert max(value.ndim for value in values) <= 4
+    assert not any(n.target is torch.ops.aten.expand.default for n in after.graph.nodes)
+    for one, other in zip(before.module()(*given), after.module()(*given), strict=True):
+        # float32 sums of another order, as of every target (test_passes.py)
+        torch.testing.assert_close(other, one, rtol=0, atol=1e-4)
 
 
 class Positions(nn.Module):
