@@ -81,6 +81,7 @@ class Matte:
         keep_colour: bool = False,
         png_level: int | None = None,
         premultiplied: bool | None = None,
+        keep_exif: bool = False,
     ) -> None:
         """Write the cut-out, whole or not at all; the ending of the name is its format.
 
@@ -92,6 +93,8 @@ class Matte:
             keep_colour: as :meth:`image`.
             png_level: how hard a PNG is compressed, 0 to 9.
             premultiplied: as :func:`edgematte.pictures.encode`.
+            keep_exif: write the picture's EXIF too, without orientation, thumbnail and maker's
+                notes.
 
         Raises:
             OptionError: a format that holds no alpha channel, such as JPEG, or is not known; also
@@ -103,7 +106,12 @@ class Matte:
             at_depth(colours, row_of(file), picture.profile), self.alpha, keep_colour=keep_colour
         )
         write_picture(
-            array, file, picture.profile, png_level=png_level, premultiplied=premultiplied
+            array,
+            file,
+            picture.profile,
+            png_level=png_level,
+            exif=picture.exif if keep_exif else None,
+            premultiplied=premultiplied,
         )
 
     def composite(

@@ -17,6 +17,7 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
@@ -85,7 +86,13 @@ def matte_one(
     shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
         row = row_of(path) if path else stdout_row()
+<<<<<<< HEAD
         array = _result(kind, shown, picture.profile, arguments, behind, row)
+=======
+        array = _result(kind, picture, matte, arguments, behind, row)
+        if kind == "cutout":
+            _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
+>>>>>>> f211abcdf3509fe6e40c2fde586567c6dacd8bf4
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
         if path is None:
@@ -118,6 +125,21 @@ def matte_one(
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
+
+
+def _say_shallower(
+    name: str,
+    path: Path | None,
+    own: "np.dtype[Any]",
+    written: "np.dtype[Any]",
+    say: Callable[[str], None],
+) -> None:
+    """Say that a cut-out or composite has less than its picture, by the dtypes of both."""
+    file, bits = path.name if path else "standard output", 8 * written.itemsize
+    if own.kind == "f" and written.kind == "u":
+        say(f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed")
+    elif own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
+        say(f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}")
 
 
 def open_job(job: Job) -> "Picture":

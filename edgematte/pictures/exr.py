@@ -28,14 +28,27 @@ class Light:
     notes: tuple[str, ...] = ()
 
 
+def require(name: str) -> None:
+    """Refuse to read or write a picture of this name where OpenEXR is missing.
+
+    Raises:
+        PictureError: it is.
+    """
+    with importing(
+        f"{name} is an OpenEXR picture, for which OpenEXR is missing", PIP, PictureError
+    ):
+        import OpenEXR  # noqa: F401
+
+
 def read(data: bytes, name: str, most_pixels: int) -> Light:
     """Decode a file; ``name`` is that of the picture in messages.
 
     Raises:
         PictureError: damaged, too large, without channels that are colours, or OpenEXR is missing.
     """
-    with importing(f"{name} is an OpenEXR picture, which OpenEXR reads", PIP, PictureError):
-        import OpenEXR
+    require(name)
+    import OpenEXR
+
     with tempfile.TemporaryDirectory(prefix="edgematte-") as folder:
         file = Path(folder) / "picture.exr"  # the package reads files alone
         file.write_bytes(data)
@@ -64,8 +77,9 @@ def write(array: NDArray[Any], *, premultiplied: bool = True) -> bytes:
     Raises:
         PictureError: OpenEXR is missing.
     """
-    with importing("an OpenEXR picture is written by OpenEXR", PIP, PictureError):
-        import OpenEXR
+    require("what is written")
+    import OpenEXR
+
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if array.ndim == 3 and array.shape[2] == 4 and not premultiplied:
         header["edgematte.alpha"] = "straight"

@@ -202,11 +202,11 @@ def _deep(
             colours = turn_array(colours, decoded.orientation)
             own = None if own is None else turn_array(own, decoded.orientation)
     except OptionError as error:
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel: {error}",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more: {error}",)
     except Exception as error:  # decoders raise many kinds; what Pillow read is there
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel ({error})",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more ({error})",)
     if colours.shape[:2] != (image.height, image.width):
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel (its size differs)",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more (sizes differ)",)
     if own is not None and own.min() == 65535:
         own = None
     return np.ascontiguousarray(colours), own, ()
