@@ -86,13 +86,9 @@ def matte_one(
     shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
         row = row_of(path) if path else stdout_row()
-<<<<<<< HEAD
         array = _result(kind, shown, picture.profile, arguments, behind, row)
-=======
-        array = _result(kind, picture, matte, arguments, behind, row)
         if kind == "cutout":
             _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
->>>>>>> f211abcdf3509fe6e40c2fde586567c6dacd8bf4
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
         if path is None:
