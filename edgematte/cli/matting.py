@@ -104,6 +104,7 @@ def matte_one(
             png_level=level,
             exif=exif,
             premultiplied=None if chosen is None else chosen == "premultiplied",
+            header=picture.header if _of_light(row) else None,
         )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
@@ -214,6 +215,7 @@ def _result(
     if kind == "alpha":
         return alpha_bytes(shown.alpha, _alpha_bits(arguments, row))
     if kind == "trimap":
+<<<<<<< HEAD
         return shown.trimap
     colours = at_depth(shown.colours, row, profile)
     if behind is not None:
@@ -223,3 +225,21 @@ def _result(
         linear = not arguments.gamma_composite
         return composite(colours, shown.alpha, fitted, linear=linear, profile=profile)
     return cutout(colours, shown.alpha, keep_colour=arguments.keep_colour)
+=======
+        return matte.trimap
+    colours = matte.foreground if arguments.foreground else picture.colours
+    colours = at_depth(colours, row, picture.profile, picture.primaries)
+    if behind is not None:
+        size = colours.shape[1], colours.shape[0]
+        light = colours.dtype.kind == "f"
+        fitted = fit_background(behind, size, None if light else picture.profile)
+        return composite(
+            colours,
+            matte.alpha,
+            fitted,
+            linear=not arguments.gamma_composite,
+            profile=picture.profile,
+            primaries=picture.primaries if light else None,
+        )
+    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)
+>>>>>>> 0d3f5b341311268cec4122cc09487ad765e11572

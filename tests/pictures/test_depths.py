@@ -16,6 +16,7 @@ from edgematte.cli import main
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import alpha_bytes, composite, cutout, encode, open_picture, read_picture
 from edgematte.pictures.metadata import TURNS, turn_array
+from edgematte.pictures.primaries import to_srgb
 from edgematte.pictures.tone import KNEE, light_of, shown
 
 Run = Callable[..., int]
@@ -271,6 +272,47 @@ def test_a_photo_to_exr_is_its_light(matte: Run, tmp_path: Path) -> None:
     assert found.alpha is not None
     whole = found.alpha == 1
     np.testing.assert_array_equal(found.colours[whole], light_of(CARD).astype(np.float16)[whole])
+
+
+ACESCG = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+
+
+def test_primaries_and_windows_of_exr_are_kept_and_the_nets_see_srgb(
+    matte: Run, tmp_path: Path
+) -> None:
+    exr = needs("OpenEXR", "vfx")
+    srgb = light_of(CARD)
+    aces = srgb @ np.linalg.inv(to_srgb(ACESCG)).T
+    window = np.array([2, 3], np.int32), np.array([61, 47], np.int32)
+    header = {"chromaticities": ACESCG, "owner": "Ada", "dataWindow": window}
+    (tmp_path / "a.exr").write_bytes(encode(aces, "EXR", header=header))
+    found = open_picture(tmp_path / "a.exr")
+    # A matrix and its inverse in float32, seen in 8 bits: a level of rounding.
+    assert np.abs(found.pixels.astype(int) - shown(srgb)).max() <= 1
+    np.testing.assert_array_equal(found.colours, aces)
+    for name, options in (
+        ("out.exr", ()),
+        ("alpha.exr", ("--write", "alpha")),
+        ("before.exr", ("--background", "#406080")),
+    ):
+        assert matte(tmp_path / "a.exr", "-o", tmp_path / name, *options) == 0
+        kept = exr.File(str(tmp_path / name), header_only=True).header()
+        np.testing.assert_allclose(kept["chromaticities"], ACESCG, rtol=1e-6)  # float32
+        assert kept["owner"] == "Ada"
+        np.testing.assert_array_equal(kept["dataWindow"], window)
+    assert matte(tmp_path / "a.exr", "-o", tmp_path / "out.png", "--background", "#406080") == 0
+    stored = open_picture(tmp_path / "out.png").pixels.astype(int)
+    light = open_picture(tmp_path / "before.exr").pixels.astype(int)
+    # Mixed in stored values of 16 bits and in light: alike below the knee but for rounding.
+    below = (shown(srgb) < 225).all(axis=2)
+    assert np.abs(stored - light)[below].max() <= 2
+
+
+def test_white_of_other_primaries_is_white() -> None:
+    """And ACEScg's matrix is the one that is published for it (Bradford, to D65)."""
+    np.testing.assert_allclose(to_srgb(ACESCG).sum(axis=1), 1, atol=1e-6)
+    published = [[1.70505, -0.62179, -0.08326], [-0.13026, 1.1408, -0.01055]]
+    np.testing.assert_allclose(to_srgb(ACESCG)[:2], published, atol=2e-4)
 
 
 def test_an_exr_with_nan_and_infinities(matte: Run, tmp_path: Path, capsys: Any) -> None:
