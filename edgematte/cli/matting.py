@@ -86,7 +86,7 @@ def matte_one(
     shown = _shown(picture, matte, arguments)
     for kind, path in job.results.items():
         row = row_of(path) if path else stdout_row()
-        array = _result(kind, shown, picture.profile, arguments, behind, row)
+        array = _result(kind, picture, shown, arguments, behind, row)
         if kind == "cutout":
             _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
@@ -202,8 +202,8 @@ def _shown(picture: "Picture", matte: "Matte", arguments: argparse.Namespace) ->
 
 def _result(
     kind: str,
+    picture: "Picture",
     shown: "Framed",
-    profile: bytes | None,
     arguments: argparse.Namespace,
     behind: "Picture | None",
     row: "Format",
@@ -215,31 +215,18 @@ def _result(
     if kind == "alpha":
         return alpha_bytes(shown.alpha, _alpha_bits(arguments, row))
     if kind == "trimap":
-<<<<<<< HEAD
         return shown.trimap
-    colours = at_depth(shown.colours, row, profile)
-    if behind is not None:
-        size = colours.shape[1], colours.shape[0]
-        light = colours.dtype.kind == "f"
-        fitted = fit_background(behind, size, None if light else profile)
-        linear = not arguments.gamma_composite
-        return composite(colours, shown.alpha, fitted, linear=linear, profile=profile)
-    return cutout(colours, shown.alpha, keep_colour=arguments.keep_colour)
-=======
-        return matte.trimap
-    colours = matte.foreground if arguments.foreground else picture.colours
-    colours = at_depth(colours, row, picture.profile, picture.primaries)
+    colours = at_depth(shown.colours, row, picture.profile, picture.primaries)
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
         light = colours.dtype.kind == "f"
         fitted = fit_background(behind, size, None if light else picture.profile)
         return composite(
             colours,
-            matte.alpha,
+            shown.alpha,
             fitted,
             linear=not arguments.gamma_composite,
             profile=picture.profile,
             primaries=picture.primaries if light else None,
         )
-    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)
->>>>>>> 0d3f5b341311268cec4122cc09487ad765e11572
+    return cutout(colours, shown.alpha, keep_colour=arguments.keep_colour)
