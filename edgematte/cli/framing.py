@@ -26,8 +26,8 @@ def add_framing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def framing_of(arguments: argparse.Namespace) -> "Framing | None":
-    """What was asked for; None for whole pictures as they are.
+def framing_of(arguments: argparse.Namespace) -> "Framing":
+    """What was asked for; by default whole pictures as they are.
 
     Raises:
         OptionError: a margin without a crop, or values that are none.
@@ -36,8 +36,6 @@ def framing_of(arguments: argparse.Namespace) -> "Framing | None":
 
     if arguments.margin is not None and not arguments.crop:
         raise OptionError("--margin is around the subject's box: give --crop with it")
-    if not arguments.crop and arguments.size is None:
-        return None
     margin = Margin(0) if arguments.margin is None else parse_margin(arguments.margin)
     size = None if arguments.size is None else parse_size(arguments.size)
     return Framing(arguments.crop, margin, size)

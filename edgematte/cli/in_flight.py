@@ -12,6 +12,7 @@ from edgematte.errors import EdgematteError
 
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
+    from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
     from edgematte.runtime.overlap import Ahead
 
@@ -33,11 +34,11 @@ def in_flight_of(arguments: argparse.Namespace, count: int) -> int:
     return min(arguments.threads or usable_cores(), IN_FLIGHT, count)
 
 
-def results_of(
+def matted(
     jobs: list[Job],
     matter: "Matter",
     arguments: argparse.Namespace,
-    behind: "Picture | None",
+    wanted: "ResultOptions",
     in_flight: int,
     only: "Ahead[Picture] | None" = None,
 ) -> Iterator[tuple[Job, Result]]:
@@ -48,13 +49,13 @@ def results_of(
     from edgematte.runtime.overlap import Stage, overlapped
 
     if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, remarked, only.result)
+        yield jobs[0], matte_one(jobs[0], matter, arguments, wanted, remarked, only.result)
         return
 
     def work(job: Job) -> tuple[Job, list[str], Result]:
         said: list[str] = []
         try:
-            return job, said, matte_one(job, matter, arguments, behind, said.append)
+            return job, said, matte_one(job, matter, arguments, wanted, said.append)
         except (EdgematteError, OSError) as error:
             return job, said, error
 

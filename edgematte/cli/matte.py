@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import (
     add_batch,
@@ -16,21 +16,24 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
-from edgematte.cli.framing import add_framing, framing_of
 from edgematte.cli.in_flight import (
     IN_FLIGHT,
     background_of,
     failed,
     in_flight_of,
+    matted,
     remarked,
-    results_of,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, mode_of_result, open_job
+from edgematte.cli.matting import journal_of, open_job
 from edgematte.cli.outputs import Job, plan
+from edgematte.cli.results import add_results, refuse_results, results_of
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import OptionError
-from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
+from edgematte.ranges import OPTIONS, check
+
+if TYPE_CHECKING:
+    from edgematte.pictures.results import ResultOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,59 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask",
         help="bright on the subject, of any size, in place of a trimap; file or folder",
     )
-    parser.add_argument(
-        "--write",
-        nargs="+",
-        choices=KINDS,
-        default=["cutout"],
-        help="what to write (default: cutout)",
-    )
-    parser.add_argument(
-        "--alpha-bits",
-        type=int,
-        choices=ALPHA_BITS,
-        help="of alpha files; 32: floats (default: 8, of EXR 32)",
-    )
-    parser.add_argument(
-        "--alpha",
-        choices=ALPHAS,
-        help="of cut-outs: whether colours are multiplied by alpha, which TIFF and EXR can say "
-        "(default: straight, in EXR premultiplied)",
-    )
-    parser.add_argument(
-        "--png-level",
-        type=int,
-        metavar="N",
-        help="of PNG files, from 0, stored, to 9, smallest and slow (default: 1)",
-    )
-    parser.add_argument("--background", help="a colour or a picture, instead of transparency")
-    parser.add_argument(
-        "--gamma-composite",
-        action="store_true",
-        help="before a background, mix stored values where edges are soft (default: mix light)",
-    )
-    parser.add_argument(
-        "--foreground",
-        action="store_true",
-        help="in cut-outs, take the old background's tint out of soft edges",
-    )
-    parser.add_argument(
-        "--ignore-alpha",
-        action="store_true",
-        help="matte what the own transparency of a picture or clip hides too (default: it stays "
-        "hidden)",
-    )
-    parser.add_argument(
-        "--keep-colour",
-        action="store_true",
-        help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
-    )
-    parser.add_argument(
-        "--keep-exif",
-        action="store_true",
-        help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
-        "maker's notes (default: none)",
-    )
+    add_results(parser)
     parser.add_argument(
         "--no-reuse",
         action="store_true",
@@ -126,7 +77,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     add_batch(parser, "tiles of a picture that run in one call")
     add_patches(parser)
-    add_framing(parser)
     add_mask_options(parser)
     add_load_options(parser)
     add_json(parser)
@@ -158,8 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
         written=[explained] if explained else (),
         say=remarked,
     )
-    _refuse_jobs(arguments, jobs)
-    behind = background_of(arguments)
+    wanted = results_of(arguments, background_of(arguments))
+    _refuse_jobs(arguments, jobs, wanted)
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
@@ -174,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in results_of(jobs, matter, arguments, behind, in_flight, only):
+    for job, result in matted(jobs, matter, arguments, wanted, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
@@ -201,29 +151,10 @@ def _any_clip(sources: list[str]) -> bool:
 
 def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
-    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
-        raise OptionError("--background and --foreground need a cutout among what --write names")
-    if arguments.gamma_composite and not arguments.background:
-        raise OptionError("--gamma-composite is of a background: give --background with it")
+    refuse_results(arguments)
     refuse_masks(arguments)
-    framing_of(arguments)
-    if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--keep-colour needs a cutout with transparency among what is written")
-    if arguments.alpha and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--alpha needs a cutout with transparency among what is written")
-    if arguments.alpha == "premultiplied" and arguments.keep_colour:
-        raise OptionError(
-            "--keep-colour has no meaning with premultiplied colours, which are 0 where alpha is; "
-            "leave it out"
-        )
-    if arguments.keep_exif and "cutout" not in arguments.write:
-        raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
-    if arguments.alpha_bits and "alpha" not in arguments.write:
-        raise OptionError("--alpha-bits needs an alpha among what --write names")
-    if arguments.png_level is not None:
-        check("--png-level", arguments.png_level, OPTIONS["png_level"])
     if arguments.in_flight is not None:
         check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
@@ -232,7 +163,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
         parse_pixel(arguments.explain_at)
 
 
-def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import (
         refuse_exif,
@@ -241,14 +172,15 @@ def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
         row_of,
         stdout_row,
     )
+    from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             row = row_of(path) if path else stdout_row()
-            refuse_unfit(row, mode_of_result(kind, arguments, row))
-            if kind == "cutout" and arguments.keep_exif:
+            refuse_unfit(row, wanted.mode(kind, row))
+            if kind == "cutout" and wanted.keep_exif:
                 refuse_exif(row)
-            if kind == "cutout" and arguments.alpha == "premultiplied":
+            if kind == "cutout" and wanted.premultiplied:
                 refuse_premultiplied(row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()

@@ -13,10 +13,11 @@ from edgematte.cli.in_flight import (
     background_of,
     failed,
     in_flight_of,
+    matted,
     remarked,
-    results_of,
 )
 from edgematte.cli.outputs import Job, is_folder, plan
+from edgematte.cli.results import results_of
 from edgematte.errors import EdgematteError, OptionError
 
 
@@ -33,7 +34,8 @@ def run_watch(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.watch)
     _refuse(arguments, folder)
     arrivals = Arrivals(folder, lambda file: _is_done(file, arguments))
-    behind, in_flight = background_of(arguments), in_flight_of(arguments, IN_FLIGHT)
+    wanted = results_of(arguments, background_of(arguments))
+    in_flight = in_flight_of(arguments, IN_FLIGHT)
     matter = load_matter(arguments, in_flight)
     if arguments.resume:
         from edgematte.runtime.capabilities import Resumable, require
@@ -48,7 +50,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
             except EdgematteError as error:
                 _tell(Job(file, None, {}), error, arguments)
         if jobs:
-            for job, result in results_of(jobs, matter, arguments, behind, in_flight):
+            for job, result in matted(jobs, matter, arguments, wanted, in_flight):
                 _tell(job, result, arguments)
         time.sleep(INTERVAL_S)
 

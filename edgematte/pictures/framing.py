@@ -55,6 +55,15 @@ class Framing:
         for side in self.size or ():
             check("size", side, OPTIONS["size"])
 
+    def box(self, alpha: Floats) -> Box:
+        """What is shown of a picture with this alpha (H, W).
+
+        Raises:
+            PictureError: there is nothing to crop to.
+        """
+        height, width = alpha.shape
+        return subject_box(alpha, self.margin) if self.crop else (0, 0, width, height)
+
 
 @dataclass(frozen=True)
 class Framed:
@@ -99,8 +108,7 @@ def framed(
     Raises:
         PictureError: there is nothing to crop to.
     """
-    height, width = alpha.shape
-    box = subject_box(alpha, framing.margin) if framing.crop else (0, 0, width, height)
+    box = framing.box(alpha)
     place = slice(box[1], box[3]), slice(box[0], box[2])
     colours, alpha, trimap = colours[place], alpha[place], trimap[place]
     if framing.size and framing.size != (alpha.shape[1], alpha.shape[0]):
