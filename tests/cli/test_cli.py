@@ -87,8 +87,8 @@ def test_a_wrong_command_line_exits_2_and_says_what_is_wrong(
     assert not out and part in err.splitlines()[-1]
 
 
-PRINTING = {"completion", "man"}
-"""Commands whose result is a text of another program's."""
+PRINTING = {"completion", "man", "serve"}
+"""Commands whose result is a text of another program's, or that report by other means."""
 
 
 def test_help_lists_every_command(capsys: Capture) -> None:
