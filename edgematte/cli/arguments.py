@@ -21,10 +21,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """``--engine``, ``--device``, ``--threads``."""
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml, litert or browser (default: the bundle's)"
+        "--engine",
+        help="onnxruntime, openvino, coreml, litert, browser or kserve (default: the bundle's)",
     )
     parser.add_argument(
-        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
+        "--device",
+        help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu; of kserve a server, "
+        "grpc://HOST:PORT (default: cpu)",
     )
     parser.add_argument(
         "--threads",
