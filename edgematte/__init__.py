@@ -10,11 +10,13 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from edgematte.version import VERSION
+
 # From 1.29 on ONNX Runtime reports its use to its makers. The thread that does so starts at import,
 # and makes every forked child hang when it exits. It is off unless the user has set the variable.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["EdgematteError", "Matte", "Matter", "load", "trimap_from_mask"]
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 import edgematte
 from edgematte.cli import main
-from edgematte.errors import EngineError, OptionError
+from edgematte.errors import EngineError, OptionError, ToleranceError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import EngineOptions, open_engine
@@ -71,6 +71,15 @@ def test_a_check_proves_the_server_and_finds_a_wrong_one(
     command[0] = "doctor"
     assert main(command) == 1
     assert "first that departs: graph refine" in capsys.readouterr().out
+
+
+def test_a_server_is_proven_at_every_load_that_asks_for_it(tiny_bundle: Path, stub: Stub) -> None:
+    options = {"engine": "kserve", "device": stub.device, "verify": True}
+    edgematte.load(tiny_bundle, **options)  # type: ignore[arg-type]
+    right = stub.models["refine"].compute
+    stub.models["refine"].compute = lambda image, trimap: right(image[:, ::-1], trimap)
+    with pytest.raises(ToleranceError, match="refine"):
+        edgematte.load(tiny_bundle, **options)  # type: ignore[arg-type]
 
 
 def test_a_picture_and_a_bench_by_the_command_line(
