@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check web server wheel default-bundle weights picture table clean
+.PHONY: demo test check web server site wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -40,6 +40,10 @@ server:
 	@{ [ $(SERVER)/.made -nt constraints.txt ] || { $(PYTHON) -m venv $(SERVER) \
 	  && timeout 300 $(SERVER)/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt mlserver onnxruntime \
 	  && touch $(SERVER)/.made; }; } || echo "No MLServer: its test is skipped"
+
+# The documents and the Python interface as a site, with no broken link: out/site/index.html.
+site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(OUT))/site
 
 wheel: $(VENV)/.dev
 	rm -rf build dist

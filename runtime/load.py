@@ -39,9 +39,10 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
-    >>> import edgematte
-    >>> edgematte.load(threads=1).engine
-    'onnxruntime'
+    Examples:
+        >>> import edgematte
+        >>> edgematte.load(threads=1).engine
+        'onnxruntime'
 
     A forked child opens ONNX Runtime's and LiteRT's graphs on the processor again, at its first
     call; with other engines and devices its calls raise EngineError.

@@ -29,15 +29,16 @@ BackgroundLike: TypeAlias = PictureLike | tuple[int, int, int]
 class Matte:
     """The result for one picture.
 
-    >>> import edgematte
-    >>> from edgematte.testcard import testcard
-    >>> matte = edgematte.load()(testcard(64, 48))
-    >>> matte.image().size
-    (64, 48)
-    >>> matte.foreground.shape
-    (48, 64, 3)
-    >>> matte.composite("white").mode
-    'RGB'
+    Examples:
+        >>> import edgematte
+        >>> from edgematte.testcard import testcard
+        >>> matte = edgematte.load()(testcard(64, 48))
+        >>> matte.image().size
+        (64, 48)
+        >>> matte.foreground.shape
+        (48, 64, 3)
+        >>> matte.composite("white").mode
+        'RGB'
     """
 
     alpha: NDArray[np.float32]  # (H, W) in [0, 1]

@@ -120,14 +120,15 @@ class Matter:
     ) -> Matte:
         """Matte one picture.
 
-        >>> import edgematte
-        >>> from edgematte.testcard import testcard
-        >>> with edgematte.load() as matter:
-        ...     matte = matter(testcard(64, 48))  # or "photo.jpg", a PIL image, a tensor
-        >>> matte.alpha.shape, matte.alpha.dtype.name
-        ((48, 64), 'float32')
-        >>> matte.image().mode
-        'RGBA'
+        Examples:
+            >>> import edgematte
+            >>> from edgematte.testcard import testcard
+            >>> with edgematte.load() as matter:
+            ...     matte = matter(testcard(64, 48))  # or "photo.jpg", a PIL image, a tensor
+            >>> matte.alpha.shape, matte.alpha.dtype.name
+            ((48, 64), 'float32')
+            >>> matte.image().mode
+            'RGBA'
 
         Args:
             image: uint8 (H, W, 3), RGB; or (H, W, 4) with an alpha channel of its own: the matte is
