@@ -1,11 +1,17 @@
 """Graphs on a server: what travels, and what is said where the server is not what it should be."""
 
 import json
+import os
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +29,7 @@ from edgematte.testcard import testcard as card
 
 pytest.importorskip("tritonclient.grpc", reason='needs pip install "edgematte[remote]"')
 
+import grpc
 from kserve_stub import Model, Stub, served
 
 Compute = Callable[..., dict[str, Any]]
@@ -454,3 +461,69 @@ def test_faults_by_http_are_told_in_one_sentence(
     assert engine.run(given)["alpha"].shape == (1, 1, 32, 32)
     with pytest.raises(EngineError, match="has no model 'other-refine'"):
         open_engine("kserve", Path("-"), refine, EngineOptions(device + "/other-{graph}"))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that it signed itself, and its key."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(True, None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True
+        )
+        .sign(key, hashes.SHA256())
+    )
+    files = tmp_path / "server.pem", tmp_path / "server.key"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    files[1].write_bytes(key.private_bytes(pem, pkcs8, plain))
+    return files
+
+
+def test_with_tls_only_a_certificate_that_is_trusted_will_do(
+    tiny_bundle: Path, tiny_graphs: dict[str, Compute], certificate: tuple[Path, Path]
+) -> None:
+    cert, key = certificate
+    models = models_of(tiny_bundle, tiny_graphs)
+    handler = type("Handler", (ByHttp,), {"models": models})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    http.daemon_threads = True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    pair = [(key.read_bytes(), cert.read_bytes())]
+    script = """
+import sys, edgematte
+from edgematte.testcard import testcard
+for device in sys.argv[2:]:
+    edgematte.load(sys.argv[1], engine="kserve", device=device)(testcard(20, 20))
+"""
+    trusting = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(cert), "SSL_CERT_FILE": str(cert)}
+    with served(Stub(models), grpc.ssl_server_credentials(pair)) as stub:
+        devices = f"grpcs://127.0.0.1:{stub.port}", f"https://127.0.0.1:{http.server_port}"
+        for device in devices:
+            with pytest.raises(EngineError, match="cannot be reached, or has gone"):
+                edgematte.load(tiny_bundle, engine="kserve", device=device)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tiny_bundle), *devices],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=Path(edgematte.__file__).parents[1],
+            env=os.environ | trusting,
+        )
+    http.shutdown()
+    http.server_close()
+    assert done.returncode == 0, done.stderr
