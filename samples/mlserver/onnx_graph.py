@@ -15,7 +15,7 @@ from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
 
-class OnnxGraph(MLModel):
+class OnnxGraph(MLModel):  # type: ignore[misc]  # MLServer need not be here
     """One ``.onnx`` file; it lies beside the settings."""
 
     async def load(self) -> bool:
@@ -57,4 +57,5 @@ def _as(value: NDArray[Any], datatype: str) -> NDArray[Any]:
     """A result as the datatype that travels."""
     if datatype == "UINT8":
         return np.rint(np.clip(value, 0, 1) * 255).astype(np.uint8)
-    return value.astype(np.float16 if datatype == "FP16" else np.float32, copy=False)
+    kind = np.dtype(np.float16 if datatype == "FP16" else np.float32)
+    return value.astype(kind, copy=False)

@@ -31,8 +31,8 @@ class Stub(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Serves models; ``before`` and ``after`` see every call and may spoil it."""
 
     models: dict[str, Model]
-    before: Callable[[Any], None] = lambda context: None
-    after: Callable[[Any], None] = lambda answer: None
+    before: Callable[[Any], object] = lambda context: None
+    after: Callable[[Any], object] = lambda answer: None
     extensions: tuple[str, ...] = ()
     sizes: list[int] = field(default_factory=list)
     port: int = 0

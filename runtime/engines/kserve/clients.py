@@ -67,8 +67,7 @@ def client_for(address: Address) -> Client:
 def gone(address: Address, why: str) -> EngineError:
     """The error of a server that cannot be reached, or could be until now."""
     return EngineError(
-        f"the server {address} cannot be reached, or has gone ({why}): start it, and begin the "
-        "picture again"
+        f"the server {address} cannot be reached, or has gone ({why}): start it, and try again"
     )
 
 

@@ -212,7 +212,7 @@ def test_a_server_that_dies_in_a_picture_leaves_no_half_matte(
 
 def test_a_server_that_hangs_is_given_up(tiny_bundle: Path, stub: Stub) -> None:
     wait = threading.Event()
-    stub.before = lambda context: wait.wait(20) and None
+    stub.before = lambda context: bool(wait.wait(20))
     matter = edgematte.load(tiny_bundle, engine="kserve", device=f"{stub.device}?timeout_s=0.5")
     try:
         with pytest.raises(EngineError, match=r"did not answer within 0\.5 s: .*timeout_s"):
@@ -334,7 +334,7 @@ def test_what_is_no_address_is_refused(device: str | None, said: str) -> None:
 def test_what_has_no_meaning_is_refused(tiny_bundle: Path, stub: Stub) -> None:
     for options in ({"threads": 2}, {"engine_cache": "here"}, {"batch": 2}):
         with pytest.raises(OptionError):
-            edgematte.load(tiny_bundle, engine="kserve", device=stub.device, **options)  # type: ignore[arg-type]
+            edgematte.load(tiny_bundle, engine="kserve", device=stub.device, **options)
     with pytest.raises(EngineError, match="unknown device|there are"):
         edgematte.load(tiny_bundle, engine="onnxruntime", device=stub.device)
 
