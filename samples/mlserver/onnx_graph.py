@@ -58,4 +58,5 @@ def _as(value: NDArray[Any], datatype: str) -> NDArray[Any]:
     if datatype == "UINT8":
         return np.rint(np.clip(value, 0, 1) * 255).astype(np.uint8)
     kind = np.dtype(np.float16 if datatype == "FP16" else np.float32)
-    return value.astype(kind, copy=False)
+    converted: NDArray[Any] = value.astype(kind, copy=False)
+    return converted
