@@ -56,7 +56,7 @@ def _float(value: NDArray[Any]) -> NDArray[Any]:
 def _as(value: NDArray[Any], datatype: str) -> NDArray[Any]:
     """A result as the datatype that travels."""
     if datatype == "UINT8":
-        return np.rint(np.clip(value, 0, 1) * 255).astype(np.uint8)
-    kind = np.dtype(np.float16 if datatype == "FP16" else np.float32)
-    converted: NDArray[Any] = value.astype(kind, copy=False)
-    return converted
+        value, kind = np.rint(np.clip(value, 0, 1) * 255), np.dtype(np.uint8)
+    else:
+        kind = np.dtype(np.float16 if datatype == "FP16" else np.float32)
+    return value.astype(kind, copy=False)
