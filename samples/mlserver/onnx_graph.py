@@ -14,6 +14,8 @@ from mlserver.types import InferenceRequest, InferenceResponse
 from mlserver.utils import get_model_uri
 from numpy.typing import NDArray
 
+DTYPES: dict[str, Any] = {"FP32": np.float32, "FP16": np.float16, "UINT8": np.uint8}
+
 
 class OnnxGraph(MLModel):  # type: ignore[misc]  # MLServer need not be here
     """One ``.onnx`` file; it lies beside the settings."""
@@ -56,7 +58,5 @@ def _float(value: NDArray[Any]) -> NDArray[Any]:
 def _as(value: NDArray[Any], datatype: str) -> NDArray[Any]:
     """A result as the datatype that travels."""
     if datatype == "UINT8":
-        value, kind = np.rint(np.clip(value, 0, 1) * 255), np.dtype(np.uint8)
-    else:
-        kind = np.dtype(np.float16 if datatype == "FP16" else np.float32)
-    return value.astype(kind, copy=False)
+        value = np.rint(np.clip(value, 0, 1) * 255)
+    return value.astype(DTYPES[datatype], copy=False)
