@@ -25,6 +25,7 @@ from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.kserve.address import Address
+from edgematte.runtime.engines.workers import REMOTE
 from edgematte.testcard import testcard as card
 
 pytest.importorskip("tritonclient.grpc", reason='needs pip install "edgematte[remote]"')
@@ -185,6 +186,26 @@ def test_a_message_that_cannot_be_split_is_refused_in_a_sentence() -> None:
         with pytest.raises(EngineError, match=r"refuses a message of 4\.8 MB .*UINT8 or FP16") as e:
             engine.run({"image": np.zeros(shape, np.float32)})
         assert "\n" not in str(e.value)
+
+
+def test_patches_are_under_way_together_and_stay_in_order(tiny_bundle: Path, stub: Stub) -> None:
+    pytest.importorskip("onnxruntime")
+    running, peak, lock = [0], [0], threading.Lock()
+
+    def wait(context: Any) -> None:
+        with lock:
+            running[0] += 1
+            peak[0] = max(peak[0], running[0])
+        time.sleep(0.02)
+        with lock:
+            running[0] -= 1
+
+    stub.before = wait
+    picture = card(150, 120)
+    far = edgematte.load(tiny_bundle, engine="kserve", device=stub.device)(picture)
+    near = edgematte.load(tiny_bundle, engine="onnxruntime")(picture)
+    assert 1 < peak[0] <= REMOTE
+    assert np.abs(far.alpha - near.alpha).max() < 1e-5  # as above
 
 
 def test_a_server_that_dies_in_a_picture_leaves_no_half_matte(
