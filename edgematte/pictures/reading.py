@@ -24,6 +24,7 @@ from edgematte.pictures.metadata import (
     turn_array,
     turn_upright,
 )
+from edgematte.pictures.primaries import Chromaticities
 from edgematte.pictures.profiles import cmyk_colours, in_srgb, profile_of
 from edgematte.pictures.quiet import quiet
 from edgematte.pictures.tone import shown
@@ -67,7 +68,8 @@ class Picture:
     EXIF; None if the file has none. `notes`: a line for each part of the file that could not be
     read and was left out. `exif`: the file's EXIF without orientation, thumbnails and makers'
     notes; None if it has none. `deep`: the colours of a deeper file (H, W, 3): uint16, or
-    scene-linear light, float16 or float32, 1 being white; None for 8 bits.
+    scene-linear light, float16 or float32, 1 being white; None for 8 bits. `header`: the attributes
+    of an OpenEXR file.
     """
 
     pixels: Bytes
@@ -77,6 +79,13 @@ class Picture:
     notes: tuple[str, ...] = ()
     exif: bytes | None = None
     deep: NDArray[Any] | None = None
+    header: dict[str, Any] | None = None
+
+    @property
+    def primaries(self) -> Chromaticities | None:
+        """Those of light; None: sRGB's, or the profile's."""
+        found: Chromaticities | None = (self.header or {}).get("chromaticities")
+        return found
 
     @property
     def colours(self) -> NDArray[Any]:
@@ -131,7 +140,13 @@ def open_picture(source: Source, name: str | None = None, *, depth: bool = True)
     name, data = _named_bytes(source, name)
     if data.startswith(exr.MAGIC):
         found = exr.read(data, name, MAX_PIXELS)
-        return Picture(shown(found.colours), found.alpha, notes=found.notes, deep=found.colours)
+        return Picture(
+            shown(found.colours, primaries=found.header.get("chromaticities")),
+            found.alpha,
+            notes=found.notes,
+            deep=found.colours,
+            header=found.header,
+        )
     return decode(io.BytesIO(data), use, name)
 
 
@@ -202,11 +217,11 @@ def _deep(
             colours = turn_array(colours, decoded.orientation)
             own = None if own is None else turn_array(own, decoded.orientation)
     except OptionError as error:
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel: {error}",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more: {error}",)
     except Exception as error:  # decoders raise many kinds; what Pillow read is there
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel ({error})",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more ({error})",)
     if colours.shape[:2] != (image.height, image.width):
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel (its size differs)",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more (sizes differ)",)
     if own is not None and own.min() == 65535:
         own = None
     return np.ascontiguousarray(colours), own, ()
