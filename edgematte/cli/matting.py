@@ -50,7 +50,6 @@ def matte_one(
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
-    from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
     picture = opened() if opened else open_job(job)
@@ -102,6 +101,8 @@ def matte_one(
             header=picture.header if _of_light(row) else None,
         )
     if arguments.explain:
+        from edgematte.runtime.host.explanation_drawing import draw
+
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
 from edgematte.errors import OptionError, PictureError, PictureWarning
-from edgematte.pictures import deep, exr, heif
+from edgematte.pictures import deep, exr, hdr, heif
 from edgematte.pictures.metadata import (
     exif_of,
     orientation_of,
@@ -69,7 +69,7 @@ class Picture:
     read and was left out. `exif`: the file's EXIF without orientation, thumbnails and makers'
     notes; None if it has none. `deep`: the colours of a deeper file (H, W, 3): uint16, or
     scene-linear light, float16 or float32, 1 being white; None for 8 bits. `header`: the attributes
-    of an OpenEXR file.
+    of an OpenEXR file. `coding`: what the values of an HDR picture mean; None for others.
     """
 
     pixels: Bytes
@@ -80,6 +80,7 @@ class Picture:
     exif: bytes | None = None
     deep: NDArray[Any] | None = None
     header: dict[str, Any] | None = None
+    coding: hdr.Coding | None = None
 
     @property
     def primaries(self) -> Chromaticities | None:
@@ -94,7 +95,10 @@ class Picture:
 
     @cached_property
     def seen(self) -> Bytes:
-        """What nets see: the pixels in sRGB."""
+        """What nets see: the pixels in sRGB, of HDR by the curve of `edgematte.pictures.tone`."""
+        if self.coding is not None:
+            light = hdr.light_of(self.colours, self.coding)
+            return shown(light, primaries=self.coding.chromaticities)
         return in_srgb(self.pixels, self.profile)
 
     @property
@@ -116,6 +120,7 @@ class Decoded:
     format: str | None = None  # Pillow's name of it
     exif: bytes | None = None
     content: bytes = b""  # of the file, where it holds more bits than Pillow gives
+    coding: hdr.Coding | None = None  # of HDR
 
 
 def bytes_of(alpha: NDArray[Any]) -> Bytes:
@@ -195,6 +200,7 @@ def _picture(decoded: Decoded, depth: bool) -> Picture:
         decoded.notes + notes + more,
         decoded.exif,
         colours,
+        coding=decoded.coding,
     )
 
 
@@ -338,7 +344,13 @@ def _loaded(
         notes += (f"{name} holds {SEVERAL[str(image.format)]}",)
     upright, exif = turn_upright(image, left), exif_of(image, orientation)
     kept = content if more else b""
-    return Decoded(name, upright, orientation, notes, image.format, exif, kept)
+    coding = hdr.coding_of(content) if image.format in ("AVIF", "HEIF") else None
+    if coding is not None:
+        notes += (
+            f"{name} is {coding.words}: the net sees it by one tone curve, and its values are "
+            "written as they are, which their file does not say",
+        )
+    return Decoded(name, upright, orientation, notes, image.format, exif, kept, coding)
 
 
 def _open(data: bytes) -> Image.Image:
