@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
-from edgematte.extras import importing
 from edgematte.runtime.engines.kserve.address import Address
 from edgematte.runtime.engines.kserve.wire import Served
 
@@ -45,23 +44,6 @@ class Client(Protocol):
         Raises:
             EngineError: the server has gone, failed, refused the call, or took too long.
         """
-
-
-def client_for(address: Address) -> Client:
-    """The client of an address.
-
-    Raises:
-        EngineError: its package is not installed.
-    """
-    sentence = f"a server at {address.scheme}:// needs a package that is not installed"
-    with importing(sentence, 'pip install "edgematte[remote]"', EngineError):
-        if address.by_grpc:
-            from edgematte.runtime.engines.kserve.grpc_client import GrpcClient
-
-            return GrpcClient(address)
-        from edgematte.runtime.engines.kserve.http_client import HttpClient
-
-        return HttpClient(address)
 
 
 def gone(address: Address, why: str) -> EngineError:

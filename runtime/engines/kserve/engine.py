@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
+from edgematte.extras import importing
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
 from edgematte.runtime.engines.kserve.address import Address
-from edgematte.runtime.engines.kserve.clients import client_for
+from edgematte.runtime.engines.kserve.clients import Client
 from edgematte.runtime.engines.kserve.wire import most_of, wires
 
 
@@ -72,3 +73,20 @@ class KServeEngine:
                     f"{list(tensor.shape)}"
                 )
         return {name: wire.unpacked(values[name]) for name, wire in self._outputs.items()}
+
+
+def client_for(address: Address) -> Client:
+    """The client of an address.
+
+    Raises:
+        EngineError: its package is not installed.
+    """
+    sentence = f"a server at {address.scheme}:// needs a package that is not installed"
+    with importing(sentence, 'pip install "edgematte[remote]"', EngineError):
+        if address.by_grpc:
+            from edgematte.runtime.engines.kserve.grpc_client import GrpcClient
+
+            return GrpcClient(address)
+        from edgematte.runtime.engines.kserve.http_client import HttpClient
+
+        return HttpClient(address)
