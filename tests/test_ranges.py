@@ -108,6 +108,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         + (["--mask", "none.png"] if dest == "band_px" else []),
         "trimap": ["none.png", "-o", "out.png"],
         "bench": [str(tiny_bundle), "--size", "8"],
+        "repository": [str(tiny_bundle), "-o", "models"],
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),

@@ -42,6 +42,7 @@ def lay_out(
         OptionError: a target that Triton cannot run, a name that is none of a model, a batch for a
             bundle without a dynamic one, or an output that exists.
     """
+    check_options(batch=batch)
     manifest = bundle.manifest
     place = Path(output)
     refuse(manifest.target, place)
@@ -55,7 +56,6 @@ def lay_out(
             "leave it out"
         )
     most = (BATCH if batch is None else batch) if dynamic else 1
-    check_options(batch=most)
     with atomic_folder(place) as repository:
         for graph in manifest.graphs:
             _graph(bundle, graph, repository / f"{name}-{graph.name}", most)
