@@ -17,11 +17,16 @@ Opener = Callable[[Path, Graph], Engine]
 
 @dataclass(frozen=True)
 class CheckEngine:
-    """A named way to run graphs; ``decides`` says whether its differences can fail the check."""
+    """A named way to run graphs.
+
+    ``decides`` says whether its differences can fail the check; ``remote`` that a server runs the
+    graphs that it has, and no other file can be run in their place.
+    """
 
     label: str
     open: Opener
     decides: bool = True
+    remote: bool = False
 
 
 def check_engines(
@@ -67,7 +72,8 @@ def check_engines(
     hint = ENGINES[name].hint
     where = f"{name} on {device}" if device else name
     label = f"{where}, {hint}" if hint else where
-    engines = [CheckEngine(label, _opener(name, EngineOptions(device, precise=True)))]
+    opener = _opener(name, EngineOptions(device, precise=True))
+    engines = [CheckEngine(label, opener, remote=ENGINES[name].remote)]
     if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, EngineOptions(device))
         engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))

@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
+    "repository": "a bundle as a model repository of Triton Inference Server",
     "sign": "sign a bundle with a key, for `check --key`",
     "sbom": "a bundle's bill of materials, as CycloneDX",
     "publish": "put bundles on the Hugging Face hub, for edgematte and transformers.js",
