@@ -41,9 +41,8 @@ def check_engines(
     A ``device`` is of the engine that was asked for, or of the target's default; it is named in the
     label. An engine that by default computes in lower precision than the file says is checked in
     precise arithmetic, and the error of the default arithmetic is reported beside it. A target
-    whose engine is for another platform is checked by an evaluator.
-    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
-        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
+    whose engine is for another platform is checked by an evaluator. A target whose devices compute
+    otherwise than this system is checked in their arithmetic, too.
 
     Raises:
         OptionError: an engine or a device were given with a runner, a way to run one without it,
@@ -78,8 +77,11 @@ def check_engines(
     if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, EngineOptions(device))
         engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))
-    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
-        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
+    if manifest.target in TARGETS and (where := TARGETS[manifest.target].on_device):
+        row = ENGINES[name]
+        with importing(f"engine {name} is not installed", row.pip_line, EngineError):
+            find_engines = load_part(where)
+        engines += find_engines(manifest)
     return engines
 
 

@@ -36,6 +36,8 @@ COMMANDS = {
     "bench": "where the time of a matte goes",
     "doctor": "name the first stage of a bundle that departs, and the node in it",
     "report": "one page about a bundle, or about two side by side",
+    "completion": "print a script for tab completion in a shell",
+    "man": "print the manual page",
 }
 
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
