@@ -9,6 +9,10 @@ class PictureError(EdgematteError, ValueError):
     """A picture or trimap cannot be read or does not fit."""
 
 
+class PictureSizeError(PictureError):
+    """A picture with more pixels than are read; it was not decoded."""
+
+
 class PictureWarning(UserWarning):
     """A part of a picture's file that could not be read and was left out; its pixels are whole."""
 
@@ -37,6 +41,10 @@ class OptionError(EdgematteError, ValueError):
     """An option outside of what the model or target accepts."""
 
 
+class ServerError(EdgematteError, RuntimeError):
+    """A server that cannot be started: its address is taken, its cluster is not there."""
+
+
 class PluginError(EdgematteError, ImportError):
     """A package or module that adds nets and cannot be used; the message says why."""
 
@@ -51,6 +59,10 @@ class UnsupportedOpError(EdgematteError, NotImplementedError):
 
 class ToleranceError(ExportError):
     """An export that works but is outside its tolerance against its reference."""
+
+
+class BatchError(EdgematteError, RuntimeError):
+    """A batch that cannot start or go on; the rows and results that there are stay."""
 
 
 class TrainingError(EdgematteError, RuntimeError):

@@ -92,7 +92,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         assert action.choices is None or tuple(action.choices) == OPTIONS[dest]
         return
     row = DECLARED.get(dest)
-    if command in ("matte", "bench") and row is not None:
+    if command in ("matte", "bench", "batch", "serve") and row is not None:
         return  # of the bundle's net: see below
     allowed = row.range if row is not None and command == "export" else None
     if row is not None and command == "export" and row.choices:
@@ -107,7 +107,10 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         "matte": ["none.png", "-o", "out.png", "--bundle", str(tiny_bundle)]
         + (["--mask", "none.png"] if dest == "band_px" else []),
         "trimap": ["none.png", "-o", "out.png"],
+        "batch": ["none", "out", "--bundle", str(tiny_bundle)],
+        "serve": ["--bundle", str(tiny_bundle)],
         "bench": [str(tiny_bundle), "--size", "8"],
+        "repository": [str(tiny_bundle), "-o", "models"],
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),
@@ -155,10 +158,12 @@ def test_loading_names_the_option_and_its_range(options: dict[str, Any]) -> None
 
 
 def test_choices_are_choices_in_python_too(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="alpha_bits 12: there are 8, 16"):
+    with pytest.raises(OptionError, match="alpha_bits 12: there are 8, 16, 32"):
         alpha_bytes(np.zeros((2, 2), np.float32), 12)
     with pytest.raises(OptionError, match="kind mask: there are cutout, alpha, trimap"):
         ClipOptions(kind="mask")
+    with pytest.raises(OptionError, match="gamma_composite is of a background"):
+        ClipOptions(gamma_composite=True)
     with pytest.raises(OptionError, match="need a cutout"):
         ClipOptions(kind="alpha", foreground=True)
     with pytest.raises(OptionError, match="kind mask"):

@@ -1,8 +1,6 @@
 """``edgematte matte``."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,26 +16,36 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
+from edgematte.cli.in_flight import (
+    IN_FLIGHT,
+    background_of,
+    failed,
+    in_flight_of,
+    matted,
+    remarked,
+)
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
+from edgematte.cli.matting import journal_of, open_job
 from edgematte.cli.outputs import Job, plan
-from edgematte.cli.streams import input_bytes, output_bytes, remark, say
-from edgematte.errors import EdgematteError, OptionError
-from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
+from edgematte.cli.results import add_results, refuse_results, results_of
+from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.errors import OptionError
+from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
-    from edgematte.pictures import Picture
-    from edgematte.runtime.matter import Matter
-    from edgematte.runtime.overlap import Ahead
-
-IN_FLIGHT = 4  # pictures at a time at most, unless --in-flight says so: each takes its memory
-IN_FLIGHT_ELSEWHERE = 2  # on devices that one picture has for itself: the next one is prepared
+    from edgematte.pictures.results import ResultOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+        "pictures", nargs="*", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        help="in place of IMAGE: matte the pictures of a folder, and those that come into it, "
+        "until Ctrl-C",
     )
     parser.add_argument(
         "-o",
@@ -53,59 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask",
         help="bright on the subject, of any size, in place of a trimap; file or folder",
     )
-    parser.add_argument(
-        "--write",
-        nargs="+",
-        choices=KINDS,
-        default=["cutout"],
-        help="what to write (default: cutout)",
-    )
-    parser.add_argument(
-        "--alpha-bits",
-        type=int,
-        choices=ALPHA_BITS,
-        help="of alpha files; 32: floats (default: 8, of EXR 32)",
-    )
-    parser.add_argument(
-        "--alpha",
-        choices=ALPHAS,
-        help="of cut-outs: whether colours are multiplied by alpha, which TIFF and EXR can say "
-        "(default: straight, in EXR premultiplied)",
-    )
-    parser.add_argument(
-        "--png-level",
-        type=int,
-        metavar="N",
-        help="of PNG files, from 0, stored, to 9, smallest and slow (default: 1)",
-    )
-    parser.add_argument("--background", help="a colour or a picture, instead of transparency")
-    parser.add_argument(
-        "--gamma-composite",
-        action="store_true",
-        help="before a background, mix stored values where edges are soft (default: mix light)",
-    )
-    parser.add_argument(
-        "--foreground",
-        action="store_true",
-        help="in cut-outs, take the old background's tint out of soft edges",
-    )
-    parser.add_argument(
-        "--ignore-alpha",
-        action="store_true",
-        help="matte what the own transparency of a picture or clip hides too (default: it stays "
-        "hidden)",
-    )
-    parser.add_argument(
-        "--keep-colour",
-        action="store_true",
-        help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
-    )
-    parser.add_argument(
-        "--keep-exif",
-        action="store_true",
-        help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
-        "maker's notes (default: none)",
-    )
+    add_results(parser)
     parser.add_argument(
         "--no-reuse",
         action="store_true",
@@ -128,13 +84,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; reports bad ones and goes on, and then returns 1."""
-    from edgematte.pictures.cutouts import open_background
-
+    if bool(arguments.watch) == bool(arguments.pictures):
+        raise OptionError(
+            "give pictures, or --watch FOLDER for those that come into it: one of both"
+        )
     if _any_clip(arguments.pictures):
         from edgematte.cli.clip import run_clip
 
         return run_clip(arguments)
     _refuse(arguments)
+    if arguments.watch:
+        from edgematte.cli.watching import run_watch
+
+        return run_watch(arguments)
     explained = Path(arguments.explain) if arguments.explain else None
     jobs = plan(
         arguments.pictures,
@@ -144,18 +106,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
-        say=_remark,
+        say=remarked,
     )
-    _refuse_jobs(arguments, jobs)
-    behind = open_background(arguments.background) if arguments.background else None
-    for note in behind.notes if behind else ():
-        _remark(note)
+    wanted = results_of(arguments, background_of(arguments))
+    _refuse_jobs(arguments, jobs, wanted)
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
-    in_flight = _in_flight(arguments, len(jobs))
+    in_flight = in_flight_of(arguments, len(jobs))
     matter = load_matter(arguments, in_flight)
     model = matter.bundle.manifest.model
     if arguments.resume:
@@ -164,16 +124,14 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, behind, in_flight, only):
+    for job, result in matted(jobs, matter, arguments, wanted, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
-        reason = result.strerror if isinstance(result, OSError) and result.strerror else result
-        _say(f"{job.name}: {reason}")
-        bad.append((job.name, str(reason)))
+        bad.append(failed(job, result))
     if arguments.json:
-        failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed, **told_choice(matter)})
+        told = [{"picture": name, "error": reason} for name, reason in bad]
+        print_json({"done": done, "failed": told, **told_choice(matter)})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
@@ -191,81 +149,12 @@ def _any_clip(sources: list[str]) -> bool:
     return any(is_clip(source) and not Path(source).is_dir() for source in sources)
 
 
-def _in_flight(arguments: argparse.Namespace, count: int) -> int:
-    """How many pictures are worked on at a time: one a thread, in bounded memory."""
-    from edgematte.runtime.engines.workers import usable_cores
-
-    if arguments.in_flight is not None:
-        return min(int(arguments.in_flight), count)
-    if (arguments.device or "cpu") != "cpu" or arguments.engine == "coreml":
-        return min(IN_FLIGHT_ELSEWHERE, count)
-    return min(arguments.threads or usable_cores(), IN_FLIGHT, count)
-
-
-def _results(
-    jobs: list[Job],
-    matter: "Matter",
-    arguments: argparse.Namespace,
-    behind: "Picture | None",
-    in_flight: int,
-    only: "Ahead[Picture] | None",
-) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
-    """Every job, in order, with what ``--json`` says of its result, or the error that it ended in.
-
-    An only picture is read already; its error is raised.
-    """
-    from edgematte.runtime.overlap import Stage, overlapped
-
-    if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark, only.result)
-        return
-
-    def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
-        said: list[str] = []
-        try:
-            return job, said, matte_one(job, matter, arguments, behind, said.append)
-        except (EdgematteError, OSError) as error:
-            return job, said, error
-
-    with closing(overlapped(jobs, Stage(work, in_flight), ahead=len(jobs))) as worked:
-        for job, said, result in worked:
-            for line in said:
-                _remark(line)
-            yield job, result
-
-
-def _say(line: str) -> None:
-    say(f"edgematte: {line}")
-
-
-def _remark(line: str) -> None:
-    remark(f"edgematte: {line}")
-
-
 def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
-    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
-        raise OptionError("--background and --foreground need a cutout among what --write names")
-    if arguments.gamma_composite and not arguments.background:
-        raise OptionError("--gamma-composite is of a background: give --background with it")
+    refuse_results(arguments)
     refuse_masks(arguments)
-    if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--keep-colour needs a cutout with transparency among what is written")
-    if arguments.alpha and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--alpha needs a cutout with transparency among what is written")
-    if arguments.alpha == "premultiplied" and arguments.keep_colour:
-        raise OptionError(
-            "--keep-colour has no meaning with premultiplied colours, which are 0 where alpha is; "
-            "leave it out"
-        )
-    if arguments.keep_exif and "cutout" not in arguments.write:
-        raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
-    if arguments.alpha_bits and "alpha" not in arguments.write:
-        raise OptionError("--alpha-bits needs an alpha among what --write names")
-    if arguments.png_level is not None:
-        check("--png-level", arguments.png_level, OPTIONS["png_level"])
     if arguments.in_flight is not None:
         check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
@@ -274,7 +163,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
         parse_pixel(arguments.explain_at)
 
 
-def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import (
         refuse_exif,
@@ -283,14 +172,15 @@ def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
         row_of,
         stdout_row,
     )
+    from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             row = row_of(path) if path else stdout_row()
-            refuse_unfit(row, mode_of_result(kind, arguments, row))
-            if kind == "cutout" and arguments.keep_exif:
+            refuse_unfit(row, wanted.mode(kind, row))
+            if kind == "cutout" and wanted.keep_exif:
                 refuse_exif(row)
-            if kind == "cutout" and arguments.alpha == "premultiplied":
+            if kind == "cutout" and wanted.premultiplied:
                 refuse_premultiplied(row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()

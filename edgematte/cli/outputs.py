@@ -38,11 +38,13 @@ def plan(
     *,
     read: Iterable[Path] = (),
     written: Iterable[Path] = (),
+    among: Iterable[Path] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
-    ``read`` and ``written`` are other files that the command reads and writes. ``say`` is called
+    ``read`` and ``written`` are other files that the command reads and writes. Pictures ``among``
+    which those lie have results of their own names in the same folder. ``say`` is called
     with a line about files of a folder that are left out because they are no pictures.
 
     Raises:
@@ -50,6 +52,8 @@ def plan(
             results that would go to one file, or one with a name that no file system takes.
         PictureError: a folder without pictures.
     """
+    from edgematte.pictures.results import result_name
+
     files = list(dict.fromkeys(file for source in sources for file in _expand(source, say)))
     kinds = list(dict.fromkeys(kinds))
     for kind in kinds:
@@ -68,7 +72,7 @@ def plan(
     if single and files[0] is None and not to_file:
         raise OptionError("a picture from standard input needs -o FILE or -o -")
     jobs = []
-    stems = Counter(f.stem for f in files if f)
+    stems = Counter(f.stem for f in {*files, *among} if f)
     for file in files:
         if to_file:
             first, *others = kinds
@@ -77,9 +81,7 @@ def plan(
         else:
             assert file is not None
             stem = file.stem if stems[file.stem] == 1 else file.name.replace(".", "-")
-            endings = {k: _ending(file, k) for k in kinds}
-            names = {k: stem if k == "cutout" else f"{stem}-{k}" for k in kinds}
-            results = {k: target / f"{names[k]}{endings[k]}" for k in kinds}
+            results = {k: target / result_name(stem, k, _ending(file, k)) for k in kinds}
         found = _beside(file, trimap, single, "trimap"), _beside(file, mask, single, "mask")
         jobs.append(Job(file, found[0], results, found[1]))
     _refuse_overwriting(jobs, read, written)
