@@ -24,7 +24,7 @@ import numpy as np
 import openvino
 import torch
 from openvino import opset13 as ops
-from portrait_graphs import sources, written  # type: ignore[import-not-found]
+from portrait_graphs import sources, written
 
 from edgematte.export.cuts.regional import CUT
 from edgematte.export.torch_graph import torch_calls

@@ -8,11 +8,16 @@
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 # From 1.29 on ONNX Runtime reports its use to its makers. The thread that does so starts at import,
 # and makes every forked child hang when it exits. It is off unless the user has set the variable.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# OpenVINO reports that it was imported, and NNCF what it quantizes, by a package that both can do
+# without: they find it missing, unless openvino was imported before.
+if "openvino" not in sys.modules:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __version__ = "0.1.0"
 __all__ = ["EdgematteError", "Matte", "Matter", "load", "trimap_from_mask"]

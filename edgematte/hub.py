@@ -4,11 +4,11 @@ Such a folder holds ``config.json``, ``model.safetensors`` (or ``pytorch_model.b
 ``preprocessor_config.json`` with the normalisation of the pictures.
 """
 
-import json
 import math
 from pathlib import Path
 
-from edgematte.errors import CheckpointError
+from edgematte.codec import parse
+from edgematte.errors import CheckpointError, line_of
 from edgematte.extras import importing
 
 SCHEME = "hf:"
@@ -45,7 +45,7 @@ def fetch(name: str) -> Path:
             if (folder / weights).is_file():
                 break
     except Exception as error:  # from many libraries: no network, no such name, no access
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        first = line_of(error, 160)
         raise CheckpointError(
             f"{name} could not be fetched ({first}); give the folder of a copy on disk instead"
         ) from None
@@ -67,7 +67,7 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
     if not file.is_file():
         return None
     try:
-        config = json.loads(file.read_text())
+        config = parse(file.read_text(encoding="utf-8"))
         if not config.get("do_normalize", True):
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if "image_mean" not in config and "image_std" not in config:
@@ -75,7 +75,7 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
         mean, std = _three(config["image_mean"]), _three(config["image_std"])
         if not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
             raise ValueError("finite values, deviations above 0")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{file}: image_mean and image_std should be three numbers each ({error})"
         ) from None

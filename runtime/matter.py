@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
@@ -72,6 +72,17 @@ class Matter:
         A call that another thread is in ends as if nothing had happened. Closing twice is fine.
         """
         self._opened = None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            OptionError: says what to do instead.
+        """
+        raise OptionError(
+            "a Matter cannot be pickled or copied: its graphs live in the process that loaded "
+            "them; give other processes the path of the bundle, and call edgematte.load there"
+        )
 
     def __enter__(self) -> "Matter":
         """The Matter itself."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgematte import metrics
 from edgematte.check.choices import Replay, flips
 from edgematte.check.difference import difference
-from edgematte.check.goldens import Goldens
+from edgematte.check.goldens import Goldens, fitting
 from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.errors import BundleError, EngineError
 from edgematte.host import Host
@@ -76,14 +76,17 @@ def compare_host(goldens: Goldens, steps: Sequence[HostStep], host: Host) -> lis
     for step in steps:
         for array in step.reads:
             _recorded(goldens, array.name)
-        results = step(host, goldens.host)
+        with fitting(f"the host step {step.name}"):
+            results = step(host, goldens.host)
         for array in step.gives:
             value = results[array.name]
             expected = array.taken(_recorded(goldens, array.name))
             exact = value.dtype.kind in "iub"
             limit = Tolerance(0.0, 0.0) if exact else HOST
             where = f"{step.name}.{array.name}"
-            rows.append(difference("host", where, "numpy", array.sampled(value), expected, limit))
+            with fitting(f"the host step {step.name}"):
+                found = array.sampled(value)
+                rows.append(difference("host", where, "numpy", found, expected, limit))
     return rows
 
 
@@ -103,10 +106,12 @@ def compare_whole(
     alpha, _ = pipeline(goldens.picture, trimap, clock)
     differences = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
     if goldens.choices:
-        given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
+        with fitting("the choices of the host"):
+            given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
+            flipped = flips(clock.choices, goldens.choices, engine)
         differences = [
             difference("end-to-end", "alpha", engine, given, goldens.alpha, tolerance),
-            *flips(clock.choices, goldens.choices, engine),
+            *flipped,
             difference("choices", "alpha, as chosen", engine, alpha, goldens.alpha, None),
         ]
     regions = (("unknown band", goldens.trimap), ("whole picture", None))

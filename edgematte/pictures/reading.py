@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
-from edgematte.errors import PictureError, PictureWarning
+from edgematte.errors import EdgematteError, OptionError, PictureError, PictureWarning
 from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
 from edgematte.pictures.profiles import profile_of
 from edgematte.pictures.quiet import quiet
@@ -23,8 +23,43 @@ T = TypeVar("T")
 
 MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
+LIMIT = "EDGEMATTE_MAX_PIXELS"
+"""Name of the environment variable that gives another limit, for pictures that are trusted."""
+PROGRAMS = ("EPS",)
+"""Formats of Pillow's that are programs, which it would run Ghostscript to see."""
 
 _LIMIT = threading.Lock()
+
+
+def most_pixels() -> int:
+    """How many pixels a picture may have here: :data:`LIMIT`, or else :data:`MAX_PIXELS`.
+
+    Raises:
+        OptionError: the variable is no such number.
+    """
+    given = os.environ.get(LIMIT, "")
+    if not given:
+        return MAX_PIXELS
+    if not (given.isascii() and given.isdecimal() and 0 < len(given.lstrip("0")) <= 12):
+        raise OptionError(
+            f"{LIMIT} is {given[:40]!r}: it should be a whole number of pixels, such as "
+            f"{MAX_PIXELS}"
+        )
+    return int(given)
+
+
+def refuse_large(name: str, width: int, height: int) -> None:
+    """Refuse a picture, or a frame, of more pixels than :func:`most_pixels`.
+
+    Raises:
+        PictureError: naming both numbers, and the variable that raises the limit.
+    """
+    most = most_pixels()
+    if width * height > most:
+        raise PictureError(
+            f"{name} has {width}x{height} pixels; at most {most:,} are read: if you trust it, set "
+            f"{LIMIT} to a larger number"
+        )
 
 
 def _unlock() -> None:
@@ -172,9 +207,10 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
                 return use(_decoded(content, name, reason))
             except Image.DecompressionBombError:
                 raise PictureError(
-                    f"{name} has too many pixels; at most {MAX_PIXELS:,} are read"
+                    f"{name} has too many pixels; at most {most_pixels():,} are read: if you "
+                    f"trust it, set {LIMIT} to a larger number"
                 ) from None
-            except (PictureError, MemoryError):
+            except (EdgematteError, MemoryError):
                 raise
             except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, ...
                 reason = reason or error
@@ -185,10 +221,9 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
 
 def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
     image = _open(content)
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
-        )
+    refuse_large(name, image.width, image.height)
+    if image.format in PROGRAMS:
+        raise PictureError(f"{name} is {image.format}, a program and no picture: convert it first")
     before = orientation_of(image, name) if image.format == "TIFF" else None
     image.load()
     orientation, notes = left, _ = orientation_of(image, name)
@@ -202,8 +237,9 @@ def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
 
 def _open(data: bytes) -> Image.Image:
     """Read the header; raises Pillow's limit of 179 million pixels, which phones exceed."""
+    most = most_pixels()
     with _LIMIT:
-        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, most
         try:
             return Image.open(io.BytesIO(data))
         finally:

@@ -1,0 +1,70 @@
+"""Every command that writes, on a disk that is full: no file may become larger than so many bytes.
+
+(The limit is RLIMIT_FSIZE: a write beyond it fails as one on a full disk does, whoever writes.)
+"""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hardship.forge import Forge
+from hardship.works import WORKS, half_written, prepare, scratch, visible
+
+MOST_LIMITS = 5
+
+
+def report(works: Sequence[str], count: int, first: int, folder: Path) -> int:
+    """Print a row for each work; returns the number of faults."""
+    given = folder / "given"
+    prepare(given)
+    print("| work | runs on a full disk | refused in a sentence | something half-written |")
+    print("|---|---|---|---|")
+    return sum(_filled(name, given, folder) for name in works)
+
+
+def _filled(name: str, given: Path, folder: Path) -> int:
+    work, out = WORKS[name], folder / "out"
+    runs = told = halves = 0
+    with Forge(work.modules) as forge:
+        _empty(out)
+        argv = work.argv(given, out)
+        whole = forge.run(argv)
+        if whole.code or half_written(out):
+            raise RuntimeError(f"{name} fails on a disk with room: {whole.said[-500:]}")
+        former = visible(out)
+        before = {n: (out / n).stat().st_size for n in former if (out / n).is_file()}
+        for limit in _limits(before.values()):
+            for there in (False, True) if work.again else (False,):
+                if not there:
+                    _empty(out)
+                    argv = work.argv(given, out)
+                elif visible(out) != former:
+                    _empty(out)
+                    forge.run(argv)
+                began = visible(out)
+                ended = forge.run(argv, file_size=limit)
+                runs += 1
+                said = ended.said.strip()
+                sentence = ended.code in (1, 2) and "Traceback" not in said and "edgematte" in said
+                told += sentence
+                faults = [*half_written(out), *scratch(out), *(began - visible(out))]
+                halves += bool(faults)
+                if not sentence:
+                    faults.append(f"code {ended.code}: {said[-600:]}")
+                for fault in faults:
+                    print(f"  {name}, {limit} bytes, {there}: {fault}", file=sys.stderr, flush=True)
+    print(f"| {name} | {runs} | {told} | {halves} |", flush=True)
+    return runs - told + halves
+
+
+def _empty(out: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+
+
+def _limits(sizes: Iterable[int]) -> list[int]:
+    """Bytes at which some file of a result does not fit any more."""
+    ordered = sorted(set(sizes))
+    spread = ordered[:: max(1, -(-len(ordered) // (MOST_LIMITS - 2)))]
+    return sorted({0, 1, *(9 * size // 10 for size in (*spread, ordered[-1]))})
