@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check web wheel default-bundle weights picture table clean
+.PHONY: demo test check web site wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -33,6 +33,10 @@ web:
 	@cd samples/web && { [ node_modules/.package-lock.json -nt package-lock.json ] \
 	  || timeout 300 npm ci --no-audit --no-fund --loglevel=error; } \
 	  || echo "No npm packages: tests of samples/web are skipped"
+
+# The documents and the Python interface as a site, with no broken link: out/site/index.html.
+site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(OUT))/site
 
 wheel: $(VENV)/.dev
 	rm -rf build dist

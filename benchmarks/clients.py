@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.check.goldens import read
 from edgematte.manifest import Graph
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines.runner import RunnerEngine
 from edgematte.runtime.engines.runner_process import ServingCommand
+from edgematte.runtime.proof.goldens import read
 
 Arrays = dict[str, NDArray[Any]]
 Call = Callable[[Mapping[str, NDArray[Any]]], Arrays]

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from edgematte.version import VERSION
+
 # From 1.29 on ONNX Runtime reports its use to its makers. The thread that does so starts at import,
 # and makes every forked child hang when it exits. It is off unless the user has set the variable.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -19,7 +21,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if "openvino" not in sys.modules:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["EdgematteError", "Matte", "Matter", "load", "trimap_from_mask"]
 
 if TYPE_CHECKING:

@@ -123,7 +123,9 @@ VITMATTE = Net(
         "vitmatte-s": Variant(_VITMATTE_S),
         "vitmatte-b": Variant({**_VITMATTE_S, "dim": 768, "heads": 12}),
         "vitmatte-tiny": Variant(
-            _VITMATTE_TINY, "a narrow variant of vitmatte-s, under a million parameters"
+            _VITMATTE_TINY,
+            "a narrow variant of vitmatte-s, under a million parameters",
+            recipes=f"{TRAINING}.vitmatte:TINY_RECIPES",
         ),
     },
 )

@@ -61,7 +61,7 @@ class Net:
     pads: bool = False  # it pads whole pictures, so that graphs may have several sizes
     needs_trimap: bool = False  # it does not find a trimap itself
     imported: bool = False  # bundles come from ONNX files: it has no `network` and no `cut`
-    unpools: bool = False  # it puts values back at the pixels of maxima: see check/tolerances.py
+    unpools: bool = False  # it puts values back at the pixels of maxima: see tolerances.py
     package: str = OWN  # the distribution that reads this net's bundles
 
     @property

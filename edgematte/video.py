@@ -14,7 +14,7 @@ import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_file, atomic_folder
-from edgematte.clips.colour import Colour
+from edgematte.clips.colour import HDR, Colour
 from edgematte.clips.reading import Clip, ClipFrame
 from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
 from edgematte.errors import OptionError
@@ -43,6 +43,8 @@ class ClipOptions:
         folder: write a folder of pictures, whatever the ending of its name.
         keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
         png_level: of a folder's pictures; see :func:`edgematte.pictures.encode`.
+        gamma_composite: before a background mix stored values; otherwise light is mixed, unless the
+            clip is HDR.
     """
 
     kind: str = "cutout"
@@ -53,6 +55,7 @@ class ClipOptions:
     folder: bool = False
     keep_colour: bool = False
     png_level: int | None = None
+    gamma_composite: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind, and options of cut-outs for another kind."""
@@ -61,6 +64,8 @@ class ClipOptions:
             raise OptionError("background and foreground need a cutout")
         if self.keep_colour and not self.clear:
             raise OptionError("keep_colour needs a cutout with transparency")
+        if self.gamma_composite and not self.background:
+            raise OptionError("gamma_composite is of a background: give one with it")
 
     @property
     def clear(self) -> bool:
@@ -232,7 +237,9 @@ class _Job:
         if self.options.foreground:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
-            return composite(picture, alpha, self._behind), None
+            # The tone curves of sRGB are those that screens show ITU-R 709 with; HDR's are others.
+            linear = not self.options.gamma_composite and self.clip.colour.transfer not in HDR
+            return composite(picture, alpha, self._behind, linear=linear), None
         if not self.options.keep_colour:
             picture = without_hidden(picture, alpha)
         return picture, alpha

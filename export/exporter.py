@@ -14,7 +14,7 @@ from torch import nn
 from edgematte.atomic import atomic_folder
 from edgematte.card import Card
 from edgematte.check.engines import check_engines
-from edgematte.check.goldens import Goldens, save
+from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
 from edgematte.checkpoint import config_of
 from edgematte.errors import OptionError
@@ -37,6 +37,7 @@ from edgematte.net import OWN, Variant, load_part
 from edgematte.nets import find, plug_in
 from edgematte.progress import Progress, silent
 from edgematte.runtime.bundle import Bundle, open_bundle
+from edgematte.runtime.proof.goldens import Goldens
 from edgematte.testcard import testcard, testcard_trimap
 
 CHECK_PICTURE = (352, 224)

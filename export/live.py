@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from edgematte.check.goldens import Goldens, read
 from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
 from edgematte.export.capture import TorchGraph
@@ -14,6 +13,7 @@ from edgematte.manifest import STAGE, Difference
 from edgematte.net import load_part
 from edgematte.nets import find, usable
 from edgematte.runtime.bundle import Bundle
+from edgematte.runtime.proof.goldens import Goldens, read
 
 
 def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Difference]:

@@ -8,18 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from edgematte.arrays import Bytes
-from edgematte.check.difference import difference
-from edgematte.check.goldens import (
-    ROWS,
-    Goldens,
-    GraphRecord,
-    coarse,
-    from_bytes,
-    repeated,
-    stride_for,
-    to_bytes,
-)
-from edgematte.check.tolerances import CUT
+from edgematte.check.goldens import coarse, stride_for, to_bytes
 from edgematte.errors import ExportError
 from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut
@@ -33,6 +22,9 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.steps import recorded, steps_of
 from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.goldens import ROWS, Goldens, GraphRecord, from_bytes, repeated
+from edgematte.runtime.proof.tolerances import CUT
 
 
 def record(

@@ -9,7 +9,6 @@ from PIL import Image
 
 from edgematte.card import lines as card_lines
 from edgematte.check.clips import STEP_PX
-from edgematte.check.goldens import Goldens
 from edgematte.export.executed import executed, executed_line
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Accuracy, Manifest
@@ -18,6 +17,7 @@ from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.trimap import UNKNOWN
+from edgematte.runtime.proof.goldens import Goldens
 from edgematte.targets import find_target
 
 PICTURE = "report.png"

@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from edgematte.check.goldens import Goldens
 from edgematte.export.cut import Cut
 from edgematte.export.speed import speed
 from edgematte.runtime.bundle import Bundle
+from edgematte.runtime.proof.goldens import Goldens
 
 
 def sections(bundle: Bundle, goldens: Goldens, cut: Cut, network: nn.Module) -> list[str]:

@@ -2,12 +2,12 @@
 
 import statistics
 
-from edgematte.check.goldens import Goldens
 from edgematte.errors import EngineError
 from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.engines import engine_for
 from edgematte.runtime.load import matter_from
 from edgematte.runtime.matter import Matter
+from edgematte.runtime.proof.goldens import Goldens
 
 
 def speed(bundle: Bundle, goldens: Goldens) -> tuple[Matter | None, list[str]]:

@@ -1,43 +1,48 @@
 """Several pictures at once: their tiles share calls of the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeVar
 
 from edgematte.arrays import Bytes
 from edgematte.errors import OptionError
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.given import check_image, take_trimap
+from edgematte.runtime.given import take_trimap
+from edgematte.runtime.given_picture import GreyLike, take_grey
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
+
+if TYPE_CHECKING:
+    from edgematte.pictures.reading import Picture
 
 T = TypeVar("T")
 
 
 def many(
     pipeline: Sourced,
-    images: Sequence[Bytes],
-    trimaps: Sequence[Bytes | None] | None,
-    masks: Sequence[NDArray[Any] | None] | None = None,
+    images: "Sequence[Picture]",
+    trimaps: Sequence[GreyLike | None] | None,
+    masks: Sequence[GreyLike | None] | None = None,
     in_flight: int = 1,
 ) -> list[Matte]:
     """See :meth:`edgematte.runtime.matter.Matter.many`.
 
     Nets whose tiles cannot share calls work on ``in_flight`` pictures at a time.
     """
-    given = zip(
+    given: Iterator[tuple[GreyLike | None, GreyLike | None]] = zip(
         _one_each(trimaps, len(images), "trimaps"),
         _one_each(masks, len(images), "masks"),
         strict=True,
     )
     if not images:
         return []
-    pictures = [check_image(image) for image in images]
-    read = [take_trimap(*g, i) for g, i in zip(given, pictures, strict=True)]
+    pictures = [image.seen for image in images]
+    read = [
+        take_trimap(*take_grey(trimap, mask, image), image.pixels)
+        for (trimap, mask), image in zip(given, images, strict=True)
+    ]
     inner = able(pipeline.pipeline, Batched)
     if inner is None:
         taken = zip(pictures, read, strict=True)

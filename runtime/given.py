@@ -48,9 +48,29 @@ def check_image(image: Any) -> NDArray[np.uint8]:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise PictureError(
             "the image should be uint8 (H, W, 4) with its own alpha or uint8 (H, W, 3) RGB, not "
-            f"{array.dtype} {list(array.shape)}"
+            f"{array.dtype} {list(array.shape)}{_how_to_convert(array)}"
         )
     return array
+
+
+def _how_to_convert(array: NDArray[Any]) -> str:
+    """What makes a picture of an array that holds one in another way; empty where nothing does."""
+    if not array.size:
+        return ""
+    if array.ndim == 4 and array.shape[-1] in (3, 4):
+        return "; give one picture at a time, image[0], or all of them to many"
+    if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (3, 4):
+        return "; channels come last: image.transpose(1, 2, 0), of a tensor .permute(1, 2, 0)"
+    if array.dtype.kind == "f" and np.isfinite(array).all():
+        if array.min() >= 0 and array.max() <= 1:
+            return "; values from 0 to 1 become bytes by (image * 255).round().astype('uint8')"
+        if array.min() >= 0 and array.max() <= 255:
+            return "; values from 0 to 255 become bytes by image.round().astype('uint8')"
+    if array.dtype == np.uint16:
+        return "; 16 bits become bytes by (image >> 8).astype('uint8')"
+    if array.dtype == np.uint8 and array.ndim == 2:
+        return "; grey becomes three equal channels by image[..., None].repeat(3, axis=2)"
+    return ""
 
 
 def split_alpha(image: Any) -> tuple[Any, Bytes | None]:

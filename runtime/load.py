@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgematte.errors import OptionError
+from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph
 from edgematte.nets import find, plug_in
 from edgematte.ranges import check_options
@@ -19,6 +19,7 @@ from edgematte.runtime.engines.workers import Crew, Division, Workers, usable_co
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.proof.choice import AUTO, Chosen, choose, confirm
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def load(
     *,
     engine: str | None = None,
     device: str | None = None,
+    verify: bool = False,
     threads: int | None = None,
     engine_cache: Path | str | None = None,
     batch: int = 1,
@@ -37,14 +39,23 @@ def load(
 ) -> Matter:
     """Load a bundle; without one, the default that ships with edgematte.
 
+    Examples:
+        >>> import edgematte
+        >>> edgematte.load(threads=1).engine
+        'onnxruntime'
+
     A forked child opens ONNX Runtime's and LiteRT's graphs on the processor again, at its first
     call; with other engines and devices its calls raise EngineError.
 
     Args:
         bundle: path of a ``.edgematte`` folder, or of a zip file of one.
         engine: onnxruntime, openvino, coreml, litert or browser; by default the bundle's own.
+            ``auto``: each engine and device that is here runs a golden call of every graph, in the
+            file's own precision, and the fastest that is inside the tolerance is taken; see
+            ``Matter.engine_choice``. The verdict is remembered.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane, webgpu; default
             cpu.
+        verify: run the golden calls on the one engine that was asked for. This, too, is remembered.
         threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML and
             browsers have no such option. Calls that do not depend on each other, such as those of
             patches, share them: so many run side by side, one thread each; see
@@ -61,6 +72,7 @@ def load(
     Raises:
         BundleError: a missing, damaged or unknown bundle.
         EngineError: the engine or device asked for is not here. There is no silent fallback.
+        ToleranceError: the golden calls are outside the tolerance, with figures.
         OptionError: a value outside of its range, an engine cache for another device, more
             pictures in flight than threads, or an option that the engine or the bundle's net does
             not have.
@@ -71,7 +83,10 @@ def load(
         raise OptionError("engine_cache is for device tensorrt; leave it out")
     plug_in(plugins)
     opened = open_bundle(bundle)
-    name = engine_for(opened.manifest.target, engine)
+    auto = engine == AUTO
+    if auto and device is not None:
+        raise OptionError(f"engine {AUTO} chooses the device too: leave device out")
+    name = engine_for(opened.manifest.target, None if auto else engine)
     if threads is not None and not ENGINES[name].threads:
         raise OptionError(
             f"threads has no meaning for engine {name}, which has its own; leave it out"
@@ -84,19 +99,91 @@ def load(
     half = opened.manifest.precision == "fp16"
     cache = Path(engine_cache) if engine_cache else None
     settings = EngineOptions(device, threads, half=half, cache=cache, keep=True, batch=batch)
+    asked = Asked(opened, settings, options, in_flight)
     start = time.perf_counter()
-    matter = matter_from(opened, name, divided(name, settings, in_flight), options, in_flight)
+    if auto:
+        matter = asked.fastest()
+    elif verify:
+        matter = asked.confirmed(name)
+    else:
+        matter = asked.on(name, settings)
+    for line in matter.engine_choice.lines() if matter.engine_choice else ():
+        log.debug("%s: %s", opened.path, line)
     log.debug(
         "%s: %s, %s, %s, opened on %s (%s) in %.0f ms",
         opened.path,
         opened.manifest.model,
         opened.manifest.target,
         opened.manifest.precision,
-        name,
-        device or "cpu",
+        matter.engine,
+        matter.device,
         1000 * (time.perf_counter() - start),
     )
     return matter
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A bundle and everything that was asked for but the engine."""
+
+    bundle: Bundle
+    settings: EngineOptions
+    options: dict[str, Any] = field(default_factory=dict)
+    in_flight: int = 1
+
+    def on(
+        self, engine: str, settings: EngineOptions, engines: Mapping[str, Engine] | None = None
+    ) -> Matter:
+        """A Matter on an engine; ``engines`` are graphs that are opened on it already, by name."""
+        own = divided(engine, settings, self.in_flight)
+        return matter_from(self.bundle, engine, own, self.options, self.in_flight, engines)
+
+    def fastest(self) -> Matter:
+        """A Matter on the fastest engine that is right; where a remembered one fails, proven anew.
+
+        Raises:
+            ToleranceError, EngineError: as :func:`~edgematte.runtime.proof.choice.choose`.
+        """
+        read_load_options(find(self.bundle.manifest.model), self.options)
+        chosen = self.choose()
+        try:
+            return self._taken(chosen)
+        except EngineError:
+            if not chosen.choice.remembered:
+                raise
+            return self._taken(self.choose(fresh=True))
+
+    def choose(self, *, fresh: bool = False) -> Chosen:
+        """The fastest engine that is right."""
+        return choose(
+            self.bundle,
+            lambda engine, device: divided(engine, self._precise(device), self.in_flight),
+            f"{self.settings} {self.in_flight}",
+            threads=self.settings.threads is not None,
+            fresh=fresh,
+        )
+
+    def confirmed(self, engine: str) -> Matter:
+        """A Matter on an engine once it was proven.
+
+        Raises:
+            ToleranceError, EngineError: as :func:`~edgematte.runtime.proof.choice.confirm`.
+        """
+        read_load_options(find(self.bundle.manifest.model), self.options)
+        own = divided(engine, self.settings, self.in_flight)
+        chosen = confirm(self.bundle, engine, own)
+        matter = self.on(engine, self.settings, chosen.engines)
+        matter.engine_choice = chosen.choice
+        return matter
+
+    def _taken(self, chosen: Chosen) -> Matter:
+        taken = chosen.choice.taken
+        matter = self.on(taken.engine, self._precise(taken.device), chosen.engines)
+        matter.engine_choice = chosen.choice
+        return matter
+
+    def _precise(self, device: str | None) -> EngineOptions:
+        return replace(self.settings, device=device, precise=True)
 
 
 def divided(engine: str, settings: EngineOptions, in_flight: int) -> EngineOptions:
@@ -118,10 +205,12 @@ def matter_from(
     settings: EngineOptions | None = None,
     options: dict[str, Any] | None = None,
     in_flight: int = 1,
+    engines: Mapping[str, Engine] | None = None,
 ) -> Matter:
     """A Matter from an opened bundle and the name of an engine that can run it.
 
-    ``settings`` are divided among ``in_flight`` pictures already.
+    ``settings`` are divided among ``in_flight`` pictures already. ``engines`` are graphs that were
+    opened with these settings already, by name.
     """
     manifest, settings = bundle.manifest, settings or EngineOptions()
     variant = find(manifest.model)
@@ -142,9 +231,13 @@ def matter_from(
         several = division.threads > 1 and not streams
         return Workers(crew, lambda: opened(graph, own), several=several, verify=verify)
 
+    ready = engines or {}
     graphs = {
         graph.name: RunnableGraph(
-            graph, opened(graph, settings), manifest.host_of(graph), workers(graph)
+            graph,
+            ready.get(graph.name) or opened(graph, settings),
+            manifest.host_of(graph),
+            workers(graph),
         )
         for graph in manifest.graphs
     }
@@ -159,8 +252,8 @@ def matter_from(
                 "export a net on tiles to onnx with a dynamic batch, or leave batch out"
             )
         inner.take(settings.batch)
-    matter = Matter(bundle, variant, sourced, engine, division)
-    matter.in_flight = in_flight
+    matter = Matter(bundle, variant, sourced, engine, division, graphs)
+    matter.in_flight, matter.device = in_flight, settings.device or "cpu"
     return matter
 
 

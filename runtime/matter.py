@@ -1,15 +1,14 @@
 """A loaded bundle: matte pictures one by one, several at once, step by step, or as a clip."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
 from edgematte.host import Host
+from edgematte.manifest import Difference
 from edgematte.net import Variant
 from edgematte.runtime.batches import many
 from edgematte.runtime.bundle import Bundle
@@ -23,18 +22,20 @@ from edgematte.runtime.capabilities import (
     require,
 )
 from edgematte.runtime.clips.stream import stream
+from edgematte.runtime.engines.graph import GraphCall
 from edgematte.runtime.engines.workers import Division
-from edgematte.runtime.given import (
-    check_image,
-    split_alpha,
-    take_trimap,
-    with_own_alpha,
-)
+from edgematte.runtime.given import take_trimap, with_own_alpha
+from edgematte.runtime.given_picture import GreyLike, PictureLike, take_grey, take_picture
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
+from edgematte.runtime.proof.choice import EngineChoice
+from edgematte.runtime.proof.trial import prove, records_of
+
+if TYPE_CHECKING:
+    from edgematte.pictures.reading import Picture
 
 
 class Matter:
@@ -45,6 +46,10 @@ class Matter:
 
     in_flight = 1
     """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
+    device = "cpu"
+    """The engine's device."""
+    engine_choice: EngineChoice | None = None
+    """Why this engine, where `load` was asked for `engine="auto"` or `verify`; else None."""
 
     def __init__(
         self,
@@ -53,12 +58,14 @@ class Matter:
         pipeline: Sourced,
         engine: str,
         division: Division | None = None,
+        graphs: Mapping[str, GraphCall] | None = None,
     ) -> None:
         """Use :func:`edgematte.load`, which makes the parts that this constructor takes."""
         self.bundle, self.variant, self.engine = bundle, variant, engine
         self.division = division or Division(1, 0)
         self.host: Host = bundle.manifest.host
         self._opened: Sourced | None = pipeline
+        self._graphs = graphs or {}
 
     @property
     def _sourced(self) -> Sourced:
@@ -71,7 +78,23 @@ class Matter:
 
         A call that another thread is in ends as if nothing had happened. Closing twice is fine.
         """
-        self._opened = None
+        self._opened, self._graphs = None, {}
+
+    def prove(self) -> list[Difference]:
+        """Run the golden call of every graph now, on the graphs as they are opened.
+
+        Returns:
+            How far each output is from what was recorded at export.
+
+        Raises:
+            ToleranceError: one is outside the tolerance, with figures.
+            EngineError: a graph failed, or gave values that are not finite.
+            BundleError: a golden record is missing or damaged by now.
+            OptionError: this Matter was closed.
+        """
+        assert self._sourced
+        where = f"engine {self.engine} on {self.device}"
+        return prove(self.bundle.manifest, self._graphs, records_of(self.bundle), where)
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied.
@@ -99,49 +122,65 @@ class Matter:
 
     def __call__(
         self,
-        image: Bytes,
-        trimap: Bytes | None = None,
+        image: PictureLike,
+        trimap: GreyLike | None = None,
         *,
-        mask: NDArray[Any] | None = None,
+        mask: GreyLike | None = None,
         journal: Path | None = None,
+        channel_order: str = "RGB",
     ) -> Matte:
         """Matte one picture.
 
+        Examples:
+            >>> import edgematte
+            >>> from edgematte.testcard import testcard
+            >>> with edgematte.load() as matter:
+            ...     matte = matter(testcard(64, 48))  # or "photo.jpg", a PIL image, a tensor
+            >>> matte.alpha.shape, matte.alpha.dtype.name
+            ((48, 64), 'float32')
+            >>> matte.image().mode
+            'RGBA'
+
         Args:
             image: uint8 (H, W, 3), RGB; or (H, W, 4) with an alpha channel of its own: the matte is
-                multiplied by it, so that what it clears stays clear.
-            trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground; None: it is estimated.
+                multiplied by it, so that what it clears stays clear. An array with any strides, a
+                tensor, or whatever shares its memory by DLPack or ``__array_interface__``; it is
+                not copied. Or a PIL image, the path of a file, or a file opened as bytes: these are
+                turned upright, as their EXIF says, and converted to RGB.
+            trimap: uint8 (H, W), 0 background, 128 unknown, 255 foreground, or a file or PIL image
+                of one; None: it is estimated.
             mask: (h, w) in place of a trimap, of any size with the picture's proportions, binary or
-                soft, as :func:`edgematte.trimap_from_mask` takes it, which has more options.
+                soft, as :func:`edgematte.trimap_from_mask` takes it, which has more options; or a
+                file or PIL image of one.
             journal: for nets whose patches look at other patches: a file in which finished patches
                 are recorded; the same call with the same file goes on after a stop. Remove the file
                 when you have the result.
+            channel_order: of an array's channels: RGB, or BGR, as OpenCV has them.
 
         Raises:
-            PictureError: another shape or dtype, a trimap of another size, or a mask of other
-                proportions or values.
+            PictureError: another shape or dtype, a file that cannot be read, a trimap of another
+                size, or a mask of other proportions or values.
             OptionError: a trimap or mask for a bundle that cannot take one; neither for a net that
                 needs one, in a bundle without a trimap stage; both at once; a journal of another
                 picture or bundle, or for a net that keeps none.
             EngineError: the engine failed, or gave values that are not finite.
         """
-        colours, own = split_alpha(image)
-        image = check_image(colours)
-        trimap, odd = take_trimap(trimap, mask, image)
+        picture = take_picture(image, channel_order)
+        given, odd = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
         clock = Clock()
         if journal is None:
-            alpha, used = self._sourced(image, trimap, clock)
+            alpha, used = self._sourced(picture.seen, given, clock)
         else:
-            alpha, used = self._resume(image, trimap, clock, journal)
-        alpha, used = with_own_alpha(alpha, used, own)
-        return Matte(alpha, used, clock.seconds, odd, clock.counts)
+            alpha, used = self._resume(picture.seen, given, clock, journal)
+        return _of(Matte(alpha, used, clock.seconds, odd, clock.counts), picture)
 
     def many(
         self,
-        images: Sequence[Bytes],
-        trimaps: Sequence[Bytes | None] | None = None,
+        images: Sequence[PictureLike],
+        trimaps: Sequence[GreyLike | None] | None = None,
         *,
-        masks: Sequence[NDArray[Any] | None] | None = None,
+        masks: Sequence[GreyLike | None] | None = None,
+        channel_order: str = "RGB",
     ) -> list[Matte]:
         """Matte several pictures; in a bundle loaded with ``batch`` their tiles share calls.
 
@@ -150,19 +189,18 @@ class Matter:
         by the number of pictures.
 
         Args:
-            images: as the call takes them, uint8 (H, W, 3) or (H, W, 4), of any sizes; an empty
-                sequence gives an empty list.
+            images: as the call takes them, of any sizes; an empty sequence gives an empty list.
             trimaps: one for each picture, as the call takes them; by default none.
             masks: one for each picture, as the call takes them; by default none.
+            channel_order: as the call takes it, of all arrays.
 
         Raises:
             OptionError: not as many trimaps or masks as pictures; also as the call.
             PictureError, EngineError: as the call.
         """
-        split = [split_alpha(image) for image in images]
-        colours = [colours for colours, _ in split]
-        mattes = many(self._sourced, colours, trimaps, masks, self.in_flight)
-        return [_with_own(m, own) for m, (_, own) in zip(mattes, split, strict=True)]
+        pictures = [take_picture(image, channel_order) for image in images]
+        mattes = many(self._sourced, pictures, trimaps, masks, self.in_flight)
+        return [_of(*pair) for pair in zip(mattes, pictures, strict=True)]
 
     def _resume(
         self, image: Bytes, trimap: Bytes | None, clock: Clock, journal: Path
@@ -175,76 +213,81 @@ class Matter:
 
     def explain(
         self,
-        image: Bytes,
-        trimap: Bytes | None = None,
+        image: PictureLike,
+        trimap: GreyLike | None = None,
         pixel: tuple[int, int] | None = None,
         *,
-        mask: NDArray[Any] | None = None,
+        mask: GreyLike | None = None,
+        channel_order: str = "RGB",
     ) -> Explanation:
         """What the patch of a pixel looks at, for nets whose patches look at other patches.
 
         Args:
-            image: uint8 (H, W, 3), RGB.
-            trimap: uint8 (H, W), as the call takes it.
+            image: as the call takes it.
+            trimap: as the call takes it.
             pixel: x and y of an unknown pixel; by default one amid many unknown ones.
             mask: in place of a trimap, as the call takes it.
+            channel_order: as the call takes it.
 
         Raises:
             OptionError: the net is none of these, the pixel is not unknown, or a trimap and a mask
                 were given.
             PictureError: as the call.
         """
-        image = check_image(split_alpha(image)[0])
-        trimap, _ = take_trimap(trimap, mask, image)
+        picture = take_picture(image, channel_order)
+        given, _ = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
         clock = Clock()
         inner = require(self.pipeline, Explains, self.bundle.manifest.model, "an explanation")
-        used = self._sourced.trimap(image, trimap, clock)
-        explanation: Explanation = inner.explain(image, used, clock, pixel)
+        used = self._sourced.trimap(picture.seen, given, clock)
+        explanation: Explanation = inner.explain(picture.seen, used, clock, pixel)
         return explanation
 
     def refine(
         self,
-        image: Bytes,
-        trimap: Bytes | None = None,
+        image: PictureLike,
+        trimap: GreyLike | None = None,
         *,
-        mask: NDArray[Any] | None = None,
+        mask: GreyLike | None = None,
+        channel_order: str = "RGB",
     ) -> Iterator[Matte]:
         """Matte one picture step by step: each matte is better than the one before it.
 
         A net that works in steps gives a matte for each step, and the last one is what the call
         gives; any other net gives its one matte. Arguments and errors are those of the call.
         """
-        colours, own = split_alpha(image)
-        image = check_image(colours)
-        trimap, odd = take_trimap(trimap, mask, image)
+        picture = take_picture(image, channel_order)
+        given, odd = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
         clock = Clock()
         inner = able(self.pipeline, Stepwise)
         if inner is None:
-            alpha, used = self._sourced(image, trimap, clock)
-            yield _with_own(Matte(alpha, used, clock.seconds, odd, clock.counts), own)
+            alpha, used = self._sourced(picture.seen, given, clock)
+            yield _of(Matte(alpha, used, clock.seconds, odd, clock.counts), picture)
             return
-        used = self._sourced.trimap(image, trimap, clock)
-        for alpha in inner.steps(image, used, clock):
+        used = self._sourced.trimap(picture.seen, given, clock)
+        for alpha in inner.steps(picture.seen, used, clock):
             matte = Matte(alpha, used, dict(clock.seconds), odd, dict(clock.counts))
-            yield _with_own(matte, own)
+            yield _of(matte, picture)
 
     def stream(
         self,
-        frames: Iterable[Bytes],
+        frames: Iterable[PictureLike],
         *,
         reuse: bool = True,
-        trimap: Bytes | None = None,
-        mask: NDArray[Any] | None = None,
+        trimap: GreyLike | None = None,
+        mask: GreyLike | None = None,
+        channel_order: str = "RGB",
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
 
         Args:
-            frames: uint8 (H, W, 3), RGB, of any size; the size may change from frame to frame.
+            frames: pictures as the call takes them, of any size; the size may change from frame to
+                frame.
             reuse: keep the alpha of what did not change since earlier frames, for nets that can,
                 and the states of recurrent nets. False gives exactly what the call gives for each
                 frame alone.
             trimap: of the first frame alone, as the call takes it.
             mask: of the first frame alone, in place of a trimap.
+            channel_order: as the call takes it, of all frames.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
@@ -258,6 +301,7 @@ class Matter:
             trimap=trimap,
             mask=mask,
             in_flight=self.in_flight,
+            channel_order=channel_order,
         )
 
     @property
@@ -276,6 +320,7 @@ class Matter:
         inner.limit(read_load_options(self.variant, options))
 
 
-def _with_own(matte: Matte, own: Bytes | None) -> Matte:
-    alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, own)
-    return replace(matte, alpha=alpha, trimap=trimap)
+def _of(matte: Matte, picture: "Picture") -> Matte:
+    """The matte of a picture, with its own alpha, that a pipeline gave for its colours."""
+    alpha, trimap = with_own_alpha(matte.alpha, matte.trimap, picture.alpha)
+    return replace(matte, alpha=alpha, trimap=trimap, picture=picture)

@@ -9,17 +9,15 @@ import sys
 from pathlib import Path
 
 import edgematte
-from edgematte.pictures import cutout, open_picture, write_picture
 
 HERE = Path(__file__).resolve().parent
 
 
 def main(photo: Path, out: Path) -> None:
     """Read, matte, write; print where the time went."""
-    picture = open_picture(photo)  # upright; its own alpha and colour profile beside the pixels
     matter = edgematte.load()  # once: it holds the engine
-    matte = matter(picture.image)  # any number of times, from any thread
-    write_picture(cutout(picture.pixels, matte.alpha), out, picture.profile)
+    matte = matter(photo)  # any number of times, from any thread; arrays and PIL images, too
+    matte.save(out)  # with the photograph's colour profile
     for stage, seconds in matte.timings.items():
         print(f"{stage:<16}{1000 * seconds:8.1f} ms")
     print(out)

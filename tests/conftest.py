@@ -22,13 +22,14 @@ from PIL import Image
 
 from edgematte import testcard
 from edgematte.arrays import Floats
-from edgematte.check import goldens
+from edgematte.check.goldens import save, to_bytes
 from edgematte.manifest import FILE, FORMAT, Graph, Manifest, Tensor, Weights
 from edgematte.runtime.bundle import DEFAULT
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.lightweight.host import SplitHost
 from edgematte.runtime.nets.lightweight.pipeline import pipeline
 from edgematte.runtime.nets.lightweight.steps import STEPS
+from edgematte.runtime.proof.goldens import FOLDER, Goldens, GraphRecord, from_bytes
 
 # Nothing that tests open is kept in the home of who runs them.
 _CACHE = tempfile.TemporaryDirectory(prefix="edgematte-cache-")
@@ -87,7 +88,7 @@ def _write_tiny(folder: Path, damage: str = "", damaged: str = "refine") -> None
     nodes = _node("Concat", ["image", "trimap"], "both", axis=1)
     nodes += _node("Conv", ["both", "w", "b"], "logit") + _node("Sigmoid", ["logit"], "alpha")
     (folder / refine.file).write_bytes(_onnx(refine, nodes, weights["refine"]))
-    goldens.save(_record(), folder)
+    save(_record(), folder)
     digest = hashlib.sha256(SEGMENT.tobytes() + REFINE.tobytes()).hexdigest()
     origin = Weights("written by the tests", digest)
     tools = {"edgematte": "tests"}
@@ -102,7 +103,7 @@ def _tensor(name: str, shape: tuple[int, ...]) -> Tensor:
     return Tensor(name, shape, "float32", "NCHW", (0.0, 1.0), "of the tests")
 
 
-def _record() -> goldens.Goldens:
+def _record() -> Goldens:
     """The golden records, from NumPy's graphs as an export takes them from PyTorch's."""
     picture = testcard.testcard(50, 40)
     seen: dict[str, dict[str, Floats]] = {}
@@ -119,12 +120,12 @@ def _record() -> goldens.Goldens:
     alpha, trimap = pipeline(TINY, calls)(picture, None, Clock())
     records = {}
     for name, call in calls.items():
-        rounded = {k: goldens.from_bytes(goldens.to_bytes(v)) for k, v in seen[name].items()}
-        records[name] = goldens.GraphRecord(rounded, call(**rounded), 1)
+        rounded = {k: from_bytes(to_bytes(v)) for k, v in seen[name].items()}
+        records[name] = GraphRecord(rounded, call(**rounded), 1)
     pool: dict[str, NDArray[Any]] = {
         "picture": picture,
         "size": np.array([50, 40], np.int32),
-        "probabilities": goldens.to_bytes(records["segment"].outputs["trimap"][0]),
+        "probabilities": to_bytes(records["segment"].outputs["trimap"][0]),
     }
     kept: dict[str, NDArray[Any]] = {}
     for step in STEPS[TINY.cut]:
@@ -136,7 +137,7 @@ def _record() -> goldens.Goldens:
         results = step(TINY, pool)
         pool |= {n: v for n, v in results.items() if n not in pool}
         kept |= {array.name: array.sampled(results[array.name]) for array in step.gives}
-    return goldens.Goldens(records, pool | kept, picture, trimap, alpha)
+    return Goldens(records, pool | kept, picture, trimap, alpha)
 
 
 def _field(number: int, value: int | bytes | str) -> bytes:
@@ -268,7 +269,7 @@ def rewrite() -> Callable[[Path, str, Callable[[dict[str, Any]], object]], None]
     """Changes the arrays of one golden record and makes the bundle's list of files fit."""
 
     def change(bundle: Path, name: str, edit: Callable[[dict[str, Any]], object]) -> None:
-        file = bundle / goldens.FOLDER / f"{name}.npz"
+        file = bundle / FOLDER / f"{name}.npz"
         with np.load(file) as stored:
             arrays = dict(stored)
         edit(arrays)

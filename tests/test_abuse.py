@@ -41,10 +41,10 @@ def test_mutants_are_accepted_or_refused(tmp_path: Path) -> None:
 
 
 def test_mutants_of_what_exports_write_and_read(tmp_path: Path) -> None:
-    for package in ("onnx", "onnxsim", "torch"):
+    for package in ("onnx", "onnxsim"):
         pytest.importorskip(package)
-    kinds = ["manifests", "goldens", "onnx", "configs"]
-    done = abuse(tmp_path, "inputs", "--count", "120", "--kinds", *kinds)
+    kinds = ["manifests", "goldens", "onnx"]
+    done = abuse(tmp_path, "inputs", "--count", "90", "--kinds", *kinds)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(rows(done.stdout)) >= {*kinds, "all"}
 

@@ -45,7 +45,7 @@ def test_the_wheel_lists_every_file_of_the_default_bundle() -> None:
 
 
 def test_the_readme_prints_the_tolerances_of_the_code() -> None:
-    from edgematte.check.tolerances import TOLERANCES
+    from edgematte.runtime.proof.tolerances import TOLERANCES
 
     text = (ROOT / "README.md").read_text()
     rows = re.findall(r"^\| (fp\d+|int[\w-]+|w8a16) \| ([\d.e-]+) \| ([\d.e-]+) \|$", text, re.M)

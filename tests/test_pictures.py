@@ -380,11 +380,34 @@ def test_a_composite_is_eq_1(height: int) -> None:
         assert np.abs(found - mixed).max() <= 0.5 + 1e-4
 
 
-def test_a_composite_of_0_and_1_is_exact() -> None:
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_composite_of_0_and_1_is_exact(linear: bool) -> None:
     picture, behind = noise(9, 7, 3, seed=1), noise(9, 7, 3, seed=2)
     alpha = (noise(9, 7) > 127).astype(np.float32)
     wanted = np.where(alpha[..., None] == 1, picture, behind)
-    np.testing.assert_array_equal(composite(picture, alpha, behind), wanted)
+    np.testing.assert_array_equal(composite(picture, alpha, behind, linear=linear), wanted)
+
+
+@pytest.mark.parametrize("height", [1, 257])
+def test_a_composite_of_light_is_eq_1_of_light(height: int) -> None:
+    """Against IEC 61966-2-1 written out; half a level of rounding, and float32."""
+
+    def light(value: Any) -> Any:
+        value = value / 255
+        return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+    def stored(value: Any) -> Any:
+        small = value * 12.92
+        return 255 * np.where(value <= 0.0031308, small, 1.055 * value ** (1 / 2.4) - 0.055)
+
+    picture, behind = noise(height, 7, 3, seed=1), noise(height, 7, 3, seed=2)
+    alpha = np.random.default_rng(3).random((height, 7), np.float32)
+    for background in (behind, behind[0, 0]):
+        weight = alpha[..., None].astype(float)
+        mixed = stored(weight * light(picture) + (1 - weight) * light(background))
+        found = composite(picture, alpha, background, linear=True)
+        assert found.dtype == np.uint8
+        assert np.abs(found - mixed).max() <= 0.5 + 1e-2
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_an_mp4_shows_the_subject_before_a_colour(
     assert_times(times)
     for rgb, (picture, matte) in zip(found, source_mattes(source, matter), strict=True):
         assert rgb.shape == (64, 96, 3)
-        wanted = composite(picture, matte.alpha, np.array([0, 255, 0], np.uint8))
+        wanted = composite(picture, matte.alpha, np.array([0, 255, 0], np.uint8), linear=True)
         # Chroma has half the resolution, and the picture is compressed.
         assert np.abs(rgb[: size[1], : size[0]].astype(int) - wanted).mean() < 6
         assert np.abs(picture.astype(int) - wanted).mean() > 20
@@ -194,7 +194,7 @@ def test_a_picture_as_background(
     matte_clip(matter, source, output, wall)
     for rgb, (picture, matte) in zip(frames(output)[1], source_mattes(source, matter), strict=True):
         colour = estimate_foreground(picture, matte.alpha)
-        wanted = composite(colour, matte.alpha, np.array([200, 40, 60], np.uint8))
+        wanted = composite(colour, matte.alpha, np.array([200, 40, 60], np.uint8), linear=True)
         assert np.abs(rgb.astype(int) - wanted).mean() < 6
 
 

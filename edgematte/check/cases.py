@@ -13,13 +13,13 @@ import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.builtin import IMPORTED
-from edgematte.check.goldens import Goldens, fitting
 from edgematte.host import Host, Size, StageHost
 from edgematte.manifest import STAGE, Manifest
 from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.host.stage_steps import STAGE_STEPS
 from edgematte.runtime.host.steps import Arrays, HostStep, run_steps, steps_of
+from edgematte.runtime.proof.goldens import Goldens, fitting
 from edgematte.testcard import testcard, testcard_trimap
 
 LARGER_PX = (133, 67)

@@ -3,12 +3,12 @@
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.check.difference import difference
-from edgematte.check.tolerances import Tolerance
 from edgematte.errors import BundleError
 from edgematte.manifest import Difference
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.pipeline import Sourced
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.tolerances import Tolerance
 
 FRAMES = 4
 STEP_PX = 12

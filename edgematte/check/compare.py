@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from edgematte import metrics
 from edgematte.check.choices import Replay, flips
-from edgematte.check.difference import difference
-from edgematte.check.goldens import Goldens, fitting
-from edgematte.check.tolerances import HOST, Tolerance, output_tolerance
-from edgematte.errors import BundleError, EngineError
+from edgematte.errors import BundleError
 from edgematte.host import Host
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.engines.graph import GraphCall, RunnableGraph
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.steps import HostStep
 from edgematte.runtime.pipeline import Pipeline
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.goldens import Goldens, fitting
+from edgematte.runtime.proof.tolerances import HOST, Tolerance, output_tolerance
+from edgematte.runtime.proof.trial import compare_graph
 
 
 def compare_graphs(
@@ -27,14 +28,7 @@ def compare_graphs(
     """The second equality: every graph on its recorded inputs."""
     differences = []
     for name, record in goldens.graphs.items():
-        try:
-            outputs = graphs[name](**record.inputs)
-        except EngineError as error:
-            raise EngineError(f"graph {name} on {engine}: {error}") from None
-        for output, expected in record.outputs.items():
-            where, value = f"{name}.{output}", record.sample(outputs[output])
-            limit = None if tolerance is None else output_tolerance(expected, tolerance)
-            differences.append(difference("export", where, engine, value, expected, limit))
+        differences += compare_graph(name, record, graphs[name], engine, tolerance)
     return differences
 
 

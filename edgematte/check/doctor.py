@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from edgematte.check.compare import compare_graphs, compare_host
 from edgematte.check.engines import CheckEngine
-from edgematte.check.goldens import Goldens
-from edgematte.check.tolerances import TOLERANCES, tolerance_for
-from edgematte.errors import BundleError, EngineError
+from edgematte.errors import EngineError
 from edgematte.manifest import Difference
 from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.host.steps import steps_of
+from edgematte.runtime.proof.goldens import Goldens
+from edgematte.runtime.proof.trial import tolerance_of, worst_of
 
 HOST, GRAPH = "host step", "graph"
 
@@ -50,14 +50,12 @@ def examine(bundle: Bundle, engine: CheckEngine, goldens: Goldens) -> list[Stage
         EngineError: a graph cannot be opened.
     """
     manifest = bundle.manifest
-    if manifest.precision not in TOLERANCES:
-        raise BundleError(f"unknown precision {manifest.precision!r}")
+    limit = tolerance_of(manifest)
     variant, host = find(manifest.model), manifest.host
     stages = []
     for step in steps_of(load_part(variant.net.steps), host):
         rows = compare_host(goldens, [step], host)
-        stages.append(Stage(HOST, step.name, "numpy", _worst(rows)))
-    limit = tolerance_for(manifest.precision, variant.net.unpools)
+        stages.append(Stage(HOST, step.name, "numpy", worst_of(rows)))
     for graph in manifest.graphs:
         if graph.name not in goldens.graphs:
             continue
@@ -75,18 +73,10 @@ def examine(bundle: Bundle, engine: CheckEngine, goldens: Goldens) -> list[Stage
         except EngineError as error:
             stages.append(Stage(GRAPH, graph.name, engine.label, None, str(error)))
             continue
-        stages.append(Stage(GRAPH, graph.name, engine.label, _worst(rows)))
+        stages.append(Stage(GRAPH, graph.name, engine.label, worst_of(rows)))
     return stages
 
 
 def first_departing(stages: Sequence[Stage]) -> Stage | None:
     """The first stage that is not well."""
     return next((stage for stage in stages if not stage.well), None)
-
-
-def _worst(rows: Sequence[Difference]) -> Difference:
-    def excess(row: Difference) -> float:
-        pairs = ((row.max_abs, row.tolerance_max), (row.mean_abs, row.tolerance_mean))
-        return max(found / max(limit or 0.0, 1e-12) for found, limit in pairs)
-
-    return max(rows, key=excess)

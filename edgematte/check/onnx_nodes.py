@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from edgematte.check.difference import difference
 from edgematte.check.engines import Opener
-from edgematte.check.tolerances import Tolerance, output_tolerance
 from edgematte.errors import EngineError
 from edgematte.extras import importing
 from edgematte.manifest import Difference, Graph, Tensor
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.tolerances import Tolerance, output_tolerance
 
 if TYPE_CHECKING:
     from onnx import NodeProto

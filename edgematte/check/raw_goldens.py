@@ -15,15 +15,6 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes
 from edgematte.atomic import atomic_folder
 from edgematte.check.cases import Case, Ran, cases_of
-from edgematte.check.goldens import Goldens, GraphRecord, read
-from edgematte.check.tolerances import (
-    HOST,
-    RESIZED,
-    TRIMAPS,
-    Tolerance,
-    output_tolerance,
-    tolerance_for,
-)
 from edgematte.codec import encode
 from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph, Manifest
@@ -33,6 +24,15 @@ from edgematte.runtime.engines.colours import colours_of
 from edgematte.runtime.engines.graph import to_file
 from edgematte.runtime.host.steps import Array
 from edgematte.runtime.matte import Matte
+from edgematte.runtime.proof.goldens import Goldens, GraphRecord, read
+from edgematte.runtime.proof.tolerances import (
+    HOST,
+    RESIZED,
+    TRIMAPS,
+    Tolerance,
+    output_tolerance,
+    tolerance_for,
+)
 
 FORMAT = 1
 INDEX = "index.json"

@@ -11,9 +11,6 @@ from edgematte.check.compare import (
     compare_whole,
 )
 from edgematte.check.engines import CheckEngine
-from edgematte.check.goldens import Goldens, read
-from edgematte.check.tolerances import TOLERANCES, TRIMAPS, tolerance_for
-from edgematte.errors import BundleError
 from edgematte.manifest import Accuracy, Difference, Quality
 from edgematte.net import load_part
 from edgematte.nets import find
@@ -22,6 +19,9 @@ from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.steps import steps_of
 from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.proof.goldens import Goldens, read
+from edgematte.runtime.proof.tolerances import TRIMAPS
+from edgematte.runtime.proof.trial import tolerance_of
 
 
 def check_bundle(
@@ -39,10 +39,7 @@ def check_bundle(
         BundleError: the golden records cannot be read, or the precision is unknown.
     """
     manifest = bundle.manifest
-    if manifest.precision not in TOLERANCES:
-        raise BundleError(
-            f"unknown precision {manifest.precision!r}; there are: {', '.join(TOLERANCES)}"
-        )
+    limits = tolerance_of(manifest)
     if goldens is None:
         goldens = read(bundle.path, {g.name: g for g in manifest.graphs})
     variant, host = find(manifest.model), manifest.host
@@ -50,7 +47,6 @@ def check_bundle(
     differences: list[Difference] = compare_host(goldens, steps, host)
     quality: list[Quality] = []
     for engine in engines:
-        limits = tolerance_for(manifest.precision, variant.net.unpools)
         tolerance = limits if engine.decides else None
         graphs = {
             g.name: RunnableGraph(g, engine.open(bundle.file(g), g), manifest.host_of(g))

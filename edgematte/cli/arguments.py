@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.declared import add_declared, given, load_options
+from edgematte.codec import encode
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,12 +20,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """``--engine``, ``--device``, ``--threads``."""
+    """``--engine``, ``--device``, ``--verify``, ``--threads``, ``--engine-cache``."""
     parser.add_argument(
-        "--engine", help="onnxruntime, openvino, coreml, litert or browser (default: the bundle's)"
+        "--engine",
+        help="onnxruntime, openvino, coreml, litert or browser, or auto: the fastest that is right "
+        "here (default: the bundle's)",
     )
     parser.add_argument(
         "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="first run the bundle's golden calls on the engine: exit 1 where it is wrong here",
     )
     parser.add_argument(
         "--threads",
@@ -35,6 +43,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )
+
+
+def told_choice(matter: "Matter") -> dict[str, Any]:
+    """What ``--json`` says of why an engine runs the bundle, where it was proven."""
+    choice = matter.engine_choice
+    return {} if choice is None else {"engine_choice": encode(choice)}
 
 
 def add_batch(parser: argparse.ArgumentParser, what: str) -> None:
@@ -103,6 +117,7 @@ def load_matter(arguments: argparse.Namespace, in_flight: int = 1) -> "Matter":
         arguments.bundle,
         engine=arguments.engine,
         device=arguments.device,
+        verify=arguments.verify,
         threads=arguments.threads,
         engine_cache=arguments.engine_cache,
         batch=arguments.batch,

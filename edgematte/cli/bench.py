@@ -12,6 +12,7 @@ from edgematte.cli.arguments import (
     load_matter,
     parse_size,
     print_json,
+    told_choice,
 )
 from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         trimap = testcard_trimap(*size)
     timed = bench(matter, picture, arguments.runs, trimap=trimap, batch=arguments.batch)
     if arguments.json:
-        print_json(dataclasses.asdict(timed))
+        print_json(dataclasses.asdict(timed) | told_choice(matter))
         return 0
     several = f" of {timed.batch} pictures" if timed.batch > 1 else ""
     print(f"{matter.bundle.path.name}, {timed.engine}, {timed.picture}, {timed.runs} runs{several}")

@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, print_json
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 
 
@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
         "--engine",
-        help="onnxruntime, openvino, coreml, mil, litert or browser (default: the target's)",
+        help="onnxruntime, openvino, coreml, mil, litert or browser, or auto: the one that "
+        "`matte --engine auto` takes here (default: the target's)",
     )
     parser.add_argument(
         "--device", help="of the engine, such as cuda, gpu or, for browser, webgpu (default: cpu)"
@@ -45,18 +46,23 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.check.run import check_bundle
     from edgematte.check.table import table
     from edgematte.runtime.bundle import open_bundle
+    from edgematte.runtime.engines import EngineOptions
+    from edgematte.runtime.load import Asked
+    from edgematte.runtime.proof.choice import AUTO
 
     bundle = open_bundle(arguments.bundle)
     if arguments.key is not None:
         from edgematte.trust.signature import verify_signature
 
         verify_signature(bundle, arguments.key)
+    engine, device = arguments.engine, arguments.device
+    if engine == AUTO:
+        if device is not None or arguments.runner is not None:
+            raise OptionError(f"engine {AUTO} chooses engine and device: leave others out")
+        taken = Asked(bundle, EngineOptions(keep=True)).choose().choice.taken
+        engine, device = taken.engine, taken.device
     engines = check_engines(
-        bundle.manifest,
-        arguments.engine,
-        arguments.runner,
-        arguments.device,
-        runner_serve=arguments.runner_serve,
+        bundle.manifest, engine, arguments.runner, device, runner_serve=arguments.runner_serve
     )
     goldens, faithful = None, None
     if arguments.weights:

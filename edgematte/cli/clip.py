@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgematte.cli.arguments import load_matter, print_json
+from edgematte.cli.arguments import load_matter, print_json, told_choice
 from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
 from edgematte.cli.streams import remarks, say
@@ -29,7 +29,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
-    for name in ("alpha_bits", "in_flight", "resume", "explain", "explain_at"):
+    for name in ("alpha_bits", "keep_exif", "in_flight", "resume", "explain", "explain_at"):
         if getattr(arguments, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} is of single pictures, not of a clip; leave it out"
@@ -44,6 +44,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
         folder,
         arguments.keep_colour,
         arguments.png_level,
+        arguments.gamma_composite,
     )
     if not folder:
         format_for(output, clear=options.clear)
@@ -75,6 +76,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
                 "frames_per_second": round(report.rate, 3),
                 "note": report.note,
                 "warnings": list(report.warnings),
+                **told_choice(matter),
             }
         )
     else:

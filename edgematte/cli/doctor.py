@@ -8,9 +8,9 @@ from edgematte.cli.arguments import add_json, print_json
 if TYPE_CHECKING:
     from edgematte.check.doctor import Stage
     from edgematte.check.engines import CheckEngine
-    from edgematte.check.goldens import Goldens
     from edgematte.check.onnx_nodes import Node
     from edgematte.runtime.bundle import Bundle
+    from edgematte.runtime.proof.goldens import Goldens
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Name the first stage that departs, and the first node in it; returns 1 if there is one."""
     from edgematte.check.doctor import GRAPH, examine, first_departing
     from edgematte.check.engines import check_engines
-    from edgematte.check.goldens import read
     from edgematte.runtime.bundle import open_bundle
+    from edgematte.runtime.proof.goldens import read
 
     bundle = open_bundle(arguments.bundle)
     manifest = bundle.manifest
@@ -68,10 +68,10 @@ def _inside(
     """The first node that departs in a guilty graph, or a sentence that says why there is none."""
     from edgematte.check.doctor import HOST
     from edgematte.check.onnx_nodes import first_node
-    from edgematte.check.tolerances import tolerance_for
     from edgematte.nets import find
     from edgematte.runtime.engines.colours import colours_of
     from edgematte.runtime.engines.graph import to_file
+    from edgematte.runtime.proof.tolerances import tolerance_for
 
     manifest = bundle.manifest
     if guilty.kind == HOST:

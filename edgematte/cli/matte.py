@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     load_matter,
     parse_pixel,
     print_json,
+    told_choice,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
 from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", help="a colour or a picture, instead of transparency")
     parser.add_argument(
+        "--gamma-composite",
+        action="store_true",
+        help="before a background, mix stored values where edges are soft (default: mix light)",
+    )
+    parser.add_argument(
         "--foreground",
         action="store_true",
         help="in cut-outs, take the old background's tint out of soft edges",
@@ -84,6 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-colour",
         action="store_true",
         help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
+    )
+    parser.add_argument(
+        "--keep-exif",
+        action="store_true",
+        help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
+        "maker's notes (default: none)",
     )
     parser.add_argument(
         "--no-reuse",
@@ -152,7 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
         bad.append((job.name, str(reason)))
     if arguments.json:
         failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed})
+        print_json({"done": done, "failed": failed, **told_choice(matter)})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
@@ -225,9 +237,13 @@ def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
     if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
         raise OptionError("--background and --foreground need a cutout among what --write names")
+    if arguments.gamma_composite and not arguments.background:
+        raise OptionError("--gamma-composite is of a background: give --background with it")
     refuse_masks(arguments)
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
+    if arguments.keep_exif and "cutout" not in arguments.write:
+        raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
     if arguments.alpha_bits and "alpha" not in arguments.write:
@@ -244,12 +260,14 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
-    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.formats import refuse_exif, refuse_unfit, row_of
 
     for job in jobs:
         for kind, path in job.results.items():
             if path:
                 refuse_unfit(row_of(path), mode_of_result(kind, arguments))
+                if arguments.keep_exif and kind == "cutout":
+                    refuse_exif(row_of(path))
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

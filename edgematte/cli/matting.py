@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def matte_one(
     if job.mask:
         trimap = masked(job.mask, picture, arguments, say)
     journal = journal_of(job) if arguments.resume else None
-    image = picture.pixels if arguments.ignore_alpha else picture.image
+    image = replace(picture, alpha=None) if arguments.ignore_alpha else picture
     matte = matter(image, trimap, journal=journal)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
@@ -77,16 +78,17 @@ def matte_one(
         )
     for kind, path in job.results.items():
         array = _result(kind, picture, matte, arguments, behind)
+        exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
+        level = _level(path, arguments)
         if path is None:
-            output_bytes().write(
-                encode(array, "PNG", picture.profile, png_level=arguments.png_level)
-            )
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=_level(path, arguments))
+        write_picture(array, path, picture.profile, png_level=level, exif=exif)
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
-        explanation = matter.explain(picture.pixels, matte.trimap, pixel)
+        explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
         drawing = draw(explanation, picture.pixels)
         write_picture(drawing, Path(arguments.explain), picture.profile)
@@ -135,7 +137,7 @@ def is_png(path: Path | None) -> bool:
     return path is None or format_of(path) == "PNG"
 
 
-def _level(path: Path, arguments: argparse.Namespace) -> int | None:
+def _level(path: Path | None, arguments: argparse.Namespace) -> int | None:
     level: int | None = arguments.png_level
     return level if is_png(path) else None
 
@@ -161,5 +163,6 @@ def _result(
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
         fitted = fit_background(behind, size, picture.profile)
-        return composite(colours, matte.alpha, fitted)
+        linear = not arguments.gamma_composite
+        return composite(colours, matte.alpha, fitted, linear=linear, profile=picture.profile)
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

@@ -11,12 +11,12 @@ from PIL import Image
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.bench import Bench, bench
-from edgematte.check.goldens import read
 from edgematte.errors import EdgematteError, EngineError, OptionError
 from edgematte.manifest import Manifest
 from edgematte.pictures import composite
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.load import load
+from edgematte.runtime.proof.goldens import read
 
 SHOWN_PX = 560  # longest side of a picture on the page
 CHECKER_PX, LIGHT, DARK = 12, 255, 205

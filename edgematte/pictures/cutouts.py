@@ -9,9 +9,12 @@ from PIL import Image, ImageColor, ImageOps
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError, PictureError
+from edgematte.pictures.light import Light
 from edgematte.pictures.profiles import convert_colours
 from edgematte.pictures.reading import Picture, open_picture, warn_of
 from edgematte.ranges import ALPHA_BITS, OPTIONS, check
+
+STRIP = 256  # rows that are worked on at a time
 
 
 def alpha_bytes(alpha: Floats, bits: int = 8) -> NDArray[Any]:
@@ -53,19 +56,49 @@ def without_hidden(picture: Bytes, alpha: Floats) -> Bytes:
     return picture * (alpha_bytes(alpha) > 0)[..., None]
 
 
-def composite(picture: Bytes, alpha: Floats, background: Bytes) -> Bytes:
+def composite(
+    picture: Bytes,
+    alpha: Floats,
+    background: Bytes,
+    *,
+    linear: bool = False,
+    profile: bytes | None = None,
+) -> Bytes:
     """Eq. 1 of the paper: alpha * picture + (1 - alpha) * background, uint8 (H, W, 3).
 
-    ``background`` is (H, W, 3), or (3,) for one colour.
+    Args:
+        picture: uint8 (H, W, 3).
+        alpha: (H, W) in [0, 1].
+        background: uint8 (H, W, 3), or (3,) for one colour, in the picture's profile.
+        linear: mix light instead of stored values, as lenses do: a soft edge between red and green
+            is not darker than both then.
+        profile: ICC profile of picture and background, whose tone curves say what light a value
+            stands for; None: sRGB.
     """
     out = np.empty_like(picture)
-    for top in range(0, len(picture), 256):  # in strips, which need little memory
-        rows = slice(top, top + 256)
+    light = Light(profile) if linear else None
+    for top in range(0, len(picture), STRIP):  # in strips, which need little memory
+        rows = slice(top, top + STRIP)
         weight = alpha[rows, :, None]
-        behind = (background[rows] if background.ndim == 3 else background).astype(np.float32)
+        behind = background[rows] if background.ndim == 3 else background
+        if light is not None:
+            _mix_light(picture[rows], alpha[rows], behind, light, out[rows])
+            continue
+        behind = behind.astype(np.float32)
         mixed = behind + weight * (picture[rows].astype(np.float32) - behind)
         out[rows] = (mixed + np.float32(0.5)).astype(np.uint8)
     return out
+
+
+def _mix_light(front: Bytes, alpha: Floats, behind: Bytes, light: Light, out: Bytes) -> None:
+    """Mix where alpha is between 0 and 1; the other pixels are those of the front or behind."""
+    behind = np.broadcast_to(behind, front.shape)
+    out[:] = np.where((alpha > 0.5)[..., None], front, behind)
+    soft = (alpha > 0) & (alpha < 1)
+    if soft.any():
+        far = light.of(behind[soft])
+        mixed = light.stored(far + alpha[soft, None] * (light.of(front[soft]) - far))
+        out[soft] = (mixed * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def read_background(text: str, size: tuple[int, int], profile: bytes | None = None) -> Bytes:
@@ -98,8 +131,23 @@ def open_background(text: str) -> Picture:
         ) from None
     if len(channels) > 3:
         raise OptionError(f"background {text!r} is transparent itself: give an opaque colour")
+    return colour_picture(channels, repr(text))
+
+
+def colour_picture(channels: tuple[int, ...], name: str) -> Picture:
+    """One pixel of a colour.
+
+    Args:
+        channels: red, green and blue, 0 to 255.
+        name: of the background in messages.
+
+    Raises:
+        OptionError: not three channels, or one outside of 0 to 255.
+    """
+    if len(channels) != 3:
+        raise OptionError(f"background {name} has {len(channels)} channels: give red, green, blue")
     for channel in channels:
-        check(f"background {text!r}: channel", channel, OPTIONS["colour"])
+        check(f"background {name}: channel", channel, OPTIONS["colour"])
     return Picture(np.array([[channels]], np.uint8))
 
 

@@ -31,8 +31,8 @@ class Format:
     """A row of the table.
 
     `name`: Pillow's name. `holds`: modes that are read back right, alpha always exactly. `side_px`:
-    the longest side. `profile`: whether it can hold an ICC profile. `options`: those of Pillow's
-    writer, by mode.
+    the longest side. `profile`: whether it can hold an ICC profile, and EXIF: the same can.
+    `options`: those of Pillow's writer, by mode.
     """
 
     name: str
@@ -130,6 +130,17 @@ def mode_of(array: NDArray[Any]) -> str:
         "a picture to write should be uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W), not "
         f"{array.dtype} {list(array.shape)}"
     )
+
+
+def refuse_exif(row: Format) -> None:
+    """Refuse EXIF for a format that cannot hold it.
+
+    Raises:
+        OptionError: the message names formats that can.
+    """
+    if not row.profile:
+        fit = ", ".join(r.endings[0] for r in FORMATS if r.profile and r.name in Image.SAVE)
+        raise OptionError(f"{row.name} holds no EXIF; write {fit}")
 
 
 def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None:

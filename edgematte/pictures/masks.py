@@ -1,7 +1,7 @@
 """Files that hold a mask of the subject, however a segmenter, an editor or a data set stored it."""
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from PIL import Image
 from edgematte.pictures.reading import (
     Decoded,
     Picture,
+    Source,
     decode,
     integers,
     own_alpha,
@@ -24,7 +25,7 @@ LOST = 12
 JPEG leaves 5 to 10, which are no doubt of the segmenter's."""
 
 
-def read_mask(source: Path | BinaryIO) -> NDArray[Any]:
+def read_mask(source: Source) -> NDArray[Any]:
     """A mask (H, W), uint8 or of 16 bits uint16, as `edgematte.trimap_from_mask` takes it.
 
     Of a file with transparency that says anything (is not the same everywhere) the alpha channel,
@@ -41,7 +42,7 @@ def read_mask(source: Path | BinaryIO) -> NDArray[Any]:
 
 
 def read_mask_for(
-    source: Path | BinaryIO, picture: Picture | None
+    source: Source, picture: Picture | None, name: str | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """The mask of a picture (None: not known), and what its reader should be told.
 
@@ -49,11 +50,11 @@ def read_mask_for(
         PictureError: as :func:`read_mask`; a mask drawn on the stored pixels of a picture that was
             turned upright.
     """
-    values, notes, orientation = decode(source, _mask)
+    values, notes, orientation = decode(source, _mask, name)
     if picture is None:
         return values, notes
     height, width = values.shape
-    name = str(source) if isinstance(source, Path) else "standard input"
+    name = name or (str(source) if isinstance(source, Path) else "standard input")
     return values, notes + not_turned(name, "mask", (width, height), orientation, picture)
 
 

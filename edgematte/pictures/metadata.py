@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 ORIENTATION = 0x0112  # the tag, in EXIF and TIFF
 TURNS = {
@@ -16,6 +16,13 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> how to turn stored pixels upright; 1 is upright already."""
+
+QUARTER_TURNS = (5, 6, 7, 8)  # orientations that swap width and height
+KEPT = (270, 271, 272, 305, 306, 315, 33432)
+"""Tags of EXIF's first table that are not about how pixels are stored: description, maker, model,
+software, time, artist, copyright."""
+SIDES = (0xA002, 0xA003)  # width and height
+DROPPED = (0x927C, 0xA005)  # makers' notes; a table of how files belong together
 
 PNG_SIGNATURE, JPEG_SIGNATURE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -59,6 +66,29 @@ def _refuse_damaged(exif: bytes | None) -> None:
     count = block[place : place + 2]
     if len(count) < 2 or place + 2 + 12 * struct.unpack(f"{order}H", count)[0] > len(block):
         raise ValueError("it breaks off")
+
+
+def exif_of(image: Image.Image, orientation: int | None) -> bytes | None:
+    """The EXIF of a picture that was turned upright, or None.
+
+    Without orientation, which is applied, and without thumbnails and makers' notes, which may show
+    what is removed from the picture.
+    """
+    try:
+        found, kept = image.getexif(), Image.Exif()
+        for tag in KEPT:
+            if tag in found:
+                kept[tag] = found[tag]
+        for table in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            values = {k: v for k, v in found.get_ifd(table).items() if k not in DROPPED}
+            sides = [values.get(tag) for tag in SIDES]
+            if orientation in QUARTER_TURNS and None not in sides:
+                values.update(zip(SIDES, reversed(sides), strict=True))
+            if values:
+                kept[table] = values
+        return kept.tobytes() if len(kept) else None
+    except Exception:  # the decoder of EXIF may raise any error; `orientation_of` tells of it
+        return None
 
 
 def turn_upright(image: Image.Image, orientation: int | None) -> Image.Image:

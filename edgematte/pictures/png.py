@@ -16,7 +16,9 @@ NONE, UP = 0, 2  # filters (PNG, 9.2)
 STRIP = 1 << 22  # bytes of rows that are compressed at a time
 
 
-def png_bytes(array: NDArray[Any], level: int, profile: bytes | None = None) -> bytes:
+def png_bytes(
+    array: NDArray[Any], level: int, profile: bytes | None = None, exif: bytes | None = None
+) -> bytes:
     """A picture as the bytes of a PNG file.
 
     Choosing a filter row by row takes most of the time of other writers. Of photographs the
@@ -27,6 +29,7 @@ def png_bytes(array: NDArray[Any], level: int, profile: bytes | None = None) -> 
         array: uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W).
         level: 0 stores the rows as they are; 1 compresses them.
         profile: ICC profile of the colours.
+        exif: with or without the header that JPEG files have before it.
     """
     height, width = array.shape[:2]
     kind = GREY if array.ndim == 2 else COLOUR if array.shape[2] == 3 else CUTOUT
@@ -37,6 +40,8 @@ def png_bytes(array: NDArray[Any], level: int, profile: bytes | None = None) -> 
     ]
     if profile is not None:
         parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
+    if exif is not None:
+        parts.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     stream = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
     for strip in _filtered(array, UP if level else NONE):
         parts.append(_chunk(b"IDAT", stream.compress(strip.data)))

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
 
+ROUNDED = 2  # levels that the sRGB profiles of cameras and of LittleCMS differ by
 SPACE = slice(16, 20)  # bytes of a profile that name its colour space (ICC.1, 7.2)
 
 
@@ -16,12 +17,20 @@ def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, 
     """The profile of a picture's RGB pixels, and a note where one was left out.
 
     A profile for other channels (CMYK, grey) does not fit pixels that were converted to RGB. A
-    profile from which and to which colours cannot be converted is left out, too.
+    profile from which and to which colours cannot be converted is left out, too. CMYK pixels are
+    converted by their own profile, see :func:`cmyk_colours`, and have none then.
     """
     profile = image.info.get("icc_profile")
     if not profile:
         return None, ()
     space = profile[SPACE].decode("latin-1").strip()
+    if image.mode == "CMYK":
+        if space != "CMYK":
+            said = space or "nothing"
+            return None, (f"{name}: its colour profile is for {said}, not CMYK, and was dropped",)
+        if _from_cmyk(bytes(profile)) is None:
+            return None, (f"{name}: its colour profile cannot be read and was dropped",)
+        return None, ()
     if space == "GRAY" and image.mode in ("L", "LA", "1", "I;16"):
         return None, ()  # three equal channels are grey in sRGB, too
     if space not in ("RGB", ""):
@@ -41,6 +50,42 @@ def _converts(profile: bytes) -> bool:
     except PictureError:
         return False
     return True
+
+
+@lru_cache(4)
+def _from_cmyk(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """LittleCMS's way from a CMYK profile to sRGB; None where there is none."""
+    try:
+        first = ImageCms.getOpenProfile(io.BytesIO(profile))
+        return ImageCms.buildTransform(first, ImageCms.createProfile("sRGB"), "CMYK", "RGB")
+    except (ImportError, OSError, ImageCms.PyCMSError):
+        return None
+
+
+def cmyk_colours(image: Image.Image) -> Bytes | None:
+    """CMYK pixels in sRGB (H, W, 3), by their own profile; None for others and without one."""
+    profile = image.info.get("icc_profile")
+    if image.mode != "CMYK" or not profile or profile[SPACE] != b"CMYK":
+        return None
+    way = _from_cmyk(bytes(profile))
+    turned = None if way is None else ImageCms.applyTransform(image, way)
+    return None if turned is None else np.array(turned)
+
+
+def in_srgb(colours: Bytes, profile: bytes | None) -> Bytes:
+    """RGB (H, W, 3) in a profile -> in sRGB; the same array where the profile is as sRGB."""
+    if profile is None or _is_srgb(profile):
+        return colours
+    return convert_colours(colours, profile, None)
+
+
+@lru_cache(16)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile's colours are sRGB's, within what bytes round."""
+    steps = np.linspace(0, 255, 6).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    found = convert_colours(grid, profile, None)
+    return bool(np.abs(found.astype(int) - grid).max() <= ROUNDED)
 
 
 def convert_colours(colours: Bytes, source: bytes | None, target: bytes | None) -> Bytes:

@@ -6,8 +6,9 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,14 @@ from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
 from edgematte.errors import EdgematteError, OptionError, PictureError, PictureWarning
-from edgematte.pictures.metadata import orientation_of, thinner, turn_upright
-from edgematte.pictures.profiles import profile_of
+from edgematte.pictures.metadata import exif_of, orientation_of, thinner, turn_upright
+from edgematte.pictures.profiles import cmyk_colours, in_srgb, profile_of
 from edgematte.pictures.quiet import quiet
 
 T = TypeVar("T")
+
+Source: TypeAlias = Path | BinaryIO | Image.Image
+"""A file, an open file that is read to its end, or a picture that Pillow has opened or made."""
 
 MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
@@ -79,7 +83,8 @@ class Picture:
     `pixels`: uint8 (H, W, 3), RGB. `alpha`: the file's own, uint8 (H, W); None where it is opaque
     everywhere. `profile`: the ICC profile of the pixels; None: sRGB. `orientation`: that of the
     stored pixels, 1 to 8 as in EXIF; None if the file has none. `notes`: a line for each part of
-    the file that could not be read and was left out.
+    the file that could not be read and was left out. `exif`: the file's EXIF without orientation,
+    thumbnails and makers' notes; None if it has none.
     """
 
     pixels: Bytes
@@ -87,6 +92,12 @@ class Picture:
     profile: bytes | None = None
     orientation: int | None = None
     notes: tuple[str, ...] = ()
+    exif: bytes | None = None
+
+    @cached_property
+    def seen(self) -> Bytes:
+        """What nets see: the pixels in sRGB."""
+        return in_srgb(self.pixels, self.profile)
 
     @property
     def image(self) -> Bytes:
@@ -105,14 +116,18 @@ class Decoded:
     orientation: int | None
     notes: tuple[str, ...]
     format: str | None = None  # Pillow's name of it
+    exif: bytes | None = None
 
 
-def open_picture(source: Path | BinaryIO) -> Picture:
-    """A picture with its alpha, profile and notes; errors as :func:`read_picture`."""
-    return decode(source, _picture)
+def open_picture(source: Source, name: str | None = None) -> Picture:
+    """A picture with its alpha, profile and notes; errors as :func:`read_picture`.
+
+    ``name`` is that of the picture in messages; by default its file's.
+    """
+    return decode(source, _picture, name)
 
 
-def read_picture(source: Path | BinaryIO) -> Bytes:
+def read_picture(source: Source) -> Bytes:
     """RGB bytes (H, W, 3), turned upright as its EXIF says.
 
     Grey, palette, CMYK and 16-bit pictures are converted; an alpha channel is dropped, which
@@ -126,7 +141,7 @@ def read_picture(source: Path | BinaryIO) -> Bytes:
     return picture.pixels
 
 
-def read_cutout(source: Path | BinaryIO) -> Bytes:
+def read_cutout(source: Source) -> Bytes:
     """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
     picture = open_picture(source)
     warn_of(picture.notes)
@@ -146,8 +161,11 @@ def _picture(decoded: Decoded) -> Picture:
     image = decoded.image
     alpha = own_alpha(image)
     profile, notes = profile_of(image, decoded.name)
-    pixels = np.array(_rgb(image, decoded.name))
-    return Picture(pixels, alpha, profile, decoded.orientation, decoded.notes + notes)
+    pixels = cmyk_colours(image)
+    if pixels is None:
+        pixels = np.array(_rgb(image, decoded.name))
+    notes = decoded.notes + notes
+    return Picture(pixels, alpha, profile, decoded.orientation, notes, decoded.exif)
 
 
 def own_alpha(image: Image.Image) -> Bytes | None:
@@ -190,13 +208,16 @@ def refuse_floats(image: Image.Image, name: str) -> None:
         raise PictureError(f"{name} holds floating-point values without a stated range")
 
 
-def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
+def decode(source: Source, use: Callable[[Decoded], T], name: str | None = None) -> T:
     """Decode a picture and pass it to ``use``; metadata that prevents decoding is dropped.
 
     Raises:
         PictureError: as :func:`read_picture`, and what ``use`` raises.
     """
-    name = source.name if isinstance(source, Path) else "the picture on standard input"
+    if isinstance(source, Image.Image):
+        return _use_image(source, use, name or "the PIL image")
+    if name is None:
+        name = source.name if isinstance(source, Path) else "the picture on standard input"
     data = _read_bytes(source, name)
     if not data:
         raise PictureError(f"{name} is empty (0 bytes)")
@@ -219,8 +240,23 @@ def decode(source: Path | BinaryIO, use: Callable[[Decoded], T]) -> T:
     raise PictureError(f"{name} is damaged or truncated ({reason})")
 
 
+def _use_image(image: Image.Image, use: Callable[[Decoded], T], name: str) -> T:
+    if not (image.width and image.height):
+        raise PictureError(f"{name} is empty ({image.width}x{image.height} pixels)")
+    try:
+        with quiet():
+            return use(_loaded(image, name, None))
+    except (EdgematteError, MemoryError):
+        raise
+    except Exception as error:  # opened and not read until now: as in `decode`
+        raise PictureError(f"{name} is damaged, truncated or closed ({error})") from None
+
+
 def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    image = _open(content)
+    return _loaded(_open(content), name, reason)
+
+
+def _loaded(image: Image.Image, name: str, reason: Exception | None) -> Decoded:
     refuse_large(name, image.width, image.height)
     if image.format in PROGRAMS:
         raise PictureError(f"{name} is {image.format}, a program and no picture: convert it first")
@@ -232,7 +268,8 @@ def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
     if reason is not None:
         why = "" if isinstance(reason, UnidentifiedImageError) else f" ({reason})"
         notes += (f"{name} holds metadata that cannot be read{why}; it was dropped",)
-    return Decoded(name, turn_upright(image, left), orientation, notes, image.format)
+    upright = turn_upright(image, left)
+    return Decoded(name, upright, orientation, notes, image.format, exif_of(image, orientation))
 
 
 def _open(data: bytes) -> Image.Image:
@@ -248,7 +285,9 @@ def _open(data: bytes) -> Image.Image:
 
 def _read_bytes(source: Any, name: str) -> bytes:
     if not isinstance(source, Path):
-        data: bytes = source.read()
+        data = None if isinstance(source, io.TextIOBase) else source.read()
+        if not isinstance(data, bytes):
+            raise PictureError(f"{name} was opened as text; open it as bytes, with mode 'rb'")
         return data
     try:
         return source.read_bytes()

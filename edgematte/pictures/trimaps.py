@@ -1,17 +1,17 @@
 """Reading files with one channel, such as trimaps, alphas and masks, in any form of storage."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
+from edgematte.pictures.metadata import QUARTER_TURNS
 from edgematte.pictures.reading import (
     Decoded,
     Picture,
+    Source,
     decode,
     integers,
     own_alpha,
@@ -21,8 +21,6 @@ from edgematte.pictures.reading import (
 from edgematte.runtime.host.mask import proportional
 from edgematte.runtime.host.trimap import odd_pixels
 
-QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-
 
 @dataclass(frozen=True)
 class _Channel:
@@ -31,7 +29,7 @@ class _Channel:
     notes: tuple[str, ...]
 
 
-def read_grey(source: Path | BinaryIO) -> Bytes:
+def read_grey(source: Source) -> Bytes:
     """Grey bytes (H, W) of a trimap, an alpha or a mask.
 
     From 16 bits the high byte is taken, unless no value is above 255: then the file holds 8-bit
@@ -43,16 +41,18 @@ def read_grey(source: Path | BinaryIO) -> Bytes:
     return channel.values
 
 
-def read_trimap_for(file: Path, picture: Picture) -> tuple[Bytes, tuple[str, ...]]:
+def read_trimap_for(
+    file: Source, picture: Picture, name: str | None = None
+) -> tuple[Bytes, tuple[str, ...]]:
     """The trimap of a picture as grey bytes (H, W), and notes for the user.
 
     Raises:
         PictureError: as :func:`read_grey`; or the picture was turned upright, and the trimap was
             drawn on its stored pixels.
     """
-    channel = decode(file, _channel)
+    channel = decode(file, _channel, name)
     size = channel.values.shape[1], channel.values.shape[0]
-    notes = not_turned(str(file), "trimap", size, channel.orientation, picture)
+    notes = not_turned(name or str(file), "trimap", size, channel.orientation, picture)
     return channel.values, (*channel.notes, *notes)
 
 

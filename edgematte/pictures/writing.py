@@ -9,7 +9,14 @@ from PIL import Image
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import OptionError
-from edgematte.pictures.formats import Format, mode_of, refuse_unfit, row_named, row_of
+from edgematte.pictures.formats import (
+    Format,
+    mode_of,
+    refuse_exif,
+    refuse_unfit,
+    row_named,
+    row_of,
+)
 from edgematte.pictures.png import png_bytes
 from edgematte.pictures.profiles import convert_colours
 from edgematte.ranges import check_options
@@ -20,7 +27,12 @@ ROWS_ALIKE = 1  # up to this level the rows of a PNG are filtered alike
 
 
 def encode(
-    array: NDArray[Any], kind: str, profile: bytes | None = None, *, png_level: int | None = None
+    array: NDArray[Any],
+    kind: str,
+    profile: bytes | None = None,
+    *,
+    png_level: int | None = None,
+    exif: bytes | None = None,
 ) -> bytes:
     """A picture array as the bytes of a file; ``kind`` is Pillow's format name, such as PNG.
 
@@ -30,17 +42,24 @@ def encode(
         profile: ICC profile of the colours; None: sRGB. A format that cannot carry one gets the
             colours converted to sRGB.
         png_level: how hard a PNG is compressed, from 0, not at all, to 9; by default 1, fast.
+        exif: of the picture, see :class:`edgematte.pictures.Picture`, to be kept; None: none.
 
     Raises:
-        OptionError: the format cannot hold this picture, or has no levels of PNG.
+        OptionError: the format cannot hold this picture or EXIF, or has no levels of PNG.
     """
-    return _encode(array, row_named(kind), profile, png_level)
+    return _encode(array, row_named(kind), profile, png_level, exif)
 
 
 def _encode(
-    array: NDArray[Any], row: Format, profile: bytes | None, png_level: int | None
+    array: NDArray[Any],
+    row: Format,
+    profile: bytes | None,
+    png_level: int | None,
+    exif: bytes | None,
 ) -> bytes:
     check_options(png_level=png_level)
+    if exif is not None:
+        refuse_exif(row)
     if png_level is not None and row.name != "PNG":
         raise OptionError(f"png_level is of PNG files, and this one is {row.name}: leave it out")
     mode = mode_of(array)
@@ -55,8 +74,10 @@ def _encode(
     if row.name == "PNG":
         level = PNG_LEVEL if png_level is None else png_level
         if level <= ROWS_ALIKE and array.size:
-            return png_bytes(array, level, profile if array.ndim == 3 else None)
+            return png_bytes(array, level, profile if array.ndim == 3 else None, exif)
         options["compress_level"] = level
+    if exif is not None:
+        options["exif"] = exif
     stream = io.BytesIO()
     try:
         Image.fromarray(array).save(stream, row.name, **options)
@@ -71,11 +92,12 @@ def write_picture(
     profile: bytes | None = None,
     *,
     png_level: int | None = None,
+    exif: bytes | None = None,
 ) -> None:
     """Write a picture whole or not at all; the ending of the name is its format.
 
     Arguments and errors as :func:`encode`.
     """
-    data = _encode(array, row_of(path), profile, png_level)
+    data = _encode(array, row_of(path), profile, png_level, exif)
     with atomic_file(path) as scratch:
         scratch.write_bytes(data)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgematte.check.tolerances import TOLERANCES
 from edgematte.export.foreign.cancellation import cancelling
 from edgematte.export.foreign.files import OpenVinoGraph
 from edgematte.export.foreign.original import in_planes
 from edgematte.export.foreign.understood import Understood
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.nets.foreign.pipeline import subject_share
+from edgematte.runtime.proof.tolerances import TOLERANCES
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.check.clips import frames_of
-from edgematte.check.goldens import Goldens, GraphRecord, from_bytes, stride_for, to_bytes
+from edgematte.check.goldens import stride_for, to_bytes
 from edgematte.export.foreign.graph import ALPHA, PIXELS
 from edgematte.export.foreign.original import Original, in_planes
 from edgematte.manifest import Graph
@@ -22,6 +22,7 @@ from edgematte.runtime.nets.foreign.pipeline import (
     subject_share,
 )
 from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.proof.goldens import Goldens, GraphRecord, from_bytes
 
 
 def record(

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.check.difference import difference
 from edgematte.check.goldens import stride_for
 from edgematte.check.onnx_nodes import Node
-from edgematte.check.tolerances import Tolerance, output_tolerance
 from edgematte.export.mil.program import MilProgram
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.tolerances import Tolerance, output_tolerance
 
 Array = NDArray[Any]
 

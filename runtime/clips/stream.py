@@ -3,19 +3,23 @@
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import PictureError
+from edgematte.ranges import check_options
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
-from edgematte.runtime.given import check_image, split_alpha, take_trimap, with_own_alpha
+from edgematte.runtime.given import take_trimap, with_own_alpha
+from edgematte.runtime.given_picture import GreyLike, take_grey, take_picture
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.overlap import Stage, overlapped
 from edgematte.runtime.pipeline import Sourced
+
+if TYPE_CHECKING:
+    from edgematte.pictures.reading import Picture
 
 
 class Alone:
@@ -44,69 +48,68 @@ def stream(
     frames: Iterable[Any],
     *,
     reuse: bool = True,
-    trimap: Bytes | None = None,
-    mask: NDArray[Any] | None = None,
+    trimap: GreyLike | None = None,
+    mask: GreyLike | None = None,
     in_flight: int = 1,
+    channel_order: str = "RGB",
 ) -> Generator[Matte, None, None]:
     """A matte for every frame; see :meth:`edgematte.Matter.stream`.
 
     Where frames do not depend on each other, ``in_flight`` are matted at a time.
     """
+    check_options(channel_order=channel_order)
     numbered: Iterator[tuple[int, Any]] = enumerate(frames)
     if trimap is not None or mask is not None:
         for number, frame in numbered:
-            yield _with_trimap(pipeline, number, frame, trimap, mask)
+            yield _with_trimap(pipeline, take_frame(number, frame, channel_order), trimap, mask)
             break
     inner = able(pipeline.pipeline, Streaming)
     if inner is None:
         steps: ClipSteps = Alone(pipeline.of_clip() if reuse else pipeline)
     else:
         steps = inner.stream(reuse=reuse)
-    own: SimpleQueue[Bytes | None] = SimpleQueue()  # alpha channels of frames not yet matted
+    waiting: SimpleQueue[Picture] = SimpleQueue()  # frames that are not matted yet
 
     def prepare(counted: tuple[int, Any]) -> Any:
-        number, frame = counted
-        colours, alpha = split_alpha(frame)
-        own.put(alpha)
-        return steps.prepare(check_frame(number, colours))
+        picture = take_frame(*counted, channel_order)
+        waiting.put(picture)
+        return steps.prepare(picture.seen)
 
     ordered = inner is not None or (reuse and pipeline.carrying is not None)
     infer = Stage(steps.infer, 1 if ordered else in_flight)
     with closing(overlapped(numbered, prepare, infer)) as inferred:
         for one in inferred:
             alpha, used, clock = steps.finish(one)
-            alpha, used = with_own_alpha(alpha, used, own.get())
-            yield Matte(alpha, used, clock.seconds, 0, clock.counts)
+            yield _of(waiting.get(), alpha, used, clock, 0)
 
 
 def _with_trimap(
-    pipeline: Sourced,
-    number: int,
-    frame: Any,
-    trimap: Bytes | None,
-    mask: NDArray[Any] | None,
+    pipeline: Sourced, picture: "Picture", trimap: GreyLike | None, mask: GreyLike | None
 ) -> Matte:
     """The matte of a frame with a trimap: of that frame alone, by the whole pipeline."""
-    colours, own = split_alpha(frame)
-    picture = check_frame(number, colours)
-    given, odd = take_trimap(trimap, mask, picture)
+    given, odd = take_trimap(*take_grey(trimap, mask, picture), picture.pixels)
     clock = Clock()
-    alpha, used = with_own_alpha(*pipeline(picture, given, clock), own)
-    return Matte(alpha, used, clock.seconds, odd, clock.counts)
+    alpha, used = pipeline(picture.seen, given, clock)
+    return _of(picture, alpha, used, clock, odd)
 
 
-def check_frame(number: int, frame: Any) -> Bytes:
-    """The frame as a uint8 (H, W, 3) array; ``number`` counts from 0.
+def _of(picture: "Picture", alpha: Floats, trimap: Bytes, clock: Clock, odd: int) -> Matte:
+    """The matte of a frame with its own alpha."""
+    alpha, trimap = with_own_alpha(alpha, trimap, picture.alpha)
+    return Matte(alpha, trimap, clock.seconds, odd, clock.counts, picture)
+
+
+def take_frame(number: int, frame: Any, channel_order: str = "RGB") -> "Picture":
+    """A frame as a picture; ``number`` counts from 0.
 
     Raises:
         PictureError: saying which frame it is and what came instead.
     """
-    array = np.asarray(frame)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if isinstance(frame, np.ndarray) and frame.dtype.kind == "f" and not np.isfinite(frame).all():
         raise PictureError(
             f"frame {number} holds values that are not finite; frames should be uint8 (H, W, 3) RGB"
         )
     try:
-        return check_image(array)
+        return take_picture(frame, channel_order)
     except PictureError as error:
         raise PictureError(f"frame {number}: {error}") from None

@@ -40,13 +40,18 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineRow:
-    """One engine: where its class lives, how to get it, what it runs."""
+    """One engine: where its class lives, how to get it, what it runs.
+
+    Where `engine="auto"` may try it, its module has ``devices() -> dict[str, str]`` beside the
+    class: the devices there are here, and for each why it is not tried; empty where it is.
+    """
 
     where: str  # module:class
     pip_line: str
     targets: tuple[str, ...]  # the first engine of a target is its default
     threads: bool = True  # whether their number can be chosen
     streams: bool = False  # whether one opened graph divides its threads among several calls
+    package: str = ""  # the module that it comes with, whose version verdicts depend on
     hint: str = ""  # its name for precise arithmetic; empty where that is what it does anyway
 
 
@@ -55,6 +60,7 @@ ENGINES: dict[str, EngineRow] = {
         "edgematte.runtime.engines.ort:OnnxRuntimeEngine",
         'pip install "edgematte[cpu]"',
         ("onnx",),
+        package="onnxruntime",
     ),
     "openvino": EngineRow(
         "edgematte.runtime.engines.ov:OpenVinoEngine",
@@ -62,17 +68,20 @@ ENGINES: dict[str, EngineRow] = {
         ("openvino", "onnx"),
         streams=True,
         hint="f32 hint",
+        package="openvino",
     ),
     "coreml": EngineRow(
         "edgematte.runtime.engines.coreml:CoreMLEngine",
         'pip install "edgematte[coreml]" on macOS',
         ("coreml",),
         threads=False,
+        package="coremltools",
     ),
     "litert": EngineRow(
         "edgematte.runtime.engines.litert:LiteRtEngine",
         'pip install "edgematte[litert]"',
         ("litert",),
+        package="ai_edge_litert",
     ),
     "browser": EngineRow(
         "edgematte.runtime.engines.browser.engine:BrowserEngine",

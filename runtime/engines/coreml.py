@@ -16,16 +16,33 @@ from edgematte.runtime.engines import EngineOptions
 UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
 
 
+def refuse_elsewhere() -> None:
+    """Raise EngineError where there is no Core ML."""
+    if sys.platform != "darwin":
+        raise EngineError(
+            "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
+            "and an onnx or openvino export of the same weights can be run"
+        )
+
+
+def devices() -> dict[str, str]:
+    """Which units of the processor it may use, all of which `engine="auto"` tries.
+
+    Raises:
+        EngineError: this is no macOS.
+    """
+    refuse_elsewhere()
+    import coremltools  # noqa: F401  the caller says how to install it
+
+    return dict.fromkeys(UNITS, "")
+
+
 class CoreMLEngine:
     """One ``.mlpackage`` through Core ML's Python binding."""
 
     def __init__(self, file: Path, graph: Graph, options: EngineOptions) -> None:
         """``options.device`` is a key of ``UNITS``; Core ML chooses its threads itself."""
-        if sys.platform != "darwin":
-            raise EngineError(
-                "engine coreml needs macOS; on this system `edgematte check` evaluates the bundle, "
-                "and an onnx or openvino export of the same weights can be run"
-            )
+        refuse_elsewhere()
         pip_line = 'pip install "edgematte[coreml]"'
         with importing("engine coreml is not installed", pip_line, EngineError):
             import coremltools

@@ -14,6 +14,11 @@ from edgematte.runtime.engines import EngineOptions
 from edgematte.standard_error import muted
 
 
+def devices() -> dict[str, str]:
+    """The processor, which `engine="auto"` tries."""
+    return {"cpu": ""}
+
+
 class LiteRtEngine:
     """One ``.tflite`` graph; calls from several threads use interpreters of their own."""
 

@@ -8,14 +8,13 @@ damaged, or the folder cannot be written, the graph is opened as always.
 import contextlib
 import hashlib
 import os
-import platform
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import onnxruntime
 
 from edgematte.cache import cache_folder, empty
+from edgematte.runtime.engines.machine import processor
 from edgematte.scratch import scratch_file, sweep
 
 NAME = "onnxruntime"
@@ -88,19 +87,3 @@ def _name(model: bytes, of: str) -> str:
     for part in (onnxruntime.__version__, onnxruntime.get_build_info(), processor(), of):
         parts.update(b"\0" + part.encode())
     return f"{parts.hexdigest()[:40]}.onnx"
-
-
-@cache
-def processor() -> str:
-    """The kind of this processor: kernels, and the layout of weights for them, depend on it."""
-    parts = [platform.system(), platform.machine()]
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith(("model name", "flags", "CPU part", "Features")):
-                    parts.append(line.strip())
-                elif not line.strip():  # the next processor is of the same kind
-                    break
-    except OSError:
-        parts.append(platform.processor())
-    return "\n".join(parts)

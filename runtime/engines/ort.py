@@ -21,6 +21,13 @@ PROVIDERS = {
 }
 
 
+def devices() -> dict[str, str]:
+    """The devices of this build, each with why `engine="auto"` does not try it, if so."""
+    slow = {"tensorrt": "it compiles every graph, which takes minutes: ask for it by name"}
+    available = onnxruntime.get_available_providers()
+    return {kind: slow.get(kind, "") for kind, name in PROVIDERS.items() if name in available}
+
+
 def session_options(graph: Graph) -> onnxruntime.SessionOptions:
     """How a graph is loaded, on any provider."""
     session = onnxruntime.SessionOptions()

@@ -27,6 +27,11 @@ def shared_core() -> openvino.Core:
     return openvino.Core()
 
 
+def devices() -> dict[str, str]:
+    """The devices there are here, all of which `engine="auto"` tries."""
+    return {name.lower().replace(".", ":"): "" for name in shared_core().available_devices}
+
+
 class OpenVinoEngine:
     """One compiled model; calls from several threads use infer requests of their own."""
 

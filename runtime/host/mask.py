@@ -52,6 +52,13 @@ def trimap_from_mask(
     near to 0 or 1 as what most of the mask says there, or nearly. The rest is what the mask says.
     Parts of the subject that the mask lost, farther from its edge than the band, stay background.
 
+    Examples:
+        >>> import numpy as np
+        >>> mask = np.zeros((6, 8), np.uint8)
+        >>> mask[1:5, 2:7] = 255
+        >>> trimap_from_mask(mask, (8, 6), band_px=1)[2].tolist()
+        [0, 128, 128, 255, 255, 255, 128, 128]
+
     Args:
         mask: (h, w) of any size: bool; uint8, 0 to 255; uint16, 0 to 65535 or, where no value is
             above 255, 0 to 255; floats in [0, 1]. Integers of 0 and 1 alone are binary.

@@ -5,6 +5,9 @@ background, foreground, unknown (eq. 6 of Highly Efficient Natural Image Matting
 BMVC 2021).
 """
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +17,9 @@ from edgematte.runtime.host.resize import resize_planes
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 STRIP = 256  # rows worked on at a time, so that hardly more memory is used than the result takes
+BLOCK = 64  # side of the squares, in pixels, that are either of one class or enlarged
+_MIXED = 1  # what a certain pixel is not
+_CLEAR = 1e-5  # classes this far apart in every pixel cannot change places by rounding
 
 
 def estimate_trimap(
@@ -28,17 +34,64 @@ def estimate_trimap(
     width, height = size
     rows, columns = probabilities.shape[1:]
     trimap = np.empty((height, width), np.uint8)
-    for top in range(0, height, STRIP):
-        bottom = min(top + STRIP, height)
-        box = (0.0, top * rows / height, float(columns), bottom * rows / height)
-        background, foreground, unknown = resize_planes(probabilities, (width, bottom - top), box)
-        strip = np.where(foreground > background, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
-        is_unknown = unknown >= np.minimum(unknown_threshold, np.maximum(foreground, background))
-        strip[is_unknown] = UNKNOWN
-        trimap[top:bottom] = strip
+    classes = _certain(probabilities, unknown_threshold)
+    for top in range(0, height, BLOCK):
+        bottom = min(top + BLOCK, height)
+        seen = classes[_sources(top, bottom, rows / height)]
+        for left, right, value in _spans(seen, width):
+            if value != _MIXED:
+                trimap[top:bottom, left:right] = value
+                continue
+            across, down = columns / width, rows / height
+            box = (left * across, top * down, right * across, bottom * down)
+            background, foreground, unknown = resize_planes(
+                probabilities, (right - left, bottom - top), box
+            )
+            part = np.where(foreground > background, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+            known = np.maximum(foreground, background)
+            np.putmask(part, unknown >= np.minimum(unknown_threshold, known), UNKNOWN)
+            trimap[top:bottom, left:right] = part
     if band_px:
-        trimap[dilate(trimap == UNKNOWN, band_px)] = UNKNOWN
+        np.putmask(trimap, dilate(trimap == UNKNOWN, band_px), UNKNOWN)
     return trimap
+
+
+def _certain(probabilities: Floats, unknown_threshold: float) -> Bytes:
+    """The class that a pixel (h, w) of the probabilities gives to what is mixed from its like.
+
+    Enlarging mixes pixels linearly. Where all that are mixed agree about which class is the
+    likelier, and on which side of the threshold the unknown one lies, so does what is mixed.
+    """
+    background, foreground, unknown = probabilities
+    known = np.maximum(foreground, background)
+    classes = np.full(known.shape, _MIXED, np.uint8)
+    is_known = unknown + _CLEAR < np.minimum(unknown_threshold, known)
+    classes[is_known & (foreground + _CLEAR < background)] = BACKGROUND
+    classes[is_known & (background + _CLEAR < foreground)] = FOREGROUND
+    classes[unknown >= unknown_threshold + _CLEAR] = UNKNOWN
+    return classes
+
+
+def _sources(start: int, stop: int, scale: float) -> slice:
+    """All pixels of a line from which those of start..stop - 1 may be mixed, and a few more."""
+    reach = math.ceil(max(scale, 1)) + 1
+    return slice(max(0, math.floor(start * scale) - reach), math.ceil(stop * scale) + reach)
+
+
+def _spans(classes: Bytes, width: int) -> Iterator[tuple[int, int, int]]:
+    """Left, right and class of the parts of a row of blocks; neighbours of one class are joined."""
+    scale = classes.shape[1] / width
+    least, most = classes.min(0), classes.max(0)
+    start, now = 0, -1
+    for left in range(0, width, BLOCK):
+        seen = _sources(left, min(left + BLOCK, width), scale)
+        low, high = int(least[seen].min()), int(most[seen].max())
+        value = low if low == high else _MIXED
+        if value != now and left:
+            yield start, left, now
+            start = left
+        now = value
+    yield start, width, now
 
 
 def dilate(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.check.choices import Replay, flips
 from edgematte.check.compare import compare_whole
-from edgematte.check.goldens import Goldens
-from edgematte.check.tolerances import TOLERANCES
 from edgematte.errors import BundleError
 from edgematte.manifest import Difference, Quality
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.nets.regional.host import RegionsHost
 from edgematte.runtime.nets.regional.pipeline import Regions, pipeline
+from edgematte.runtime.proof.goldens import Goldens
+from edgematte.runtime.proof.tolerances import TOLERANCES
 
 PICTURE = np.zeros((32, 32, 3), np.uint8)
 TRIMAP = np.full((32, 32), 128, np.uint8)

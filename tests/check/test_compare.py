@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgematte.check.difference import difference
 from edgematte.check.engines import CheckEngine, check_engines
 from edgematte.check.run import check_bundle
 from edgematte.check.table import table
-from edgematte.check.tolerances import HOST, TOLERANCES, Tolerance
 from edgematte.errors import EngineError
 from edgematte.manifest import Accuracy, Graph
 from edgematte.runtime.bundle import open_bundle
@@ -25,6 +23,8 @@ from edgematte.runtime.host.steps import (
     TRIMAP,
 )
 from edgematte.runtime.nets.lightweight.steps import PROBABILITIES, PROBABILITY_PATCH
+from edgematte.runtime.proof.difference import difference
+from edgematte.runtime.proof.tolerances import HOST, TOLERANCES, Tolerance
 
 Arrays = dict[str, NDArray[Any]]
 LIMIT = Tolerance(1e-4, 1e-5)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from edgematte.check.doctor import examine, first_departing
 from edgematte.check.engines import CheckEngine
-from edgematte.check.goldens import read
-from edgematte.check.tolerances import TOLERANCES
 from edgematte.cli import main
 from edgematte.errors import EngineError
 from edgematte.manifest import Graph
 from edgematte.runtime.bundle import open_bundle, sha256_file
 from edgematte.runtime.engines import Engine, open_engine
 from edgematte.runtime.engines.graph import to_file
+from edgematte.runtime.proof.goldens import read
+from edgematte.runtime.proof.tolerances import TOLERANCES
 
 Capture = pytest.CaptureFixture[str]
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]

@@ -9,18 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgematte.check import goldens
-from edgematte.check.goldens import (
-    Goldens,
-    GraphRecord,
-    from_bytes,
-    read,
-    save,
-    stride_for,
-    to_bytes,
-)
+from edgematte.check.goldens import save, stride_for, to_bytes
 from edgematte.errors import BundleError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.proof.goldens import Goldens, GraphRecord, from_bytes, read
 
 
 def tensor(name: str, channels: int) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgematte.check.steps import compare_steps, step_table
-from edgematte.check.tolerances import Tolerance, output_tolerance
+from edgematte.runtime.proof.tolerances import Tolerance, output_tolerance
 
 
 def test_every_step_is_compared_whole_and_in_the_unknown_band() -> None:

@@ -103,10 +103,13 @@ def test_a_colour_behind_it(
     matte: Run, png: Png, found: Callable[..., edgematte.Matte], tmp_path: Path
 ) -> None:
     out = tmp_path / "out.png"
-    assert matte(png(), "-o", out, "--background", "#00ff00") == 0
     picture = read_picture(png())
     green = np.array([0, 255, 0], np.uint8)
-    np.testing.assert_array_equal(pixels(out), composite(picture, found(picture).alpha, green))
+    for options, linear in (((), True), (("--gamma-composite",), False)):
+        assert matte(png(), "-o", out, "--background", "#00ff00", *options) == 0
+        wanted = composite(picture, found(picture).alpha, green, linear=linear)
+        np.testing.assert_array_equal(pixels(out), wanted)
+    assert matte(png(), "-o", out, "--gamma-composite") == 2
 
 
 def test_a_picture_behind_it_as_a_jpeg(matte: Run, png: Png, tmp_path: Path) -> None:

@@ -305,5 +305,5 @@ def test_a_background_in_a_picture_without_a_profile_stays_as_it_was(
 ) -> None:
     assert matte(png(), "-o", tmp_path / "o.png", "--background", png("b.png", 60, 45)) == 0
     picture = read_picture(png())
-    wanted = composite(picture, alpha_of(picture), read_picture(tmp_path / "b.png"))
+    wanted = composite(picture, alpha_of(picture), read_picture(tmp_path / "b.png"), linear=True)
     np.testing.assert_array_equal(pixels(tmp_path / "o.png"), wanted)

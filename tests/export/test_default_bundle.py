@@ -10,10 +10,10 @@ pytest.importorskip("torch")
 import onnx
 from onnx import numpy_helper
 
-from edgematte.check import goldens
 from edgematte.export import export
 from edgematte.manifest import Manifest
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.proof.goldens import read
 
 pytestmark = pytest.mark.export
 
@@ -29,7 +29,7 @@ def test_the_committed_default_is_what_the_weights_export_to(tmp_path: Path) -> 
             # Folded weights are rounded once from float64: equal, whatever the processor.
             np.testing.assert_array_equal(numpy_helper.to_array(a), numpy_helper.to_array(b))
     names = {g.name: g for g in committed.manifest.graphs}
-    recorded, now = (goldens.read(b.path, names) for b in (committed, fresh))
+    recorded, now = (read(b.path, names) for b in (committed, fresh))
     # PyTorch's float32 sums differ between processors by some 1e-6.
     np.testing.assert_allclose(recorded.alpha, now.alpha, atol=5e-5)
 

@@ -11,9 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard  # noqa: E402
-from edgematte.check.difference import difference  # noqa: E402
 from edgematte.check.steps import compare_steps, step_table  # noqa: E402
-from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
@@ -27,6 +25,8 @@ from edgematte.runtime.host.clock import Clock  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.nets.diffmatte.host import DiffusionHost, Sizes  # noqa: E402
 from edgematte.runtime.nets.diffmatte.pipeline import pipeline  # noqa: E402
+from edgematte.runtime.proof.difference import difference  # noqa: E402
+from edgematte.runtime.proof.tolerances import CUT  # noqa: E402
 
 pytestmark = pytest.mark.export
 

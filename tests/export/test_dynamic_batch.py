@@ -16,8 +16,6 @@ import onnx  # noqa: E402
 
 from edgematte import testcard as cards  # noqa: E402
 from edgematte.check.compare import compare_batches  # noqa: E402
-from edgematte.check.goldens import read  # noqa: E402
-from edgematte.check.tolerances import TOLERANCES  # noqa: E402
 from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export import export  # noqa: E402
@@ -27,6 +25,8 @@ from edgematte.runtime.engines.graph import RunnableGraph  # noqa: E402
 from edgematte.runtime.host.trimap_source import EstimatedTrimap  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.matter import Matter  # noqa: E402
+from edgematte.runtime.proof.goldens import read  # noqa: E402
+from edgematte.runtime.proof.tolerances import TOLERANCES  # noqa: E402
 
 pytestmark = pytest.mark.export
 

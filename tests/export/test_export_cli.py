@@ -195,7 +195,7 @@ def test_hostile_and_broken_checkpoints_are_refused_unexecuted(
 def test_an_export_outside_its_tolerance_writes_nothing(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgematte.check import tolerances
+    from edgematte.runtime.proof import tolerances
 
     tight = tolerances.Tolerance(1e-12, 1e-12)
     monkeypatch.setitem(tolerances.TOLERANCES, "fp32", tight)

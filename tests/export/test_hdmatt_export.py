@@ -21,8 +21,6 @@ from torch import nn  # noqa: E402
 
 import edgematte  # noqa: E402
 from edgematte import testcard  # noqa: E402
-from edgematte.check.difference import difference  # noqa: E402
-from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
@@ -39,6 +37,8 @@ from edgematte.runtime.host.patches import crop, patch_grid, walk  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.nets.hdmatt.host import PatchesHost, Sizes  # noqa: E402
 from edgematte.runtime.nets.hdmatt.pipeline import pipeline  # noqa: E402
+from edgematte.runtime.proof.difference import difference  # noqa: E402
+from edgematte.runtime.proof.tolerances import CUT  # noqa: E402
 from edgematte.training.nets.hdmatt import losses  # noqa: E402
 from edgematte.training.pictures.patches import PatchSamples, collate_patches  # noqa: E402
 from edgematte.training.pictures.sources import Library  # noqa: E402

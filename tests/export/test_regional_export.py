@@ -14,8 +14,6 @@ torch = pytest.importorskip("torch")
 from small_nets import SMALL  # noqa: E402
 
 from edgematte import testcard  # noqa: E402
-from edgematte.check.difference import difference  # noqa: E402
-from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
@@ -29,6 +27,8 @@ from edgematte.runtime.host.clock import Clock  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.nets.regional.host import RegionsHost, Sizes  # noqa: E402
 from edgematte.runtime.nets.regional.pipeline import pipeline  # noqa: E402
+from edgematte.runtime.proof.difference import difference  # noqa: E402
+from edgematte.runtime.proof.tolerances import CUT  # noqa: E402
 
 pytestmark = pytest.mark.export
 

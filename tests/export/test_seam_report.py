@@ -11,7 +11,6 @@ from edgematte.arrays import Bytes, Floats
 
 pytest.importorskip("torch")
 
-from edgematte.check.goldens import Goldens
 from edgematte.export.report import seam_lines
 from edgematte.host import Host
 from edgematte.runtime.bundle import open_bundle
@@ -20,6 +19,7 @@ from edgematte.runtime.nets.diffmatte import host as diffmatte
 from edgematte.runtime.nets.diffmatte.pipeline import pipeline
 from edgematte.runtime.nets.vitmatte import host as vitmatte
 from edgematte.runtime.nets.vitmatte import steps as vitmatte_steps
+from edgematte.runtime.proof.goldens import Goldens
 
 SLOPE = 0.001  # of alpha along x, so that there is something inside
 FRAME: dict[str, Any] = {"size": (192, 128), "feature_px": 16, "steps": 1, "seed": 0}

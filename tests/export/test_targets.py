@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgematte.check.tolerances import TOLERANCES
 from edgematte.export.report import size_of
 from edgematte.manifest import Manifest
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.proof.tolerances import TOLERANCES
 
 pytestmark = pytest.mark.export
 Export = Callable[..., Path]

@@ -11,8 +11,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgematte import testcard as cards  # noqa: E402
-from edgematte.check.difference import difference  # noqa: E402
-from edgematte.check.tolerances import CUT  # noqa: E402
 from edgematte.checkpoint import random_model  # noqa: E402
 from edgematte.cli import main  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
@@ -26,6 +24,8 @@ from edgematte.runtime.host.clock import Clock  # noqa: E402
 from edgematte.runtime.load import load  # noqa: E402
 from edgematte.runtime.nets.vitmatte.host import Sizes, TilesHost  # noqa: E402
 from edgematte.runtime.nets.vitmatte.pipeline import pipeline  # noqa: E402
+from edgematte.runtime.proof.difference import difference  # noqa: E402
+from edgematte.runtime.proof.tolerances import CUT  # noqa: E402
 
 pytestmark = pytest.mark.export
 

@@ -1,6 +1,7 @@
 """Colour profiles: kept where a file can carry one, converted where it cannot."""
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+import edgematte
 from edgematte import testcard
 from edgematte.pictures import (
     cutout,
@@ -33,6 +35,7 @@ def swapped_profile() -> bytes:
 
 
 SWAPPED = swapped_profile()
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def saved(path: Path, array: NDArray[Any] = CARD, profile: bytes = SWAPPED, **extra: Any) -> Path:
@@ -115,3 +118,73 @@ def test_a_grey_profile_is_not_given_to_three_channels(tmp_path: Path) -> None:
     grey = SWAPPED[:16] + b"GRAY" + SWAPPED[20:]
     found = open_picture(saved(tmp_path / "a.png", CARD[..., 0], grey))
     assert found.profile is None and found.notes == ()
+
+
+# What nets see
+
+
+def test_nets_see_srgb_and_cutouts_keep_the_profile(tiny_bundle: Path, tmp_path: Path) -> None:
+    turned = CARD[..., [1, 0, 2]]  # what SWAPPED shows as the card's own colours
+    matter = edgematte.load(tiny_bundle, threads=1)
+    matte = matter(saved(tmp_path / "a.png", turned))
+    assert matte.picture is not None
+    np.testing.assert_array_equal(matte.picture.pixels, turned)
+    # LittleCMS rounds by a level, which moves the tiny net's alpha by a few hundredths at most.
+    assert np.abs(matte.picture.seen.astype(int) - CARD).max() <= 1
+    np.testing.assert_array_equal(matte.alpha, matter(matte.picture.seen).alpha)
+    np.testing.assert_array_equal(np.asarray(matte.image(keep_colour=True))[..., :3], turned)
+    assert matte.image().info["icc_profile"] == SWAPPED
+
+
+def test_a_profile_that_is_srgb_changes_nothing(tmp_path: Path) -> None:
+    picture = open_picture(saved(tmp_path / "a.png", profile=SRGB))
+    assert picture.profile == SRGB and picture.seen is picture.pixels
+
+
+def cmyk_profile() -> bytes:
+    """A CMYK profile: its table to Lab says L = 100 - K, and no colour, whatever C, M and Y are."""
+    corners = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
+    table = b"".join(struct.pack(">BBB", 255 * (1 - k), 128, 128) for *_, k in corners)
+    line = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    lut = b"mft1\0\0\0\0" + struct.pack(">4B", 4, 3, 2, 0) + matrix + line * 4 + table + line * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    tags = {b"A2B0": lut, b"wtpt": white}
+    place, entries, bodies = 132 + 12 * len(tags), b"", b""
+    for name, body in tags.items():
+        entries += struct.pack(">4sII", name, place + len(bodies), len(body))
+        bodies += body + b"\0" * (-len(body) % 4)
+    header = bytearray(128)
+    header[8:12], header[12:24] = b"\x02\x40\0\0", b"prtrCMYKLab "
+    header[36:40], header[68:80] = b"acsp", struct.pack(">3i", 63190, 65536, 54061)
+    body = struct.pack(">I", len(tags)) + entries + bodies
+    header[:4] = struct.pack(">I", 128 + len(body))
+    return bytes(header) + body
+
+
+def test_cmyk_is_converted_by_its_own_profile(tmp_path: Path) -> None:
+    cyan = np.zeros((8, 8, 4), np.uint8)
+    cyan[..., 0] = 255
+    cyan[4:, :, 3] = 255
+    image, path = Image.fromarray(cyan, "CMYK"), tmp_path / "a.tif"
+    image.save(path, icc_profile=cmyk_profile())
+    found = open_picture(path)
+    assert found.profile is None and found.notes == ()
+    # Of this profile cyan ink is white, of none, cyan; black is black in both.
+    assert (found.pixels[:4] >= 253).all() and (found.pixels[4:] <= 2).all()
+    image.save(path)
+    assert (open_picture(path).pixels[:4] == (0, 255, 255)).all()
+
+
+def test_a_profile_that_lies_is_dropped_with_a_note(tmp_path: Path) -> None:
+    cyan = np.zeros((8, 8, 4), np.uint8)
+    cyan[..., 0] = 255
+    path = tmp_path / "a.tif"
+    for profile, said in (
+        (SRGB, "its colour profile is for RGB, not CMYK"),
+        (SWAPPED[:16] + b"CMYK" + SWAPPED[20:], "its colour profile cannot be read"),
+    ):
+        Image.fromarray(cyan, "CMYK").save(path, icc_profile=profile)
+        found = open_picture(path)
+        assert found.profile is None and len(found.notes) == 1 and said in found.notes[0]
+        assert (found.pixels == (0, 255, 255)).all()

@@ -126,7 +126,6 @@ def test_odd_bytes_of_a_given_trimap_are_read_and_counted(matter: edgematte.Matt
         np.zeros((4, 5, 3), np.uint16),
         np.zeros((0, 5, 3), np.uint8),
         np.zeros((4, 0, 3), np.uint8),
-        "photo.jpg",
         None,
     ],
 )

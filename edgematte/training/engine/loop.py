@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from edgematte.atomic import atomic_file
 from edgematte.training import stopping
-from edgematte.training.engine import checkpoint, processes
+from edgematte.training.engine import checkpoint, processes, stopwatch
 from edgematte.training.engine.run_state import FIRST_SHOWN, RunState
+from edgematte.training.engine.stopwatch import Stopwatch
 from edgematte.training.engine.table import Table
 from edgematte.training.evaluation.sheet import sheet_of
 from edgematte.training.recipe.schedule import Stage, learning_rate
@@ -38,21 +39,26 @@ def train(run: RunState[Any]) -> None:
         disable=not (run.settings.bar and run.first),
         mininterval=0.5 if sys.stderr.isatty() else 30,
     )
-    with bar, stopping.on_signal() as asked:
+    with bar, stopping.on_signal() as asked, stopwatch.running(run.elapsed_s) as watch:
         for stage in run.stages:
             if run.progress < stage.until:
-                train_stage(run, stage, table, bar, asked)
+                train_stage(run, stage, table, bar, asked, watch)
     if run.saved_step != run.step:
         run.save()
     log.info("done: %d steps in %.0f s", run.step, run.elapsed_s)
 
 
 def train_stage(
-    run: RunState[Any], stage: Stage, table: Table, bar: "tqdm[Any]", asked: Callable[[], bool]
+    run: RunState[Any],
+    stage: Stage,
+    table: Table,
+    bar: "tqdm[Any]",
+    asked: Callable[[], bool],
+    watch: Stopwatch,
 ) -> None:
     """Train until the stage's share of the run is done, or ``asked`` says to stop."""
     settings = run.settings
-    started, before_s, saved = time.monotonic(), run.elapsed_s, time.monotonic()
+    saved = time.monotonic()
     if stage.keep_norms and not run.norms_settled:
         run.settle_norms(stage)
     sums: dict[str, float] = {}
@@ -63,8 +69,7 @@ def train_stage(
         for name, value in run.losses.items():
             sums[name] = sums.get(name, 0.0) + value
         counted += 1
-        spent_s = before_s + time.monotonic() - started
-        run.elapsed_s = processes.agreed(spent_s, settings.device)
+        run.elapsed_s = processes.agreed(watch.lap(), settings.device)
         bar.update()
         if run.step % settings.log_every == 0 and run.first:
             means = {name: value / counted for name, value in sums.items()}

@@ -1,5 +1,7 @@
 """Training ViTMatte: on crops around unknown pixels, with random trimaps."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -7,10 +9,15 @@ from edgematte.models.vit.pretrained import from_plain_vit
 from edgematte.models.vitmatte.network import ViTMatte
 from edgematte.training.engine.optimizer import layer_decay
 from edgematte.training.losses.vitmatte import vitmatte_loss
-from edgematte.training.pictures.crops import CropBatch, collate_crops, crops
+from edgematte.training.pictures.crops import (
+    CropBatch,
+    collate_crops,
+    crops,
+    crops_and_ragged,
+)
 from edgematte.training.pictures.trimaps import grey
 from edgematte.training.recipe.crop_stages import CROP_STAGES, TUNE_CROP_STAGES
-from edgematte.training.recipe.schedule import Recipe
+from edgematte.training.recipe.schedule import Recipe, Stage
 
 UNKNOWN_VALUE = 128 / 255  # as the host gives it
 LAYER_DECAY = 0.65  # the paper's, per block
@@ -63,4 +70,22 @@ VITMATTE = Recipe(
     collate=collate_crops,
 )
 
+# The narrow variant starts from nothing and has no pretrained layers to spare; all of this is
+# *chosen*. Pictures of 256 pixels most of the time, because steps are what it lacks.
+TINY = replace(
+    VITMATTE,
+    model="vitmatte-tiny",
+    stages=(
+        Stage(0.75, 256, 256, 8),
+        Stage(0.92, 512, 512, 3),
+        Stage(1.00, 512, 512, 3, keep_norms=True),
+    ),
+    learning_rate=1.5e-3,
+    drops=(),
+    weight_decay=0.02,
+    rate_scale=None,
+    samples=crops_and_ragged,
+)
+
 RECIPES = {"": VITMATTE}
+TINY_RECIPES = {"": TINY}

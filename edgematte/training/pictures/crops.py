@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
 from edgematte.training.pictures.augment import BILINEAR, degrade, frame_any
+from edgematte.training.pictures.ragged import ragged_scene
 from edgematte.training.pictures.scenes import (
     Scene,
     choose,
@@ -28,6 +29,7 @@ Plane = NDArray[np.uint8]
 SCALES = (320, 480, 640)  # sides of a crop when the net sees 512 (HDMatt, section 3.1)
 TOLERANCE = 2  # of 255: a saved alpha this close to 0 or 1 counts as 0 or 1
 LARGEST_BAND_PX = 25
+RAGGED, WIDE_BAND = 0.4, 1 / 12  # *chosen*, for nets that learn from nothing else
 
 
 def crop_corner(rng: Rng, scene: Scene, crop_px: int, wander: float = 0.0) -> tuple[int, int]:
@@ -129,20 +131,50 @@ def make_crop(rng: Rng, library: Library, side_px: int, largest_px: int | None =
     )
 
 
+def make_ragged_crop(rng: Rng, library: Library, side_px: int, largest_px: int) -> Crop:
+    """A ragged scene (`training/pictures/ragged.py`), whole, with a random trimap."""
+    scene = ragged_scene(rng, library, side_px)
+    alpha = np.asarray(scene.alpha)
+    return Crop(
+        image=np.asarray(degrade(rng, scene.image)),
+        alpha=alpha,
+        trimap=random_trimap(rng, alpha, np.asarray(scene.known), largest_px),
+        foreground=np.asarray(scene.foreground),
+        background=np.asarray(scene.background),
+        composed=True,
+    )
+
+
 class Crops(Dataset[Crop]):
     """Endless crops by index; the same seed, index and library give the same crop."""
 
-    def __init__(self, library: Library, side_px: int, seed: int) -> None:
+    def __init__(
+        self, library: Library, side_px: int, seed: int, ragged: float = 0.0, band: float = 0.0
+    ) -> None:
+        """A share of them are `ragged` scenes.
+
+        `band`: the largest radius of a trimap's unknown region, as a share of the side; 0 stands
+        for 25 pixels of 512.
+        """
         self.library, self.side_px, self.seed = library, side_px, seed
+        self.ragged = ragged
+        self.largest_px = max(2, round((band or LARGEST_BAND_PX / 512) * side_px))
 
     def __getitem__(self, index: int) -> Crop:
         """The crop of this index."""
-        return make_crop(np.random.default_rng((self.seed, index)), self.library, self.side_px)
+        rng = np.random.default_rng((self.seed, index))
+        make = make_ragged_crop if self.ragged and rng.random() < self.ragged else make_crop
+        return make(rng, self.library, self.side_px, self.largest_px)
 
 
 def crops(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
     """Crops of `crop_px`, with the arguments that recipes give; `side_px` is not used."""
     return Crops(library, crop_px, seed)
+
+
+def crops_and_ragged(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
+    """The same, four in ten of them ragged scenes, with unknown regions up to twice as wide."""
+    return Crops(library, crop_px, seed, RAGGED, WIDE_BAND)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from recurrent_net import CHANNELS, HEIGHT, PAIRS, STATES, WIDTH, rvm_like, tens
 
 import edgematte
 from edgematte.arrays import Bytes, Floats
-from edgematte.check.goldens import FOLDER
 from edgematte.cli import main
 from edgematte.export.foreign.importer import import_onnx
 from edgematte.export.seal import sealed
@@ -25,6 +24,7 @@ from edgematte.pictures import alpha_bytes
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.host.mask import band_around
 from edgematte.runtime.nets.foreign.host import ForeignHost, State
+from edgematte.runtime.proof.goldens import FOLDER
 from edgematte.testcard import testcard as drawn
 
 CLOSE = 1e-5  # float32 sums of some hundred products; the graph's are in another order

@@ -58,10 +58,29 @@ def test_in_strips_it_is_the_whole(seed: int, h: int, w: int, height: int, width
     # A strip's corners are float32 in Pillow: within 1e-4 of a decision either answer is right.
     clear = (np.abs(margin) > 1e-4) & (np.abs(foreground - background) > 1e-4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trimaps, "STRIP", 7)
+        patch.setattr(trimaps, "BLOCK", 7)
         found = estimate_trimap(planes, (width, height), unknown_threshold=0.35, band_px=0)
     assert found.dtype == np.uint8 and found.shape == (height, width)
     np.testing.assert_array_equal(found[clear], expected[clear])
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.integers(2, 5), st.integers(40, 300), st.integers(40, 300))
+def test_parts_of_one_class_are_what_enlarging_them_gives(
+    seed: int, blobs: int, height: int, width: int
+) -> None:
+    # A few large blobs of sure classes on a map, so that most blocks hold one class alone.
+    coarse = np.random.default_rng(seed).integers(0, 3, (blobs, blobs))
+    classes = np.kron(coarse, np.ones((12, 12), int))
+    planes = np.where(np.arange(3)[:, None, None] == classes, 0.96, 0.02).astype(np.float32)
+    background, foreground, unknown = resize_planes(planes, (width, height)).astype(np.float64)
+    margin = unknown - np.minimum(0.1, np.maximum(background, foreground))
+    expected = np.where(foreground > background, 255, 0)
+    expected[margin >= 0] = 128
+    clear = (np.abs(margin) > 1e-4) & (np.abs(foreground - background) > 1e-4)
+    found = estimate_trimap(planes, (width, height), unknown_threshold=0.1, band_px=0)
+    np.testing.assert_array_equal(found[clear], expected[clear])
+    assert clear.mean() > 0.5
 
 
 def test_a_picture_of_many_strips_has_no_seams() -> None:

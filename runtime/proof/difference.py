@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.check.tolerances import Tolerance
 from edgematte.manifest import Difference
+from edgematte.runtime.proof.tolerances import Tolerance
 
 
 def difference(

@@ -1,0 +1,3 @@
+"""The version of edgematte."""
+
+VERSION = "0.1.0"
