@@ -33,8 +33,8 @@ def _filled(name: str, given: Path, folder: Path) -> int:
         if whole.code or half_written(out):
             raise RuntimeError(f"{name} fails on a disk with room: {whole.said[-500:]}")
         former = visible(out)
-        before = {n: (out / n).stat().st_size for n in former if (out / n).is_file()}
-        for limit in _limits(before.values()):
+        written = [out / n for n in former if n.endswith(work.written) and (out / n).is_file()]
+        for limit in _limits(file.stat().st_size for file in written):
             for there in (False, True) if work.again else (False,):
                 if not there:
                     _empty(out)

@@ -31,11 +31,13 @@ class Work:
         argv: of the command line, from the folders of inputs and of results.
         modules: what it needs, imported before it is run.
         again: whether it may be run again where its results are.
+        written: the end of the names of the files that it writes; others were there before.
     """
 
     argv: Callable[[Path, Path], list[str]]
     modules: tuple[str, ...] = RUNTIME
     again: bool = True
+    written: str = ""
 
 
 def _matte(name: str, *more: str, of: str = "a.png") -> Callable[[Path, Path], list[str]]:
@@ -83,7 +85,7 @@ WORKS: dict[str, Work] = {
     "trimap": Work(lambda given, out: ["trimap", str(given / "m.png"), "-o", str(out / "t.png")]),
     "goldens": Work(lambda _, out: ["goldens", "--to", str(out / "raw")], again=False),
     "key": Work(lambda _, out: ["sign", "--new-key", str(out / "team.pem")], again=False),
-    "sign": Work(_sign),
+    "sign": Work(_sign, written=SIGNATURE),
     "sbom": Work(lambda _, out: ["sbom", "-o", str(out / "bill.json")]),
     "report": Work(lambda _, out: ["report", "-o", str(out / "report.html")]),
     "import": Work(
