@@ -27,7 +27,7 @@ SECTIONS = {
     "kills": 50,
     "memory": 20_000,
     "threads": 16,
-    "disk": 1,
+    "disk": 6,
     "processes": 1,
 }
 """By name, with how many of them a whole run has."""

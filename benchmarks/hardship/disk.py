@@ -5,25 +5,23 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hardship.forge import Forge
 from hardship.works import WORKS, half_written, prepare, scratch, visible
 
-MOST_LIMITS = 5
-
 
 def report(works: Sequence[str], count: int, first: int, folder: Path) -> int:
-    """Print a row for each work; returns the number of faults."""
+    """Print a row for each work, with `count` sizes; returns the number of faults."""
     given = folder / "given"
     prepare(given)
     print("| work | runs on a full disk | refused in a sentence | something half-written |")
     print("|---|---|---|---|")
-    return sum(_filled(name, given, folder) for name in works)
+    return sum(_filled(name, count, given, folder) for name in works)
 
 
-def _filled(name: str, given: Path, folder: Path) -> int:
+def _filled(name: str, count: int, given: Path, folder: Path) -> int:
     work, out = WORKS[name], folder / "out"
     runs = told = halves = 0
     with Forge(work.modules) as forge:
@@ -34,7 +32,7 @@ def _filled(name: str, given: Path, folder: Path) -> int:
             raise RuntimeError(f"{name} fails on a disk with room: {whole.said[-500:]}")
         former = visible(out)
         written = [out / n for n in former if n.endswith(work.written) and (out / n).is_file()]
-        for limit in _limits(file.stat().st_size for file in written):
+        for limit in _limits([file.stat().st_size for file in written], count):
             for there in (False, True) if work.again else (False,):
                 if not there:
                     _empty(out)
@@ -63,8 +61,8 @@ def _empty(out: Path) -> None:
     out.mkdir()
 
 
-def _limits(sizes: Iterable[int]) -> list[int]:
-    """Bytes at which some file of a result does not fit any more."""
+def _limits(sizes: Sequence[int], count: int) -> list[int]:
+    """So many numbers of bytes, at which some file of a result does not fit any more."""
     ordered = sorted(set(sizes))
-    spread = ordered[:: max(1, -(-len(ordered) // (MOST_LIMITS - 2)))]
-    return sorted({0, 1, *(9 * size // 10 for size in (*spread, ordered[-1]))})
+    spread = ordered[:: -(-len(ordered) // max(1, count - 3))]
+    return sorted({0, 1, *(9 * size // 10 for size in (ordered[-1], *spread))})[-count:]
