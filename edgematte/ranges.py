@@ -85,7 +85,8 @@ def check_options(**options: object) -> None:
             check(name, value, OPTIONS[name])
 
 
-ALPHA_BITS = (8, 16)
+ALPHA_BITS = (8, 16, 32)  # 32: floats
+ALPHAS = ("straight", "premultiplied")
 KINDS = ("cutout", "alpha", "trimap")
 RANGE_METHODS = ("minmax", "percentile", "entropy")
 SEED = Range(0, 2**32 - 1)

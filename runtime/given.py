@@ -81,7 +81,7 @@ def split_alpha(image: Any) -> tuple[Any, Bytes | None]:
     return np.ascontiguousarray(array[..., :3]), np.ascontiguousarray(array[..., 3])
 
 
-def with_own_alpha(alpha: Floats, trimap: Bytes, own: Bytes | None) -> tuple[Floats, Bytes]:
+def with_own_alpha(alpha: Floats, trimap: Bytes, own: NDArray[Any] | None) -> tuple[Floats, Bytes]:
     """Multiply alpha by the picture's own alpha, so that what it clears stays clear.
 
     The trimap becomes background where the own alpha is 0; where it is below 255, foreground
@@ -90,11 +90,12 @@ def with_own_alpha(alpha: Floats, trimap: Bytes, own: Bytes | None) -> tuple[Flo
     Args:
         alpha: (H, W) in [0, 1], of the matte.
         trimap: (H, W).
-        own: (H, W), the picture's own alpha; None: the picture is opaque.
+        own: (H, W), the picture's own alpha, integers or floats in [0, 1]; None: it is opaque.
     """
     if own is None:
         return alpha, trimap
+    top = np.iinfo(own.dtype).max if own.dtype.kind == "u" else 1
     trimap = trimap.copy()
-    trimap[(own < 255) & (trimap == FOREGROUND)] = UNKNOWN
+    trimap[(own < top) & (trimap == FOREGROUND)] = UNKNOWN
     trimap[own == 0] = BACKGROUND
-    return alpha * (own.astype(np.float32) / np.float32(255)), trimap
+    return alpha * (own.astype(np.float32) / np.float32(top)), trimap

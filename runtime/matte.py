@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,12 @@ from PIL import Image
 from edgematte.errors import OptionError
 from edgematte.pictures.cutouts import colour_picture, composite, cutout, fit_background
 from edgematte.pictures.cutouts import open_background as open_named
+from edgematte.pictures.depths import at_depth, in_bytes
+from edgematte.pictures.formats import row_of
 from edgematte.pictures.reading import Picture, warn_of
 from edgematte.pictures.writing import write_picture
 from edgematte.runtime.given_picture import PictureLike, take_picture
 from edgematte.runtime.host.foreground import estimate_foreground
-
-if TYPE_CHECKING:
-    from edgematte.arrays import Bytes
 
 BackgroundLike: TypeAlias = PictureLike | tuple[int, int, int]
 """A colour's name, ``#rrggbb``, its three channels, or a picture as a Matter takes it."""
@@ -49,19 +48,20 @@ class Matte:
     picture: Picture | None = field(default=None, repr=False, compare=False)  # upright, not copied
 
     @cached_property
-    def foreground(self) -> "Bytes":
+    def foreground(self) -> NDArray[Any]:
         """The subject's colours (H, W, 3) without the old background's tint in soft edges.
 
-        Of the picture's dtype. Where alpha is 1 they are the picture's own; where it is 0, those of
-        nearby foreground. Estimated when it is first asked for.
+        As deep as the picture: uint8, uint16, or float16 or float32 of light. Where alpha is 1 they
+        are the picture's own; where it is 0, those of nearby foreground. Estimated when it is first
+        asked for.
 
         Raises:
             OptionError: the matte was made without a picture.
         """
-        return estimate_foreground(self._of().pixels, self.alpha)
+        return estimate_foreground(self._of().colours, self.alpha)
 
     def image(self, *, foreground: bool = False, keep_colour: bool = False) -> Image.Image:
-        """The cut-out as a PIL image: RGBA, not premultiplied, with the picture's profile.
+        """The cut-out as a PIL image: RGBA of 8 bits, straight, with the picture's profile.
 
         Args:
             foreground: take the old background's tint out of soft edges.
@@ -70,7 +70,8 @@ class Matte:
         Raises:
             OptionError: the matte was made without a picture.
         """
-        return self._as_image(self._cutout(foreground, keep_colour))
+        colours = in_bytes(self.foreground) if foreground else self._of().pixels
+        return self._as_image(cutout(colours, self.alpha, keep_colour=keep_colour))
 
     def save(
         self,
@@ -79,21 +80,31 @@ class Matte:
         foreground: bool = False,
         keep_colour: bool = False,
         png_level: int | None = None,
+        premultiplied: bool | None = None,
     ) -> None:
         """Write the cut-out, whole or not at all; the ending of the name is its format.
+
+        As deep as the picture, where the format is.
 
         Args:
             path: such as ``cutout.png``; docs/pictures.md has a table of formats.
             foreground: as :meth:`image`.
             keep_colour: as :meth:`image`.
             png_level: how hard a PNG is compressed, 0 to 9.
+            premultiplied: as :func:`edgematte.pictures.encode`.
 
         Raises:
             OptionError: a format that holds no alpha channel, such as JPEG, or is not known; also
                 as :meth:`image`.
         """
-        array = self._cutout(foreground, keep_colour)
-        write_picture(array, Path(path), self._of().profile, png_level=png_level)
+        picture, file = self._of(), Path(path)
+        colours = self.foreground if foreground else picture.colours
+        array = cutout(
+            at_depth(colours, row_of(file), picture.profile), self.alpha, keep_colour=keep_colour
+        )
+        write_picture(
+            array, file, picture.profile, png_level=png_level, premultiplied=premultiplied
+        )
 
     def composite(
         self, background: BackgroundLike, *, foreground: bool = False, gamma: bool = False
@@ -112,7 +123,7 @@ class Matte:
             PictureError: a background that cannot be read.
         """
         picture = self._of()
-        colours = self.foreground if foreground else picture.pixels
+        colours = in_bytes(self.foreground) if foreground else picture.pixels
         size = colours.shape[1], colours.shape[0]
         behind = fit_background(open_background(background), size, picture.profile)
         mixed = composite(colours, self.alpha, behind, linear=not gamma, profile=picture.profile)
@@ -124,10 +135,6 @@ class Matte:
                 "this matte was made without its picture: use edgematte.pictures.cutout with both"
             )
         return self.picture
-
-    def _cutout(self, foreground: bool, keep_colour: bool) -> "Bytes":
-        colours = self.foreground if foreground else self._of().pixels
-        return cutout(colours, self.alpha, keep_colour=keep_colour)
 
     def _as_image(self, array: NDArray[Any]) -> Image.Image:
         image = Image.fromarray(array)

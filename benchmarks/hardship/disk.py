@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hardship.forge import Forge
-from hardship.works import WORKS, half_written, prepare, scratch, visible
+from hardship.works import HELD, WORKS, half_written, prepare, scratch, visible
 
 
 def report(works: Sequence[str], count: int, first: int, folder: Path) -> int:
@@ -46,7 +46,8 @@ def _filled(name: str, count: int, given: Path, folder: Path) -> int:
                 said = ended.said.strip()
                 sentence = ended.code in (1, 2) and "Traceback" not in said and "edgematte" in said
                 told += sentence
-                faults = [*half_written(out), *scratch(out), *(began - visible(out))]
+                left = scratch(out) - {HELD}
+                faults = [*half_written(out), *left, *(began - visible(out))]
                 halves += bool(faults)
                 if not sentence:
                     faults.append(f"code {ended.code}: {said[-600:]}")

@@ -19,6 +19,7 @@ RUNTIME = ("onnxruntime", "PIL.PngImagePlugin", "edgematte.runtime.load", "edgem
 CLIPS = (*RUNTIME, "av", "edgematte.video")
 EXPORTS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "edgematte.export.exporter")
 TRAINING = ("torch", "safetensors.torch", "edgematte.training.recipes", "edgematte.checkpoint")
+HELD = "run/.edgematte-run"  # of a training run without a state: its folder may be gone on with
 PICTURES = 6
 FRAMES = 6
 
@@ -98,7 +99,7 @@ WORKS: dict[str, Work] = {
     "export": Work(_export("onnx"), EXPORTS),
     "export openvino": Work(_export("openvino"), (*EXPORTS, "openvino")),
     "export coreml": Work(_export("coreml"), (*EXPORTS, "coremltools")),
-    "training": Work(_train, TRAINING),
+    "training": Work(_train, TRAINING, again=False),
 }
 
 

@@ -23,7 +23,7 @@ from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result,
 from edgematte.cli.outputs import Job, plan
 from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.ranges import ALPHA_BITS, KINDS, OPTIONS, check
+from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
 
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
@@ -61,7 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to write (default: cutout)",
     )
     parser.add_argument(
-        "--alpha-bits", type=int, choices=ALPHA_BITS, help="of alpha files (default: 8)"
+        "--alpha-bits",
+        type=int,
+        choices=ALPHA_BITS,
+        help="of alpha files; 32: floats (default: 8, of EXR 32)",
+    )
+    parser.add_argument(
+        "--alpha",
+        choices=ALPHAS,
+        help="of cut-outs: whether colours are multiplied by alpha, which TIFF and EXR can say "
+        "(default: straight, in EXR premultiplied)",
     )
     parser.add_argument(
         "--png-level",
@@ -242,6 +251,13 @@ def _refuse(arguments: argparse.Namespace) -> None:
     refuse_masks(arguments)
     if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
         raise OptionError("--keep-colour needs a cutout with transparency among what is written")
+    if arguments.alpha and ("cutout" not in arguments.write or arguments.background):
+        raise OptionError("--alpha needs a cutout with transparency among what is written")
+    if arguments.alpha == "premultiplied" and arguments.keep_colour:
+        raise OptionError(
+            "--keep-colour has no meaning with premultiplied colours, which are 0 where alpha is; "
+            "leave it out"
+        )
     if arguments.keep_exif and "cutout" not in arguments.write:
         raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.no_reuse:
@@ -260,14 +276,22 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
-    from edgematte.pictures.formats import refuse_exif, refuse_unfit, row_of
+    from edgematte.pictures.formats import (
+        refuse_exif,
+        refuse_premultiplied,
+        refuse_unfit,
+        row_of,
+        stdout_row,
+    )
 
     for job in jobs:
         for kind, path in job.results.items():
-            if path:
-                refuse_unfit(row_of(path), mode_of_result(kind, arguments))
-                if arguments.keep_exif and kind == "cutout":
-                    refuse_exif(row_of(path))
+            row = row_of(path) if path else stdout_row()
+            refuse_unfit(row, mode_of_result(kind, arguments, row))
+            if kind == "cutout" and arguments.keep_exif:
+                refuse_exif(row)
+            if kind == "cutout" and arguments.alpha == "premultiplied":
+                refuse_premultiplied(row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
+    from edgematte.pictures.formats import Format
     from edgematte.runtime.matte import Matte
     from edgematte.runtime.matter import Matter
 
@@ -47,7 +48,7 @@ def matte_one(
         What ``--json`` says of it.
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
-    from edgematte.pictures.formats import refuse_unfit, row_of
+    from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
     from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
@@ -55,7 +56,8 @@ def matte_one(
     size = picture.pixels.shape[1], picture.pixels.shape[0]
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
-            refuse_unfit(row_of(path), mode_of_result(kind, arguments), size)
+            row = row_of(path)
+            refuse_unfit(row, mode_of_result(kind, arguments, row), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
@@ -77,7 +79,8 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
-        array = _result(kind, picture, matte, arguments, behind)
+        row = row_of(path) if path else stdout_row()
+        array = _result(kind, picture, matte, arguments, behind, row)
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
         if path is None:
@@ -85,7 +88,15 @@ def matte_one(
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(array, path, picture.profile, png_level=level, exif=exif)
+        chosen = arguments.alpha if kind == "cutout" else None
+        write_picture(
+            array,
+            path,
+            picture.profile,
+            png_level=level,
+            exif=exif,
+            premultiplied=None if chosen is None else chosen == "premultiplied",
+        )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
@@ -121,13 +132,25 @@ def journal_of(job: Job) -> Path:
     return path.with_name(name)
 
 
-def mode_of_result(kind: str, arguments: argparse.Namespace) -> str:
-    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`."""
+def mode_of_result(kind: str, arguments: argparse.Namespace, row: "Format") -> str:
+    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`.
+
+    Of cut-outs and composites at least: deeper ones are written as deep as the format allows.
+    """
     if kind == "cutout":
-        return "colour" if arguments.background else "cutout"
+        return ("colour" if arguments.background else "cutout") + "32" * _of_light(row)
     if kind == "trimap":
         return "trimap"
-    return "grey16" if arguments.alpha_bits == 16 else "grey"
+    return {8: "grey", 16: "grey16", 32: "grey32"}[_alpha_bits(arguments, row)]
+
+
+def _alpha_bits(arguments: argparse.Namespace, row: "Format") -> int:
+    return arguments.alpha_bits or (32 if _of_light(row) else 8)
+
+
+def _of_light(row: "Format") -> bool:
+    """Whether a format holds floats of light alone."""
+    return row.name == "EXR"
 
 
 def is_png(path: Path | None) -> bool:
@@ -148,21 +171,22 @@ def _result(
     matte: "Matte",
     arguments: argparse.Namespace,
     behind: "Picture | None",
+    row: "Format",
 ) -> "NDArray[Any]":
     from edgematte.pictures import alpha_bytes, composite, cutout
     from edgematte.pictures.cutouts import fit_background
-    from edgematte.runtime.host.foreground import estimate_foreground
+    from edgematte.pictures.depths import at_depth
 
     if kind == "alpha":
-        return alpha_bytes(matte.alpha, arguments.alpha_bits or 8)
+        return alpha_bytes(matte.alpha, _alpha_bits(arguments, row))
     if kind == "trimap":
         return matte.trimap
-    colours = picture.pixels
-    if arguments.foreground:
-        colours = estimate_foreground(colours, matte.alpha)
+    colours = matte.foreground if arguments.foreground else picture.colours
+    colours = at_depth(colours, row, picture.profile)
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
-        fitted = fit_background(behind, size, picture.profile)
+        light = colours.dtype.kind == "f"
+        fitted = fit_background(behind, size, None if light else picture.profile)
         linear = not arguments.gamma_composite
         return composite(colours, matte.alpha, fitted, linear=linear, profile=picture.profile)
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

@@ -20,21 +20,25 @@ STRIP = 256  # rows that are worked on at a time
 def alpha_bytes(alpha: Floats, bits: int = 8) -> NDArray[Any]:
     """Alpha (H, W) in [0, 1] -> uint8 or, with 16 bits, uint16, rounded to the nearest.
 
+    With 32 bits it is float32, as it was.
+
     Raises:
-        OptionError: neither 8 nor 16 bits.
+        OptionError: other than 8, 16 or 32 bits.
     """
     check("alpha_bits", bits, ALPHA_BITS)
+    if bits == 32:
+        return alpha
     top, kind = (255, np.uint8) if bits == 8 else (65535, np.uint16)
     scaled: NDArray[Any] = (alpha * np.float32(top) + np.float32(0.5)).astype(kind)
     return scaled
 
 
-def cutout(picture: Bytes, alpha: Floats, *, keep_colour: bool = False) -> Bytes:
-    """The picture with alpha as its fourth channel: uint8 (H, W, 4), not premultiplied.
+def cutout(picture: NDArray[Any], alpha: Floats, *, keep_colour: bool = False) -> NDArray[Any]:
+    """The picture with alpha as its fourth channel (H, W, 4), not premultiplied.
 
     Args:
-        picture: uint8 (H, W, 3); a fourth channel is not used, because the matte of such a picture
-            is multiplied by it already.
+        picture: uint8, uint16, float16 or float32 (H, W, 3), and so is the cut-out; a fourth
+            channel is not used, because the matte of such a picture is multiplied by it already.
         alpha: (H, W) in [0, 1].
         keep_colour: keep the picture's colours where alpha is 0, for compositors; otherwise they
             are 0 there, so that the file does not contain what was removed.
@@ -48,26 +52,50 @@ def cutout(picture: Bytes, alpha: Floats, *, keep_colour: bool = False) -> Bytes
             "must be of one size"
         )
     colours = picture[..., :3] if keep_colour else without_hidden(picture[..., :3], alpha)
-    return np.concatenate([colours, alpha_bytes(alpha)[..., None]], axis=2)
+    return np.concatenate([colours, _alpha_as(alpha, picture.dtype)[..., None]], axis=2)
 
 
-def without_hidden(picture: Bytes, alpha: Floats) -> Bytes:
-    """The picture (H, W, 3), black where alpha (H, W), rounded to 8 bits, is 0."""
-    return picture * (alpha_bytes(alpha) > 0)[..., None]
+def without_hidden(picture: NDArray[Any], alpha: Floats) -> NDArray[Any]:
+    """The picture (H, W, 3), black where alpha (H, W), rounded as its values are, is 0."""
+    seen = (_alpha_as(alpha, picture.dtype) > 0)[..., None]
+    if picture.dtype.kind == "f":
+        return np.where(seen, picture, picture.dtype.type(0))  # of NaN too
+    return np.asarray(picture * seen)
+
+
+def _alpha_as(alpha: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Alpha as the colours of a dtype go with it."""
+    return alpha_bytes(alpha, 8 * dtype.itemsize) if dtype.kind == "u" else alpha.astype(dtype)
+
+
+def multiplied(cutout: NDArray[Any]) -> NDArray[Any]:
+    """A cut-out (H, W, 4) with its colours multiplied by its alpha, of the same dtype."""
+    top = 1 if cutout.dtype.kind == "f" else np.iinfo(cutout.dtype).max
+    out = cutout.copy()
+    for first in range(0, len(cutout), STRIP):
+        strip = cutout[first : first + STRIP]
+        weight = strip[..., 3:].astype(np.float32) / np.float32(top)
+        colours = strip[..., :3] * weight
+        if top != 1:
+            colours = np.rint(colours)
+        soft = (weight > 0) & (weight < 1)
+        kept = np.where(weight > 0, strip[..., :3], cutout.dtype.type(0))
+        out[first : first + STRIP, :, :3] = np.where(soft, colours.astype(cutout.dtype), kept)
+    return out
 
 
 def composite(
-    picture: Bytes,
+    picture: NDArray[Any],
     alpha: Floats,
     background: Bytes,
     *,
     linear: bool = False,
     profile: bytes | None = None,
-) -> Bytes:
-    """Eq. 1 of the paper: alpha * picture + (1 - alpha) * background, uint8 (H, W, 3).
+) -> NDArray[Any]:
+    """Eq. 1 of the paper: alpha * picture + (1 - alpha) * background, (H, W, 3).
 
     Args:
-        picture: uint8 (H, W, 3).
+        picture: uint8, uint16 or, of light, floats (H, W, 3), and so is the composite.
         alpha: (H, W) in [0, 1].
         background: uint8 (H, W, 3), or (3,) for one colour, in the picture's profile.
         linear: mix light instead of stored values, as lenses do: a soft edge between red and green
@@ -76,29 +104,43 @@ def composite(
             stands for; None: sRGB.
     """
     out = np.empty_like(picture)
-    light = Light(profile) if linear else None
+    light = Light(profile)
+    floats = picture.dtype.kind == "f"
     for top in range(0, len(picture), STRIP):  # in strips, which need little memory
         rows = slice(top, top + STRIP)
-        weight = alpha[rows, :, None]
-        behind = background[rows] if background.ndim == 3 else background
-        if light is not None:
-            _mix_light(picture[rows], alpha[rows], behind, light, out[rows])
-            continue
-        behind = behind.astype(np.float32)
-        mixed = behind + weight * (picture[rows].astype(np.float32) - behind)
-        out[rows] = (mixed + np.float32(0.5)).astype(np.uint8)
+        front, weight = picture[rows], alpha[rows]
+        behind = np.broadcast_to(
+            background[rows] if background.ndim == 3 else background, front.shape
+        )
+        if floats:
+            found = light.of(behind.reshape(-1, 3)).reshape(front.shape).astype(picture.dtype)
+        else:
+            found = behind.astype(picture.dtype)
+            found *= np.iinfo(picture.dtype).max // 255
+        soft = (weight > 0) & (weight < 1)
+        out[rows] = np.where((weight > 0.5)[..., None], front, found)
+        if soft.any():
+            share = weight[soft, None]
+            out[rows][soft] = _mixed(
+                front[soft], share, found[soft], light if linear and not floats else None
+            )
     return out
 
 
-def _mix_light(front: Bytes, alpha: Floats, behind: Bytes, light: Light, out: Bytes) -> None:
-    """Mix where alpha is between 0 and 1; the other pixels are those of the front or behind."""
-    behind = np.broadcast_to(behind, front.shape)
-    out[:] = np.where((alpha > 0.5)[..., None], front, behind)
-    soft = (alpha > 0) & (alpha < 1)
-    if soft.any():
-        far = light.of(behind[soft])
-        mixed = light.stored(far + alpha[soft, None] * (light.of(front[soft]) - far))
-        out[soft] = (mixed * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+def _mixed(
+    front: NDArray[Any], share: Floats, behind: NDArray[Any], light: Light | None
+) -> NDArray[Any]:
+    """Colours (n, 3) mixed by the share (n, 1) of the front; with ``light`` as light mixes."""
+    if light is not None:
+        far = light.of(behind)
+        mixed = light.stored(far + share * (light.of(front) - far))
+        mixed *= np.float32(np.iinfo(front.dtype).max)
+    else:
+        far = behind.astype(np.float32)
+        mixed = far + share * (front.astype(np.float32) - far)
+    if front.dtype.kind == "u":
+        mixed += np.float32(0.5)
+    return np.asarray(mixed.astype(front.dtype))
 
 
 def read_background(text: str, size: tuple[int, int], profile: bytes | None = None) -> Bytes:

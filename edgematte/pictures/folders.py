@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from edgematte.pictures import heif
+
 NOT_PICTURES = {".mpg", ".mpeg", ".eps", ".ps", ".wmf", ".emf", ".iim"}
 """Endings that Pillow reads only with other programs, on one system, or not as a picture."""
 
@@ -15,7 +17,8 @@ def picture_endings() -> frozenset[str]:
     """The endings of pictures that this Pillow reads, in lower case, with the dot."""
     formats = Image.registered_extensions()
     readable = (set(Image.OPEN) | {"MPO"}) - STUBS
-    return frozenset(e for e, kind in formats.items() if kind in readable) - NOT_PICTURES
+    found = frozenset(e for e, kind in formats.items() if kind in readable) - NOT_PICTURES
+    return found | {*heif.ENDINGS, ".exr"}  # without what reads them, they are told of by name
 
 
 def sort_files(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -1,7 +1,8 @@
 """What each file format can hold, in one table that is asked before any work.
 
 Modes: ``grey`` (uint8, (H, W)), ``grey16`` (uint16, (H, W)), ``trimap`` (as grey, but no value may
-change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)).
+change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)); ``colour16`` and ``cutout16``
+of uint16; ``grey32``, ``colour32`` and ``cutout32`` of float16 or float32.
 """
 
 from dataclasses import dataclass, field
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import OptionError
+from edgematte.pictures import heif
 
 GREYS = ("grey", "trimap")
+EXR = "EXR"  # not Pillow's: see exr.py
 ALL = (*GREYS, "grey16", "colour", "cutout")
+DEEP = ("colour16", "cutout16")
 REASONS = {
     "grey": "it has one grey channel",
     "grey16": "it has 16 bits a pixel",
     "trimap": "the values of a trimap must not change",
     "colour": "it has colours",
     "cutout": "it has an alpha channel",
+    **dict.fromkeys(("colour16", "cutout16"), "it has 16 bits a channel"),
+    **dict.fromkeys(("grey32", "colour32", "cutout32"), "its values are floats"),
 }
 """Why a format cannot hold a picture of a mode."""
 
@@ -51,14 +57,20 @@ _WEBP = dict.fromkeys((*GREYS, "colour", "cutout"), _LOSSLESS)
 _AVIF = dict.fromkeys((*GREYS, "cutout"), {"quality": 100, "subsampling": "4:4:4"}) | {
     "colour": {"quality": 90, "subsampling": "4:4:4"}
 }
+_HEIF = {
+    "colour": {"quality": 90, "chroma": 444},
+    "cutout": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},  # lossless
+}
 _JPEG2000 = (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c")
 
 FORMATS = (
-    Format("PNG", (".png", ".apng"), ALL, profile=True),
-    Format("TIFF", (".tif", ".tiff"), ALL, profile=True),
+    Format("PNG", (".png", ".apng"), (*ALL, *DEEP), profile=True),
+    Format("TIFF", (".tif", ".tiff"), (*ALL, *DEEP, "grey32"), profile=True),
     Format("WEBP", (".webp",), (*GREYS, "colour", "cutout"), 16_383, True, _WEBP),
     # Pillow writes AVIF with sides above 32768 pixels, but cannot read it.
     Format("AVIF", (".avif", ".avifs"), (*GREYS, "colour", "cutout"), 32_768, True, _AVIF),
+    Format("HEIF", heif.ENDINGS, ("colour", "cutout"), 16_383, True, _HEIF),
+    Format(EXR, (".exr",), ("grey32", "colour32", "cutout32")),
     Format("JPEG2000", _JPEG2000, ALL),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("grey", "colour"), 65_500, True, _JPEG),
     Format("MPO", (".mpo",), ("grey", "colour"), 65_500, True, _JPEG),
@@ -80,6 +92,15 @@ FORMATS = (
 )
 
 
+SUFFIXES = {
+    np.dtype(np.uint8): "",
+    np.dtype(np.uint16): "16",
+    np.dtype(np.float16): "32",
+    np.dtype(np.float32): "32",
+}
+"""Of modes, by dtype."""
+
+
 def format_of(path: Path) -> str:
     """Pillow's format name for a file's ending.
 
@@ -97,10 +118,17 @@ def row_of(path: Path) -> Format:
     """
     Image.init()
     ending = path.suffix.lower()
+    if ending in heif.ENDINGS:
+        heif.register(path.name)
     for row in FORMATS:
-        if ending in row.endings and row.name in Image.SAVE:
+        if ending in row.endings and written(row):
             return row
     raise OptionError(f"{path.name}: unknown kind of picture {path.suffix!r}; use .png")
+
+
+def stdout_row() -> Format:
+    """The row of what is written to standard output: PNG."""
+    return row_named("PNG")
 
 
 def row_named(kind: str) -> Format:
@@ -110,10 +138,17 @@ def row_named(kind: str) -> Format:
         OptionError: a format that pictures are not written in.
     """
     Image.init()
+    if kind.upper() == "HEIF":
+        heif.register("the picture")
     for row in FORMATS:
-        if row.name == kind.upper() and row.name in Image.SAVE:
+        if row.name == kind.upper() and written(row):
             return row
     raise OptionError(f"pictures are not written as {kind!r}; use PNG")
+
+
+def written(row: Format) -> bool:
+    """Whether a format can be written here."""
+    return row.name == EXR or row.name in Image.SAVE
 
 
 def mode_of(array: NDArray[Any]) -> str:
@@ -124,11 +159,13 @@ def mode_of(array: NDArray[Any]) -> str:
     """
     if array.ndim == 2 and array.dtype in (np.uint8, np.uint16):
         return "grey" if array.dtype == np.uint8 else "grey16"
-    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
-        return "colour" if array.shape[2] == 3 else "cutout"
+    if array.ndim == 2 and array.dtype in (np.float16, np.float32):
+        return "grey32"
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype in SUFFIXES:
+        return ("colour" if array.shape[2] == 3 else "cutout") + SUFFIXES[array.dtype]
     raise OptionError(
-        "a picture to write should be uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W), not "
-        f"{array.dtype} {list(array.shape)}"
+        "a picture to write should be uint8, uint16, float16 or float32 (H, W), (H, W, 3) or "
+        f"(H, W, 4), not {array.dtype} {list(array.shape)}"
     )
 
 
@@ -141,6 +178,18 @@ def refuse_exif(row: Format) -> None:
     if not row.profile:
         fit = ", ".join(r.endings[0] for r in FORMATS if r.profile and r.name in Image.SAVE)
         raise OptionError(f"{row.name} holds no EXIF; write {fit}")
+
+
+def refuse_premultiplied(row: Format) -> None:
+    """Refuse colours that were multiplied by alpha for a format that cannot say so.
+
+    Raises:
+        OptionError: the message names formats that can.
+    """
+    if row.name not in ("TIFF", EXR):
+        raise OptionError(
+            f"{row.name} has no way to say that colours are premultiplied; write .tif, .exr"
+        )
 
 
 def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None:
@@ -159,6 +208,6 @@ def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None
         for other in FORMATS
         if mode in other.holds
         and (other.side_px is None or max(size) <= other.side_px)
-        and other.name in Image.SAVE
+        and written(other)
     ]
     raise OptionError(f"{row.name} cannot hold this picture ({reason}); write {', '.join(fit)}")

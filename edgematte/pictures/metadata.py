@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 ORIENTATION = 0x0112  # the tag, in EXIF and TIFF
@@ -17,6 +19,17 @@ TURNS = {
 }
 """EXIF orientation -> how to turn stored pixels upright; 1 is upright already."""
 
+FLIPPED = {
+    1: (False, False),
+    2: (False, True),
+    3: (True, True),
+    4: (True, False),
+    5: (False, False),
+    6: (False, True),
+    7: (True, True),
+    8: (True, False),
+}
+"""EXIF orientation -> whether rows, columns are reversed, after a quarter turn exchanged them."""
 QUARTER_TURNS = (5, 6, 7, 8)  # orientations that swap width and height
 KEPT = (270, 271, 272, 305, 306, 315, 33432)
 """Tags of EXIF's first table that are not about how pixels are stored: description, maker, model,
@@ -95,6 +108,14 @@ def turn_upright(image: Image.Image, orientation: int | None) -> Image.Image:
     """Turn stored pixels upright."""
     turn = TURNS.get(orientation or 1)
     return image if turn is None else image.transpose(turn)
+
+
+def turn_array(array: NDArray[Any], orientation: int | None) -> NDArray[Any]:
+    """Turn stored pixels (H, W, ...) upright."""
+    if orientation in QUARTER_TURNS:
+        array = array.swapaxes(0, 1)
+    down, across = FLIPPED[orientation or 1]
+    return array[:: -1 if down else 1, :: -1 if across else 1]
 
 
 def thinner(data: bytes) -> Iterator[bytes]:

@@ -26,8 +26,8 @@ def png_bytes(
     repetitions than runs finds next to nothing.
 
     Args:
-        array: uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W).
-        level: 0 stores the rows as they are; 1 compresses them.
+        array: uint8 or uint16 (H, W), (H, W, 3) or (H, W, 4).
+        level: 0 stores the rows as they are; from 1 on they are compressed.
         profile: ICC profile of the colours.
         exif: with or without the header that JPEG files have before it.
     """

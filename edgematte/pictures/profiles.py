@@ -74,14 +74,14 @@ def cmyk_colours(image: Image.Image) -> Bytes | None:
 
 def in_srgb(colours: Bytes, profile: bytes | None) -> Bytes:
     """RGB (H, W, 3) in a profile -> in sRGB; the same array where the profile is as sRGB."""
-    if profile is None or _is_srgb(profile):
+    if profile is None or is_srgb(profile):
         return colours
     return convert_colours(colours, profile, None)
 
 
 @lru_cache(16)
-def _is_srgb(profile: bytes) -> bool:
-    """Whether a profile's colours are sRGB's, within what bytes round."""
+def is_srgb(profile: bytes) -> bool:
+    """Whether a profile's colours are those of sRGB, within what bytes round."""
     steps = np.linspace(0, 255, 6).astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     found = convert_colours(grid, profile, None)

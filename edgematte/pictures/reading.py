@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
@@ -16,9 +16,17 @@ from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
 from edgematte.errors import EdgematteError, OptionError, PictureError, PictureWarning
-from edgematte.pictures.metadata import exif_of, orientation_of, thinner, turn_upright
+from edgematte.pictures import deep, exr, heif
+from edgematte.pictures.metadata import (
+    exif_of,
+    orientation_of,
+    thinner,
+    turn_array,
+    turn_upright,
+)
 from edgematte.pictures.profiles import cmyk_colours, in_srgb, profile_of
 from edgematte.pictures.quiet import quiet
+from edgematte.pictures.tone import shown
 
 T = TypeVar("T")
 
@@ -31,6 +39,14 @@ LIMIT = "EDGEMATTE_MAX_PIXELS"
 """Name of the environment variable that gives another limit, for pictures that are trusted."""
 PROGRAMS = ("EPS",)
 """Formats of Pillow's that are programs, which it would run Ghostscript to see."""
+
+SEVERAL = {
+    **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "an animation: its first frame is read"),
+    "TIFF": "several pages: the first one is read",
+    "HEIF": "several pictures: the one that phones show is read",
+}
+"""What is said of a file that holds several pictures, by Pillow's name of its format; of an MPO
+nothing, whose other pictures are a phone's previews and depths."""
 
 _LIMIT = threading.Lock()
 
@@ -80,11 +96,13 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
 class Picture:
     """A picture file, upright.
 
-    `pixels`: uint8 (H, W, 3), RGB. `alpha`: the file's own, uint8 (H, W); None where it is opaque
-    everywhere. `profile`: the ICC profile of the pixels; None: sRGB. `orientation`: that of the
-    stored pixels, 1 to 8 as in EXIF; None if the file has none. `notes`: a line for each part of
-    the file that could not be read and was left out. `exif`: the file's EXIF without orientation,
-    thumbnails and makers' notes; None if it has none.
+    `pixels`: uint8 (H, W, 3), RGB; of a deeper file an 8-bit view. `alpha`: the file's own (H, W),
+    uint8, or of a deeper file uint16 or floats; None where it is opaque everywhere. `profile`: the
+    ICC profile of the pixels; None: sRGB. `orientation`: that of the stored pixels, 1 to 8 as in
+    EXIF; None if the file has none. `notes`: a line for each part of the file that could not be
+    read and was left out. `exif`: the file's EXIF without orientation, thumbnails and makers'
+    notes; None if it has none. `deep`: the colours of a deeper file (H, W, 3): uint16, or
+    scene-linear light, float16 or float32, 1 being white; None for 8 bits.
     """
 
     pixels: Bytes
@@ -93,6 +111,12 @@ class Picture:
     orientation: int | None = None
     notes: tuple[str, ...] = ()
     exif: bytes | None = None
+    deep: NDArray[Any] | None = None
+
+    @property
+    def colours(self) -> NDArray[Any]:
+        """The colours (H, W, 3) as deep as the file has them."""
+        return self.pixels if self.deep is None else self.deep
 
     @cached_property
     def seen(self) -> Bytes:
@@ -104,7 +128,7 @@ class Picture:
         """The input of :class:`edgematte.Matter`: (H, W, 3), or (H, W, 4) with the file's alpha."""
         if self.alpha is None:
             return self.pixels
-        return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
+        return np.concatenate([self.pixels, bytes_of(self.alpha)[..., None]], axis=2)
 
 
 @dataclass(frozen=True)
@@ -117,37 +141,55 @@ class Decoded:
     notes: tuple[str, ...]
     format: str | None = None  # Pillow's name of it
     exif: bytes | None = None
+    content: bytes = b""  # of the file, where it holds more bits than Pillow gives
 
 
-def open_picture(source: Source, name: str | None = None) -> Picture:
+def bytes_of(alpha: NDArray[Any]) -> Bytes:
+    """An alpha channel of any depth in 8 bits, rounded to the nearest."""
+    if alpha.dtype == np.uint8:
+        return alpha
+    top = 65535 if alpha.dtype == np.uint16 else 1
+    return np.asarray(alpha.astype(np.float32) * np.float32(255 / top) + 0.5).astype(np.uint8)
+
+
+def open_picture(source: Source, name: str | None = None, *, depth: bool = True) -> Picture:
     """A picture with its alpha, profile and notes; errors as :func:`read_picture`.
 
-    ``name`` is that of the picture in messages; by default its file's.
+    Args:
+        source: a file, an open file, or a PIL image.
+        name: of the picture in messages; by default its file's.
+        depth: read more than 8 bits a channel, too.
     """
-    return decode(source, _picture, name)
+    use = partial(_picture, depth=depth)
+    if isinstance(source, Image.Image):
+        return decode(source, use, name)
+    name, data = _named_bytes(source, name)
+    if data.startswith(exr.MAGIC):
+        found = exr.read(data, name, most_pixels())
+        return Picture(shown(found.colours), found.alpha, notes=found.notes, deep=found.colours)
+    return decode(io.BytesIO(data), use, name)
 
 
 def read_picture(source: Source) -> Bytes:
     """RGB bytes (H, W, 3), turned upright as its EXIF says.
 
-    Grey, palette, CMYK and 16-bit pictures are converted; an alpha channel is dropped, which
-    :func:`open_picture` gives. Metadata that cannot be read is dropped with a warning.
+    Grey, palette, CMYK and 16-bit pictures and light are converted; an alpha channel is dropped,
+    which :func:`open_picture` gives. Metadata that cannot be read is dropped with a warning.
 
     Raises:
         PictureError: missing, not a picture, truncated, or of a kind without a meaning as RGB.
     """
-    picture = open_picture(source)
+    picture = open_picture(source, depth=False)
     warn_of(picture.notes)
     return picture.pixels
 
 
 def read_cutout(source: Source) -> Bytes:
     """RGBA bytes (H, W, 4); without transparency alpha is 255. Errors as :func:`read_picture`."""
-    picture = open_picture(source)
+    picture = open_picture(source, depth=False)
     warn_of(picture.notes)
-    alpha = (
-        np.full(picture.pixels.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
-    )
+    opaque = np.full(picture.pixels.shape[:2], 255, np.uint8)
+    alpha = opaque if picture.alpha is None else bytes_of(picture.alpha)
     return np.concatenate([picture.pixels, alpha[..., None]], axis=2)
 
 
@@ -157,15 +199,52 @@ def warn_of(notes: tuple[str, ...]) -> None:
         warnings.warn(note, PictureWarning, stacklevel=2)
 
 
-def _picture(decoded: Decoded) -> Picture:
+def _picture(decoded: Decoded, depth: bool) -> Picture:
     image = decoded.image
     alpha = own_alpha(image)
     profile, notes = profile_of(image, decoded.name)
     pixels = cmyk_colours(image)
     if pixels is None:
         pixels = np.array(_rgb(image, decoded.name))
-    notes = decoded.notes + notes
-    return Picture(pixels, alpha, profile, decoded.orientation, notes, decoded.exif)
+    colours, own, more = _deep(decoded) if depth else (None, None, ())
+    return Picture(
+        pixels,
+        alpha if own is None else own,
+        profile if image.mode != "CMYK" else None,
+        decoded.orientation,
+        decoded.notes + notes + more,
+        decoded.exif,
+        colours,
+    )
+
+
+def _deep(
+    decoded: Decoded,
+) -> tuple[NDArray[Any] | None, NDArray[Any] | None, tuple[str, ...]]:
+    """Colours and alpha of more than 8 bits, upright, and a note where they cannot be read."""
+    image, name = decoded.image, decoded.name
+    if image.mode.startswith("I"):
+        grey = integers(image, name).astype(np.uint16)
+        return np.repeat(grey[..., None], 3, axis=2), None, ()
+    if not decoded.content:
+        return None, None, ()
+    try:
+        if decoded.format == "HEIF":
+            array = heif.read_deep(decoded.content)
+            colours, own = array[..., :3], array[..., 3] if array.shape[2] == 4 else None
+        else:
+            colours, own = deep.read_deep(decoded.content, str(decoded.format))
+            colours = turn_array(colours, decoded.orientation)
+            own = None if own is None else turn_array(own, decoded.orientation)
+    except OptionError as error:
+        return None, None, (f"{name} was read at 8 of its 16 bits a channel: {error}",)
+    except Exception as error:  # decoders raise many kinds; what Pillow read is there
+        return None, None, (f"{name} was read at 8 of its 16 bits a channel ({error})",)
+    if colours.shape[:2] != (image.height, image.width):
+        return None, None, (f"{name} was read at 8 of its 16 bits a channel (its size differs)",)
+    if own is not None and own.min() == 65535:
+        own = None
+    return np.ascontiguousarray(colours), own, ()
 
 
 def own_alpha(image: Image.Image) -> Bytes | None:
@@ -216,11 +295,13 @@ def decode(source: Source, use: Callable[[Decoded], T], name: str | None = None)
     """
     if isinstance(source, Image.Image):
         return _use_image(source, use, name or "the PIL image")
-    if name is None:
-        name = source.name if isinstance(source, Path) else "the picture on standard input"
-    data = _read_bytes(source, name)
-    if not data:
-        raise PictureError(f"{name} is empty (0 bytes)")
+    name, data = _named_bytes(source, name)
+    if data.startswith(exr.MAGIC):
+        raise PictureError(
+            f"{name} is an OpenEXR picture, which no trimap or mask is read from; give it as PNG"
+        )
+    if heif.is_heif(data):
+        heif.register(name)
     reason: Exception | None = None
     with quiet():
         for content in (data, *thinner(data)):
@@ -253,13 +334,18 @@ def _use_image(image: Image.Image, use: Callable[[Decoded], T], name: str) -> T:
 
 
 def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    return _loaded(_open(content), name, reason)
+    return _loaded(_open(content), name, reason, content)
 
 
-def _loaded(image: Image.Image, name: str, reason: Exception | None) -> Decoded:
+def _loaded(
+    image: Image.Image, name: str, reason: Exception | None, content: bytes = b""
+) -> Decoded:
     refuse_large(name, image.width, image.height)
     if image.format in PROGRAMS:
         raise PictureError(f"{name} is {image.format}, a program and no picture: convert it first")
+    bits = image.info.get("bit_depth", 8) if image.format == "HEIF" else 8
+    more = bits > 8 or deep.is_deep(image, content)
+    several = image.format in SEVERAL and getattr(image, "is_animated", False)
     before = orientation_of(image, name) if image.format == "TIFF" else None
     image.load()
     orientation, notes = left, _ = orientation_of(image, name)
@@ -268,8 +354,11 @@ def _loaded(image: Image.Image, name: str, reason: Exception | None) -> Decoded:
     if reason is not None:
         why = "" if isinstance(reason, UnidentifiedImageError) else f" ({reason})"
         notes += (f"{name} holds metadata that cannot be read{why}; it was dropped",)
-    upright = turn_upright(image, left)
-    return Decoded(name, upright, orientation, notes, image.format, exif_of(image, orientation))
+    if several:
+        notes += (f"{name} holds {SEVERAL[str(image.format)]}",)
+    upright, exif = turn_upright(image, left), exif_of(image, orientation)
+    kept = content if more else b""
+    return Decoded(name, upright, orientation, notes, image.format, exif, kept)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -281,6 +370,16 @@ def _open(data: bytes) -> Image.Image:
             return Image.open(io.BytesIO(data))
         finally:
             Image.MAX_IMAGE_PIXELS = kept
+
+
+def _named_bytes(source: Path | BinaryIO, name: str | None) -> tuple[str, bytes]:
+    """The name of a picture in messages, and its file's content."""
+    if name is None:
+        name = source.name if isinstance(source, Path) else "the picture on standard input"
+    data = _read_bytes(source, name)
+    if not data:
+        raise PictureError(f"{name} is empty (0 bytes)")
+    return name, data
 
 
 def _read_bytes(source: Any, name: str) -> bytes:

@@ -9,10 +9,16 @@ from PIL import Image
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import OptionError
+from edgematte.pictures import exr
+from edgematte.pictures.cutouts import multiplied
+from edgematte.pictures.deep import write_tiff
 from edgematte.pictures.formats import (
+    DEEP,
+    EXR,
     Format,
     mode_of,
     refuse_exif,
+    refuse_premultiplied,
     refuse_unfit,
     row_named,
     row_of,
@@ -33,21 +39,27 @@ def encode(
     *,
     png_level: int | None = None,
     exif: bytes | None = None,
+    premultiplied: bool | None = None,
 ) -> bytes:
     """A picture array as the bytes of a file; ``kind`` is Pillow's format name, such as PNG.
 
     Args:
-        array: uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W).
+        array: uint8, uint16, float16 or float32 (H, W), (H, W, 3) or (H, W, 4), a cut-out not
+            premultiplied. Floats are light, but for those of an alpha (H, W).
         kind: the format.
         profile: ICC profile of the colours; None: sRGB. A format that cannot carry one gets the
             colours converted to sRGB.
         png_level: how hard a PNG is compressed, from 0, not at all, to 9; by default 1, fast.
         exif: of the picture, see :class:`edgematte.pictures.Picture`, to be kept; None: none.
+        premultiplied: multiply a cut-out's colours by its alpha, and say so in the file; None: as
+            the format defines it, which EXR alone does.
 
     Raises:
-        OptionError: the format cannot hold this picture or EXIF, or has no levels of PNG.
+        OptionError: the format cannot hold this picture, EXIF or colours of this kind, or has no
+            levels of PNG.
+        PictureError: a package that writes it is missing.
     """
-    return _encode(array, row_named(kind), profile, png_level, exif)
+    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied)
 
 
 def _encode(
@@ -56,14 +68,25 @@ def _encode(
     profile: bytes | None,
     png_level: int | None,
     exif: bytes | None,
+    premultiplied: bool | None,
 ) -> bytes:
     check_options(png_level=png_level)
     if exif is not None:
         refuse_exif(row)
+    if premultiplied:
+        refuse_premultiplied(row)
     if png_level is not None and row.name != "PNG":
         raise OptionError(f"png_level is of PNG files, and this one is {row.name}: leave it out")
     mode = mode_of(array)
     refuse_unfit(row, mode, (array.shape[1], array.shape[0]))
+    if mode.startswith("cutout") and (premultiplied or (premultiplied is None and row.name == EXR)):
+        array = multiplied(array)
+    if row.name == EXR:
+        return exr.write(array, premultiplied=premultiplied is not False)
+    if row.name == "TIFF" and (mode in DEEP or (mode == "cutout" and premultiplied)):
+        if exif is not None:
+            raise OptionError("EXIF is kept in TIFF of 8 bits, not premultiplied; write .png")
+        return write_tiff(array, profile, premultiplied=bool(premultiplied))
     options = dict(row.options.get(mode, {}))
     if profile is not None and array.ndim == 3:
         if row.profile:
@@ -73,7 +96,7 @@ def _encode(
             array[..., :3] = convert_colours(array[..., :3], profile, None)
     if row.name == "PNG":
         level = PNG_LEVEL if png_level is None else png_level
-        if level <= ROWS_ALIKE and array.size:
+        if (level <= ROWS_ALIKE or mode in DEEP) and array.size:
             return png_bytes(array, level, profile if array.ndim == 3 else None, exif)
         options["compress_level"] = level
     if exif is not None:
@@ -81,7 +104,7 @@ def _encode(
     stream = io.BytesIO()
     try:
         Image.fromarray(array).save(stream, row.name, **options)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise OptionError(f"{row.name} cannot hold this picture ({error}); write .png") from None
     return stream.getvalue()
 
@@ -93,11 +116,12 @@ def write_picture(
     *,
     png_level: int | None = None,
     exif: bytes | None = None,
+    premultiplied: bool | None = None,
 ) -> None:
     """Write a picture whole or not at all; the ending of the name is its format.
 
     Arguments and errors as :func:`encode`.
     """
-    data = _encode(array, row_of(path), profile, png_level, exif)
+    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied)
     with atomic_file(path) as scratch:
         scratch.write_bytes(data)

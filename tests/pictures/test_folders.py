@@ -16,7 +16,7 @@ COMMON = {"png", "jpg", "jpeg", "jfif", "webp", "avif", "mpo", "jp2", "bmp", "ti
 def test_what_is_written_with_an_ending_that_is_taken_can_be_read(tmp_path: Path) -> None:
     Image.init()
     image = Image.fromarray(testcard.testcard(40, 30))
-    for ending in sorted(picture_endings()):
+    for ending in sorted(picture_endings() - {".exr", ".heic", ".heif"}):  # of extras
         kind = Image.registered_extensions()[ending]
         if kind not in Image.SAVE or kind in ("BLP", "MSP", "XBM", "ICO", "ICNS"):
             continue  # of other modes or sizes than this picture's
@@ -31,12 +31,12 @@ def test_no_ending_is_taken_that_is_not_a_picture() -> None:
 
 
 def test_hidden_files_are_left_out_and_named_where_they_look_like_pictures(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.avif", "._b.JPG", ".DS_Store", "notes.txt", "c.heic"):
+    for name in ("b.JPG", "a.avif", "._b.JPG", ".DS_Store", "notes.txt", "c.heic", "d.heif.part"):
         (tmp_path / name).touch()
     (tmp_path / "d.png").mkdir()
     taken, left = sort_files(tmp_path.iterdir())
-    assert [f.name for f in taken] == ["a.avif", "b.JPG"]
-    assert [f.name for f in left] == ["._b.JPG", "c.heic", "notes.txt"]
+    assert [f.name for f in taken] == ["a.avif", "b.JPG", "c.heic"]
+    assert [f.name for f in left] == ["._b.JPG", "d.heif.part", "notes.txt"]
 
 
 def test_calibration_takes_the_same_files(tmp_path: Path) -> None:
