@@ -17,7 +17,7 @@ from hardship.worker import FAULT
 
 HANG_S = 5.0  # of processor time, on one mutant
 STUCK_S = 60.0  # of the clock: a worker that waits for nothing uses no processor
-START_S = 300.0  # seeds are exported first
+START_S = 1500.0  # seeds are exported first
 ROOT = Path(__file__).parents[2]
 
 
