@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_folder
 from edgematte.cache import cache_folder, empty
+from edgematte.calibration.pictures import calibration_set
 from edgematte.export.estimator import estimates_with_default, estimator_for
 from edgematte.export.float_graph import Reference
+from edgematte.export.int8 import Int8
 from edgematte.host import Host
 from edgematte.manifest import FILE
 from edgematte.net import Variant
@@ -44,6 +46,25 @@ class GraphFeeds:
         for file in self.files:
             with np.load(file) as stored:
                 yield {name: _unit(stored[name]) for name in stored.files}
+
+
+def picture_feeds(
+    variant: Variant,
+    host: Host,
+    graphs: Sequence[Reference],
+    settings: Int8,
+    stage: Host | None = None,
+    progress: Progress = silent,
+) -> dict[str, GraphFeeds]:
+    """The calls that all pictures of the settings make; see :func:`record_feeds`."""
+    found = calibration_set(settings.pictures, limit=settings.limit, seed=settings.seed)
+    if found.skipped:
+        progress(f"{len(found.skipped)} pictures could not be read: {found.skipped[0]}")
+    pictures = (*found.calibrating, *found.held_out)
+    key = {"pictures": found.sha256, "which": "all"}
+    return record_feeds(
+        variant, host, graphs, pictures, key, seed=settings.seed, stage=stage, progress=progress
+    )
 
 
 def record_feeds(

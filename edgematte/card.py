@@ -68,6 +68,21 @@ class Card:
         )
 
 
+def card_of(file: Path, digest: str, metadata: Mapping[str, str] | None = None) -> Card | None:
+    """The card of a file of weights whose sha256, as the manifest has it, is ``digest``.
+
+    Raises:
+        CheckpointError: a card that cannot be read as one, or that is of other weights.
+    """
+    card = card_beside(file, metadata)
+    if card is not None and card.sha256 not in ("", digest):
+        raise CheckpointError(
+            f"the card beside {file} is of other weights: it has sha256 {card.sha256[:16]}..., "
+            f"these have {digest[:16]}..."
+        )
+    return card
+
+
 def card_beside(file: Path, metadata: Mapping[str, str] | None = None) -> Card | None:
     """The card of a file of weights; None if it has none.
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from edgematte.atomic import atomic_file
-from edgematte.card import card_beside
+from edgematte.card import card_of
 from edgematte.codec import parse
 from edgematte.errors import CheckpointError, line_of
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
@@ -79,12 +79,8 @@ def load_model(variant: Variant, file: Path | None = None) -> tuple[nn.Module, W
     if "mean" in own and "std" in own and "mean" in state:
         notes.append(_normalise(state, file.parent, stored))
     load_into(model, state, file)
-    card, digest = card_beside(file, contents.metadata), fingerprint(model)
-    if card is not None and card.sha256 not in ("", digest):
-        raise CheckpointError(
-            f"the card beside {file} is of other weights: it has sha256 {card.sha256[:16]}..., "
-            f"these have {digest[:16]}..."
-        )
+    digest = fingerprint(model)
+    card = card_of(file, digest, contents.metadata)
     return model, Weights(_with_notes(source, notes), digest, card)
 
 

@@ -1,19 +1,24 @@
-"""Checkpoints in the layout of the Hugging Face hub: a folder on disk, or fetched by name.
+"""The Hugging Face hub: checkpoints in its layout, and bundles that were published there.
 
-Such a folder holds ``config.json``, ``model.safetensors`` (or ``pytorch_model.bin``) and often
-``preprocessor_config.json`` with the normalisation of the pictures.
+A folder of a checkpoint holds ``config.json``, ``model.safetensors`` (or ``pytorch_model.bin``) and
+often ``preprocessor_config.json`` with the normalisation of the pictures.
 """
 
+import logging
 import math
 from pathlib import Path
 
 from edgematte.codec import parse
-from edgematte.errors import CheckpointError, line_of
+from edgematte.errors import BundleError, CheckpointError, EdgematteError, line_of
 from edgematte.extras import importing
+
+log = logging.getLogger(__name__)
 
 SCHEME = "hf:"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 PREPROCESSOR = "preprocessor_config.json"
+BUNDLE = "bundle.edgematte"
+"""The folder of a repository that holds the bundle to load."""
 
 Triple = tuple[float, float, float]
 
@@ -31,25 +36,61 @@ def fetch(name: str) -> Path:
     Raises:
         CheckpointError: huggingface-hub is not installed, or the hub did not give the file.
     """
+    for weights in WEIGHTS:  # many repositories hold the same weights in both files
+        folder = _snapshot(name, ["config.json", PREPROCESSOR, weights], CheckpointError)
+        if (folder / weights).is_file():
+            break
+    return folder
+
+
+def fetch_bundle(name: str) -> Path:
+    """The bundle of ``hf:OWNER/NAME`` in the hub's cache, as `edgematte publish` put it there.
+
+    Nothing in it is trusted: whoever opens it compares the hashes.
+
+    Raises:
+        BundleError: huggingface-hub is not installed, the hub did not give it, or there is none.
+    """
+    folder = _snapshot(name, [f"{BUNDLE}/*"], BundleError) / BUNDLE
+    if not folder.is_dir():
+        raise BundleError(
+            f"{name} has no folder {BUNDLE}: it is not a repository of `edgematte publish`"
+        )
+    return folder
+
+
+def _snapshot(name: str, patterns: list[str], kind: type[EdgematteError]) -> Path:
+    """Files of a repository at one commit; where the hub is down, those that the cache has."""
     repository, _, revision = name.removeprefix(SCHEME).partition("@")
     sentence = f"{name} is a name on the Hugging Face hub, and huggingface-hub is not installed"
     way_out = 'pip install "edgematte[hub]", or give the folder of a copy on disk'
-    with importing(sentence, way_out, CheckpointError):
-        from huggingface_hub import snapshot_download
+    with importing(sentence, way_out, kind):
+        from huggingface_hub import HfApi, snapshot_download
     try:
-        for weights in WEIGHTS:  # many repositories hold the same weights in both files
-            wanted = ["config.json", PREPROCESSOR, weights]
-            folder = Path(
-                snapshot_download(repository, revision=revision or None, allow_patterns=wanted)
-            )
-            if (folder / weights).is_file():
-                break
+        commit = HfApi().repo_info(repository, revision=revision or None).sha
+        return Path(snapshot_download(repository, revision=commit, allow_patterns=patterns))
     except Exception as error:  # from many libraries: no network, no such name, no access
         first = line_of(error, 160)
-        raise CheckpointError(
-            f"{name} could not be fetched ({first}); give the folder of a copy on disk instead"
-        ) from None
-    return folder
+        if _told(error):
+            raise _not_fetched(kind, name, first) from None
+    try:
+        folder = snapshot_download(
+            repository, revision=revision or None, allow_patterns=patterns, local_files_only=True
+        )
+    except Exception:
+        raise _not_fetched(kind, name, first) from None
+    log.warning("%s: the hub cannot be reached (%s); the copy in its cache is used", name, first)
+    return Path(folder)
+
+
+def _told(error: Exception) -> bool:
+    """Whether the hub answered: that there is no such name, or no access."""
+    status = getattr(getattr(error, "response", None), "status_code", 500)
+    return 400 <= status < 500
+
+
+def _not_fetched(kind: type[EdgematteError], name: str, why: str) -> EdgematteError:
+    return kind(f"{name} could not be fetched ({why}); give the folder of a copy on disk instead")
 
 
 def weights_in(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from edgematte.builtin import IMPORTED
 from edgematte.card import Card
 from edgematte.codec import decode, encode, parse
 from edgematte.errors import BundleError, OptionError
+from edgematte.finding import Finding
 from edgematte.host import Host, StageHost, host_class
 from edgematte.metrics.summary import Scores
 
@@ -19,10 +20,10 @@ SIGNATURE = "signature.json"
 DTYPES = ("float32", "float16", "uint8", "int32")
 STAGE = "trimap_stage"
 """Name of the graph in a bundle that turns a reduced picture into class probabilities."""
-VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder")
+VARYING = ("accuracy", "files.REPORT.md", "tools", "ladder", "lint")
 """The only parts that differ between two exports of the same weights: measured figures
-(``accuracy``, ``ladder``, and the report with its timings) and, on another machine, the versions of
-the tools."""
+(``accuracy``, ``ladder``, ``lint``, and the report with its timings) and, on another machine, the
+versions of the tools."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class Manifest:
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: Host | None = None  # host section of the graph that estimates trimaps
     stage_weights: Weights | None = None  # of an imported trimap stage: its ONNX file
+    lint: tuple[Finding, ...] | None = None  # of other devices; None: exported before it was
     package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; empty if built in
 
     def graph(self, name: str) -> Graph:
@@ -172,7 +174,8 @@ class Manifest:
 
     def embedded(self) -> str:
         """The part of the manifest that is known before the files exist; graphs embed it."""
-        return json.dumps(encode(dataclasses.replace(self, accuracy=Accuracy(), files={})))
+        early = dataclasses.replace(self, accuracy=Accuracy(), files={}, lint=None)
+        return json.dumps(encode(early))
 
     @staticmethod
     def from_json(text: str, where: str = FILE) -> "Manifest":

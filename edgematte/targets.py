@@ -128,11 +128,12 @@ class Target:
     no_methods: tuple[str, ...] = ()  # methods of choosing ranges that its quantizer lacks
     wide: bool = False  # whether INT8 may fall back to 16-bit activations
     evaluator: Evaluator | None = None
-    lint: str = ""  # module:function, file -> one line on what a device's accelerator leaves out
+    lint: str = ""  # module:function, a graph's file and declaration -> findings on other devices
     on_device: str = ""  # module:function, manifest -> check engines in a device's arithmetic
 
 
 WRITERS, PASSES = "edgematte.export.targets", "edgematte.export.passes"
+LINT = "edgematte.export.lint"
 QUANTIZERS = "edgematte.calibration.quantizers"
 
 TARGETS: dict[str, Target] = {
@@ -149,6 +150,7 @@ TARGETS: dict[str, Target] = {
             quantizer=f"{QUANTIZERS}.onnx:OnnxQuantizable",
             effort=Effort(groups=12, feeds=24, judges=8),
             executed="edgematte.export.executed:by_onnxruntime",
+            lint=f"{LINT}.onnx:findings",
             wide=True,
         ),
         Target(
@@ -162,6 +164,7 @@ TARGETS: dict[str, Target] = {
             quantizer=f"{QUANTIZERS}.openvino:OpenVinoQuantizable",
             effort=Effort(groups=6, feeds=24, judges=8),
             executed="edgematte.export.executed:by_openvino",
+            lint=f"{LINT}.openvino:findings",
             no_methods=("entropy",),
         ),
         Target(
@@ -174,6 +177,7 @@ TARGETS: dict[str, Target] = {
             passes=f"{PASSES}:portable",
             quantizer=f"{QUANTIZERS}.coreml:CoreMlQuantizable",
             effort=Effort(groups=6, feeds=8, judges=2),
+            lint=f"{LINT}.coreml:findings",
             evaluator=Evaluator(
                 name="mil",
                 where="edgematte.export.mil.engine:check_engines",
@@ -193,7 +197,7 @@ TARGETS: dict[str, Target] = {
             effort=Effort(groups=6, feeds=24, judges=8),
             quantizing="litert-export",
             wide=True,
-            lint="edgematte.export.litert.gpu:verdict",
+            lint=f"{LINT}.litert:findings",
             on_device="edgematte.export.litert.half:check_engines",
         ),
     )

@@ -1,7 +1,7 @@
 """The export, stage by stage: plan, network, captures, written, recorded, checked, sealed."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from edgematte.arrays import Floats
 from edgematte.atomic import atomic_folder
+from edgematte.calibration.feeds import picture_feeds
 from edgematte.card import Card
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import save
@@ -23,6 +25,9 @@ from edgematte.export.capture import Capture, TorchGraph, capture
 from edgematte.export.frames import sized_graphs
 from edgematte.export.imported_stage import ImportedStage, is_path
 from edgematte.export.int8 import Int8, int8_of
+from edgematte.export.lint.captured import seen_in_capture
+from edgematte.export.lint.lint import linted
+from edgematte.export.lint.seen import Seen
 from edgematte.export.plan import Plan, plan
 from edgematte.export.record import record
 from edgematte.export.report import write_report
@@ -108,7 +113,8 @@ def export(
             by default 4, and for an imported net as far as its mask needs.
         int8: how INT8 is calibrated and how good it must be; instead of the next four.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
-            (H, W, 3); by default a few pictures made of formulas.
+            (H, W, 3); by default a few pictures made of formulas. For fp16, too: the lint measures
+            on them which values half precision does not hold; by default on the check's picture.
         calibration_limit: how many of them are taken at most; by default 32.
         range_method: how INT8 chooses ranges of activations: minmax, percentile or entropy; by
             default percentile, and for openvino the mean of the pictures' extremes.
@@ -181,6 +187,9 @@ def export(
         progress("checking against PyTorch")
         accuracy = _checked(folder, manifest, faithful)
         refuse_outside(accuracy, force, "PyTorch")
+        progress("looking for what other devices get wrong")
+        seen = _seen(asked, made, goldens, calibrated, progress)
+        manifest = replace(manifest, lint=linted(folder, manifest, seen))
         added = sections(Bundle(folder, manifest), goldens, made.cut, network)
         write_report(folder, manifest, accuracy, goldens, added)
         sealed(folder, replace(manifest, accuracy=accuracy))
@@ -325,6 +334,21 @@ def _recorded(
         stage=made.stage,
         imported=asked.cascade.call() if isinstance(asked.cascade, ImportedStage) else None,
     )
+
+
+def _seen(
+    asked: Plan, made: Made, goldens: Goldens, calibrated: Int8, progress: Progress
+) -> dict[str, Seen]:
+    """What the captures compute on their golden calls and, for fp16, on calibration pictures."""
+    inputs: dict[str, list[Mapping[str, Floats]]] = {
+        c.graph.name: [goldens.graphs[c.graph.name].inputs] for c in made.captures
+    }
+    if asked.options.precision == "fp16" and calibrated.pictures is not None:
+        references = list(torch_calls(made.graphs).values())
+        host, variant = made.host, asked.variant
+        feeds = picture_feeds(variant, host, references, calibrated, made.stage, progress)
+        inputs = {name: [*first, *feeds.get(name, ())] for name, first in inputs.items()}
+    return {c.graph.name: seen_in_capture(c, inputs[c.graph.name]) for c in made.captures}
 
 
 def _checked(folder: Path, manifest: Manifest, faithful: Difference) -> Accuracy:

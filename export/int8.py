@@ -1,4 +1,4 @@
-"""How an INT8 export is calibrated, and how good it must be."""
+"""How an INT8 export is calibrated, and how good it must be; on which pictures fp16 is measured."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,11 +69,15 @@ def int8_of(
     given = {name: one for name, one in words.items() if one[1] is not None}
     if int8 is not None and given:
         raise OptionError("int8 says how to calibrate already: leave out the words for it")
-    if (int8 is not None or given) and precision in FLOATS:
+    ranged = ("calibration", "calibration_limit") if precision == "fp16" else ()
+    other = [name for name in given if name not in ranged]
+    if (int8 is not None or other) and precision in FLOATS:
         raise OptionError(
-            f"{' and '.join(given) or 'int8'} is for quantized precisions, not for {precision}; "
+            f"{' and '.join(other) or 'int8'} is for quantized precisions, not for {precision}; "
             "leave it out"
         )
+    if "calibration_limit" in given and calibration is None and precision in FLOATS:
+        raise OptionError("calibration_limit is of calibration pictures: give calibration too")
     chosen = int8 or Int8(seed=seed or 0, **dict(given.values()))
     if chosen.method is not None and precision != "int8":
         raise OptionError(

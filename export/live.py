@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgematte.arrays import Bytes
 from edgematte.checkpoint import config_of, load_model
 from edgematte.errors import CheckpointError
 from edgematte.export.capture import TorchGraph
@@ -16,8 +17,16 @@ from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.proof.goldens import Goldens, read
 
 
-def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Difference]:
+def record_live(
+    bundle: Bundle,
+    weights: Path | None,
+    picture: Bytes | None = None,
+    trimap: Bytes | None = None,
+) -> tuple[Goldens, Difference]:
     """Run PyTorch with a checkpoint (None: the shipped one) on the bundle's own picture.
+
+    ``picture`` (H, W, 3), with a ``trimap`` (H, W) for nets that are given theirs, is taken
+    instead.
 
     Raises:
         CheckpointError: the weights do not fit, or have another configuration than the bundle.
@@ -41,12 +50,14 @@ def record_live(bundle: Bundle, weights: Path | None) -> tuple[Goldens, Differen
         graphs = [*graphs, _stage_graph(stage)]
     elif stage is not None:
         imported = RecordedCall(manifest.graph(STAGE), bundle, stage)
-    recorded = read(bundle.path, {g.name: g for g in manifest.graphs})
-    trimap = recorded.trimap if variant.net.needs_trimap and stage is None else None
-    picture, host = recorded.picture, manifest.host
+    if picture is None:
+        recorded = read(bundle.path, {g.name: g for g in manifest.graphs})
+        picture = recorded.picture
+        trimap = recorded.trimap if variant.net.needs_trimap and stage is None else None
     return record(
-        variant, model, graphs, host, picture, trimap=trimap, stage=stage, imported=imported
-    )
+        variant, model, graphs, manifest.host, picture,
+        trimap=trimap, stage=stage, imported=imported,
+    )  # fmt: skip
 
 
 def _stage_graph(stage: StageHost) -> TorchGraph:

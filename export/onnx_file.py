@@ -10,6 +10,7 @@ from onnx import TensorProto
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
+from edgematte.export.model_info import flat_texts
 from edgematte.manifest import Graph
 
 METADATA_KEY = "edgematte"
@@ -39,8 +40,9 @@ def save_onnx(
 
     ``expand`` says that weights are stored small, and are to be expanded at load.
     """
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, embedded
+    for key, value in (flat_texts(graph, embedded) | {METADATA_KEY: embedded}).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
     onnx.checker.check_model(model, full_check=True)
     file = folder / f"{graph.name}.onnx"
     file.write_bytes(model.SerializeToString(deterministic=True))

@@ -13,6 +13,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from edgematte.export.model_info import ROOM, model_info
 from edgematte.manifest import Graph
 
 METADATA_KEY = "edgematte"
@@ -45,6 +46,8 @@ def save_openvino(
 ) -> Graph:
     """Write the two files; ``half`` stores the weights in half precision."""
     model.set_rt_info(embedded, METADATA_KEY)
+    for key, value in model_info(graph, embedded).items():
+        model.set_rt_info(value, [ROOM, key])
     file = folder / f"{graph.name}.xml"
     openvino.save_model(model, file, compress_to_fp16=half)
     text = file.read_text(encoding="utf-8")  # a fifth of the file is indentation

@@ -10,6 +10,7 @@ from PIL import Image
 from edgematte.card import lines as card_lines
 from edgematte.check.clips import STEP_PX
 from edgematte.export.executed import executed, executed_line
+from edgematte.finding import lines as finding_lines
 from edgematte.host import StageHost
 from edgematte.manifest import STAGE, Accuracy, Manifest
 from edgematte.metrics.seams import VISIBLE, seam_score
@@ -18,7 +19,6 @@ from edgematte.nets import find
 from edgematte.runtime.host.patches import Patch
 from edgematte.runtime.host.trimap import UNKNOWN
 from edgematte.runtime.proof.goldens import Goldens
-from edgematte.targets import find_target
 
 PICTURE = "report.png"
 
@@ -65,7 +65,7 @@ def write_report(
             f"| {zipped_size(folder / graph.file):,} | {shapes[0]} | {shapes[1]} "
             f"| {graph.macs / 1e9:.3f} G |"
         )
-    lines += [f"\n{line[0].upper()}{line[1:]}." for line in lint_lines(folder, manifest)]
+    lines += ["", "## On other devices", "", *lint_section(manifest)]
     lines += ["", f"## Accuracy against {net.reference}", ""]
     if net.imported:
         lines += [
@@ -80,6 +80,7 @@ def write_report(
             f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
         ]
         lines += ["fp32 on ONNX Runtime.", ""]
+        lines += [*(f"* {line}" for line in card_lines(own.card if own else None)), ""]
     if goldens.clip is not None:
         lines += [
             f"The frames are of a clip: the picture moves right by {STEP_PX} pixels a frame, "
@@ -171,10 +172,16 @@ def executed_lines(folder: Path, manifest: Manifest) -> list[str]:
     return lines
 
 
-def lint_lines(folder: Path, manifest: Manifest) -> list[str]:
-    """A line a graph on what a device's accelerator leaves out, for targets that have a lint."""
-    lint = find_target(manifest.target).lint
-    return [load_part(lint)(folder / g.file) for g in manifest.graphs] if lint else []
+def lint_section(manifest: Manifest) -> list[str]:
+    """Markdown lines of the findings of the lint."""
+    if not manifest.lint:
+        return [f"{line[0].upper()}{line[1:]}." for line in finding_lines(manifest.lint)]
+    return [
+        f"* **{f.rule}** in {f.where}: {f.what}. Why: {f.why}"
+        + (f" ({f.source})" if f.source else "")
+        + f". To change it: {f.change}."
+        for f in manifest.lint
+    ]
 
 
 def files_of(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
 from edgematte.host import Host
+from edgematte.hub import fetch_bundle, is_hub_name
 from edgematte.manifest import DTYPES, Graph, Manifest
 from edgematte.runtime.engines.colours import check_colours
 from edgematte.runtime.paths import inside
@@ -48,6 +49,9 @@ class Bundle:
 def open_bundle(path: Path | str | None = None) -> Bundle:
     """Read and verify a bundle, a folder or a zip file of one; None is the embedded default.
 
+    ``hf:OWNER/NAME@REVISION`` is one on the Hugging Face hub, put there by `edgematte publish`; it
+    is fetched once, at one commit, and verified as any other.
+
     The files may be symbolic links, as in the caches of hubs: the file at the end of the link must
     have the manifest's sha256. Names that lead out of the bundle are refused.
 
@@ -55,6 +59,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
         BundleError: it is missing, its manifest does not fit, or a file is missing, edited,
             swapped, or named outside of the bundle.
     """
+    if path is not None and is_hub_name(path):
+        path = fetch_bundle(str(path))
     folder = DEFAULT if path is None else Path(path)
     if folder.is_file() and is_zip(folder):
         from edgematte.runtime.archive import Unpacked

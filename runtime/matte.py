@@ -14,7 +14,7 @@ from edgematte.errors import OptionError
 from edgematte.pictures.cutouts import colour_picture, composite, cutout, fit_background
 from edgematte.pictures.cutouts import open_background as open_named
 from edgematte.pictures.depths import at_depth, in_bytes
-from edgematte.pictures.formats import row_of
+from edgematte.pictures.formats import EXR, row_of
 from edgematte.pictures.reading import Picture, warn_of
 from edgematte.pictures.writing import write_picture
 from edgematte.runtime.given_picture import PictureLike, take_picture
@@ -70,7 +70,8 @@ class Matte:
         Raises:
             OptionError: the matte was made without a picture.
         """
-        colours = in_bytes(self.foreground) if foreground else self._of().pixels
+        picture = self._of()
+        colours = in_bytes(self.foreground, picture.primaries) if foreground else picture.pixels
         return self._as_image(cutout(colours, self.alpha, keep_colour=keep_colour))
 
     def save(
@@ -81,6 +82,7 @@ class Matte:
         keep_colour: bool = False,
         png_level: int | None = None,
         premultiplied: bool | None = None,
+        keep_exif: bool = False,
     ) -> None:
         """Write the cut-out, whole or not at all; the ending of the name is its format.
 
@@ -92,18 +94,29 @@ class Matte:
             keep_colour: as :meth:`image`.
             png_level: how hard a PNG is compressed, 0 to 9.
             premultiplied: as :func:`edgematte.pictures.encode`.
+            keep_exif: write the picture's EXIF too, without orientation, thumbnail and maker's
+                notes.
 
         Raises:
             OptionError: a format that holds no alpha channel, such as JPEG, or is not known; also
                 as :meth:`image`.
         """
         picture, file = self._of(), Path(path)
+        row = row_of(file)
         colours = self.foreground if foreground else picture.colours
         array = cutout(
-            at_depth(colours, row_of(file), picture.profile), self.alpha, keep_colour=keep_colour
+            at_depth(colours, row, picture.profile, picture.primaries),
+            self.alpha,
+            keep_colour=keep_colour,
         )
         write_picture(
-            array, file, picture.profile, png_level=png_level, premultiplied=premultiplied
+            array,
+            file,
+            picture.profile,
+            png_level=png_level,
+            exif=picture.exif if keep_exif else None,
+            premultiplied=premultiplied,
+            header=picture.header if row.name == EXR else None,
         )
 
     def composite(
@@ -123,7 +136,7 @@ class Matte:
             PictureError: a background that cannot be read.
         """
         picture = self._of()
-        colours = in_bytes(self.foreground) if foreground else picture.pixels
+        colours = in_bytes(self.foreground, picture.primaries) if foreground else picture.pixels
         size = colours.shape[1], colours.shape[0]
         behind = fit_background(open_background(background), size, picture.profile)
         mixed = composite(colours, self.alpha, behind, linear=not gamma, profile=picture.profile)

@@ -155,10 +155,12 @@ def test_loading_names_the_option_and_its_range(options: dict[str, Any]) -> None
 
 
 def test_choices_are_choices_in_python_too(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="alpha_bits 12: there are 8, 16"):
+    with pytest.raises(OptionError, match="alpha_bits 12: there are 8, 16, 32"):
         alpha_bytes(np.zeros((2, 2), np.float32), 12)
     with pytest.raises(OptionError, match="kind mask: there are cutout, alpha, trimap"):
         ClipOptions(kind="mask")
+    with pytest.raises(OptionError, match="gamma_composite is of a background"):
+        ClipOptions(gamma_composite=True)
     with pytest.raises(OptionError, match="need a cutout"):
         ClipOptions(kind="alpha", foreground=True)
     with pytest.raises(OptionError, match="kind mask"):

@@ -29,6 +29,7 @@ COMMANDS = {
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
     "sign": "sign a bundle with a key, for `check --key`",
     "sbom": "a bundle's bill of materials, as CycloneDX",
+    "publish": "put bundles on the Hugging Face hub, for edgematte and transformers.js",
     "bench": "where the time of a matte goes",
     "doctor": "name the first stage of a bundle that departs, and the node in it",
     "report": "one page about a bundle, or about two side by side",

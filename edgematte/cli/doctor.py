@@ -1,9 +1,12 @@
 """``edgematte doctor``."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import add_json, print_json
+from edgematte.errors import EngineError, OptionError
+from edgematte.extras import importing
 
 if TYPE_CHECKING:
     from edgematte.check.doctor import Stage
@@ -18,6 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument("--engine", help="as `edgematte check` takes it (default: the target's)")
     parser.add_argument("--device", help="of the engine: cpu, cuda, gpu, npu, ... (default: cpu)")
+    parser.add_argument(
+        "--image",
+        type=Path,
+        metavar="FILE",
+        help="look at this picture instead of the recorded one; without --weights the reference is "
+        "the same file run plainly: see docs/trust.md",
+    )
+    parser.add_argument(
+        "--trimap", type=Path, metavar="FILE", help="of --image, for nets that need one"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="take PyTorch with this checkpoint, or with 'shipped', as the reference",
+    )
     add_json(parser)
 
 
@@ -26,14 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.check.doctor import GRAPH, examine, first_departing
     from edgematte.check.engines import check_engines
     from edgematte.runtime.bundle import open_bundle
-    from edgematte.runtime.proof.goldens import read
 
     bundle = open_bundle(arguments.bundle)
     manifest = bundle.manifest
-    goldens = read(bundle.path, {graph.name: graph for graph in manifest.graphs})
+    goldens, reference = _goldens(bundle, arguments)
     engines = check_engines(manifest, arguments.engine, device=arguments.device)
     findings: list[dict[str, Any]] = []
-    lines: list[str] = []
+    lines = [f"reference: {reference}"]
     for engine in engines:
         stages = examine(bundle, engine, goldens)
         guilty = first_departing(stages)
@@ -55,11 +72,43 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ill = [f for f in findings if f["departs"] and f["decides"]]
     if arguments.json:
-        print_json({"well": not ill, "engines": findings})
+        print_json({"well": not ill, "reference": reference, "engines": findings})
     else:
         print("\n".join(lines))
         print("every stage is well" if not ill else "a stage DEPARTS")
     return 1 if ill else 0
+
+
+def _goldens(bundle: "Bundle", arguments: argparse.Namespace) -> "tuple[Goldens, str]":
+    """The values that stages are compared with, and where they are from."""
+    from edgematte.nets import find
+    from edgematte.pictures import read_grey, read_picture
+    from edgematte.runtime.proof.goldens import read
+
+    manifest = bundle.manifest
+    if arguments.trimap is not None and arguments.image is None:
+        raise OptionError("--trimap is of --image: give --image FILE with it")
+    picture = None if arguments.image is None else read_picture(arguments.image)
+    trimap = None if arguments.trimap is None else read_grey(arguments.trimap)
+    needs = find(manifest.model).net.needs_trimap and manifest.trimap_stage is None
+    if trimap is not None and not needs:
+        raise OptionError(f"--trimap has no meaning for {manifest.model}, which finds its own here")
+    if picture is not None and needs and trimap is None:
+        raise OptionError(f"{manifest.model} needs a trimap: give --trimap FILE with --image")
+    if arguments.weights is not None:
+        pip_line = 'pip install "edgematte[export]"'
+        with importing("--weights needs PyTorch", pip_line, EngineError):
+            from edgematte.export.live import record_live
+        weights = None if arguments.weights == "shipped" else Path(arguments.weights)
+        goldens, _ = record_live(bundle, weights, picture, trimap)
+        return goldens, "PyTorch, run now"
+    if picture is None:
+        graphs = {graph.name: graph for graph in manifest.graphs}
+        return read(bundle.path, graphs), "what was recorded at export"
+    from edgematte.check.own_picture import record_picture, reference_of
+
+    plain = reference_of(manifest)
+    return record_picture(bundle, picture, trimap, plain), plain.label
 
 
 def _inside(

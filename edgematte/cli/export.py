@@ -97,7 +97,6 @@ def run(arguments: argparse.Namespace) -> int:
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
-        from edgematte.export.report import lint_lines
     from edgematte.pictures import read_picture
 
     told = given(arguments, target_options())
@@ -132,14 +131,14 @@ def run(arguments: argparse.Namespace) -> int:
                 **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
-                "lint": lint_lines(bundle.path, bundle.manifest),
+                "lint": encode(bundle.manifest).get("lint", []),
             }
         )
         return 0
     for name, verdict in verdicts.items():
         print(f"{name}, onnxruntime's mobile usability checker: {verdict}")
-    for line in lint_lines(bundle.path, bundle.manifest):
-        print(line)
+    for finding in bundle.manifest.lint or ():
+        print(f"on other devices: {finding}")
     for line in chosen_rungs(bundle.manifest):
         print(line)
     for d in worst:

@@ -60,6 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IN=N",
         help="an input that is held at a number; once for each",
     )
+    parser.add_argument("--license", metavar="SPDX", help="of the file, where its card lacks it")
+    parser.add_argument(
+        "--attribution", metavar="TEXT", help="what users of the file have to show, likewise"
+    )
     add_int8(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="of calibration pictures")
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
@@ -106,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         **int8_given(arguments),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
+        license=arguments.license,
+        attribution=arguments.attribution,
         force=arguments.force,
         progress=Bars(),
     )
@@ -117,10 +123,13 @@ def run(arguments: argparse.Namespace) -> int:
             {
                 **written(bundle),
                 "ladder": encode(bundle.manifest)["ladder"],
+                "lint": encode(bundle.manifest).get("lint", []),
                 "warnings": warnings,
             }
         )
         return 0
+    for finding in bundle.manifest.lint or ():
+        print(f"on other devices: {finding}")
     for line in chosen_rungs(bundle.manifest):
         print(line)
     for d in worst:

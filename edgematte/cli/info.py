@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from edgematte.card import lines as card_lines
 from edgematte.cli.arguments import add_json, print_json
 from edgematte.codec import encode
+from edgematte.finding import lines as finding_lines
 
 UNTOLD = ("kind", "resize", "bias_table", "states")
 """Fields of the host section that are told elsewhere, or are no news."""
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     for r in m.ladder:
         verdict = "taken" if r.chosen else "inside" if r.inside else "outside"
         print(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")
+    for line in finding_lines(m.lint):
+        print(f"on other devices: {line}")
     for q in m.accuracy.quality:
         print(
             f"{q.region}, {q.engine}: SAD {q.sad:.4f} MSE {q.mse:.1e} MAD {q.mad:.1e} "

@@ -9,13 +9,15 @@ from edgematte.manifest import Manifest
 def add_int8(parser: argparse.ArgumentParser) -> None:
     """How INT8 is calibrated, and how good it must be."""
     parser.add_argument(
-        "--calibration", metavar="DIR", help="int8: pictures like the app's (default: made ones)"
+        "--calibration",
+        metavar="DIR",
+        help="int8: pictures like the app's (default: made ones); fp16: whose ranges are looked at",
     )
     parser.add_argument(
         "--calibration-limit",
         type=int,
         metavar="N",
-        help="int8: most pictures taken (default: 32)",
+        help="int8, fp16: most pictures taken (default: 32)",
     )
     parser.add_argument(
         "--range-method",

@@ -16,6 +16,7 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
@@ -81,6 +82,8 @@ def matte_one(
     for kind, path in job.results.items():
         row = row_of(path) if path else stdout_row()
         array = _result(kind, picture, matte, arguments, behind, row)
+        if kind == "cutout":
+            _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
         if path is None:
@@ -96,6 +99,7 @@ def matte_one(
             png_level=level,
             exif=exif,
             premultiplied=None if chosen is None else chosen == "premultiplied",
+            header=picture.header if _of_light(row) else None,
         )
     if arguments.explain:
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
@@ -112,6 +116,21 @@ def matte_one(
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
+
+
+def _say_shallower(
+    name: str,
+    path: Path | None,
+    own: "np.dtype[Any]",
+    written: "np.dtype[Any]",
+    say: Callable[[str], None],
+) -> None:
+    """Say that a cut-out or composite has less than its picture, by the dtypes of both."""
+    file, bits = path.name if path else "standard output", 8 * written.itemsize
+    if own.kind == "f" and written.kind == "u":
+        say(f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed")
+    elif own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
+        say(f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}")
 
 
 def open_job(job: Job) -> "Picture":
@@ -182,11 +201,17 @@ def _result(
     if kind == "trimap":
         return matte.trimap
     colours = matte.foreground if arguments.foreground else picture.colours
-    colours = at_depth(colours, row, picture.profile)
+    colours = at_depth(colours, row, picture.profile, picture.primaries)
     if behind is not None:
         size = colours.shape[1], colours.shape[0]
         light = colours.dtype.kind == "f"
         fitted = fit_background(behind, size, None if light else picture.profile)
-        linear = not arguments.gamma_composite
-        return composite(colours, matte.alpha, fitted, linear=linear, profile=picture.profile)
+        return composite(
+            colours,
+            matte.alpha,
+            fitted,
+            linear=not arguments.gamma_composite,
+            profile=picture.profile,
+            primaries=picture.primaries if light else None,
+        )
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

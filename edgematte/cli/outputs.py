@@ -77,13 +77,18 @@ def plan(
         else:
             assert file is not None
             stem = file.stem if stems[file.stem] == 1 else file.name.replace(".", "-")
-            results = {
-                k: target / (f"{stem}.png" if k == "cutout" else f"{stem}-{k}.png") for k in kinds
-            }
+            endings = {k: _ending(file, k) for k in kinds}
+            names = {k: stem if k == "cutout" else f"{stem}-{k}" for k in kinds}
+            results = {k: target / f"{names[k]}{endings[k]}" for k in kinds}
         found = _beside(file, trimap, single, "trimap"), _beside(file, mask, single, "mask")
         jobs.append(Job(file, found[0], results, found[1]))
     _refuse_overwriting(jobs, read, written)
     return jobs
+
+
+def _ending(file: Path, kind: str) -> str:
+    """That of a result in a folder: light stays light, and trimaps are no light."""
+    return ".exr" if file.suffix.lower() == ".exr" and kind != "trimap" else ".png"
 
 
 def is_folder(output: str) -> bool:

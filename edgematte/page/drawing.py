@@ -1,4 +1,4 @@
-"""Charts as SVG: bars of milliseconds, and the ladder's error against its budget."""
+"""Charts as SVG: bars of milliseconds, the ladder's error against its budget, error over time."""
 
 from collections.abc import Sequence
 from html import escape
@@ -60,6 +60,34 @@ def ladder(title: str, rungs: Sequence[Rung], budget: float) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" class="{kind}">'
             f"<title>{escape(rung.name)}: {rung.mad:.4f}, {rung.bytes:,} bytes</title></circle>"
             f'<text x="{x + 10:.1f}" y="{y + 4:.1f}">{number}</text>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def over_time(title: str, points: Sequence[tuple[str, float, float]]) -> str:
+    """A line of error over milliseconds: points of (name, milliseconds, error)."""
+    longest = max(ms for _, ms, _ in points) or 1.0
+    worst = max(error for _, _, error in points) * 1.15 or 1.0
+    wide, high = WIDTH - 2 * MARGIN, HEIGHT - 1.6 * MARGIN
+    places = [
+        (MARGIN + wide * ms / longest, HEIGHT - MARGIN - high * error / worst)
+        for _, ms, error in points
+    ]
+    line = "L".join(f"{x:.1f} {y:.1f}" for x, y in sorted(places))
+    parts = [
+        _open(title, WIDTH, HEIGHT),
+        f'<path d="M{MARGIN} {HEIGHT - MARGIN}H{WIDTH - MARGIN}M{MARGIN} {HEIGHT - MARGIN}V12" '
+        'class="axis"/>',
+        f'<path d="M{line}" class="curve"/>',
+        f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 14}" class="end">milliseconds, up to '
+        f"{longest:.0f}</text>",
+        f'<text x="{MARGIN}" y="10">mean error of alpha in the unknown region, up to '
+        f"{worst / 1.15:.4f}</text>",
+    ]
+    for (name, ms, error), (x, y) in zip(points, places, strict=True):
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="inside">'
+            f"<title>{escape(name)}: {ms:.0f} ms, {error:.4f}</title></circle>"
         )
     return "".join([*parts, "</svg>"])
 

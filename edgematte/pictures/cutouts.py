@@ -10,6 +10,7 @@ from PIL import Image, ImageColor, ImageOps
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures.light import Light
+from edgematte.pictures.primaries import Chromaticities, to_srgb
 from edgematte.pictures.profiles import convert_colours
 from edgematte.pictures.reading import Picture, open_picture, warn_of
 from edgematte.ranges import ALPHA_BITS, OPTIONS, check
@@ -91,6 +92,7 @@ def composite(
     *,
     linear: bool = False,
     profile: bytes | None = None,
+    primaries: Chromaticities | None = None,
 ) -> NDArray[Any]:
     """Eq. 1 of the paper: alpha * picture + (1 - alpha) * background, (H, W, 3).
 
@@ -102,10 +104,13 @@ def composite(
             is not darker than both then.
         profile: ICC profile of picture and background, whose tone curves say what light a value
             stands for; None: sRGB.
+        primaries: of a picture of light, to which the background's light is converted; None: those
+            of sRGB.
     """
     out = np.empty_like(picture)
     light = Light(profile)
     floats = picture.dtype.kind == "f"
+    matrix = None if primaries is None else np.linalg.inv(to_srgb(primaries)).T
     for top in range(0, len(picture), STRIP):  # in strips, which need little memory
         rows = slice(top, top + STRIP)
         front, weight = picture[rows], alpha[rows]
@@ -113,7 +118,9 @@ def composite(
             background[rows] if background.ndim == 3 else background, front.shape
         )
         if floats:
-            found = light.of(behind.reshape(-1, 3)).reshape(front.shape).astype(picture.dtype)
+            far = light.of(behind.reshape(-1, 3))
+            far = far if matrix is None else far @ matrix
+            found = far.reshape(front.shape).astype(picture.dtype)
         else:
             found = behind.astype(picture.dtype)
             found *= np.iinfo(picture.dtype).max // 255

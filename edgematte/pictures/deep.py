@@ -1,4 +1,4 @@
-"""16-bit colours of PNG and TIFF files, of which Pillow reads 8 bits."""
+"""Colours of more than 8 bits of PNG, TIFF and AVIF files, of which Pillow reads 8 bits."""
 
 import io
 from typing import Any
@@ -14,6 +14,7 @@ PIP = 'pip install "edgematte[deep]"'
 DEPTH, KIND = 24, 25  # bytes of a PNG file that say its bits a sample and its colour type
 COLOURS = (2, 4, 6)  # types of RGB, grey with alpha, RGBA; Pillow itself reads 16 bits of grey
 BITS, PHOTOMETRIC, FORMAT, EXTRA = 258, 262, 339, 338  # tags of TIFF
+AVIF_HEAD = 1 << 16  # bytes in which an AVIF file describes its pictures
 RGB, UNSIGNED = 2, 1  # values of PHOTOMETRIC and FORMAT
 PREMULTIPLIED, STRAIGHT = 1, 2  # values of EXTRA
 
@@ -27,7 +28,7 @@ def is_deep(image: Image.Image, data: bytes) -> bool:
         formats = set(np.atleast_1d(tags.get(FORMAT, UNSIGNED)).tolist())
         deep = set(np.atleast_1d(tags.get(BITS, 1)).tolist()) == {16}
         return deep and tags.get(PHOTOMETRIC) == RGB and formats == {UNSIGNED}
-    return False
+    return image.format == "AVIF" and _bits_of_avif(data) > 8
 
 
 def read_deep(data: bytes, kind: str) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
@@ -35,7 +36,7 @@ def read_deep(data: bytes, kind: str) -> tuple[NDArray[np.uint16], NDArray[np.ui
 
     Args:
         data: a file for which :func:`is_deep` is true.
-        kind: PNG or TIFF.
+        kind: PNG, TIFF or AVIF.
 
     Raises:
         OptionError: the packages that read it are missing.
@@ -45,6 +46,10 @@ def read_deep(data: bytes, kind: str) -> tuple[NDArray[np.uint16], NDArray[np.ui
         with importing("16 bits a channel are read by imagecodecs", PIP, OptionError):
             from imagecodecs import png_decode
         return _split(np.asarray(png_decode(data)), STRAIGHT)
+    if kind == "AVIF":
+        with importing("more than 8 bits a channel are read by imagecodecs", PIP, OptionError):
+            from imagecodecs import avif_decode
+        return _split(_stretched(np.asarray(avif_decode(data)), _bits_of_avif(data)), STRAIGHT)
     with importing("16 bits a channel are read by tifffile", PIP, OptionError):
         import imagecodecs  # noqa: F401  # which it decompresses with
         import tifffile
@@ -55,6 +60,19 @@ def read_deep(data: bytes, kind: str) -> tuple[NDArray[np.uint16], NDArray[np.ui
             array = np.moveaxis(array, 0, -1)
         extra = [int(value) for value in page.extrasamples]
     return _split(array, extra[0] if extra else 0)
+
+
+def _bits_of_avif(data: bytes) -> int:
+    """Bits a channel, by the first box of that (ISO/IEC 23008-12, 6.5.6); 8 where there is none."""
+    place = data.find(b"pixi", 0, AVIF_HEAD)
+    return data[place + 9] if 0 < place < len(data) - 9 else 8
+
+
+def _stretched(array: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Values of 10 or 12 bits as 16: 0 stays 0, and the largest becomes 65535."""
+    if array.dtype != np.uint16 or not 8 < bits < 16:
+        raise ValueError(f"it was decoded as {array.dtype} of {bits} bits")
+    return np.asarray((array << (16 - bits)) | (array >> (2 * bits - 16)), np.uint16)
 
 
 def write_tiff(array: NDArray[Any], profile: bytes | None, *, premultiplied: bool = False) -> bytes:

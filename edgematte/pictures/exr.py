@@ -1,7 +1,7 @@
 """OpenEXR files: scene-linear light in half or float, premultiplied by alpha as the format says."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from edgematte.errors import PictureError
 from edgematte.extras import importing
+from edgematte.pictures.primaries import to_srgb
 
+OF_ITS_OWN = ("channels", "compression", "type", "lineOrder", "tiles", "preview", "version")
+"""Attributes that every file has for itself; a preview may show what was removed."""
 MAGIC = b"\x76\x2f\x31\x01"
+STRAIGHT = "edgematte.alpha"  # an attribute of ours
 PIP = 'pip install "edgematte[vfx]"'
 
 
@@ -20,12 +24,26 @@ class Light:
     """A decoded file.
 
     `colours`: float16 or float32 (H, W, 3), not premultiplied. `alpha`: (H, W) of the same dtype;
-    None where it is 1 everywhere. `notes`: a line for each odd thing about it.
+    None where it is 1 everywhere. `notes`: a line for each odd thing about it. `header`: the
+    attributes that go with a result, too: windows, primaries, who made it.
     """
 
     colours: NDArray[Any]
     alpha: NDArray[Any] | None
     notes: tuple[str, ...] = ()
+    header: dict[str, Any] = field(default_factory=dict)
+
+
+def require(name: str) -> None:
+    """Refuse to read or write a picture of this name where OpenEXR is missing.
+
+    Raises:
+        PictureError: it is.
+    """
+    with importing(
+        f"{name} is an OpenEXR picture, for which OpenEXR is missing", PIP, PictureError
+    ):
+        import OpenEXR  # noqa: F401
 
 
 def read(data: bytes, name: str, most_pixels: int) -> Light:
@@ -34,8 +52,9 @@ def read(data: bytes, name: str, most_pixels: int) -> Light:
     Raises:
         PictureError: damaged, too large, without channels that are colours, or OpenEXR is missing.
     """
-    with importing(f"{name} is an OpenEXR picture, which OpenEXR reads", PIP, PictureError):
-        import OpenEXR
+    require(name)
+    import OpenEXR
+
     with tempfile.TemporaryDirectory(prefix="edgematte-") as folder:
         file = Path(folder) / "picture.exr"  # the package reads files alone
         file.write_bytes(data)
@@ -49,26 +68,39 @@ def read(data: bytes, name: str, most_pixels: int) -> Light:
             raise
         except Exception as error:  # it raises RuntimeError and TypeError of its own
             raise PictureError(f"{name} is damaged or truncated ({error})") from None
-    return _light(channels, name, _notes(header, parts, name))
+    kept = {k: v for k, v in header.items() if k not in OF_ITS_OWN}
+    notes = _notes(header, parts, name)
+    if "chromaticities" in kept:
+        try:
+            to_srgb(kept["chromaticities"])
+        except ValueError:
+            notes += (f"{name}: its primaries span no colours and were dropped",)
+            del kept["chromaticities"]
+    return replace(_light(channels, header, name, notes), header=kept)
 
 
-def write(array: NDArray[Any], *, premultiplied: bool = True) -> bytes:
+def write(
+    array: NDArray[Any], header: dict[str, Any] | None = None, *, premultiplied: bool = True
+) -> bytes:
     """The bytes of a file of an alpha (H, W), colours (H, W, 3) or a cut-out (H, W, 4).
 
     Args:
         array: float16 or float32; a cut-out's colours are premultiplied or not as ``premultiplied``
             says, and are written as they are.
+        header: attributes of the picture that it was made of.
         premultiplied: recorded in the attribute ``edgematte.alpha`` where it is not so, because the
             format itself says that colours are premultiplied.
 
     Raises:
         PictureError: OpenEXR is missing.
     """
-    with importing("an OpenEXR picture is written by OpenEXR", PIP, PictureError):
-        import OpenEXR
-    header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    require("what is written")
+    import OpenEXR
+
+    header = {k: v for k, v in (header or {}).items() if k != STRAIGHT}
+    header |= {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if array.ndim == 3 and array.shape[2] == 4 and not premultiplied:
-        header["edgematte.alpha"] = "straight"
+        header[STRAIGHT] = "straight"
     names = "Y" if array.ndim == 2 else "RGBA"[: array.shape[2]]
     planes = [array] if array.ndim == 2 else [array[..., i] for i in range(array.shape[2])]
     channels = {n: np.ascontiguousarray(p) for n, p in zip(names, planes, strict=True)}
@@ -95,7 +127,9 @@ def _notes(header: dict[str, Any], parts: int, name: str) -> tuple[str, ...]:
     return notes
 
 
-def _light(channels: dict[str, NDArray[Any]], name: str, notes: tuple[str, ...]) -> Light:
+def _light(
+    channels: dict[str, NDArray[Any]], header: dict[str, Any], name: str, notes: tuple[str, ...]
+) -> Light:
     found = [channels[n] for n in "RGB" if n in channels]
     if len(found) != 3:
         if "Y" not in channels or any(n in channels for n in ("RY", "BY")):
@@ -116,6 +150,8 @@ def _light(channels: dict[str, NDArray[Any]], name: str, notes: tuple[str, ...])
     if alpha is None or alpha.shape != found[0].shape or bool((alpha >= 1).all()):
         return Light(colours, None, notes)
     alpha = np.where(alpha > 0, np.minimum(alpha, 1), 0).astype(dtype)
+    if header.get(STRAIGHT) == "straight":
+        return Light(colours, alpha, notes)
     part = (alpha > 0) & (alpha < 1)
     colours[part] = (colours[part].astype(np.float32) / alpha[part, None]).astype(dtype)
     return Light(colours, alpha, notes)

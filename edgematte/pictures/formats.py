@@ -6,6 +6,7 @@ of uint16; ``grey32``, ``colour32`` and ``cutout32`` of float16 or float32.
 """
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import OptionError
-from edgematte.pictures import heif
+from edgematte.pictures import exr, heif
 
 GREYS = ("grey", "trimap")
 EXR = "EXR"  # not Pillow's: see exr.py
@@ -120,6 +121,8 @@ def row_of(path: Path) -> Format:
     ending = path.suffix.lower()
     if ending in heif.ENDINGS:
         heif.register(path.name)
+    if ending == ".exr":
+        exr.require(path.name)
     for row in FORMATS:
         if ending in row.endings and written(row):
             return row
@@ -148,7 +151,7 @@ def row_named(kind: str) -> Format:
 
 def written(row: Format) -> bool:
     """Whether a format can be written here."""
-    return row.name == EXR or row.name in Image.SAVE
+    return row.name in Image.SAVE or (row.name == EXR and find_spec("OpenEXR") is not None)
 
 
 def mode_of(array: NDArray[Any]) -> str:

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from edgematte.arrays import Bytes
 from edgematte.errors import PictureError
 
+BRIGHT = 192  # *chosen*: an honest profile's white is 255 in every channel, or nearly
 ROUNDED = 2  # levels that the sRGB profiles of cameras and of LittleCMS differ by
 SPACE = slice(16, 20)  # bytes of a profile that name its colour space (ICC.1, 7.2)
 
@@ -37,6 +38,11 @@ def profile_of(image: Image.Image, name: str) -> tuple[bytes | None, tuple[str, 
         return None, (f"{name}: its colour profile is for {space}, not RGB, and was dropped",)
     if not _converts(bytes(profile)):
         return None, (f"{name}: its colour profile cannot be read and was dropped",)
+    if not _shows_white(bytes(profile)):
+        return None, (
+            f"{name}: its colour profile makes white or black another colour, and lies: "
+            "it was dropped",
+        )
     return bytes(profile), ()
 
 
@@ -86,6 +92,14 @@ def is_srgb(profile: bytes) -> bool:
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     found = convert_colours(grid, profile, None)
     return bool(np.abs(found.astype(int) - grid).max() <= ROUNDED)
+
+
+@lru_cache(16)
+def _shows_white(profile: bytes) -> bool:
+    """Whether white is bright in a profile, and black dark, as in any of a screen or camera."""
+    ends = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
+    black, white = convert_colours(ends, profile, None)[0]
+    return bool(black.max() <= 255 - BRIGHT and white.min() >= BRIGHT)
 
 
 def convert_colours(colours: Bytes, source: bytes | None, target: bytes | None) -> Bytes:

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
 from edgematte.errors import EdgematteError, OptionError, PictureError, PictureWarning
-from edgematte.pictures import deep, exr, heif
+from edgematte.pictures import deep, exr, hdr, heif
 from edgematte.pictures.metadata import (
     exif_of,
     orientation_of,
@@ -24,6 +24,7 @@ from edgematte.pictures.metadata import (
     turn_array,
     turn_upright,
 )
+from edgematte.pictures.primaries import Chromaticities
 from edgematte.pictures.profiles import cmyk_colours, in_srgb, profile_of
 from edgematte.pictures.quiet import quiet
 from edgematte.pictures.tone import shown
@@ -102,7 +103,8 @@ class Picture:
     EXIF; None if the file has none. `notes`: a line for each part of the file that could not be
     read and was left out. `exif`: the file's EXIF without orientation, thumbnails and makers'
     notes; None if it has none. `deep`: the colours of a deeper file (H, W, 3): uint16, or
-    scene-linear light, float16 or float32, 1 being white; None for 8 bits.
+    scene-linear light, float16 or float32, 1 being white; None for 8 bits. `header`: the attributes
+    of an OpenEXR file. `coding`: what the values of an HDR picture mean; None for others.
     """
 
     pixels: Bytes
@@ -112,6 +114,14 @@ class Picture:
     notes: tuple[str, ...] = ()
     exif: bytes | None = None
     deep: NDArray[Any] | None = None
+    header: dict[str, Any] | None = None
+    coding: hdr.Coding | None = None
+
+    @property
+    def primaries(self) -> Chromaticities | None:
+        """Those of light; None: sRGB's, or the profile's."""
+        found: Chromaticities | None = (self.header or {}).get("chromaticities")
+        return found
 
     @property
     def colours(self) -> NDArray[Any]:
@@ -120,7 +130,10 @@ class Picture:
 
     @cached_property
     def seen(self) -> Bytes:
-        """What nets see: the pixels in sRGB."""
+        """What nets see: the pixels in sRGB, of HDR by the curve of `edgematte.pictures.tone`."""
+        if self.coding is not None:
+            light = hdr.light_of(self.colours, self.coding)
+            return shown(light, primaries=self.coding.chromaticities)
         return in_srgb(self.pixels, self.profile)
 
     @property
@@ -142,6 +155,7 @@ class Decoded:
     format: str | None = None  # Pillow's name of it
     exif: bytes | None = None
     content: bytes = b""  # of the file, where it holds more bits than Pillow gives
+    coding: hdr.Coding | None = None  # of HDR
 
 
 def bytes_of(alpha: NDArray[Any]) -> Bytes:
@@ -166,7 +180,13 @@ def open_picture(source: Source, name: str | None = None, *, depth: bool = True)
     name, data = _named_bytes(source, name)
     if data.startswith(exr.MAGIC):
         found = exr.read(data, name, most_pixels())
-        return Picture(shown(found.colours), found.alpha, notes=found.notes, deep=found.colours)
+        return Picture(
+            shown(found.colours, primaries=found.header.get("chromaticities")),
+            found.alpha,
+            notes=found.notes,
+            deep=found.colours,
+            header=found.header,
+        )
     return decode(io.BytesIO(data), use, name)
 
 
@@ -215,6 +235,7 @@ def _picture(decoded: Decoded, depth: bool) -> Picture:
         decoded.notes + notes + more,
         decoded.exif,
         colours,
+        coding=decoded.coding,
     )
 
 
@@ -237,11 +258,11 @@ def _deep(
             colours = turn_array(colours, decoded.orientation)
             own = None if own is None else turn_array(own, decoded.orientation)
     except OptionError as error:
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel: {error}",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more: {error}",)
     except Exception as error:  # decoders raise many kinds; what Pillow read is there
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel ({error})",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more ({error})",)
     if colours.shape[:2] != (image.height, image.width):
-        return None, None, (f"{name} was read at 8 of its 16 bits a channel (its size differs)",)
+        return None, None, (f"{name} was read at 8 bits a channel, and has more (sizes differ)",)
     if own is not None and own.min() == 65535:
         own = None
     return np.ascontiguousarray(colours), own, ()
@@ -358,7 +379,13 @@ def _loaded(
         notes += (f"{name} holds {SEVERAL[str(image.format)]}",)
     upright, exif = turn_upright(image, left), exif_of(image, orientation)
     kept = content if more else b""
-    return Decoded(name, upright, orientation, notes, image.format, exif, kept)
+    coding = hdr.coding_of(content) if image.format in ("AVIF", "HEIF") else None
+    if coding is not None:
+        notes += (
+            f"{name} is {coding.words}: the net sees it by one tone curve, and its values are "
+            "written as they are, which their file does not say",
+        )
+    return Decoded(name, upright, orientation, notes, image.format, exif, kept, coding)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -40,6 +40,7 @@ def encode(
     png_level: int | None = None,
     exif: bytes | None = None,
     premultiplied: bool | None = None,
+    header: dict[str, Any] | None = None,
 ) -> bytes:
     """A picture array as the bytes of a file; ``kind`` is Pillow's format name, such as PNG.
 
@@ -53,13 +54,14 @@ def encode(
         exif: of the picture, see :class:`edgematte.pictures.Picture`, to be kept; None: none.
         premultiplied: multiply a cut-out's colours by its alpha, and say so in the file; None: as
             the format defines it, which EXR alone does.
+        header: attributes of the OpenEXR file that the picture was read from, for another one.
 
     Raises:
         OptionError: the format cannot hold this picture, EXIF or colours of this kind, or has no
             levels of PNG.
         PictureError: a package that writes it is missing.
     """
-    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied)
+    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied, header)
 
 
 def _encode(
@@ -69,6 +71,7 @@ def _encode(
     png_level: int | None,
     exif: bytes | None,
     premultiplied: bool | None,
+    header: dict[str, Any] | None,
 ) -> bytes:
     check_options(png_level=png_level)
     if exif is not None:
@@ -82,7 +85,9 @@ def _encode(
     if mode.startswith("cutout") and (premultiplied or (premultiplied is None and row.name == EXR)):
         array = multiplied(array)
     if row.name == EXR:
-        return exr.write(array, premultiplied=premultiplied is not False)
+        return exr.write(array, header, premultiplied=premultiplied is not False)
+    if header is not None:
+        raise OptionError(f"{row.name} holds no header of OpenEXR: leave it out")
     if row.name == "TIFF" and (mode in DEEP or (mode == "cutout" and premultiplied)):
         if exif is not None:
             raise OptionError("EXIF is kept in TIFF of 8 bits, not premultiplied; write .png")
@@ -117,11 +122,12 @@ def write_picture(
     png_level: int | None = None,
     exif: bytes | None = None,
     premultiplied: bool | None = None,
+    header: dict[str, Any] | None = None,
 ) -> None:
     """Write a picture whole or not at all; the ending of the name is its format.
 
     Arguments and errors as :func:`encode`.
     """
-    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied)
+    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied, header)
     with atomic_file(path) as scratch:
         scratch.write_bytes(data)

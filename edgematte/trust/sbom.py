@@ -14,6 +14,8 @@ from edgematte.extras import importing
 from edgematte.manifest import FILE, Graph, Manifest
 from edgematte.runtime.bundle import Bundle, sha256_file
 
+DATA, STAGE = "training-data", "trimap-stage"
+
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
 
@@ -24,8 +26,9 @@ NAMESPACE = uuid.UUID("7c3f6c1e-6a6e-5d0c-8f5c-9a51d1f4e0a2")  # of serial numbe
 def bill_of(bundle: Bundle) -> str:
     """The bill of a verified bundle as JSON text; equal bundles have equal serial numbers.
 
-    It lists the model with its licence and figures, every file with its SHA-256, the pictures that
-    the weights were trained on with their licences, and the tools that made the bundle.
+    It lists the model with its licence and figures, the imported net that finds its trimaps with
+    its own licence, every file with its SHA-256, the pictures that the weights were trained on with
+    their licences, and the tools that made the bundle.
 
     Raises:
         EngineError: the package that writes it is not installed.
@@ -40,11 +43,16 @@ def bill_of(bundle: Bundle) -> str:
     digest = sha256_file(bundle.path / FILE)
     model = _model(manifest, digest)
     files = [_file(FILE, digest), *(_file(n, h) for n, h in sorted(manifest.files.items()))]
-    data = _data(manifest.weights.card or Card())
-    bom = Bom(components=[*files, *data, *_tools(manifest)])
+    data = _data(manifest.weights.card or Card(), DATA)
+    stage = _stage(manifest)
+    bom = Bom(
+        components=[*files, *data, *(part for row in stage for part in row), *_tools(manifest)]
+    )
     bom.serial_number = uuid.uuid5(NAMESPACE, digest)
     bom.metadata.component = model
-    bom.register_dependency(model, [*files, *data])
+    bom.register_dependency(model, [*files, *data, *(one for one, *_ in stage)])
+    for one, *others in stage:
+        bom.register_dependency(one, others)
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     document["metadata"]["component"]["modelCard"] = _model_card(manifest)
     text = json.dumps(document, indent=2) + "\n"
@@ -52,6 +60,31 @@ def bill_of(bundle: Bundle) -> str:
     if problem is not None:
         raise ExportError(f"the bill of materials is not valid CycloneDX ({problem})")
     return text
+
+
+def _stage(manifest: Manifest) -> "list[list[Component]]":
+    """The imported net of the trimap stage, if there is one, and the pictures it was trained on."""
+    from cyclonedx.contrib.license.factories import LicenseFactory
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.contact import OrganizationalContact
+
+    weights = manifest.stage_weights
+    if weights is None:
+        return []
+    card = weights.card or Card()
+    name = LicenseFactory().make_from_string
+    net = Component(
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        name=weights.source,
+        version=weights.sha256[:16],
+        bom_ref=STAGE,
+        description="finds the trimaps",
+        licenses=[name(card.license)] if card.license else None,
+        authors=[OrganizationalContact(name=author) for author in card.authors],
+        copyright=card.attribution or None,
+        hashes=[_sha256(weights.sha256)],
+    )
+    return [[net, *_data(card, f"{STAGE}-{DATA}")]]
 
 
 def _model(manifest: Manifest, digest: str) -> "Component":
@@ -83,7 +116,7 @@ def _file(name: str, digest: str) -> "Component":
     )
 
 
-def _data(card: Card) -> "list[Component]":
+def _data(card: Card, prefix: str) -> "list[Component]":
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
 
@@ -92,16 +125,12 @@ def _data(card: Card) -> "list[Component]":
         Component(
             type=ComponentType.DATA,
             name=data.name,
-            bom_ref=_data_ref(number),
+            bom_ref=f"{prefix}-{number}",
             description=data.what or None,
             licenses=[name(data.license)] if data.license else None,
         )
         for number, data in enumerate(card.data)
     ]
-
-
-def _data_ref(number: int) -> str:
-    return f"training-data-{number}"
 
 
 def _tools(manifest: Manifest) -> "list[Component]":
@@ -137,7 +166,7 @@ def _model_card(manifest: Manifest) -> dict[str, Any]:
         "modelParameters": {
             "task": "image matting",
             "architectureFamily": manifest.model,
-            "datasets": [{"ref": _data_ref(number)} for number in range(len(card.data))],
+            "datasets": [{"ref": f"{DATA}-{number}"} for number in range(len(card.data))],
             "inputs": [{"format": text} for graph in outer for text in _tensors(graph, True)],
             "outputs": [{"format": text} for graph in outer for text in _tensors(graph, False)],
         },

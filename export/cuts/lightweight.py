@@ -58,8 +58,26 @@ class Segment(nn.Module):
         return self.model.probabilities(image)
 
 
+class Whole(nn.Module):
+    """The fused graph: image -> alpha and class probabilities."""
+
+    def __init__(self, model: Lightweight) -> None:
+        """Shares the model's weights."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, 3, h, w) -> (1, 1, h, w), (1, 3, h, w).
+
+        Eq. 5 adds probabilities; rounding could carry their sum above 1, in half precision by
+        1e-3, and tools that find such a value take alpha for logits.
+        """
+        alpha, probabilities = self.model(image)
+        return alpha.clamp(0, 1), probabilities
+
+
 class Refine(nn.Module):
-    """Graph of MRN and eq. 5: image and class probabilities -> alpha."""
+    """Graph of MRN and eq. 5: image and class probabilities -> alpha in [0, 1]."""
 
     def __init__(self, model: Lightweight) -> None:
         """Shares the model's weights."""
@@ -68,7 +86,7 @@ class Refine(nn.Module):
 
     def forward(self, image: Tensor, trimap: Tensor) -> Tensor:
         """(1, 3, P, P), (1, 3, P, P) -> (1, 1, P, P)."""
-        return self.model.matte(image, trimap)
+        return self.model.matte(image, trimap).clamp(0, 1)
 
 
 class LightweightCut(Cut):
@@ -95,7 +113,7 @@ class LightweightCut(Cut):
         width, height = host.size
         if isinstance(host, FusedHost):
             outputs = (_alpha(height, width), _trimap(height, width))
-            return [TorchGraph(Graph("matte", (_image(height, width),), outputs), model)]
+            return [TorchGraph(Graph("matte", (_image(height, width),), outputs), Whole(model))]
         side = host.patch
         refine = Graph("refine", (_image(side, side), _trimap(side, side)), (_alpha(side, side),))
         return [_segment(model, host.size), TorchGraph(refine, Refine(model))]

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.arrays import Floats
 from edgematte.atomic import atomic_folder
 from edgematte.builtin import FOREIGN
+from edgematte.card import Card, card_of
 from edgematte.check.engines import check_engines
 from edgematte.check.goldens import save
 from edgematte.check.run import check_bundle
@@ -32,8 +34,12 @@ from edgematte.export.foreign.presets import filled, preset_of
 from edgematte.export.foreign.probe import section_of, warnings_of
 from edgematte.export.foreign.record import record
 from edgematte.export.foreign.static import opset
-from edgematte.export.foreign.understood import understood
+from edgematte.export.foreign.understood import Understood, understood
 from edgematte.export.int8 import Int8, int8_of
+from edgematte.export.lint.lint import linted
+from edgematte.export.lint.model import seen_in_model
+from edgematte.export.lint.seen import Seen
+from edgematte.export.lint.values import in_half
 from edgematte.export.report import write_report
 from edgematte.export.seal import refuse_outside, sealed
 from edgematte.export.speed import speed
@@ -73,6 +79,8 @@ def import_onnx(
     budget: float | None = None,
     seed: int | None = None,
     picture: NDArray[np.uint8] | None = None,
+    license: str | None = None,
+    attribution: str | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> tuple[Bundle, list[str]]:
@@ -114,6 +122,9 @@ def import_onnx(
             default 0.01.
         seed: of the choice of calibration pictures; 0 by default.
         picture: uint8 (H, W, 3) to check with; by default a picture made of formulas.
+        license: of the file, an SPDX expression such as Apache-2.0, where its card lacks it: a card
+            is ``NAME.weights.json`` or ``weights.json`` beside the file.
+        attribution: the text that users of the file have to show, where its card lacks it.
         force: replace a bundle that exists, and write one that is outside its tolerance.
         progress: called at each stage.
 
@@ -123,6 +134,7 @@ def import_onnx(
     Raises:
         OnnxFileError: a file that cannot be imported; the message says why.
         OptionError: an option that is needed or that has no meaning here, or an output that exists.
+        CheckpointError: a card that is none, or of another file.
         ToleranceError: the bundle is outside its tolerance; nothing is written.
     """
     path, place = Path(model), Path(output)
@@ -161,6 +173,10 @@ def import_onnx(
         given, usual = filled(given, known), known.given.size
     destination.refuse(place, force=force)
     net = understood(path, kind, given, usual, progress)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = card_of(path, digest)
+    if license is not None or attribution is not None:
+        card = (card or Card()).completed(license, attribution)
     host, original = net.host, net.original
     if host.states and precision in ("int8", WIDE):
         raise OptionError(
@@ -182,7 +198,7 @@ def import_onnx(
         {},
         host,
         (graph,),
-        Weights(path.name, hashlib.sha256(path.read_bytes()).hexdigest()),
+        Weights(path.name, digest, card),
         {name: version(name) for name in (*TOOLS[target], "edgematte")},
         {
             "opset": opset(net.model),
@@ -201,11 +217,34 @@ def import_onnx(
         progress("checking against the file")
         accuracy = check_bundle(Bundle(folder, manifest), check_engines(manifest))
         refuse_outside(accuracy, force, FOREIGN.reference)
+        progress("looking for what other devices get wrong")
+        seen = _seen(net, manifest, goldens.graphs[graph.name].inputs, calibrated, progress)
+        manifest = replace(manifest, lint=linted(folder, manifest, seen))
         _, added = speed(Bundle(folder, manifest), goldens)
         added = [*arithmetic.section(precision), *section_of(warnings), *added]
         write_report(folder, replace(manifest, accuracy=accuracy), accuracy, goldens, added)
         sealed(folder, replace(manifest, accuracy=accuracy))
     return open_bundle(place), warnings
+
+
+def _seen(
+    net: Understood,
+    manifest: Manifest,
+    inputs: Mapping[str, Floats],
+    calibrated: Int8,
+    progress: Progress,
+) -> dict[str, Seen]:
+    """What the graph computes on its golden call and, for fp16, on calibration pictures."""
+    (graph,) = manifest.graphs
+    given: list[Mapping[str, Floats]] = [inputs]
+    if manifest.precision == "fp16" and calibrated.pictures is not None:
+        from edgematte.calibration.feeds import picture_feeds
+
+        variant = FOREIGN.variant(FOREIGN.name)
+        feeds = picture_feeds(variant, net.host, [net.original], calibrated, progress=progress)
+        given += feeds[graph.name]
+    inside = bool(in_half(manifest))
+    return {graph.name: seen_in_model(net.model, net.graph, net.original, given, inside=inside)}
 
 
 def _written(

@@ -7,7 +7,6 @@ tensors travel between GPU and processor.
 """
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from edgematte.export.litert import file as tflite
@@ -64,13 +63,3 @@ def _outer(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     pairs = list(zip(one, other, strict=False))
     alike = len(one) == len(other)
     return alike and any(a < b for a, b in pairs) and any(b < a for a, b in pairs)
-
-
-def verdict(file: Path) -> str:
-    """One line: whether a GPU takes the whole graph, and else what stays on the processor."""
-    model = tflite.read(file)
-    count, reasons = len(model.subgraphs[0].operators), refused(model)
-    if not reasons:
-        return f"a GPU delegate takes all {count:,} operators of {file.name}"
-    told = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
-    return f"a GPU delegate leaves {reasons.total()} of {count:,} operators of {file.name}: {told}"

@@ -134,7 +134,7 @@ def _attempt(
         trial = tried(engine, device, bundle.manifest, engines, records, timed=timed)
     except EngineError as error:
         return Trial(engine, device, FAILED, str(error)), {}
-    log.debug("%s: tried %s", bundle.path, trial)
+    log.debug("%s: tried %s on %s: %s", bundle.path, engine, device, trial.reason)
     return trial, engines
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgematte.check.doctor import examine, first_departing
 from edgematte.check.engines import CheckEngine
@@ -191,3 +192,47 @@ def test_inputs_of_nodes_are_what_the_file_takes(tiny_bundle: Path) -> None:
         for tensor in graph.inputs:
             value = to_file(goldens.graphs[graph.name].inputs[tensor.name], tensor, None)
             assert value.dtype == tensor.dtype and value.shape == tensor.shape
+
+
+def test_a_picture_of_ones_own_is_looked_at(
+    tiny_bundle: Path,
+    png: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    """An engine that is wrong in what is dark alone: the bundle's own picture need not show it."""
+    import lying_engines
+
+    from edgematte.runtime.engines import ENGINES, EngineRow
+
+    class Dark(lying_engines.Right):
+        def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            outputs = super().run(inputs)
+            if inputs["image"].mean() > 0.1:
+                return outputs
+            return {name: value * np.float32(0.9) for name, value in outputs.items()}
+
+    monkeypatch.setattr(lying_engines, "Dark", Dark, raising=False)
+    monkeypatch.setitem(ENGINES, "dark", EngineRow("lying_engines:Dark", "", ("onnx",)))
+    assert main(["doctor", str(tiny_bundle), "--engine", "dark"]) == 0
+    assert "reference: what was recorded at export" in capsys.readouterr().out
+    photo = png("dark.png", 60, 45)
+    Image.fromarray(np.asarray(Image.open(photo)) // 16).save(photo)
+    assert main(["doctor", str(tiny_bundle), "--engine", "dark", "--image", str(photo)]) == 1
+    out = capsys.readouterr().out
+    assert "reference: onnxruntime without optimisations" in out
+    assert "the first that departs: graph segment" in out and "host step" not in out
+    assert main(["doctor", str(tiny_bundle), "--image", str(photo)]) == 0
+
+
+def test_pictures_that_cannot_be_looked_at_are_one_sentence(
+    tiny_bundle: Path, png: Callable[..., Path], edit_manifest: Edit, capsys: Capture
+) -> None:
+    photo = str(png())
+    for arguments in (
+        ["--trimap", photo],
+        ["--image", photo, "--trimap", photo],  # it finds its own
+        ["--image", f"{photo}.none"],
+    ):
+        assert main(["doctor", str(tiny_bundle), *arguments]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1

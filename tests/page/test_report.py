@@ -1,9 +1,12 @@
 import base64
 import io
+import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgematte
 from edgematte import testcard
 from edgematte.cli import main
-from edgematte.manifest import Rung
-from edgematte.page.drawing import bars, ladder
+from edgematte.finding import Finding
+from edgematte.manifest import FILE, Rung
+from edgematte.nets import find
+from edgematte.page.curve import curve
+from edgematte.page.drawing import bars, ladder, over_time
+from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.host.trimap_source import OwnTrimap
+from edgematte.runtime.matter import Matter
+from edgematte.runtime.pipeline import Sourced
 
 Capture = pytest.CaptureFixture[str]
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
@@ -61,7 +72,8 @@ def test_the_page_has_every_part_and_loads_nothing(
 ) -> None:
     read = Read(report(tmp_path / "r.html", str(tiny_bundle), "--image", str(photo)))
     text = " ".join(read.words)
-    for part in ("Accuracy", "Time by stage", "Graphs", "Weights", "card.png", "licence: unknown"):
+    parts = ("Accuracy", "Time by stage", "Graphs", "On other devices", "Not looked for")
+    for part in (*parts, "Weights", "card.png", "licence: unknown"):
         assert part in text
     assert "graph.refine" in text and "segment.onnx" in text and "within" not in text.lower()
     assert len(read.images) == 4 + 3  # picture, alpha, cut-out and, against the records, the error
@@ -73,8 +85,6 @@ def test_the_page_has_every_part_and_loads_nothing(
 def test_the_pictures_are_those_that_matte_gives(
     tiny_bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
-    import edgematte
-
     read = Read(report(tmp_path / "r.html", str(tiny_bundle), "--image", str(photo)))
     data = read.images[5]["src"].partition("base64,")[2]
     alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), float) / 255
@@ -91,6 +101,70 @@ def test_two_bundles_have_a_slider_for_each_picture(
     page = report(tmp_path / "r.html", *arguments)
     assert page.count('type="range"') == 2
     assert f"{tiny_bundle.name} beside other.edgematte" in page
+
+
+def test_where_two_bundles_differ_is_mapped(tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
+    """The second one takes fewer pixels for unknown."""
+    other = tmp_path / "other.edgematte"
+    shutil.copytree(tiny_bundle, other)
+    manifest = json.loads((other / FILE).read_text())
+    manifest["host"] |= {"unknown_threshold": 0.9, "band_px": 0}
+    (other / FILE).write_text(json.dumps(manifest))
+    read = Read(report(tmp_path / "r.html", str(tiny_bundle), str(other), "--image", str(photo)))
+    maps = [image for image in read.images if "difference of the two alphas" in image["alt"]]
+    assert len(maps) == 2 and "card.png" in maps[1]["alt"]
+    data = maps[1]["src"].partition("base64,")[2]
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    image = testcard.testcard(96, 64)
+    far = [edgematte.load(bundle)(image).alpha for bundle in (tiny_bundle, other)]
+    differs = np.abs(far[0] - far[1])
+    assert differs.max() > 0.01
+    assert (drawn.max(axis=2) > 0)[differs > 0.01].all()
+    assert not drawn.max(axis=2)[differs == 0].any()
+
+
+def test_the_findings_and_all_licences_are_on_the_page(
+    tiny_bundle: Path, edit_manifest: Edit, tmp_path: Path
+) -> None:
+    finding = Finding("half-range", "refine", "values of <3> layers", "why", "fp32", "a/b#1")
+    stage = {"source": "net.onnx", "sha256": "ab" * 32, "card": {"license": "Apache-2.0"}}
+    edit_manifest(tiny_bundle, lambda m: m.update(lint=[asdict(finding)], stage_weights=stage))
+    page = report(tmp_path / "r.html", str(tiny_bundle))
+    text = " ".join(Read(page).words)
+    for word in ("half-range, refine", "values of <3> layers", "Why: why", "a/b#1", "fp32"):
+        assert word in text
+    assert "licence: Apache-2.0" in text and "licence: unknown" in text
+    assert "<3>" not in page
+
+
+class Limits:
+    """A pipeline whose alpha is the nearer to 1, the more time it is given."""
+
+    budget_ms: float | None = None
+
+    def limit(self, options: Any) -> None:
+        self.budget_ms = options.budget_ms
+
+    def __call__(self, picture: Any, trimap: Any, clock: Any) -> tuple[Any, Any]:
+        time.sleep((self.budget_ms or 20) / 1000)
+        error = 0.0 if self.budget_ms is None else 1 / self.budget_ms
+        return np.full(picture.shape[:2], 1 - error, np.float32), trimap
+
+
+def test_error_over_time_of_a_net_with_a_limit(tiny_bundle: Path) -> None:
+    pipeline, picture = Limits(), testcard.testcard(32, 24)
+    sourced = Sourced("regional-tiny", pipeline, OwnTrimap())
+    matter = Matter(open_bundle(tiny_bundle), find("regional-tiny"), sourced, "none")
+    trimap = np.full((24, 32), 128, np.uint8)
+    points = curve(matter, picture, trimap, np.ones((24, 32), np.float32), trimap)
+    assert len(points) == 5
+    assert all(p.ms >= float(p.name.split()[1]) - 1 for p in points)  # rounded to milliseconds
+    errors = [point.error for point in points]
+    assert errors == sorted(errors, reverse=True) and errors[0] > 2 * errors[-1] > 0
+    assert pipeline.budget_ms is None  # as it was
+    drawn = over_time("error", [(p.name, p.ms, p.error) for p in points])
+    heights = [float(part.split('"')[0]) for part in drawn.split('cy="')[1:]]
+    assert heights == sorted(heights) and drawn.count("<circle") == len(points)
 
 
 def test_a_bundle_whose_engine_is_not_here_is_shown_as_it_was_measured(

@@ -16,6 +16,7 @@ from edgematte.cli import main
 from edgematte.errors import OptionError, PictureError
 from edgematte.pictures import alpha_bytes, composite, cutout, encode, open_picture, read_picture
 from edgematte.pictures.metadata import TURNS, turn_array
+from edgematte.pictures.primaries import to_srgb
 from edgematte.pictures.tone import KNEE, light_of, shown
 
 Run = Callable[..., int]
@@ -100,15 +101,17 @@ def test_without_the_package_8_bits_are_read_and_said(
     monkeypatch.setitem(__import__("sys").modules, "imagecodecs", None)
     assert matte(deep_png(tmp_path / "a.png"), "-o", tmp_path / "out.png") == 0
     (line,) = capsys.readouterr().err.splitlines()
-    assert "a.png was read at 8 of its 16 bits" in line and "edgematte[deep]" in line
+    assert "a.png was read at 8 bits a channel, and has more" in line and "edgematte[deep]" in line
     with Image.open(tmp_path / "out.png") as image:
         assert image.mode == "RGBA"
     assert read_picture(tmp_path / "a.png").shape == CARD.shape  # who wants bytes is told nothing
 
 
-def test_a_format_of_8_bits_gets_the_high_ones(matte: Run, tmp_path: Path) -> None:
+def test_a_format_of_8_bits_gets_the_high_ones(matte: Run, tmp_path: Path, capsys: Any) -> None:
     needs("imagecodecs", "deep")
     assert matte(deep_png(tmp_path / "a.png"), "-o", tmp_path / "out.webp") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a.png has 16 bits a channel, out.webp holds 8" in line
     with Image.open(tmp_path / "out.webp") as image:
         found = np.asarray(image)
     seen = found[..., 3] > 0
@@ -132,6 +135,23 @@ def test_a_composite_of_16_bits_is_that_of_8_and_finer(linear: bool) -> None:
     assert fine.dtype == np.uint16
     # Half a level of 8 bits, and a step of 16 bits at the least.
     assert np.abs(fine / 257 - coarse).max() <= 0.51
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_avif_of_more_than_8_bits(bits: int, matte: Run, tmp_path: Path) -> None:
+    codecs = needs("imagecodecs", "deep")
+    fine = DEEP >> (16 - bits)
+    data = codecs.avif_encode(fine, level=100, bitspersample=bits)
+    (tmp_path / "a.avif").write_bytes(data)
+    found = open_picture(tmp_path / "a.avif")
+    assert found.notes == () and found.colours.dtype == np.uint16
+    # Lossless, or as good as that; one step of so many bits.
+    assert np.abs((found.colours >> (16 - bits)).astype(int) - fine).max() <= 1
+    assert matte(tmp_path / "a.avif", "-o", tmp_path / "out.png") == 0
+    out = open_picture(tmp_path / "out.png")
+    assert out.alpha is not None
+    seen = out.alpha > 0
+    np.testing.assert_array_equal(out.colours[seen], found.colours[seen])
 
 
 # Premultiplied colours
@@ -216,18 +236,32 @@ def test_exr_from_file_to_file(
     assert matte(out, "-o", tmp_path / "again.png", "--write", "trimap") == 0
 
 
-def test_exr_to_formats_of_stored_values(matte: Run, tmp_path: Path) -> None:
+def test_exr_to_formats_of_stored_values(matte: Run, tmp_path: Path, capsys: Any) -> None:
     needs("OpenEXR", "vfx")
     needs("imagecodecs", "deep")
     source = light_exr(tmp_path / "a.exr", light_of(CARD))
     for name, top in (("out.png", 65535), ("out.webp", 255)):
         assert matte(source, "-o", tmp_path / name) == 0
+        bits = 16 if top == 65535 else 8
+        assert f"a.exr holds light, {name} stored values of {bits} bits" in capsys.readouterr().err
         found = open_picture(tmp_path / name)
         seen = cutout(found.pixels, np.ones(CARD.shape[:2], np.float32))[..., 3] > 0
         if found.alpha is not None:
             seen = found.alpha > 0
         wanted = shown(light_of(CARD), top)
         np.testing.assert_array_equal(found.colours[seen], wanted[seen])
+
+
+def test_a_folder_of_exr_gives_exr(matte: Run, tmp_path: Path) -> None:
+    needs("OpenEXR", "vfx")
+    (tmp_path / "in").mkdir()
+    light_exr(tmp_path / "in" / "a.exr", light_of(CARD))
+    Image.fromarray(CARD).save(tmp_path / "in" / "b.png")
+    kinds = ("cutout", "alpha", "trimap")
+    assert matte(tmp_path / "in", "-o", tmp_path / "out", "--write", *kinds) == 0
+    found = sorted(f.name for f in (tmp_path / "out").iterdir())
+    exr = ["a-alpha.exr", "a-trimap.png", "a.exr"]
+    assert found == [*exr, "b-alpha.png", "b-trimap.png", "b.png"]
 
 
 def test_a_photo_to_exr_is_its_light(matte: Run, tmp_path: Path) -> None:
@@ -238,6 +272,47 @@ def test_a_photo_to_exr_is_its_light(matte: Run, tmp_path: Path) -> None:
     assert found.alpha is not None
     whole = found.alpha == 1
     np.testing.assert_array_equal(found.colours[whole], light_of(CARD).astype(np.float16)[whole])
+
+
+ACESCG = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+
+
+def test_primaries_and_windows_of_exr_are_kept_and_the_nets_see_srgb(
+    matte: Run, tmp_path: Path
+) -> None:
+    exr = needs("OpenEXR", "vfx")
+    srgb = light_of(CARD)
+    aces = srgb @ np.linalg.inv(to_srgb(ACESCG)).T
+    window = np.array([2, 3], np.int32), np.array([61, 47], np.int32)
+    header = {"chromaticities": ACESCG, "owner": "Ada", "dataWindow": window}
+    (tmp_path / "a.exr").write_bytes(encode(aces, "EXR", header=header))
+    found = open_picture(tmp_path / "a.exr")
+    # A matrix and its inverse in float32, seen in 8 bits: a level of rounding.
+    assert np.abs(found.pixels.astype(int) - shown(srgb)).max() <= 1
+    np.testing.assert_array_equal(found.colours, aces)
+    for name, options in (
+        ("out.exr", ()),
+        ("alpha.exr", ("--write", "alpha")),
+        ("before.exr", ("--background", "#406080")),
+    ):
+        assert matte(tmp_path / "a.exr", "-o", tmp_path / name, *options) == 0
+        kept = exr.File(str(tmp_path / name), header_only=True).header()
+        np.testing.assert_allclose(kept["chromaticities"], ACESCG, rtol=1e-6)  # float32
+        assert kept["owner"] == "Ada"
+        np.testing.assert_array_equal(kept["dataWindow"], window)
+    assert matte(tmp_path / "a.exr", "-o", tmp_path / "out.png", "--background", "#406080") == 0
+    stored = open_picture(tmp_path / "out.png").pixels.astype(int)
+    light = open_picture(tmp_path / "before.exr").pixels.astype(int)
+    # Mixed in stored values of 16 bits and in light: alike below the knee but for rounding.
+    below = (shown(srgb) < 225).all(axis=2)
+    assert np.abs(stored - light)[below].max() <= 2
+
+
+def test_white_of_other_primaries_is_white() -> None:
+    """And ACEScg's matrix is the one that is published for it (Bradford, to D65)."""
+    np.testing.assert_allclose(to_srgb(ACESCG).sum(axis=1), 1, atol=1e-6)
+    published = [[1.70505, -0.62179, -0.08326], [-0.13026, 1.1408, -0.01055]]
+    np.testing.assert_allclose(to_srgb(ACESCG)[:2], published, atol=2e-4)
 
 
 def test_an_exr_with_nan_and_infinities(matte: Run, tmp_path: Path, capsys: Any) -> None:

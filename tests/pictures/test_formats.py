@@ -182,7 +182,7 @@ def test_an_array_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
         mode_of(np.zeros(shape, np.uint8))
     with pytest.raises(OptionError, match="not float64"):
         encode(np.zeros((4, 5)), "PNG")
-    with pytest.raises(OptionError, match=r"its values are floats\); write \.tif, \.exr"):
+    with pytest.raises(OptionError, match=r"its values are floats\); write \.tif"):
         encode(np.zeros((4, 5), np.float32), "PNG")
 
 

@@ -176,6 +176,18 @@ def test_cmyk_is_converted_by_its_own_profile(tmp_path: Path) -> None:
     assert (open_picture(path).pixels[:4] == (0, 255, 255)).all()
 
 
+def test_a_profile_whose_white_is_dark_is_dropped_with_a_note(tmp_path: Path) -> None:
+    profile = bytearray(SRGB)
+    for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+        (place,) = struct.unpack_from(">I", profile, profile.find(name) + 4)
+        primary = struct.unpack_from(">3i", profile, place + 8)
+        struct.pack_into(">3i", profile, place + 8, *(value // 3 for value in primary))
+    found = open_picture(saved(tmp_path / "a.png", profile=bytes(profile)))
+    assert found.profile is None and len(found.notes) == 1
+    assert "its colour profile makes white or black another colour" in found.notes[0]
+    np.testing.assert_array_equal(found.seen, CARD)
+
+
 def test_a_profile_that_lies_is_dropped_with_a_note(tmp_path: Path) -> None:
     cyan = np.zeros((8, 8, 4), np.uint8)
     cyan[..., 0] = 255

@@ -56,6 +56,26 @@ def test_the_bill_names_every_file_licence_and_source(
     assert any(text.startswith("refine.image: float32 NCHW [1, 3, 32, 32]") for text in inputs)
 
 
+def test_the_imported_net_that_finds_the_trimaps_has_its_own_licence(
+    tiny_bundle: Path, edit_manifest: Edit, capsys: Capture
+) -> None:
+    stage = {"source": "net.onnx", "sha256": "ab" * 32, "card": {**CARD, "license": "Apache-2.0"}}
+    edit_manifest(tiny_bundle, lambda m: m.update(stage_weights=stage))
+    document = bill(tiny_bundle, capsys)
+    parts = {component["bom-ref"]: component for component in document["components"]}
+    net = parts["trimap-stage"]
+    assert (net["type"], net["name"]) == ("machine-learning-model", "net.onnx")
+    assert net["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    assert net["copyright"] == "Net by A. Author" and net["hashes"][0]["content"] == "ab" * 32
+    assert parts["trimap-stage-training-data-0"]["name"] == "Pictures"
+    depends = {row["ref"]: row.get("dependsOn", []) for row in document["dependencies"]}
+    assert "trimap-stage" in depends[document["metadata"]["component"]["bom-ref"]]
+    edit_manifest(tiny_bundle, lambda m: m["stage_weights"].pop("card"))
+    document = bill(tiny_bundle, capsys)
+    (net,) = [part for part in document["components"] if part["bom-ref"] == "trimap-stage"]
+    assert "licenses" not in net
+
+
 def test_unknown_licences_are_left_out_and_equal_bundles_have_equal_numbers(
     tiny_bundle: Path, capsys: Capture
 ) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 pytest.importorskip("torch")
 
 import edgematte
+from edgematte.card import Card
 from edgematte.cli import main
 from edgematte.export.foreign.importer import import_onnx
 from edgematte.manifest import Weights
@@ -63,6 +64,27 @@ def test_photo_to_matte_in_one_call_with_the_masks_band(
     Image.fromarray(pixels).save(tmp_path / "p.png")
     said = ["matte", str(tmp_path / "p.png"), "-o", str(tmp_path / "o.png")]
     assert main([*said, "--bundle", str(tmp_path / "c")]) == 0
+
+
+def test_the_licence_of_an_imported_net_goes_with_it(
+    make_net: MakeNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, mask = make_net(weights=RED), tmp_path / "mask"
+    said = ["import", str(net), "-o", str(mask), "--kind", "mask", "--scale", "1/255"]
+    told = ["--license", "Apache-2.0", "--attribution", "Net by its authors"]
+    assert main([*said, *told]) == 0
+    assert "licence: Apache-2.0" in (mask / "REPORT.md").read_text()
+    assert exported(tmp_path, mask) == 0
+    card = open_bundle(tmp_path / "c").manifest.stage_weights
+    assert card is not None and card.card == Card("Apache-2.0", attribution="Net by its authors")
+    assert "licence: Apache-2.0" in (tmp_path / "c" / "REPORT.md").read_text()
+    (tmp_path / "net.weights.json").write_text('{"license": "MIT"}')
+    capsys.readouterr()
+    assert main([*said, *told, "--force"]) == 2
+    assert "the card of the weights says 'MIT'" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*said, "--force"]) == 0
+    assert main(["info", str(mask)]) == 0
+    assert "licence: MIT" in capsys.readouterr().out
 
 
 def test_the_band_and_the_order_of_channels_are_those_of_the_stage(
