@@ -1,11 +1,13 @@
 """What the export's rewrites are worth: the plain graph against the rewritten one, side by side.
 
-    python benchmarks/passes.py [--size 512] [--rounds 15] [--threads 2] [--keep FOLDER]
+    python benchmarks/passes.py [--size 512] [--rounds 15] [--threads 2] [--keep FOLDER] [--profile]
 
 Lightweight, fused cut, each engine with the passes its target gets, one more at a time, in turns
 (A B A B) in one process: ONNX Runtime, OpenVINO with the f32 hint and with bf16. Between two runs
 the process sleeps, so that the threads of one session, which spin for a while, do not disturb the
 next. `wall` is the median of each run's time; `cpu` the median of the processor time it took.
+--profile prints instead what each kernel of the rewritten graph takes on ONNX Runtime, by operator
+and shape.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import onnx
 import onnxruntime
 import openvino
 import torch
+from kernels import profiled, table  # type: ignore[import-not-found]
 
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph, capture
@@ -34,13 +37,19 @@ REST_S = 0.03
 ENGINES = (("onnxruntime", ONNX_CPU), ("openvino f32", OPENVINO), ("openvino bf16", OPENVINO))
 
 
-def main(size: int, rounds: int, threads: int, keep: Path | None) -> None:
+def main(size: int, rounds: int, threads: int, keep: Path | None, profile: bool) -> None:
     model, _ = load_model(find("lightweight"))
     source = CUT.graphs(model, CUT.host("fused", (size, size), Sizes(), model))[0]
     image = np.random.default_rng(0).random((1, 3, size, size), np.float32)
     with torch.inference_mode():
         expected = [x.numpy() for x in source.module.eval()(torch.from_numpy(image))]
     with tempfile.TemporaryDirectory() as scratch:
+        if profile:
+            file = (keep or Path(scratch)) / "rewritten.onnx"
+            write(source, ONNX_CPU, file, image, expected)
+            found = profiled("onnxruntime", file, source.graph, threads)
+            print(table(f"onnxruntime, {threads} threads", found))
+            return
         files: dict[tuple[Pass, ...], Path] = {}
         for engine, passes in ENGINES:
             runs = {}
@@ -114,5 +123,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
-    main(given.size, given.rounds, given.threads, given.keep)
+    main(given.size, given.rounds, given.threads, given.keep, given.profile)

@@ -22,39 +22,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from turns import (  # type: ignore[import-not-found]
+    ENGINES,
+    Call,
+    Row,
+    Seconds,
+    in_turns,
+    opened,
+    tried,
+)
 
 from edgematte.arrays import Bytes
-from edgematte.errors import EdgematteError
-from edgematte.runtime.bundle import DEFAULT, open_bundle
-from edgematte.runtime.engines import EngineOptions, engine_for
-from edgematte.runtime.load import matter_from
-from edgematte.testcard import testcard, testcard_trimap
+from edgematte.runtime.bundle import DEFAULT
+from edgematte.testcard import testcard
 
-REST_S = 0.1
-WARMUPS = 2
-ENGINES = {
-    "onnxruntime": ("onnxruntime", False),
-    "openvino-f32": ("openvino", True),
-    "openvino": ("openvino", False),
-}
-Call = Callable[[], tuple[float, float | None]]  # -> seconds in graphs, seconds of all
-
-
-@dataclass
-class Row:
-    """A net on an engine, and what it took in every round."""
-
-    net: str
-    engine: str
-    call: Call
-    graphs: list[float] = field(default_factory=list)
-    whole: list[float] = field(default_factory=list)
+Opened = Callable[[str], Call]  # the name of an engine -> what is timed
 
 
 def main() -> None:
@@ -71,56 +59,38 @@ def main() -> None:
         rows = list(_rows(arguments, Path(folder)))
         if not rows:
             sys.exit("nothing to time")
-        for number in range(WARMUPS + arguments.rounds):
-            for row in rows:
-                time.sleep(REST_S)
-                graphs, whole = row.call()
-                if number >= WARMUPS:
-                    row.graphs.append(graphs)
-                    row.whole += [] if whole is None else [whole]
+        in_turns(rows, arguments.rounds)
     print("| net | engine | graphs, ms | ratio | whole, ms | ratio |\n|---|---|---|---|---|---|")
-    first = rows[0]
     for row in rows:
-        cells = [*_cells(row.graphs, first.graphs), *_cells(row.whole, first.whole)]
+        cells = [c for stage in ("graphs", "whole") for c in _cells(row, rows[0], stage)]
         print(f"| {row.net} | {row.engine} | {' | '.join(cells)} |")
 
 
-def _cells(seconds: list[float], first: list[float]) -> tuple[str, str]:
-    if not seconds or not first:
+def _cells(row: Row, first: Row, stage: str) -> tuple[str, str]:
+    if not row.ms(stage) or not first.ms(stage):
         return "-", "-"
-    low, median, high = 1000 * np.percentile(seconds, (10, 50, 90))
-    ratio = median / (1000 * np.median(first))
-    return f"{median:.0f} ({low:.0f}-{high:.0f})", f"{ratio:.2f}"
+    return row.spread(stage), f"{row.median(stage) / first.median(stage):.2f}"
 
 
 def _rows(arguments: argparse.Namespace, folder: Path) -> list[Row]:
     picture = _picture(arguments.picture)
-    made: list[tuple[str, Callable[[str], Call]]] = []
+    made: list[tuple[str, Opened]] = []
     for bundle in arguments.bundles or _own(folder):
         made.append((bundle.stem, _of_bundle(bundle, picture, arguments.threads)))
     for file, preset in _peers(arguments.onnx):
         if preset:
             imported = folder / f"{file.stem}.edgematte"
-            if _tried(f"{file.name} as {preset}", _import, file, preset, imported):
+            if tried(f"{file.name} as {preset}", _import, file, preset, imported):
                 made.append((file.stem, _of_bundle(imported, picture, arguments.threads)))
         else:
             made.append((file.stem, _of_file(file, arguments.threads, arguments.side)))
     rows = []
     for engine in arguments.engines:
-        for net, opened in made:
-            call = _tried(f"{net} on {engine}", opened, engine)
+        for net, on in made:
+            call = tried(f"{net} on {engine}", on, engine)
             if call:
                 rows.append(Row(net, engine, call))
     return rows
-
-
-def _tried(what: str, work: Callable[..., Any], *given: Any) -> Any:
-    """What work gives, True for nothing; None, and a line of why, where it cannot be had."""
-    try:
-        return work(*given) or True
-    except (EdgematteError, ImportError, OSError) as error:
-        print(f"left out: {what}: {error}", file=sys.stderr)
-        return None
 
 
 def _own(folder: Path) -> list[Path]:
@@ -131,7 +101,7 @@ def _own(folder: Path) -> list[Path]:
 
         export("lightweight", target="onnx", cut="fused", size=512, output=fused)
 
-    return [DEFAULT, *([fused] if _tried("the fused cut", export) else [])]
+    return [DEFAULT, *([fused] if tried("the fused cut", export) else [])]
 
 
 def _peers(named: list[str]) -> list[tuple[Path, str]]:
@@ -166,44 +136,33 @@ def _picture(file: Path | None) -> Bytes:
     return read_picture(file)
 
 
-def _of_bundle(path: Path, picture: Bytes, threads: int) -> Callable[[str], Call]:
-    def opened(engine: str) -> Call:
-        name, precise = ENGINES[engine]
-        bundle = open_bundle(path)
-        engine_for(bundle.manifest.target, name)
-        matter = matter_from(bundle, name, EngineOptions(threads=threads, precise=precise))
-        needs = matter.variant.net.needs_trimap and not bundle.manifest.trimap_stage
-        trimap = testcard_trimap(picture.shape[1], picture.shape[0]) if needs else None
-
-        def call() -> tuple[float, float | None]:
-            start = time.perf_counter()
-            timings = matter(picture, trimap).timings
-            whole = time.perf_counter() - start
-            return sum(s for stage, s in timings.items() if stage.startswith("graph.")), whole
-
-        return call
-
-    return opened
+def _of_bundle(path: Path, picture: Bytes, threads: int) -> Opened:
+    return partial(_bundle_on, path, picture, threads)
 
 
-def _of_file(file: Path, threads: int, side: int) -> Callable[[str], Call]:
+def _bundle_on(path: Path, picture: Bytes, threads: int, engine: str) -> Call:
+    call: Call = opened(path, engine, picture, threads)
+    return call
+
+
+def _of_file(file: Path, threads: int, side: int) -> Opened:
     """The graph of a file that is no bundle."""
 
-    def opened(engine: str) -> Call:
+    def on(engine: str) -> Call:
         name, precise = ENGINES[engine]
         if not file.is_file():
             raise FileNotFoundError(f"no file {file}")
         open_file = _onnxruntime if name == "onnxruntime" else _openvino
         run = open_file(file, threads, side, precise)
 
-        def call() -> tuple[float, float | None]:
+        def call() -> Seconds:
             start = time.perf_counter()
             run()
-            return time.perf_counter() - start, None
+            return {"graphs": time.perf_counter() - start}
 
         return call
 
-    return opened
+    return on
 
 
 def _noise(shape: list[Any], side: int, number: int) -> NDArray[np.float32]:

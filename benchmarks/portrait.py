@@ -2,6 +2,7 @@
 
     python benchmarks/portrait.py [--frame hd|4k] [--rounds 7] [--threads 2] [--keep FOLDER]
     python benchmarks/portrait.py --threads 1 --clock processor    # on a machine that is shared
+    python benchmarks/portrait.py --threads 1 --engines ort --profile    # kernels of the graphs
 
 Random weights; the uncertain cells are given (1400 in 1920x1080, 3000 in 3840x2160, a wavering
 outline), the coarse net runs all the same. Variants are taken in turns (A B A B) in one process
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import openvino
 import torch
+from kernels import profiled, table  # type: ignore[import-not-found]
 from openvino import opset13 as ops
 from portrait_graphs import sources, written
 
@@ -110,7 +112,13 @@ def matmul_run(engine: str, macs: float, threads: int) -> Run:
 
 
 def main(
-    frame: str, rounds: int, threads: int, engines: list[str], dense: bool, keep: Path | None
+    frame: str,
+    rounds: int,
+    threads: int,
+    engines: list[str],
+    dense: bool,
+    keep: Path | None,
+    profile: bool,
 ) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -122,12 +130,18 @@ def main(
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for engine in engines:
-            for variant in ("", "no CRA", "plain"):
+            for variant in ("",) if profile else ("", "no CRA", "plain"):
                 net = "no CRA" if variant == "no CRA" else ""
                 folder = (keep or Path(scratch)) / f"{frame}-{ENGINES[engine][0]}-{variant}"
                 host, plain = hosts[net], variant == "plain"
                 graphs = written(nets[net], host, ENGINES[engine][0], folder, plain=plain)
                 options = EngineOptions(threads=threads, precise=ENGINES[engine][2])
+                if profile:
+                    for g in graphs:
+                        file, precise = folder / g.file, ENGINES[engine][2]
+                        found = profiled(ENGINES[engine][1], file, g, threads, precise=precise)
+                        print(table(f"{engine} {g.name}", found), flush=True)
+                    continue
                 calls = {
                     g.name: RunnableGraph(
                         g, open_engine(ENGINES[engine][1], folder / g.file, g, options)
@@ -147,6 +161,8 @@ def main(
                         every[:, 1] = 1
                         runs[f"{engine} dense"] = frame_run(calls, host, every, picture)
                 print(f"{name} ready", flush=True)
+        if profile:
+            return
         eager = torch_calls(sources(nets[""], hosts[""], plain=True))
         runs["torch eager"] = frame_run(eager, hosts[""], planes, picture)
         report(measured(runs, rounds), engines)
@@ -195,7 +211,16 @@ if __name__ == "__main__":
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--dense", action="store_true", help="also refine every cell: slow")
     parser.add_argument("--keep", type=Path, help="folder of the graphs, to measure again")
+    parser.add_argument("--profile", action="store_true", help="what the kernels take, alone")
     given = parser.parse_args()
     if given.clock == "processor":
         time.perf_counter = time.process_time  # the pipeline's clock looks it up there too
-    main(given.frame, given.rounds, given.threads, given.engines, given.dense, given.keep)
+    main(
+        given.frame,
+        given.rounds,
+        given.threads,
+        given.engines,
+        given.dense,
+        given.keep,
+        given.profile,
+    )

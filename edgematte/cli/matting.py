@@ -50,7 +50,6 @@ def matte_one(
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
-    from edgematte.runtime.host.explanation_drawing import draw
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
     picture = opened() if opened else open_job(job)
@@ -67,6 +66,9 @@ def matte_one(
     journal = journal_of(job) if arguments.resume else None
     image = replace(picture, alpha=None) if arguments.ignore_alpha else picture
     matte = matter(image, trimap, journal=journal)
+    if behind is not None and picture.coding is not None:
+        picture = picture.on_screen()
+        matte = replace(matte, picture=picture)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         say(
@@ -86,8 +88,9 @@ def matte_one(
             _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
         exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
         level = _level(path, arguments)
+        coding = picture.coding if kind == "cutout" and row.name == "PNG" else None
         if path is None:
-            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif, coding=coding)
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +103,11 @@ def matte_one(
             exif=exif,
             premultiplied=None if chosen is None else chosen == "premultiplied",
             header=picture.header if _of_light(row) else None,
+            coding=coding,
         )
     if arguments.explain:
+        from edgematte.runtime.host.explanation_drawing import draw
+
         pixel = parse_pixel(arguments.explain_at) if arguments.explain_at else None
         explanation = matter.explain(picture, matte.trimap, pixel)
         Path(arguments.explain).parent.mkdir(parents=True, exist_ok=True)
@@ -211,7 +217,7 @@ def _result(
             matte.alpha,
             fitted,
             linear=not arguments.gamma_composite,
-            profile=picture.profile,
+            profile=None if light else picture.profile,
             primaries=picture.primaries if light else None,
         )
     return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

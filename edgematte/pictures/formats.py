@@ -5,6 +5,7 @@ change), ``colour`` (uint8, (H, W, 3)), ``cutout`` (uint8, (H, W, 4)); ``colour1
 of uint16; ``grey32``, ``colour32`` and ``cutout32`` of float16 or float32.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,15 +118,14 @@ def row_of(path: Path) -> Format:
     Raises:
         OptionError: an ending that is not known, or that this Pillow cannot write.
     """
-    Image.init()
     ending = path.suffix.lower()
     if ending in heif.ENDINGS:
         heif.register(path.name)
     if ending == ".exr":
         exr.require(path.name)
-    for row in FORMATS:
-        if ending in row.endings and written(row):
-            return row
+    row = _writable(lambda row: ending in row.endings)
+    if row is not None:
+        return row
     raise OptionError(f"{path.name}: unknown kind of picture {path.suffix!r}; use .png")
 
 
@@ -140,13 +140,22 @@ def row_named(kind: str) -> Format:
     Raises:
         OptionError: a format that pictures are not written in.
     """
-    Image.init()
     if kind.upper() == "HEIF":
         heif.register("the picture")
-    for row in FORMATS:
-        if row.name == kind.upper() and written(row):
-            return row
+    row = _writable(lambda row: row.name == kind.upper())
+    if row is not None:
+        return row
     raise OptionError(f"pictures are not written as {kind!r}; use PNG")
+
+
+def _writable(wanted: Callable[[Format], bool]) -> Format | None:
+    """The first row that is wanted and can be written here."""
+    for ready in (Image.preinit, Image.init):  # the common formats; all of them, which takes longer
+        ready()
+        for row in FORMATS:
+            if wanted(row) and written(row):
+                return row
+    return None
 
 
 def written(row: Format) -> bool:
@@ -206,6 +215,7 @@ def refuse_unfit(row: Format, mode: str, size: tuple[int, int] = (1, 1)) -> None
         if row.side_px is None or max(size) <= row.side_px:
             return
         reason = f"its sides may have {row.side_px} pixels, not {max(size)}"
+    Image.init()
     fit = [
         other.endings[0]
         for other in FORMATS

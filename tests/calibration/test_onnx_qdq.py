@@ -73,6 +73,36 @@ def test_w8a8_and_weights_alone_stay_close_and_16_bits_closer(model: Any) -> Non
     assert "QuantizeLinear" not in kinds and kinds.count("DequantizeLinear") == 2
 
 
+class Mixed(nn.Module):
+    """Two convolutions and their sum; then a linear layer and a residual, as in a transformer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 8, 1)
+        self.norm, self.linear = nn.LayerNorm(8), nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        tokens = (self.first(x) + self.second(x)).flatten(2).transpose(1, 2)
+        return tokens + self.linear(self.norm(tokens))
+
+
+def test_sums_have_8_bits_between_convolutions_and_stay_in_float_in_transformers() -> None:
+    torch.manual_seed(0)
+    given = Tensor("x", SHAPE, "float32", "NCHW", (0.0, 1.0), "")
+    out = Tensor("y", (1, 256, 8), "float32", "NTC", (-9.0, 9.0), "")
+    mixed = to_onnx(capture(TorchGraph(Graph("net", (given,), (out,)), Mixed().eval())), OPSET)
+    made = OnnxQuantizable(mixed, feeds())
+    kinds = [node.op_type for node in mixed.graph.node if node.name in made.nodes]
+    assert sorted(kinds) in (["Add", "Conv", "Conv", "MatMul"], ["Add", "Conv", "Conv", "Gemm"])
+    whole = made.quantize(Scheme(method="minmax"))
+    assert error(mixed, whole) < ALLOWED
+    from_integers = {n.output[0] for n in whole.graph.node if n.op_type == "DequantizeLinear"}
+    sums = [
+        all(i in from_integers for i in n.input) for n in whole.graph.node if n.op_type == "Add"
+    ]
+    assert sums.count(True) == 1 and False in sums  # that of the convolutions, not the residual
+
+
 def test_skipping_everything_is_float_and_quantizing_twice_is_equal(model: Any) -> None:
     made = quantizable(ONNX, model, feeds())
     skipped = made.quantize(Scheme(skip=frozenset(made.nodes)))
