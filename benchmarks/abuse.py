@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT)]
+sys.path[:0] = [str(ROOT)]
 SECTIONS = {
     "inputs": 10_000,
     "kills": 50,
@@ -51,7 +51,7 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, folder: Path) -> int:
     """The number of faults of a section."""
-    module = importlib.import_module(f"hardship.{arguments.section}")
+    module = importlib.import_module(f"benchmarks.hardship.{arguments.section}")
     report: Callable[..., int] = module.report
     if arguments.section == "inputs":
         kinds = arguments.kinds or list(module.KINDS)

@@ -26,7 +26,7 @@ import openvino
 import torch
 from kernels import profiled, table  # type: ignore[import-not-found]
 from openvino import opset13 as ops
-from portrait_graphs import sources, written
+from portrait_graphs import sources, written  # type: ignore[import-not-found]
 
 from edgematte.export.cuts.regional import CUT
 from edgematte.export.torch_graph import torch_calls
