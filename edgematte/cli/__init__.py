@@ -25,6 +25,7 @@ COMMANDS = {
     "matte": "cut the subject out of pictures",
     "batch": "cut the subject out of very many pictures, on one machine or a Ray cluster",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
+    "serve": "answer requests for mattes over HTTP, with replicas on Ray Serve",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
