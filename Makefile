@@ -34,11 +34,12 @@ web:
 	  || timeout 300 npm ci --no-audit --no-fund --loglevel=error; } \
 	  || echo "No npm packages: tests of samples/web are skipped"
 
-# MLServer, a server of KServe's v2 protocol, in an environment of its own; tests/test_mlserver.py skips without it.
+# MLServer, a server of KServe's v2 protocol, in an environment of its own: it wants an older FastAPI. tests/test_mlserver.py
+# skips without it.
 SERVER := .venv-mlserver
 server:
 	@{ [ $(SERVER)/.made -nt constraints.txt ] || { $(PYTHON) -m venv $(SERVER) \
-	  && timeout 300 $(SERVER)/bin/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt mlserver onnxruntime \
+	  && timeout 300 $(SERVER)/bin/python -m pip install --disable-pip-version-check --quiet $$(grep -E '^(mlserver|onnxruntime)==' constraints.txt) \
 	  && touch $(SERVER)/.made; }; } || echo "No MLServer: its test is skipped"
 
 # The documents and the Python interface as a site, with no broken link: out/site/index.html.
