@@ -110,6 +110,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         "batch": ["none", "out", "--bundle", str(tiny_bundle)],
         "serve": ["--bundle", str(tiny_bundle)],
         "bench": [str(tiny_bundle), "--size", "8"],
+        "repository": [str(tiny_bundle), "-o", "models"],
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),

@@ -28,11 +28,13 @@ def add_engine(
     """
     parser.add_argument(
         "--engine",
-        help="onnxruntime, openvino, coreml, litert or browser, or auto: the fastest that is right "
-        "here (default: the bundle's)",
+        help="onnxruntime, openvino, coreml, litert, browser or kserve, or auto: the fastest that "
+        "is right here (default: the bundle's)",
     )
     parser.add_argument(
-        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
+        "--device",
+        help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu; of kserve a server, "
+        "grpc://HOST:PORT (default: cpu)",
     )
     if verify:
         parser.add_argument(
