@@ -9,6 +9,10 @@ class PictureError(EdgematteError, ValueError):
     """A picture or trimap cannot be read or does not fit."""
 
 
+class PictureSizeError(PictureError):
+    """A picture with more pixels than are read; it was not decoded."""
+
+
 class PictureWarning(UserWarning):
     """A part of a picture's file that could not be read and was left out; its pixels are whole."""
 
@@ -35,6 +39,10 @@ class EngineError(EdgematteError, RuntimeError):
 
 class OptionError(EdgematteError, ValueError):
     """An option outside of what the model or target accepts."""
+
+
+class ServerError(EdgematteError, RuntimeError):
+    """A server that cannot be started: its address is taken, its cluster is not there."""
 
 
 class PluginError(EdgematteError, ImportError):

@@ -25,15 +25,19 @@ COMMANDS = {
     "matte": "cut the subject out of pictures",
     "batch": "cut the subject out of very many pictures, on one machine or a Ray cluster",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
+    "serve": "answer requests for mattes over HTTP, with replicas on Ray Serve",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
+    "repository": "a bundle as a model repository of Triton Inference Server",
     "sign": "sign a bundle with a key, for `check --key`",
     "sbom": "a bundle's bill of materials, as CycloneDX",
     "publish": "put bundles on the Hugging Face hub, for edgematte and transformers.js",
     "bench": "where the time of a matte goes",
     "doctor": "name the first stage of a bundle that departs, and the node in it",
     "report": "one page about a bundle, or about two side by side",
+    "completion": "print a script for tab completion in a shell",
+    "man": "print the manual page",
 }
 
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
-from edgematte.errors import OptionError, PictureError, PictureWarning
+from edgematte.errors import OptionError, PictureError, PictureSizeError, PictureWarning
 from edgematte.pictures import deep, exr, hdr, heif
 from edgematte.pictures.metadata import (
     exif_of,
@@ -113,6 +113,23 @@ class Picture:
         return np.concatenate([self.pixels, bytes_of(self.alpha)[..., None]], axis=2)
 
 
+class Sent(io.BytesIO):
+    """A picture's bytes that somebody sent, of formats that Pillow itself reads, with limits."""
+
+    def __init__(
+        self, content: bytes, max_pixels: int, formats: tuple[str, ...] | None = None
+    ) -> None:
+        """Say what is read of it.
+
+        Args:
+            content: the bytes.
+            max_pixels: with more it is refused before it is decoded.
+            formats: Pillow's names of the formats that are read; None: all that Pillow has.
+        """
+        super().__init__(content)
+        self.max_pixels, self.formats = min(max_pixels, MAX_PIXELS), formats
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A picture as Pillow has it: loaded, upright, in the mode of its file."""
@@ -144,7 +161,7 @@ def open_picture(source: Source, name: str | None = None, *, depth: bool = True)
         depth: read more than 8 bits a channel, too.
     """
     use = partial(_picture, depth=depth)
-    if isinstance(source, Image.Image):
+    if isinstance(source, Image.Image | Sent):
         return decode(source, use, name)
     name, data = _named_bytes(source, name)
     if data.startswith(exr.MAGIC):
@@ -286,20 +303,23 @@ def decode(source: Source, use: Callable[[Decoded], T], name: str | None = None)
     if isinstance(source, Image.Image):
         return _use_image(source, use, name or "the PIL image")
     name, data = _named_bytes(source, name)
-    if data.startswith(exr.MAGIC):
+    most, formats = MAX_PIXELS, None
+    if isinstance(source, Sent):
+        most, formats = source.max_pixels, source.formats
+    elif data.startswith(exr.MAGIC):
         raise PictureError(
             f"{name} is an OpenEXR picture, which no trimap or mask is read from; give it as PNG"
         )
-    if heif.is_heif(data):
+    elif heif.is_heif(data):
         heif.register(name)
     reason: Exception | None = None
     with quiet():
         for content in (data, *thinner(data)):
             try:
-                return use(_decoded(content, name, reason))
+                return use(_loaded(_open(content, formats), name, reason, content, most))
             except Image.DecompressionBombError:
-                raise PictureError(
-                    f"{name} has too many pixels; at most {MAX_PIXELS:,} are read"
+                raise PictureSizeError(
+                    f"{name} has too many pixels; at most {most:,} are read"
                 ) from None
             except (PictureError, MemoryError):
                 raise
@@ -322,16 +342,16 @@ def _use_image(image: Image.Image, use: Callable[[Decoded], T], name: str) -> T:
         raise PictureError(f"{name} is damaged, truncated or closed ({error})") from None
 
 
-def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    return _loaded(_open(content), name, reason, content)
-
-
 def _loaded(
-    image: Image.Image, name: str, reason: Exception | None, content: bytes = b""
+    image: Image.Image,
+    name: str,
+    reason: Exception | None,
+    content: bytes = b"",
+    most: int = MAX_PIXELS,
 ) -> Decoded:
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
+    if image.width * image.height > most:
+        raise PictureSizeError(
+            f"{name} has {image.width}x{image.height} pixels; at most {most:,} are read"
         )
     bits = image.info.get("bit_depth", 8) if image.format == "HEIF" else 8
     more = bits > 8 or deep.is_deep(image, content)
@@ -357,12 +377,12 @@ def _loaded(
     return Decoded(name, upright, orientation, notes, image.format, exif, kept, coding)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Read the header; raises Pillow's limit of 179 million pixels, which phones exceed."""
     with _LIMIT:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 
