@@ -32,11 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.errors import EngineError
-from edgematte.manifest import Graph
+from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import EngineOptions, open_engine
 from edgematte.runtime.engines.browser import places
-from edgematte.runtime.engines.graph import RunnableGraph
+from edgematte.runtime.engines.graph import CHANNELS_LAST, RunnableGraph
 from edgematte.runtime.engines.runner import RunnerEngine
 from edgematte.runtime.engines.runner_process import ServingCommand
 from edgematte.runtime.proof.goldens import read
@@ -203,6 +203,14 @@ def missing(client: str) -> list[str]:
     return [] if found.returncode == 0 else [f"{client} in NODE_PATH"]
 
 
+def planes(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor with channels before rows, as records have it."""
+    if tensor.layout != CHANNELS_LAST:
+        return tensor.shape
+    batch, height, width, channels = tensor.shape
+    return batch, channels, height, width
+
+
 def compare(
     bundle: Path, client: str, rounds: int, threads: int, only: str = "", beside: str = ""
 ) -> list[dict[str, Any]]:
@@ -226,7 +234,9 @@ def compare(
                 call = CLIENTS[client][1](opened.file(graph), graph, Path(folder), threads)
                 answers = call(record.inputs)
                 apart = [
-                    np.abs(record.sample(answers[t.name].reshape(t.shape)) - record.outputs[t.name])
+                    np.abs(
+                        record.sample(answers[t.name].reshape(planes(t))) - record.outputs[t.name]
+                    )
                     for t in graph.outputs
                 ]
                 row["max"] = max(float(a.max()) for a in apart)

@@ -67,3 +67,12 @@ class BatchError(EdgematteError, RuntimeError):
 
 class TrainingError(EdgematteError, RuntimeError):
     """A training run that cannot go on; what was saved before stays."""
+
+
+def line_of(error: BaseException, letters: int = 300, *, last: bool = False) -> str:
+    """One line of what an error of another library says: its first, or its last.
+
+    The name of its class where it says nothing; at most so many letters.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if last else 0][:letters]

@@ -46,10 +46,17 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     settle()
+    try:
+        return _run(argv)
+    finally:
+        abandon(sys.stdout)  # Python would report what it cannot write at the end by itself
+
+
+def _run(argv: Sequence[str] | None) -> int:
     flags: dict[str, str] = {}
     try:
         plug_in(_plugins(argv))
-        arguments = build_parser(_command(argv)).parse_args(argv)
+        arguments = _read(argv)
         flags = arguments.flags
         with heeded(), volume(arguments), warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -67,14 +74,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:
-        abandon(sys.stdout)
         return FAILED
     except MemoryError:
         return _say("not enough memory", FAILED)
     except OSError as error:
-        abandon(sys.stdout)
         where = f": {error.filename}" if error.filename else ""
         return _say(f"{error.strerror or error}{where}", FAILED)
+
+
+def _read(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; help that cannot be printed is an error as of any other output."""
+    try:
+        return build_parser(_command(argv)).parse_args(argv)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
