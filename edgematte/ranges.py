@@ -100,6 +100,8 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "batch": COUNT,
     "in_flight": Range(1, 64, "pictures"),
     "seed": SEED,
+    # options of a batch
+    "actors": Range(1, 100_000),
     # options of results
     "alpha_bits": ALPHA_BITS,
     "png_level": Range(0, 9),

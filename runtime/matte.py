@@ -1,7 +1,7 @@
 """The result for one picture."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -117,6 +117,7 @@ class Matte:
             exif=picture.exif if keep_exif else None,
             premultiplied=premultiplied,
             header=picture.header if row.name == EXR else None,
+            coding=picture.coding if row.name == "PNG" else None,
         )
 
     def composite(
@@ -136,6 +137,9 @@ class Matte:
             PictureError: a background that cannot be read.
         """
         picture = self._of()
+        if picture.coding is not None:
+            seen = replace(self, picture=picture.on_screen())
+            return seen.composite(background, foreground=foreground, gamma=gamma)
         colours = in_bytes(self.foreground, picture.primaries) if foreground else picture.pixels
         size = colours.shape[1], colours.shape[0]
         behind = fit_background(open_background(background), size, picture.profile)

@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "a net that came as an ONNX file -> a bundle, checked against the file",
     "check": "compare a bundle with PyTorch: exit 0 within tolerance, 1 outside, 2 could not run",
     "matte": "cut the subject out of pictures",
+    "batch": "cut the subject out of very many pictures, on one machine or a Ray cluster",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",

@@ -19,8 +19,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """``--engine``, ``--device``, ``--verify``, ``--threads``, ``--engine-cache``."""
+def add_engine(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
+    """``--engine``, ``--device``, ``--verify``, ``--engine-cache``, and ``--threads`` if asked."""
     parser.add_argument(
         "--engine",
         help="onnxruntime, openvino, coreml, litert or browser, or auto: the fastest that is right "
@@ -34,12 +34,13 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="first run the bundle's golden calls on the engine: exit 1 where it is wrong here",
     )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="worker threads (default: the engine's choice)",
-    )
+    if threads:
+        parser.add_argument(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="worker threads (default: the engine's choice)",
+        )
     parser.add_argument(
         "--engine-cache", metavar="DIR", help="tensorrt: keep compiled engines for the next start"
     )

@@ -1,15 +1,13 @@
 """``edgematte matte`` on a clip."""
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from edgematte.cli.arguments import load_matter, print_json, told_choice
 from edgematte.cli.masks import first_masked, refuse_masks
 from edgematte.cli.outputs import is_folder
-from edgematte.cli.streams import remarks, say
+from edgematte.cli.progress import counted
+from edgematte.cli.streams import say
 from edgematte.clips.writing import format_for
 from edgematte.errors import OptionError
 from edgematte.video import ClipOptions, matte_clip
@@ -69,7 +67,7 @@ def run_clip(arguments: argparse.Namespace) -> int:
             f"--no-reuse has no meaning for {manifest.model}, which reuses nothing "
             "of the frames before; leave it out"
         )
-    with _bar() as progress:
+    with counted(" frames") as progress:
         report = matte_clip(matter, source, output, options, progress, first)
     for said in (*report.warnings, *filter(None, [report.note])):
         say(f"edgematte: {said}")
@@ -90,17 +88,3 @@ def run_clip(arguments: argparse.Namespace) -> int:
     else:
         print(output)
     return 1 if report.note else 0
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with frames a second, on standard error where that is a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(unit=" frames", disable=None if remarks() else True, file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total or None
-            bar.update(done - bar.n)
-
-        yield progress

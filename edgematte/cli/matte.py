@@ -19,14 +19,16 @@ from edgematte.cli.arguments import (
     told_choice,
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import is_png, journal_of, matte_one, mode_of_result, open_job
+from edgematte.cli.matting import journal_of, matte_one, open_job
 from edgematte.cli.outputs import Job, plan
+from edgematte.cli.results import add_results, refuse_results, results_of
 from edgematte.cli.streams import input_bytes, output_bytes, remark, say
 from edgematte.errors import EdgematteError, OptionError
-from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
+from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
     from edgematte.pictures import Picture
+    from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
     from edgematte.runtime.overlap import Ahead
 
@@ -53,59 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask",
         help="bright on the subject, of any size, in place of a trimap; file or folder",
     )
-    parser.add_argument(
-        "--write",
-        nargs="+",
-        choices=KINDS,
-        default=["cutout"],
-        help="what to write (default: cutout)",
-    )
-    parser.add_argument(
-        "--alpha-bits",
-        type=int,
-        choices=ALPHA_BITS,
-        help="of alpha files; 32: floats (default: 8, of EXR 32)",
-    )
-    parser.add_argument(
-        "--alpha",
-        choices=ALPHAS,
-        help="of cut-outs: whether colours are multiplied by alpha, which TIFF and EXR can say "
-        "(default: straight, in EXR premultiplied)",
-    )
-    parser.add_argument(
-        "--png-level",
-        type=int,
-        metavar="N",
-        help="of PNG files, from 0, stored, to 9, smallest and slow (default: 1)",
-    )
-    parser.add_argument("--background", help="a colour or a picture, instead of transparency")
-    parser.add_argument(
-        "--gamma-composite",
-        action="store_true",
-        help="before a background, mix stored values where edges are soft (default: mix light)",
-    )
-    parser.add_argument(
-        "--foreground",
-        action="store_true",
-        help="in cut-outs, take the old background's tint out of soft edges",
-    )
-    parser.add_argument(
-        "--ignore-alpha",
-        action="store_true",
-        help="matte what the own transparency of a picture or clip hides too (default: it stays "
-        "hidden)",
-    )
-    parser.add_argument(
-        "--keep-colour",
-        action="store_true",
-        help="in cut-outs, keep the background's colours where alpha is 0 (default: black)",
-    )
-    parser.add_argument(
-        "--keep-exif",
-        action="store_true",
-        help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
-        "maker's notes (default: none)",
-    )
+    add_results(parser)
     parser.add_argument(
         "--no-reuse",
         action="store_true",
@@ -146,8 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
         written=[explained] if explained else (),
         say=_remark,
     )
-    _refuse_jobs(arguments, jobs)
     behind = open_background(arguments.background) if arguments.background else None
+    wanted = results_of(arguments, behind)
+    _refuse_jobs(arguments, jobs, wanted)
     for note in behind.notes if behind else ():
         _remark(note)
     from edgematte.runtime.overlap import Ahead
@@ -164,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, behind, in_flight, only):
+    for job, result in _results(jobs, matter, arguments, wanted, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
@@ -206,7 +157,7 @@ def _results(
     jobs: list[Job],
     matter: "Matter",
     arguments: argparse.Namespace,
-    behind: "Picture | None",
+    wanted: "ResultOptions",
     in_flight: int,
     only: "Ahead[Picture] | None",
 ) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
@@ -217,13 +168,13 @@ def _results(
     from edgematte.runtime.overlap import Stage, overlapped
 
     if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, behind, _remark, only.result)
+        yield jobs[0], matte_one(jobs[0], matter, arguments, wanted, _remark, only.result)
         return
 
     def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
         said: list[str] = []
         try:
-            return job, said, matte_one(job, matter, arguments, behind, said.append)
+            return job, said, matte_one(job, matter, arguments, wanted, said.append)
         except (EdgematteError, OSError) as error:
             return job, said, error
 
@@ -244,28 +195,10 @@ def _remark(line: str) -> None:
 
 def _refuse(arguments: argparse.Namespace) -> None:
     """Refuse options that have no meaning for pictures, before any work."""
-    if (arguments.background or arguments.foreground) and "cutout" not in arguments.write:
-        raise OptionError("--background and --foreground need a cutout among what --write names")
-    if arguments.gamma_composite and not arguments.background:
-        raise OptionError("--gamma-composite is of a background: give --background with it")
+    refuse_results(arguments)
     refuse_masks(arguments)
-    if arguments.keep_colour and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--keep-colour needs a cutout with transparency among what is written")
-    if arguments.alpha and ("cutout" not in arguments.write or arguments.background):
-        raise OptionError("--alpha needs a cutout with transparency among what is written")
-    if arguments.alpha == "premultiplied" and arguments.keep_colour:
-        raise OptionError(
-            "--keep-colour has no meaning with premultiplied colours, which are 0 where alpha is; "
-            "leave it out"
-        )
-    if arguments.keep_exif and "cutout" not in arguments.write:
-        raise OptionError("--keep-exif needs a cutout among what --write names")
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
-    if arguments.alpha_bits and "alpha" not in arguments.write:
-        raise OptionError("--alpha-bits needs an alpha among what --write names")
-    if arguments.png_level is not None:
-        check("--png-level", arguments.png_level, OPTIONS["png_level"])
     if arguments.in_flight is not None:
         check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
@@ -274,7 +207,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
         parse_pixel(arguments.explain_at)
 
 
-def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
+def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
     from edgematte.pictures.formats import (
         refuse_exif,
@@ -283,14 +216,15 @@ def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> None:
         row_of,
         stdout_row,
     )
+    from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             row = row_of(path) if path else stdout_row()
-            refuse_unfit(row, mode_of_result(kind, arguments, row))
-            if kind == "cutout" and arguments.keep_exif:
+            refuse_unfit(row, wanted.mode(kind, row))
+            if kind == "cutout" and wanted.keep_exif:
                 refuse_exif(row)
-            if kind == "cutout" and arguments.alpha == "premultiplied":
+            if kind == "cutout" and wanted.premultiplied:
                 refuse_premultiplied(row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,9 @@ from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
-    from edgematte.pictures.formats import Format
-    from edgematte.runtime.matte import Matte
+    from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
 
 JOURNAL = ".patches"
@@ -31,7 +28,7 @@ def matte_one(
     job: Job,
     matter: "Matter",
     arguments: argparse.Namespace,
-    behind: "Picture | None",
+    wanted: "ResultOptions",
     say: Callable[[str], None],
     opened: "Callable[[], Picture] | None" = None,
 ) -> dict[str, Any]:
@@ -41,7 +38,7 @@ def matte_one(
         job: the files.
         matter: a loaded bundle.
         arguments: those of the command.
-        behind: what is put behind a cut-out.
+        wanted: how its results look.
         say: is called with each line about what was odd.
         opened: gives the picture, where it is being read already.
 
@@ -50,6 +47,7 @@ def matte_one(
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
+    from edgematte.pictures.results import of_light
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
     picture = opened() if opened else open_job(job)
@@ -57,15 +55,15 @@ def matte_one(
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
             row = row_of(path)
-            refuse_unfit(row, mode_of_result(kind, arguments, row), size)
+            refuse_unfit(row, wanted.mode(kind, row), size)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
     if job.mask:
         trimap = masked(job.mask, picture, arguments, say)
     journal = journal_of(job) if arguments.resume else None
-    image = replace(picture, alpha=None) if arguments.ignore_alpha else picture
-    matte = matter(image, trimap, journal=journal)
+    matte = matter(wanted.image(picture), trimap, journal=journal)
+    picture, matte = wanted.on_screen(picture, matte)
     if matte.odd_trimap_pixels:
         share = 100 * matte.odd_trimap_pixels / matte.trimap.size
         say(
@@ -80,25 +78,24 @@ def matte_one(
         )
     for kind, path in job.results.items():
         row = row_of(path) if path else stdout_row()
-        array = _result(kind, picture, matte, arguments, behind, row)
+        array, exif = wanted.make(kind, picture, matte, row), wanted.exif(kind, picture)
         if kind == "cutout":
             _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
-        exif = picture.exif if arguments.keep_exif and kind == "cutout" else None
-        level = _level(path, arguments)
+        level, coding = wanted.level(path), wanted.coding(kind, picture, row)
         if path is None:
-            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif)
+            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif, coding=coding)
             output_bytes().write(data)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        chosen = arguments.alpha if kind == "cutout" else None
         write_picture(
             array,
             path,
             picture.profile,
             png_level=level,
             exif=exif,
-            premultiplied=None if chosen is None else chosen == "premultiplied",
-            header=picture.header if _of_light(row) else None,
+            premultiplied=wanted.premultiplied if kind == "cutout" else None,
+            header=picture.header if of_light(row) else None,
+            coding=coding,
         )
     if arguments.explain:
         from edgematte.runtime.host.explanation_drawing import draw
@@ -150,69 +147,3 @@ def journal_of(job: Job) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}{JOURNAL}"
     return path.with_name(name)
-
-
-def mode_of_result(kind: str, arguments: argparse.Namespace, row: "Format") -> str:
-    """What a result's format has to carry; see :mod:`edgematte.pictures.formats`.
-
-    Of cut-outs and composites at least: deeper ones are written as deep as the format allows.
-    """
-    if kind == "cutout":
-        return ("colour" if arguments.background else "cutout") + "32" * _of_light(row)
-    if kind == "trimap":
-        return "trimap"
-    return {8: "grey", 16: "grey16", 32: "grey32"}[_alpha_bits(arguments, row)]
-
-
-def _alpha_bits(arguments: argparse.Namespace, row: "Format") -> int:
-    return arguments.alpha_bits or (32 if _of_light(row) else 8)
-
-
-def _of_light(row: "Format") -> bool:
-    """Whether a format holds floats of light alone."""
-    return row.name == "EXR"
-
-
-def is_png(path: Path | None) -> bool:
-    """Whether a result is written as PNG; standard output (None) is."""
-    from edgematte.pictures import format_of
-
-    return path is None or format_of(path) == "PNG"
-
-
-def _level(path: Path | None, arguments: argparse.Namespace) -> int | None:
-    level: int | None = arguments.png_level
-    return level if is_png(path) else None
-
-
-def _result(
-    kind: str,
-    picture: "Picture",
-    matte: "Matte",
-    arguments: argparse.Namespace,
-    behind: "Picture | None",
-    row: "Format",
-) -> "NDArray[Any]":
-    from edgematte.pictures import alpha_bytes, composite, cutout
-    from edgematte.pictures.cutouts import fit_background
-    from edgematte.pictures.depths import at_depth
-
-    if kind == "alpha":
-        return alpha_bytes(matte.alpha, _alpha_bits(arguments, row))
-    if kind == "trimap":
-        return matte.trimap
-    colours = matte.foreground if arguments.foreground else picture.colours
-    colours = at_depth(colours, row, picture.profile, picture.primaries)
-    if behind is not None:
-        size = colours.shape[1], colours.shape[0]
-        light = colours.dtype.kind == "f"
-        fitted = fit_background(behind, size, None if light else picture.profile)
-        return composite(
-            colours,
-            matte.alpha,
-            fitted,
-            linear=not arguments.gamma_composite,
-            profile=picture.profile,
-            primaries=picture.primaries if light else None,
-        )
-    return cutout(colours, matte.alpha, keep_colour=arguments.keep_colour)

@@ -50,6 +50,8 @@ def plan(
             results that would go to one file, or one with a name that no file system takes.
         PictureError: a folder without pictures.
     """
+    from edgematte.pictures.results import result_name
+
     files = list(dict.fromkeys(file for source in sources for file in _expand(source, say)))
     kinds = list(dict.fromkeys(kinds))
     for kind in kinds:
@@ -77,9 +79,7 @@ def plan(
         else:
             assert file is not None
             stem = file.stem if stems[file.stem] == 1 else file.name.replace(".", "-")
-            endings = {k: _ending(file, k) for k in kinds}
-            names = {k: stem if k == "cutout" else f"{stem}-{k}" for k in kinds}
-            results = {k: target / f"{names[k]}{endings[k]}" for k in kinds}
+            results = {k: target / result_name(stem, k, _ending(file, k)) for k in kinds}
         found = _beside(file, trimap, single, "trimap"), _beside(file, mask, single, "mask")
         jobs.append(Job(file, found[0], results, found[1]))
     _refuse_overwriting(jobs, read, written)

@@ -1,6 +1,8 @@
 """Progress on standard error: a line for each stage, a bar where steps are counted."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Never
 
 from edgematte.cli.streams import remark, remarks
@@ -38,3 +40,20 @@ class Bars:
         bar.desc = message
         self._bar = bar
         return bar
+
+
+@contextmanager
+def counted(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with how many are done a second, on standard error where that is a terminal.
+
+    What it gives is called with how many are done, and of how many (0: not known).
+    """
+    from tqdm import tqdm
+
+    with tqdm(unit=unit, disable=None if remarks() else True, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        yield progress

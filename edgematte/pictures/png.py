@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes
+from edgematte.pictures.hdr import Coding
 from edgematte.runtime.engines.workers import usable_cores
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -19,7 +20,11 @@ HEADER = b"\x78\x01"  # of a zlib stream (RFC 1950, 2.2)
 
 
 def png_bytes(
-    array: NDArray[Any], level: int, profile: bytes | None = None, exif: bytes | None = None
+    array: NDArray[Any],
+    level: int,
+    profile: bytes | None = None,
+    exif: bytes | None = None,
+    coding: Coding | None = None,
 ) -> bytes:
     """A picture as the bytes of a PNG file.
 
@@ -32,6 +37,7 @@ def png_bytes(
         array: uint8 or uint16 (H, W), (H, W, 3) or (H, W, 4).
         level: 0 stores the rows as they are; from 1 on they are compressed.
         profile: ICC profile of the colours.
+        coding: of HDR values.
         exif: with or without the header that JPEG files have before it.
     """
     height, width = array.shape[:2]
@@ -41,6 +47,8 @@ def png_bytes(
         SIGNATURE,
         _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
     ]
+    if coding is not None:  # red, green and blue in their full range (PNG 3, 11.3.2.6)
+        parts.append(_chunk(b"cICP", bytes((coding.primaries, coding.transfer, 0, 1))))
     if profile is not None:
         parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
     if exif is not None:

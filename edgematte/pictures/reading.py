@@ -5,7 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
@@ -100,6 +100,10 @@ class Picture:
             light = hdr.light_of(self.colours, self.coding)
             return shown(light, primaries=self.coding.chromaticities)
         return in_srgb(self.pixels, self.profile)
+
+    def on_screen(self) -> "Picture":
+        """An HDR picture as nets see it, in sRGB of 8 bits."""
+        return replace(self, pixels=self.seen, profile=None, deep=None, coding=None)
 
     @property
     def image(self) -> Bytes:
@@ -347,8 +351,8 @@ def _loaded(
     coding = hdr.coding_of(content) if image.format in ("AVIF", "HEIF") else None
     if coding is not None:
         notes += (
-            f"{name} is {coding.words}: the net sees it by one tone curve, and its values are "
-            "written as they are, which their file does not say",
+            f"{name} is {coding.words}: the net sees it by one tone curve; cut-outs keep its "
+            "values, which PNG files alone say",
         )
     return Decoded(name, upright, orientation, notes, image.format, exif, kept, coding)
 

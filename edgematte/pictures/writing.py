@@ -23,6 +23,7 @@ from edgematte.pictures.formats import (
     row_named,
     row_of,
 )
+from edgematte.pictures.hdr import Coding
 from edgematte.pictures.png import png_bytes
 from edgematte.pictures.profiles import convert_colours
 from edgematte.ranges import check_options
@@ -41,6 +42,7 @@ def encode(
     exif: bytes | None = None,
     premultiplied: bool | None = None,
     header: dict[str, Any] | None = None,
+    coding: Coding | None = None,
 ) -> bytes:
     """A picture array as the bytes of a file; ``kind`` is Pillow's format name, such as PNG.
 
@@ -54,6 +56,7 @@ def encode(
         exif: of the picture, see :class:`edgematte.pictures.Picture`, to be kept; None: none.
         premultiplied: multiply a cut-out's colours by its alpha, and say so in the file; None: as
             the format defines it, which EXR alone does.
+        coding: what the values of an HDR picture mean, which PNG says.
         header: attributes of the OpenEXR file that the picture was read from, for another one.
 
     Raises:
@@ -61,7 +64,7 @@ def encode(
             levels of PNG.
         PictureError: a package that writes it is missing.
     """
-    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied, header)
+    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied, header, coding)
 
 
 def _encode(
@@ -72,6 +75,7 @@ def _encode(
     exif: bytes | None,
     premultiplied: bool | None,
     header: dict[str, Any] | None,
+    coding: Coding | None,
 ) -> bytes:
     check_options(png_level=png_level)
     if exif is not None:
@@ -86,6 +90,8 @@ def _encode(
         array = multiplied(array)
     if row.name == EXR:
         return exr.write(array, header, premultiplied=premultiplied is not False)
+    if coding is not None and row.name != "PNG":
+        raise OptionError(f"{row.name} cannot say that values are {coding.words}: write .png")
     if header is not None:
         raise OptionError(f"{row.name} holds no header of OpenEXR: leave it out")
     if row.name == "TIFF" and (mode in DEEP or (mode == "cutout" and premultiplied)):
@@ -101,8 +107,8 @@ def _encode(
             array[..., :3] = convert_colours(array[..., :3], profile, None)
     if row.name == "PNG":
         level = PNG_LEVEL if png_level is None else png_level
-        if (level <= ROWS_ALIKE or mode in DEEP) and array.size:
-            return png_bytes(array, level, profile if array.ndim == 3 else None, exif)
+        if (level <= ROWS_ALIKE or mode in DEEP or coding is not None) and array.size:
+            return png_bytes(array, level, profile if array.ndim == 3 else None, exif, coding)
         options["compress_level"] = level
     if exif is not None:
         options["exif"] = exif
@@ -123,11 +129,12 @@ def write_picture(
     exif: bytes | None = None,
     premultiplied: bool | None = None,
     header: dict[str, Any] | None = None,
+    coding: Coding | None = None,
 ) -> None:
     """Write a picture whole or not at all; the ending of the name is its format.
 
     Arguments and errors as :func:`encode`.
     """
-    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied, header)
+    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied, header, coding)
     with atomic_file(path) as scratch:
         scratch.write_bytes(data)

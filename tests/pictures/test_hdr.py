@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgematte
 from edgematte import testcard
-from edgematte.pictures import open_picture
+from edgematte.cli import main
+from edgematte.errors import OptionError
+from edgematte.pictures import composite, encode, open_picture
 from edgematte.pictures.hdr import BT2020, Coding, coding_of, light_of
 from edgematte.pictures.primaries import to_srgb
 
@@ -59,6 +62,29 @@ def test_an_hdr_still_is_seen_by_the_curve_and_said(
     assert note.startswith(f"a.avif is {said}: the net sees it by one tone curve")
     np.testing.assert_array_equal(found.pixels, plain.pixels)  # values are kept
     assert (found.seen != found.pixels).any() and found.seen.dtype == np.uint8
+
+
+def test_cutouts_keep_hdr_and_composites_are_as_nets_see(tiny_bundle: Path, tmp_path: Path) -> None:
+    source = avif(tmp_path / "a.avif", 16)
+    picture = open_picture(source)
+    for name, options in (("cut.png", ()), ("on.png", ("--background", "white"))):
+        line = ["matte", str(source), "-o", str(tmp_path / name), "--bundle", str(tiny_bundle)]
+        assert main([*line, "--threads", "1", *options]) == 0
+    data = (tmp_path / "cut.png").read_bytes()
+    place = data.index(b"cICP")
+    assert tuple(data[place + 4 : place + 8]) == (9, 16, 0, 1)
+    cut = open_picture(tmp_path / "cut.png")
+    assert cut.alpha is not None
+    np.testing.assert_array_equal(cut.pixels[cut.alpha > 0], picture.pixels[cut.alpha > 0])
+    assert b"cICP" not in (tmp_path / "on.png").read_bytes()
+    matte = edgematte.load(tiny_bundle, threads=1)(source)
+    wanted = composite(picture.seen, matte.alpha, np.full(3, 255, np.uint8), linear=True)
+    np.testing.assert_array_equal(open_picture(tmp_path / "on.png").pixels, wanted)
+    np.testing.assert_array_equal(np.asarray(matte.composite("white")), wanted)
+    matte.save(tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == data
+    with pytest.raises(OptionError, match=r"WEBP cannot say that values are HDR \(PQ\)"):
+        encode(picture.pixels, "WEBP", coding=picture.coding)
 
 
 def test_what_says_nothing_is_no_hdr() -> None:
