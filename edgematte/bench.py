@@ -38,7 +38,7 @@ class Bench:
     batch: int  # pictures in a run
     pictures_per_s: float  # from the median wall-clock time, which has more than the stages
     workers: int  # calls that run side by side where they do not depend on each other
-    worker_threads: int  # of each of them
+    worker_threads: int  # of each of them; 0: the engine's own, or a server's
 
 
 def bench(

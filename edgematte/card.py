@@ -4,13 +4,12 @@ A card is a JSON object in `NAME.weights.json` or `weights.json` beside the weig
 fields among a safetensors file's metadata. Export copies it into the manifest.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgematte.codec import decode
+from edgematte.codec import decode, parse
 from edgematte.errors import CheckpointError, OptionError
 
 UNKNOWN = "unknown: ask the authors of the weights before you ship them"
@@ -97,15 +96,15 @@ def card_beside(file: Path, metadata: Mapping[str, str] | None = None) -> Card |
     for place in (file.with_name(f"{file.stem}.weights.json"), file.with_name("weights.json")):
         if place.is_file():
             try:
-                return read_card(json.loads(place.read_text(encoding="utf-8")), str(place))
-            except (OSError, ValueError, RecursionError) as error:
+                return read_card(parse(place.read_text(encoding="utf-8")), str(place))
+            except (OSError, ValueError) as error:
                 raise CheckpointError(f"{place} is no card of weights ({error})") from None
     known = {field.name for field in fields(Card)}
     told: dict[str, Any] = {k: v for k, v in (metadata or {}).items() if k in known}
     for name in ("authors", "data"):
         if name in told:
             try:
-                told[name] = json.loads(told[name])
+                told[name] = parse(told[name])
             except ValueError:
                 told[name] = [told[name]] if name == "authors" else [{"name": told[name]}]
     if not told:

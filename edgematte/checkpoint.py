@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from edgematte.atomic import atomic_file
 from edgematte.card import card_of
-from edgematte.errors import CheckpointError
+from edgematte.codec import parse
+from edgematte.errors import CheckpointError, line_of
 from edgematte.hub import PREPROCESSOR, fetch, is_hub_name, normalisation, weights_in
 from edgematte.manifest import Weights
 from edgematte.models.shown_options import RULES, shown_options
@@ -104,11 +105,11 @@ def _with_notes(source: str, notes: list[str]) -> str:
 def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list[str]) -> nn.Module:
     """An untrained model that fits a state, by the config beside it and the shapes in it."""
     given = read_config(file, variant)
-    model = build(variant, given)
+    model = _sketch(variant, given, file)
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     if all(shapes.get(name) == shape for name, shape in own.items()):
-        return model
+        return build(variant, given)
     if other := _other_size(variant, shapes):
         raise CheckpointError(f"{file} holds {other}, not {variant.name}: give model {other}")
     name = variant.network.partition(":")[2]
@@ -128,6 +129,22 @@ def _fitting(variant: Variant, state: dict[str, Tensor], file: Path, notes: list
     if hidden := {k: variant.config[k] for k in RULES[name].hidden if k not in given}:
         notes.append(f"as in {variant.name}, for no shape shows it: {_listed(hidden)}")
     return model
+
+
+def _sketch(variant: Variant, given: dict[str, int], file: Path) -> nn.Module:
+    """A model without values: a config may ask for more of them than there is memory.
+
+    Raises:
+        CheckpointError: no network has such options.
+    """
+    try:
+        with torch.device("meta"):
+            return build(variant, given)
+    except (ArithmeticError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+        first = line_of(error, 120)
+        raise CheckpointError(
+            f"{file}: the config beside it makes no {variant.name} ({_listed(given)}: {first})"
+        ) from None
 
 
 def _listed(options: dict[str, int]) -> str:
@@ -203,10 +220,10 @@ def read_config(file: Path, variant: Variant) -> dict[str, int]:
     for beside in (file.with_suffix(".json"), file.with_name("config.json")):
         if beside.is_file():
             try:
-                written = json.loads(beside.read_text())
+                written = parse(beside.read_text(encoding="utf-8"))
                 named = written.pop("model", variant.name)
                 config = {k: int(v) for k, v in written.items() if k in variant.config}
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, OverflowError) as error:
                 raise CheckpointError(f"{beside} is not a config ({error})") from None
             if named != variant.name:
                 raise CheckpointError(f"{beside} is of the model {named!r}, not {variant.name!r}")

@@ -1,11 +1,24 @@
 """Frozen dataclasses to JSON values and back; unknown, missing or mistyped fields are refused."""
 
 import dataclasses
+import json
 import types
 import typing
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+def parse(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or is nested deeper than Python follows.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def encode(value: Any) -> Any:

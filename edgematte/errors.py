@@ -9,6 +9,10 @@ class PictureError(EdgematteError, ValueError):
     """A picture or trimap cannot be read or does not fit."""
 
 
+class PictureSizeError(PictureError):
+    """A picture with more pixels than are read; it was not decoded."""
+
+
 class PictureWarning(UserWarning):
     """A part of a picture's file that could not be read and was left out; its pixels are whole."""
 
@@ -37,6 +41,10 @@ class OptionError(EdgematteError, ValueError):
     """An option outside of what the model or target accepts."""
 
 
+class ServerError(EdgematteError, RuntimeError):
+    """A server that cannot be started: its address is taken, its cluster is not there."""
+
+
 class PluginError(EdgematteError, ImportError):
     """A package or module that adds nets and cannot be used; the message says why."""
 
@@ -59,3 +67,12 @@ class BatchError(EdgematteError, RuntimeError):
 
 class TrainingError(EdgematteError, RuntimeError):
     """A training run that cannot go on; what was saved before stays."""
+
+
+def line_of(error: BaseException, letters: int = 300, *, last: bool = False) -> str:
+    """One line of what an error of another library says: its first, or its last.
+
+    The name of its class where it says nothing; at most so many letters.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if last else 0][:letters]

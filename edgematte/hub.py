@@ -4,12 +4,12 @@ A folder of a checkpoint holds ``config.json``, ``model.safetensors`` (or ``pyto
 often ``preprocessor_config.json`` with the normalisation of the pictures.
 """
 
-import json
 import logging
 import math
 from pathlib import Path
 
-from edgematte.errors import BundleError, CheckpointError, EdgematteError
+from edgematte.codec import parse
+from edgematte.errors import BundleError, CheckpointError, EdgematteError, line_of
 from edgematte.extras import importing
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _snapshot(name: str, patterns: list[str], kind: type[EdgematteError]) -> Pat
         commit = HfApi().repo_info(repository, revision=revision or None).sha
         return Path(snapshot_download(repository, revision=commit, allow_patterns=patterns))
     except Exception as error:  # from many libraries: no network, no such name, no access
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        first = line_of(error, 160)
         if _told(error):
             raise _not_fetched(kind, name, first) from None
     try:
@@ -108,7 +108,7 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
     if not file.is_file():
         return None
     try:
-        config = json.loads(file.read_text())
+        config = parse(file.read_text(encoding="utf-8"))
         if not config.get("do_normalize", True):
             return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if "image_mean" not in config and "image_std" not in config:
@@ -116,7 +116,7 @@ def normalisation(folder: Path) -> tuple[Triple, Triple] | None:
         mean, std = _three(config["image_mean"]), _three(config["image_std"])
         if not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
             raise ValueError("finite values, deviations above 0")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{file}: image_mean and image_std should be three numbers each ({error})"
         ) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgematte.builtin import IMPORTED
 from edgematte.card import Card
-from edgematte.codec import decode, encode
+from edgematte.codec import decode, encode, parse
 from edgematte.errors import BundleError, OptionError
 from edgematte.finding import Finding
 from edgematte.host import Host, StageHost, host_class
@@ -186,8 +186,8 @@ class Manifest:
                 fit.
         """
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            value = parse(text)
+        except ValueError as error:
             raise BundleError(f"{where} is not JSON ({error})") from None
         version = value.get("format") if isinstance(value, dict) else None
         if version != FORMAT:
@@ -237,8 +237,9 @@ def _stage(section: Any, where: str) -> Host | None:
         return None
     kind = section.get("kind") if isinstance(section, dict) else None
     able: dict[Any, str] = {kind: net.name for net in IMPORTED for kind in net.hosts}
+    known = isinstance(kind, str) and kind in able
     stage: Host = decode(
-        host_class(able[kind], kind, where) if kind in able else StageHost, section, where
+        host_class(able[kind], kind, where) if known else StageHost, section, where
     )
     return stage
 

@@ -92,6 +92,7 @@ RANGE_METHODS = ("minmax", "percentile", "entropy")
 SEED = Range(0, 2**32 - 1)
 SIDE = Range(1, 16384, "pixels")
 COUNT = Range(1)
+SECONDS = Range(0, 86_400, "seconds", whole=False, above=True)
 MINUTES = Range(0, 1e6, "minutes", whole=False)
 
 OPTIONS: dict[str, Range | tuple[Any, ...]] = {
@@ -117,6 +118,18 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "calibration_limit": Range(2, unit="pictures"),
     "range_method": RANGE_METHODS,
     "budget": Range(0, 1, whole=False),
+    # options of a server
+    "port": Range(0, 65_535),
+    "batch_wait_ms": Range(0, 10_000, "milliseconds", whole=False),
+    "max_mb": Range(0, 1000, "megabytes", whole=False, above=True),
+    "max_megapixels": Range(0, 400, "megapixels", whole=False, above=True),
+    "max_waiting": Range(1, 100_000, "pictures"),
+    "max_held_mb": Range(1, 1e6, "megabytes", whole=False),
+    "max_connections": Range(1, 1_000_000),
+    "answer_timeout": SECONDS,
+    "target_ongoing": Range(0, 1000, whole=False, above=True),
+    "upscale_delay": SECONDS,
+    "downscale_delay": SECONDS,
     # options of a benchmark
     "runs": COUNT,
     "warmups": Range(0),

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from edgematte.errors import CheckpointError
+from edgematte.errors import CheckpointError, line_of
 
 WRAPPERS = (
     # averaged weights, which training programs evaluate, come before the weights themselves
@@ -82,7 +82,7 @@ def _pickled(file: Path) -> Any:
             with torch.serialization.safe_globals([argparse.Namespace]):
                 return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:120]
+        first = line_of(error, 120)
         raise CheckpointError(f"{file} cannot be read as plain weights ({first})") from None
 
 

@@ -12,6 +12,8 @@ from edgematte.ranges import Range
 
 FLOATS = ("fp32", "fp16")
 INT8 = ("int8", "int8-weights")
+BLOCKED = ("fp32", "int8-weights")
+"""Precisions of ONNX with float convolutions, which processors compute in blocks of channels."""
 WIDE = "w8a16"  # 8-bit weights, 16-bit activations: of targets whose engines have them
 OPSETS = Range(18, 26)
 """Those that torch and onnxsim write and ONNX Runtime loads."""
@@ -37,6 +39,28 @@ class OnnxOptions(TargetOptions):
     dynamic_batch: bool = option(
         False, help="graphs that take any number of tiles at once, for servers"
     )
+    portable: bool = option(
+        False,
+        help="only the rewrites that all clients have fast operators for, browsers with WebGPU "
+        "among them, and none for blocks of channels of processors",
+    )
+
+    def __post_init__(self) -> None:
+        """Check that the option changes something.
+
+        Raises:
+            OptionError: the precision is written so anyway.
+        """
+        if self.portable and self.precision not in BLOCKED:
+            raise OptionError(
+                f"portable is of {' and '.join(BLOCKED)}: {self.precision} is written so anyway; "
+                "leave it out"
+            )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether graphs are written for processors that compute in blocks of channels."""
+        return self.precision in BLOCKED and not (self.ort or self.portable)
 
 
 @dataclass(frozen=True)

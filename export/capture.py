@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.utils.flop_counter import FlopCounterMode
 
-from edgematte.errors import ExportError
+from edgematte.errors import ExportError, line_of
 from edgematte.export.passes import Axes, Pass, rewrite
 from edgematte.manifest import Graph
 
@@ -53,7 +53,7 @@ def capture(source: TorchGraph, passes: tuple[Pass, ...] = ()) -> Capture:
         try:
             program = torch.export.export(module, example, dynamic_shapes=axes)
         except Exception as error:
-            first = str(error).strip().splitlines()[0]
+            first = line_of(error)
             raise ExportError(f"graph {source.graph.name} cannot be captured: {first}") from error
     program, rewritten = rewrite(program, example, passes, axes)
     macs = int(counter.get_total_flops()) // 2

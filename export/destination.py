@@ -1,9 +1,9 @@
 """Where an export may write: a new place, an empty folder or, if forced, a bundle."""
 
-import json
 import os
 from pathlib import Path
 
+from edgematte.codec import parse
 from edgematte.errors import OptionError
 from edgematte.manifest import FILE
 
@@ -33,7 +33,7 @@ def refuse_all_but_bundle(path: Path) -> None:
     if not path.is_dir():
         raise OptionError(f"{path} exists and is no bundle: it stays; give another output")
     try:
-        listed = json.loads((path / FILE).read_text(encoding="utf-8"))["files"]
+        listed = parse((path / FILE).read_text(encoding="utf-8"))["files"]
         own = {FILE, *listed}
     except (OSError, ValueError, TypeError, KeyError):
         raise OptionError(

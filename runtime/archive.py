@@ -4,7 +4,6 @@ The files go to a scratch folder in the system's temporary folder, which is remo
 thing that uses it. What a killed process left there is removed by the next one that opens a zip.
 """
 
-import json
 import tempfile
 import weakref
 import zipfile
@@ -12,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgematte.codec import parse
 from edgematte.errors import BundleError
 from edgematte.manifest import FILE, SIGNATURE
 from edgematte.runtime.paths import inside
@@ -40,12 +40,14 @@ class Unpacked:
             try:
                 with zipfile.ZipFile(archive) as pack:
                     _unpack(pack, archive, self.folder)
-            except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-                raise BundleError(f"{archive} is a damaged zip file ({error})") from None
+            except BundleError:
+                raise
             except OSError as error:
                 raise BundleError(
                     f"{archive} cannot be unpacked to {self.folder.parent} ({error.strerror})"
                 ) from None
+            except Exception as error:  # of many kinds: BadZipFile, zlib.error, struct.error, ...
+                raise BundleError(f"{archive} is a damaged zip file ({error})") from None
             weakref.finalize(self, opened.pop_all().close)
 
     def shown(self, error: BundleError) -> BundleError:
@@ -83,9 +85,9 @@ def _unpack(pack: zipfile.ZipFile, archive: Path, folder: Path) -> None:
 def _listed(file: Path) -> list[str]:
     """The files that a manifest lists; none where it cannot be read, which opening it will say."""
     try:
-        manifest: Any = json.loads(file.read_text(encoding="utf-8"))
+        manifest: Any = parse(file.read_text(encoding="utf-8"))
         return [name for name in manifest["files"] if isinstance(name, str)]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return []
 
 

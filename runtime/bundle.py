@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgematte import manifest as manifests
 from edgematte.errors import BundleError
+from edgematte.host import Host
 from edgematte.hub import fetch_bundle, is_hub_name
 from edgematte.manifest import DTYPES, Graph, Manifest
 from edgematte.runtime.engines.colours import check_colours
@@ -89,7 +90,11 @@ def _open(folder: Path) -> Bundle:
     manifest = Manifest.from_json(text, str(file))
     bundle = Bundle(folder, manifest)
     bundle.verify()
+    for graph in manifest.graphs:
+        if not graph.inputs or not graph.outputs:
+            raise BundleError(f"{file}: graph {graph.name[:60]!r} takes or gives nothing")
     for part in filter(None, (manifest.host, manifest.trimap_stage)):
+        _check_lengths(part, manifest.graphs, file)
         check_colours(part, tuple(g for g in manifest.graphs if manifest.host_of(g) is part))
     for graph in manifest.graphs:
         inside = (n for n in manifest.files if n == graph.file or n.startswith(graph.file + "/"))
@@ -144,6 +149,18 @@ def _check_names(graph: Graph, file: Path) -> None:
         if tensor.dtype not in DTYPES:
             raise BundleError(
                 f"{file}: {tensor.name} has dtype {tensor.dtype!r}; known are {', '.join(DTYPES)}"
+            )
+
+
+def _check_lengths(part: Host, graphs: tuple[Graph, ...], file: Path) -> None:
+    """Refuse pictures and patches larger than what all graphs see: they would take memory first."""
+    tensors = (t for graph in graphs for t in (*graph.inputs, *graph.outputs))
+    most = max((side for tensor in tensors for side in tensor.shape), default=0)
+    for name, sides in (("size", part.size), ("patch", (getattr(part, "patch", 0),))):
+        if most and max(sides) > most:
+            raise BundleError(
+                f"{file}: {name} {max(sides)} of the host section is larger than all graphs: "
+                "export again"
             )
 
 

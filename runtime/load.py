@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
 from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
-from edgematte.runtime.engines.workers import Crew, Division, Workers, usable_cores
+from edgematte.runtime.engines.workers import REMOTE, Crew, Division, Workers, usable_cores
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
-from edgematte.runtime.pipeline import pipeline_for
+from edgematte.runtime.pipeline import Sourced, pipeline_for
 from edgematte.runtime.proof.choice import AUTO, Chosen, choose, confirm
 
 log = logging.getLogger(__name__)
@@ -50,16 +50,19 @@ def load(
     Args:
         bundle: path of a ``.edgematte`` folder, or of a zip file of one; or
             ``hf:OWNER/NAME@REVISION``, one on the Hugging Face hub.
-        engine: onnxruntime, openvino, coreml, litert or browser; by default the bundle's own.
-            ``auto``: each engine and device that is here runs a golden call of every graph, in the
-            file's own precision, and the fastest that is inside the tolerance is taken; see
+        engine: onnxruntime, openvino, coreml, litert, browser or kserve; by default the bundle's
+            own. ``auto``: each engine and device that is here runs a golden call of every graph, in
+            the file's own precision, and the fastest that is inside the tolerance is taken; see
             ``Matter.engine_choice``. The verdict is remembered.
         device: of the engine: cpu, cuda, cuda:1, tensorrt, coreml, gpu, npu, ane, webgpu; default
-            cpu.
+            cpu. Of kserve the address of a server that has the bundle's graphs as models:
+            ``grpc://HOST:PORT``, ``http://HOST:PORT``, with TLS ``grpcs://`` or ``https://``, and
+            behind it, where models are not named as the graphs are, ``/NAMES`` with ``{graph}`` in
+            it; ``?timeout_s=N`` limits a call (default 60). Host steps stay here.
         verify: run the golden calls on the one engine that was asked for. This, too, is remembered.
-        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML and
-            browsers have no such option. Calls that do not depend on each other, such as those of
-            patches, share them: so many run side by side, one thread each; see
+        threads: worker threads of the engine, 1 to 256; by default its own choice. Core ML,
+            browsers and servers have no such option. Calls that do not depend on each other, such
+            as those of patches, share them: so many run side by side, one thread each; see
             ``Matter.division``.
         engine_cache: folder where tensorrt keeps the engines it compiled, for the next start.
         batch: how many tiles run in one call, for bundles exported with a dynamic batch.
@@ -214,8 +217,7 @@ def matter_from(
     opened with these settings already, by name.
     """
     manifest, settings = bundle.manifest, settings or EngineOptions()
-    variant = find(manifest.model)
-    chosen = read_load_options(variant, options or {})
+    chosen = read_load_options(find(manifest.model), options or {})
     verify = replace(bundle, path=bundle.path.absolute()).verify
     division = division_of(engine, settings)
     crew = Crew(division, in_flight)
@@ -242,27 +244,60 @@ def matter_from(
         )
         for graph in manifest.graphs
     }
+    sourced = _sourced(bundle, graphs, settings.batch, chosen)
+    matter = Matter(bundle, find(manifest.model), sourced, engine, division, graphs)
+    matter.in_flight, matter.device = in_flight, settings.device or "cpu"
+    return matter
+
+
+def matter_on(
+    bundle: Bundle, opened: Callable[[Graph], Engine], engine: str, batch: int = 1
+) -> Matter:
+    """A Matter whose graphs the caller runs, such as a server whose models they are.
+
+    Args:
+        bundle: its manifest is read, and no file of its graphs.
+        opened: called once for each graph; what it returns runs it.
+        engine: what the Matter says it runs on.
+        batch: how many tiles run in one call, for bundles exported with a dynamic batch.
+
+    Raises:
+        BundleError: a graph that the pipeline needs is missing.
+        OptionError: a batch for a bundle without a dynamic one.
+    """
+    manifest, variant = bundle.manifest, find(bundle.manifest.model)
+    graphs = {g.name: RunnableGraph(g, opened(g), manifest.host_of(g)) for g in manifest.graphs}
+    sourced = _sourced(bundle, graphs, batch, read_load_options(variant, {}))
+    return Matter(bundle, variant, sourced, engine, graphs=graphs)
+
+
+def _sourced(
+    bundle: Bundle, graphs: Mapping[str, RunnableGraph], batch: int, options: Any
+) -> Sourced:
+    """The pipeline of a bundle with its graphs, which takes ``batch`` tiles a call."""
+    manifest = bundle.manifest
     sourced = pipeline_for(
-        variant, manifest.host, graphs, stage=manifest.trimap_stage, options=chosen
+        find(manifest.model), manifest.host, graphs, stage=manifest.trimap_stage, options=options
     )
-    if settings.batch != 1:
+    if batch != 1:
         inner = able(sourced.pipeline, Batched)
         if inner is None or not any(g.dynamic_batch for g in manifest.graphs):
             raise OptionError(
-                f"batch {settings.batch}: this bundle of {manifest.model} runs one call at a time; "
+                f"batch {batch}: this bundle of {manifest.model} runs one call at a time; "
                 "export a net on tiles to onnx with a dynamic batch, or leave batch out"
             )
-        inner.take(settings.batch)
-    matter = Matter(bundle, variant, sourced, engine, division, graphs)
-    matter.in_flight, matter.device = in_flight, settings.device or "cpu"
-    return matter
+        inner.take(batch)
+    return sourced
 
 
 def division_of(engine: str, settings: EngineOptions) -> Division:
     """How the threads of one picture are divided among calls that do not depend on each other.
 
-    Only a processor's are: elsewhere a call has the device for itself.
+    Only a processor's are: elsewhere a call has the device for itself. A server is sent several
+    calls at a time where one connection carries them.
     """
+    if ENGINES[engine].remote and (settings.device or "").startswith("grpc"):
+        return Division(REMOTE, 0)
     if (settings.device or "cpu").lower() != "cpu" or not ENGINES[engine].threads:
         return Division(1, settings.threads or 0)
     return Division.of(max(1, (settings.threads or usable_cores()) // settings.streams))

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.errors import OptionError
@@ -95,6 +95,17 @@ class Matter:
         assert self._sourced
         where = f"engine {self.engine} on {self.device}"
         return prove(self.bundle.manifest, self._graphs, records_of(self.bundle), where)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            OptionError: says what to do instead.
+        """
+        raise OptionError(
+            "a Matter cannot be pickled or copied: its graphs live in the process that loaded "
+            "them; give other processes the path of the bundle, and call edgematte.load there"
+        )
 
     def __enter__(self) -> "Matter":
         """The Matter itself."""

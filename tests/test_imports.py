@@ -3,9 +3,11 @@ must not need raises, so that it holds on machines where torch is installed too.
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -166,7 +168,7 @@ def names_in(file: Path) -> set[str]:
     """What a module binds anywhere, roughly; enough to tell a name that is nowhere."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
@@ -190,3 +192,24 @@ def test_every_import_of_edgematte_is_of_something_in_this_checkout() -> None:
                 if not there and module_file(f"{node.module}.{name}") is None:
                     missing.append(f"{file.relative_to(ROOT)}: {node.module}.{name}")
     assert len(SOURCES) > 200 and not missing
+
+
+def test_openvino_reports_nothing(tmp_path: Path) -> None:
+    """Its report is an identifier in the home of who uses it, and a message to its makers."""
+    try:
+        metadata.version("openvino-telemetry")
+    except metadata.PackageNotFoundError:
+        pytest.skip("this OpenVINO came without it")
+    program = (
+        "import edgematte, openvino; from openvino.tools.ovc import telemetry_utils as used\n"
+        "print(used.tm.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"HOME": str(tmp_path), "CI": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub", done.stderr
+    assert not list(tmp_path.iterdir())

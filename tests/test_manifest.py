@@ -82,10 +82,16 @@ def test_no_json_value_is_a_traceback(value: object) -> None:
         with pytest.raises(BundleError):
             damaged = json.loads(MANIFEST.to_json()) | {name: [value]}
             Manifest.from_json(json.dumps(damaged))
-    with pytest.raises(BundleError):
+    for section in ("host", "trimap_stage"):
         damaged = json.loads(MANIFEST.to_json())
-        damaged["host"]["kind"] = [value]
-        Manifest.from_json(json.dumps(damaged))
+        damaged[section] = damaged["host"] | {"kind": [value]}
+        with pytest.raises(BundleError):
+            Manifest.from_json(json.dumps(damaged))
+
+
+def test_lists_in_lists_without_end_are_no_traceback() -> None:
+    with pytest.raises(BundleError, match="is not JSON .it is nested too deep"):
+        Manifest.from_json("[" * 100_000)
 
 
 @pytest.mark.parametrize(

@@ -239,5 +239,9 @@ def test_options_of_targets_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(OptionError, match="alpha_bits 16 needs min_ios 16 or later"):
         wrong = {"alpha_bits": 16, "io": "image", "min_ios": 15}
         read(CoreMlOptions, wrong, "coreml", precision="fp16")
+    with pytest.raises(
+        OptionError, match="portable is of fp32 and int8-weights: fp16 is written so"
+    ):
+        read(OnnxOptions, {"portable": True}, "target onnx", precision="fp16")
     with pytest.raises(OptionError, match="min_ios has no meaning for target onnx; it has: opset"):
         read(OnnxOptions, {"min_ios": 16}, "target onnx", precision="fp32")

@@ -276,6 +276,29 @@ def test_pillows_own_limit_is_left_as_it_was(tmp_path: Path) -> None:
     assert before == Image.MAX_IMAGE_PIXELS
 
 
+def test_another_limit_of_pixels_for_pictures_that_are_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refused(header_only(20_001, 20_000), "if you trust it, set EDGEMATTE_MAX_PIXELS to a larger")
+    monkeypatch.setenv("EDGEMATTE_MAX_PIXELS", "500000000")
+    refused(header_only(20_001, 20_000), "damaged or truncated")  # it is read by now
+    refused(header_only(40_000, 40_000), "pixels; at most 500,000,000 are read")
+    monkeypatch.setenv("EDGEMATTE_MAX_PIXELS", "246")
+    refused(card(tmp_path / "a.png"), "at most 246 are read")
+    for wrong in ("many", "-1", "0", "1e9", "\u0661", "9" * 13):
+        monkeypatch.setenv("EDGEMATTE_MAX_PIXELS", wrong)
+        with pytest.raises(OptionError, match="EDGEMATTE_MAX_PIXELS is .*a whole number of pixels"):
+            read_picture(card(tmp_path / "a.png"))
+
+
+def test_a_program_that_draws_is_no_picture(tmp_path: Path) -> None:
+    """Pillow would start Ghostscript with it, whatever its name says."""
+    image = Image.fromarray(testcard.testcard(19, 13))
+    image.save(tmp_path / "a.eps", "EPS")
+    path = (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    refused(path, "a.png is EPS, a program and no picture")
+
+
 def samples() -> dict[str, bytes]:
     found = {}
     for kind in ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "AVIF", "DDS"):

@@ -92,7 +92,7 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         assert action.choices is None or tuple(action.choices) == OPTIONS[dest]
         return
     row = DECLARED.get(dest)
-    if command in ("matte", "bench", "batch") and row is not None:
+    if command in ("matte", "bench", "batch", "serve") and row is not None:
         return  # of the bundle's net: see below
     allowed = row.range if row is not None and command == "export" else None
     if row is not None and command == "export" and row.choices:
@@ -108,7 +108,9 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
         + (["--mask", "none.png"] if dest == "band_px" else []),
         "trimap": ["none.png", "-o", "out.png"],
         "batch": ["none", "out", "--bundle", str(tiny_bundle)],
+        "serve": ["--bundle", str(tiny_bundle)],
         "bench": [str(tiny_bundle), "--size", "8"],
+        "repository": [str(tiny_bundle), "-o", "models"],
         "export": ["--model", "vitmatte-s" if cascade else model.get(dest, "lightweight")]
         + ["--target", target, "--precision", "int8" if quantized else "fp16", *cascade]
         + (["--graphs", "split"] if dest == "patch" else []),

@@ -191,3 +191,16 @@ def test_a_module_is_taken_as_a_float32_copy_in_evaluation_mode(name: str) -> No
     assert model.training and {str(p.dtype) for p in model.parameters()} == {f"torch.{name}"}
     for ours, theirs in zip(taken.parameters(), model.parameters(), strict=True):
         assert torch.equal(ours, theirs.float())
+
+
+def test_a_reader_that_fails_without_a_word_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    file = tmp_path / "net.pth"
+    file.write_bytes(b"damaged")
+    monkeypatch.setattr("torch.load", silent)
+    with pytest.raises(CheckpointError, match="cannot be read as plain weights .AssertionError"):
+        read_state_dict(file)

@@ -19,7 +19,7 @@ from edgematte.net import load_part
 from edgematte.nets import find
 from edgematte.runtime.host.stage_steps import STAGE_STEPS
 from edgematte.runtime.host.steps import Arrays, HostStep, run_steps, steps_of
-from edgematte.runtime.proof.goldens import Goldens
+from edgematte.runtime.proof.goldens import Goldens, fitting
 from edgematte.testcard import testcard, testcard_trimap
 
 LARGER_PX = (133, 67)
@@ -80,7 +80,8 @@ def cases_of(manifest: Manifest, goldens: Goldens) -> list[Case]:
         made.append(("given", "a trimap that the caller gives", (larger[0], larger[1]), True))
     for name, about, size, gives in made:
         picture, trimap = testcard(*size), testcard_trimap(*size)
-        ran = _made(steps, manifest.host, goldens, picture, trimap, optional and gives)
+        with fitting("the host steps of a made picture"):
+            ran = _made(steps, manifest.host, goldens, picture, trimap, optional and gives)
         if stage is not None and not gives:
             ran += _staged(manifest, stage, picture)
         cases.append(Case(name, about, picture, trimap if gives else None, tuple(ran)))
@@ -89,8 +90,9 @@ def cases_of(manifest: Manifest, goldens: Goldens) -> list[Case]:
 
 def _recorded(step: HostStep, goldens: Goldens) -> Ran:
     pool = goldens.host
-    reads = {a.name: a.taken(pool[a.name]) for a in step.reads}
-    gives = {a.name: a.taken(pool[a.name]) for a in step.gives}
+    with fitting(f"the host step {step.name}"):
+        reads = {a.name: a.taken(pool[a.name]) for a in step.reads}
+        gives = {a.name: a.taken(pool[a.name]) for a in step.gives}
     return Ran("host", step, reads, gives, sampled=True)
 
 

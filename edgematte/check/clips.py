@@ -3,6 +3,7 @@
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
+from edgematte.errors import BundleError
 from edgematte.manifest import Difference
 from edgematte.runtime.clips.stream import stream
 from edgematte.runtime.pipeline import Sourced
@@ -25,6 +26,8 @@ def compare_clip(
     alphas: Floats, picture: Bytes, pipeline: Sourced, engine: str, tolerance: Tolerance | None
 ) -> list[Difference]:
     """Alpha of every frame against the recorded ones (FRAMES, H, W); one row a frame."""
+    if len(alphas) != FRAMES:
+        raise BundleError(f"the golden record has a clip of {len(alphas)} frames, not {FRAMES}")
     mattes = stream(pipeline, frames_of(picture))
     return [
         difference("end-to-end", f"alpha, frame {n}", engine, matte.alpha, expected, tolerance)

@@ -17,7 +17,7 @@ from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.steps import HostStep
 from edgematte.runtime.pipeline import Pipeline
 from edgematte.runtime.proof.difference import difference
-from edgematte.runtime.proof.goldens import Goldens
+from edgematte.runtime.proof.goldens import Goldens, fitting
 from edgematte.runtime.proof.tolerances import HOST, Tolerance, output_tolerance
 from edgematte.runtime.proof.trial import compare_graph
 
@@ -70,14 +70,17 @@ def compare_host(goldens: Goldens, steps: Sequence[HostStep], host: Host) -> lis
     for step in steps:
         for array in step.reads:
             _recorded(goldens, array.name)
-        results = step(host, goldens.host)
+        with fitting(f"the host step {step.name}"):
+            results = step(host, goldens.host)
         for array in step.gives:
             value = results[array.name]
             expected = array.taken(_recorded(goldens, array.name))
             exact = value.dtype.kind in "iub"
             limit = Tolerance(0.0, 0.0) if exact else HOST
             where = f"{step.name}.{array.name}"
-            rows.append(difference("host", where, "numpy", array.sampled(value), expected, limit))
+            with fitting(f"the host step {step.name}"):
+                found = array.sampled(value)
+                rows.append(difference("host", where, "numpy", found, expected, limit))
     return rows
 
 
@@ -97,10 +100,12 @@ def compare_whole(
     alpha, _ = pipeline(goldens.picture, trimap, clock)
     differences = [difference("end-to-end", "alpha", engine, alpha, goldens.alpha, tolerance)]
     if goldens.choices:
-        given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
+        with fitting("the choices of the host"):
+            given, _ = pipeline(goldens.picture, trimap, Replay(goldens.choices))
+            flipped = flips(clock.choices, goldens.choices, engine)
         differences = [
             difference("end-to-end", "alpha", engine, given, goldens.alpha, tolerance),
-            *flips(clock.choices, goldens.choices, engine),
+            *flipped,
             difference("choices", "alpha, as chosen", engine, alpha, goldens.alpha, None),
         ]
     regions = (("unknown band", goldens.trimap), ("whole picture", None))

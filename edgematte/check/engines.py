@@ -17,11 +17,16 @@ Opener = Callable[[Path, Graph], Engine]
 
 @dataclass(frozen=True)
 class CheckEngine:
-    """A named way to run graphs; ``decides`` says whether its differences can fail the check."""
+    """A named way to run graphs.
+
+    ``decides`` says whether its differences can fail the check; ``remote`` that a server runs the
+    graphs that it has, and no other file can be run in their place.
+    """
 
     label: str
     open: Opener
     decides: bool = True
+    remote: bool = False
 
 
 def check_engines(
@@ -36,9 +41,8 @@ def check_engines(
     A ``device`` is of the engine that was asked for, or of the target's default; it is named in the
     label. An engine that by default computes in lower precision than the file says is checked in
     precise arithmetic, and the error of the default arithmetic is reported beside it. A target
-    whose engine is for another platform is checked by an evaluator.
-    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
-        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
+    whose engine is for another platform is checked by an evaluator. A target whose devices compute
+    otherwise than this system is checked in their arithmetic, too.
 
     Raises:
         OptionError: an engine or a device were given with a runner, a way to run one without it,
@@ -68,12 +72,16 @@ def check_engines(
     hint = ENGINES[name].hint
     where = f"{name} on {device}" if device else name
     label = f"{where}, {hint}" if hint else where
-    engines = [CheckEngine(label, _opener(name, EngineOptions(device, precise=True)))]
+    opener = _opener(name, EngineOptions(device, precise=True))
+    engines = [CheckEngine(label, opener, remote=ENGINES[name].remote)]
     if hint and not all(graph.precise for graph in manifest.graphs):
         shipped = _opener(name, EngineOptions(device))
         engines.append(CheckEngine(f"{where}, shipped hint", shipped, decides=False))
-    if manifest.target in TARGETS and TARGETS[manifest.target].on_device:
-        engines += load_part(TARGETS[manifest.target].on_device)(manifest)
+    if manifest.target in TARGETS and (where := TARGETS[manifest.target].on_device):
+        row = ENGINES[name]
+        with importing(f"engine {name} is not installed", row.pip_line, EngineError):
+            find_engines = load_part(where)
+        engines += find_engines(manifest)
     return engines
 
 

@@ -25,15 +25,19 @@ COMMANDS = {
     "matte": "cut the subject out of pictures",
     "batch": "cut the subject out of very many pictures, on one machine or a Ray cluster",
     "trimap": "make a trimap of a mask, as `matte --mask` does",
+    "serve": "answer requests for mattes over HTTP, with replicas on Ray Serve",
     "train": "fit or fine-tune a network on folders of pictures",
     "info": "what a bundle is",
     "goldens": "a bundle's golden records as raw files, for ports of the host side",
+    "repository": "a bundle as a model repository of Triton Inference Server",
     "sign": "sign a bundle with a key, for `check --key`",
     "sbom": "a bundle's bill of materials, as CycloneDX",
     "publish": "put bundles on the Hugging Face hub, for edgematte and transformers.js",
     "bench": "where the time of a matte goes",
     "doctor": "name the first stage of a bundle that departs, and the node in it",
     "report": "one page about a bundle, or about two side by side",
+    "completion": "print a script for tab completion in a shell",
+    "man": "print the manual page",
 }
 
 OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
@@ -42,10 +46,17 @@ OK, OUTSIDE, FAILED, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error is one line on standard error."""
     settle()
+    try:
+        return _run(argv)
+    finally:
+        abandon(sys.stdout)  # Python would report what it cannot write at the end by itself
+
+
+def _run(argv: Sequence[str] | None) -> int:
     flags: dict[str, str] = {}
     try:
         plug_in(_plugins(argv))
-        arguments = build_parser(_command(argv)).parse_args(argv)
+        arguments = _read(argv)
         flags = arguments.flags
         with heeded(), volume(arguments), warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -63,14 +74,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:
-        abandon(sys.stdout)
         return FAILED
     except MemoryError:
         return _say("not enough memory", FAILED)
     except OSError as error:
-        abandon(sys.stdout)
         where = f": {error.filename}" if error.filename else ""
         return _say(f"{error.strerror or error}{where}", FAILED)
+
+
+def _read(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; help that cannot be printed is an error as of any other output."""
+    try:
+        return build_parser(_command(argv)).parse_args(argv)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:

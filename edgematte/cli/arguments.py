@@ -19,21 +19,29 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_engine(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
-    """``--engine``, ``--device``, ``--verify``, ``--engine-cache``, and ``--threads`` if asked."""
+def add_engine(
+    parser: argparse.ArgumentParser, *, threads: bool = True, verify: bool = True
+) -> None:
+    """``--engine``, ``--device``, ``--verify``, ``--threads``, ``--engine-cache``.
+
+    Without ``verify`` the command proves its bundles always; without ``threads`` it has its own.
+    """
     parser.add_argument(
         "--engine",
-        help="onnxruntime, openvino, coreml, litert or browser, or auto: the fastest that is right "
-        "here (default: the bundle's)",
+        help="onnxruntime, openvino, coreml, litert, browser or kserve, or auto: the fastest that "
+        "is right here (default: the bundle's)",
     )
     parser.add_argument(
-        "--device", help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu (default: cpu)"
+        "--device",
+        help="cpu, cuda, tensorrt, coreml, gpu, npu, ane, webgpu; of kserve a server, "
+        "grpc://HOST:PORT (default: cpu)",
     )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="first run the bundle's golden calls on the engine: exit 1 where it is wrong here",
-    )
+    if verify:
+        parser.add_argument(
+            "--verify",
+            action="store_true",
+            help="first run the bundle's golden calls on the engine: exit 1 where it is wrong here",
+        )
     if threads:
         parser.add_argument(
             "--threads",

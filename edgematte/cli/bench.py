@@ -62,8 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     for stage in timed.stages:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")
     if timed.workers > 1:
-        threads = f"{timed.worker_threads} thread{'' if timed.worker_threads == 1 else 's'}"
-        print(f"independent calls run {timed.workers} at a time, {threads} each")
+        count = timed.worker_threads
+        threads = f", {count} thread{'' if count == 1 else 's'} each" if count else ""
+        print(f"independent calls run {timed.workers} at a time{threads}")
     print(f"host steps take {100 * timed.host_share:.0f} % of the whole")
     print(f"{timed.pictures_per_s:.2f} pictures per second")
     peak = timed.peak_rss_mb

@@ -14,11 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", nargs="?", help="default: the one that ships with edgematte")
     parser.add_argument(
         "--engine",
-        help="onnxruntime, openvino, coreml, mil, litert or browser, or auto: the one that "
+        help="onnxruntime, openvino, coreml, mil, litert, browser or kserve, or auto: the one that "
         "`matte --engine auto` takes here (default: the target's)",
     )
     parser.add_argument(
-        "--device", help="of the engine, such as cuda, gpu or, for browser, webgpu (default: cpu)"
+        "--device",
+        help="of the engine, such as cuda, gpu, for browser webgpu, for kserve grpc://HOST:PORT "
+        "(default: cpu)",
     )
     parser.add_argument("--runner", metavar="CMD", help="run the graphs elsewhere: docs/runner.md")
     parser.add_argument(

@@ -27,15 +27,8 @@ def run_clip(arguments: argparse.Namespace) -> int:
     if arguments.output == "-":
         raise OptionError("a clip is written to a file or a folder, not to standard output")
     source, output = Path(arguments.pictures[0]), Path(arguments.output)
-    for name in (
-        "alpha",
-        "alpha_bits",
-        "keep_exif",
-        "in_flight",
-        "resume",
-        "explain",
-        "explain_at",
-    ):
+    of_pictures = ("alpha", "alpha_bits", "keep_exif", "in_flight", "resume")
+    for name in (*of_pictures, "explain", "explain_at", "crop", "margin", "size"):
         if getattr(arguments, name):
             raise OptionError(
                 f"--{name.replace('_', '-')} is of single pictures, not of a clip; leave it out"

@@ -131,6 +131,11 @@ def _inside(
     inputs = goldens.graphs[graph.name].inputs
     given = {t.name: to_file(inputs[t.name], t, colours) for t in graph.inputs}
     limit = tolerance_for(manifest.precision, find(manifest.model).net.unpools)
+    if engine.remote:
+        return None, (
+            "nodes are not looked into where a server has the graph: run the doctor on "
+            "onnxruntime here, and load this bundle's file there"
+        )
     if file.suffix == ".mlpackage":
         from edgematte.export.mil.nodes import first_operation
 

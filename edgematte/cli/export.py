@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, parse_size, parse_sizes, print_json, written
-from edgematte.cli.declared import add_declared, given, size_options, target_options
+from edgematte.cli.declared import DEST, add_declared, given, size_options, target_options
 from edgematte.cli.int8 import add_int8, chosen_rungs, int8_given
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 from edgematte.targets import TARGETS
 
@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what its mask needs)",
     )
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        metavar="DIR",
+        help="onnx, openvino: also lay the bundle out there as a model repository of Triton",
+    )
     add_int8(parser)
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
     parser.add_argument(
@@ -90,10 +96,19 @@ def _precisions() -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, and print where the bundle is and how close to PyTorch."""
+    from edgematte.export.triton.repository import lay_out, refuse
+
     size = arguments.size
     if size not in (None, "picture"):
         size = parse_size(size)
     sizes = None if arguments.sizes is None else parse_sizes(arguments.sizes)
+    if getattr(arguments, DEST + "layout", None) == "triton":
+        raise OptionError(
+            "--layout is the order of axes in LiteRT graphs: --repository DIR lays the bundle out "
+            "for Triton, and `edgematte repository` one that is there already"
+        )
+    if arguments.repository is not None:
+        refuse(arguments.target, arguments.repository)
     sentence = "exporting needs a package that is not installed"
     with importing(sentence, 'pip install "edgematte[export]"', EngineError):
         from edgematte.export.exporter import export
@@ -123,6 +138,8 @@ def run(arguments: argparse.Namespace) -> int:
         **given(arguments, size_options()),
         **told,
     )
+    if arguments.repository is not None:
+        lay_out(bundle, arguments.repository)
     verdicts = _usability(bundle.path) if told.get("ort") else {}
     worst = [d for d in bundle.manifest.accuracy.differences if d.equality == "end-to-end"]
     if arguments.json:
@@ -132,6 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "ladder": encode(bundle.manifest)["ladder"],
                 "usability": verdicts,
                 "lint": encode(bundle.manifest).get("lint", []),
+                **({"repository": str(arguments.repository)} if arguments.repository else {}),
             }
         )
         return 0
@@ -147,6 +165,8 @@ def run(arguments: argparse.Namespace) -> int:
         if d.equality == "choices":
             print(f"{d.engine}: {d.where}: off by {d.max_abs:.1e} at most, {d.mean_abs:.1e} mean")
     print(bundle.path)
+    if arguments.repository is not None:
+        print(arguments.repository)
     return 0
 
 

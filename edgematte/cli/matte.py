@@ -1,8 +1,6 @@
 """``edgematte matte``."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,28 +16,36 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
+from edgematte.cli.in_flight import (
+    IN_FLIGHT,
+    background_of,
+    failed,
+    in_flight_of,
+    matted,
+    remarked,
+)
 from edgematte.cli.masks import add_mask_options, refuse_masks
-from edgematte.cli.matting import journal_of, matte_one, open_job
+from edgematte.cli.matting import journal_of, open_job
 from edgematte.cli.outputs import Job, plan
 from edgematte.cli.results import add_results, refuse_results, results_of
-from edgematte.cli.streams import input_bytes, output_bytes, remark, say
-from edgematte.errors import EdgematteError, OptionError
+from edgematte.cli.streams import input_bytes, output_bytes, say
+from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
 
 if TYPE_CHECKING:
-    from edgematte.pictures import Picture
     from edgematte.pictures.results import ResultOptions
-    from edgematte.runtime.matter import Matter
-    from edgematte.runtime.overlap import Ahead
-
-IN_FLIGHT = 4  # pictures at a time at most, unless --in-flight says so: each takes its memory
-IN_FLIGHT_ELSEWHERE = 2  # on devices that one picture has for itself: the next one is prepared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+        "pictures", nargs="*", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        help="in place of IMAGE: matte the pictures of a folder, and those that come into it, "
+        "until Ctrl-C",
     )
     parser.add_argument(
         "-o",
@@ -78,13 +84,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Matte every picture; reports bad ones and goes on, and then returns 1."""
-    from edgematte.pictures.cutouts import open_background
-
+    if bool(arguments.watch) == bool(arguments.pictures):
+        raise OptionError(
+            "give pictures, or --watch FOLDER for those that come into it: one of both"
+        )
     if _any_clip(arguments.pictures):
         from edgematte.cli.clip import run_clip
 
         return run_clip(arguments)
     _refuse(arguments)
+    if arguments.watch:
+        from edgematte.cli.watching import run_watch
+
+        return run_watch(arguments)
     explained = Path(arguments.explain) if arguments.explain else None
     jobs = plan(
         arguments.pictures,
@@ -94,19 +106,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.mask,
         read=[Path(arguments.background)] if arguments.background else (),
         written=[explained] if explained else (),
-        say=_remark,
+        say=remarked,
     )
-    behind = open_background(arguments.background) if arguments.background else None
-    wanted = results_of(arguments, behind)
+    wanted = results_of(arguments, background_of(arguments))
     _refuse_jobs(arguments, jobs, wanted)
-    for note in behind.notes if behind else ():
-        _remark(note)
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
     from edgematte.runtime.capabilities import Explains, Resumable, require
 
-    in_flight = _in_flight(arguments, len(jobs))
+    in_flight = in_flight_of(arguments, len(jobs))
     matter = load_matter(arguments, in_flight)
     model = matter.bundle.manifest.model
     if arguments.resume:
@@ -115,16 +124,14 @@ def run(arguments: argparse.Namespace) -> int:
         require(matter.pipeline, Explains, model, "--explain")
     done: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
-    for job, result in _results(jobs, matter, arguments, wanted, in_flight, only):
+    for job, result in matted(jobs, matter, arguments, wanted, in_flight, only):
         if isinstance(result, dict):
             done.append(result)
             continue
-        reason = result.strerror if isinstance(result, OSError) and result.strerror else result
-        _say(f"{job.name}: {reason}")
-        bad.append((job.name, str(reason)))
+        bad.append(failed(job, result))
     if arguments.json:
-        failed = [{"picture": name, "error": reason} for name, reason in bad]
-        print_json({"done": done, "failed": failed, **told_choice(matter)})
+        told = [{"picture": name, "error": reason} for name, reason in bad]
+        print_json({"done": done, "failed": told, **told_choice(matter)})
     elif arguments.output != "-":
         for result in done:
             for path in result["results"].values():
@@ -140,57 +147,6 @@ def _any_clip(sources: list[str]) -> bool:
     from edgematte.clips.container import is_clip
 
     return any(is_clip(source) and not Path(source).is_dir() for source in sources)
-
-
-def _in_flight(arguments: argparse.Namespace, count: int) -> int:
-    """How many pictures are worked on at a time: one a thread, in bounded memory."""
-    from edgematte.runtime.engines.workers import usable_cores
-
-    if arguments.in_flight is not None:
-        return min(int(arguments.in_flight), count)
-    if (arguments.device or "cpu") != "cpu" or arguments.engine == "coreml":
-        return min(IN_FLIGHT_ELSEWHERE, count)
-    return min(arguments.threads or usable_cores(), IN_FLIGHT, count)
-
-
-def _results(
-    jobs: list[Job],
-    matter: "Matter",
-    arguments: argparse.Namespace,
-    wanted: "ResultOptions",
-    in_flight: int,
-    only: "Ahead[Picture] | None",
-) -> Iterator[tuple[Job, dict[str, Any] | EdgematteError | OSError]]:
-    """Every job, in order, with what ``--json`` says of its result, or the error that it ended in.
-
-    An only picture is read already; its error is raised.
-    """
-    from edgematte.runtime.overlap import Stage, overlapped
-
-    if only is not None:
-        yield jobs[0], matte_one(jobs[0], matter, arguments, wanted, _remark, only.result)
-        return
-
-    def work(job: Job) -> tuple[Job, list[str], dict[str, Any] | EdgematteError | OSError]:
-        said: list[str] = []
-        try:
-            return job, said, matte_one(job, matter, arguments, wanted, said.append)
-        except (EdgematteError, OSError) as error:
-            return job, said, error
-
-    with closing(overlapped(jobs, Stage(work, in_flight), ahead=len(jobs))) as worked:
-        for job, said, result in worked:
-            for line in said:
-                _remark(line)
-            yield job, result
-
-
-def _say(line: str) -> None:
-    say(f"edgematte: {line}")
-
-
-def _remark(line: str) -> None:
-    remark(f"edgematte: {line}")
 
 
 def _refuse(arguments: argparse.Namespace) -> None:

@@ -52,10 +52,11 @@ def matte_one(
 
     picture = opened() if opened else open_job(job)
     size = picture.pixels.shape[1], picture.pixels.shape[0]
+    made = wanted.framing.size or size
     for kind, path in job.results.items():
         if path:  # some formats limit the sides of pictures
             row = row_of(path)
-            refuse_unfit(row, wanted.mode(kind, row), size)
+            refuse_unfit(row, wanted.mode(kind, row), made)
     trimap, notes = read_trimap_for(job.trimap, picture) if job.trimap else (None, ())
     for note in (*picture.notes, *notes):
         say(note)
@@ -111,6 +112,7 @@ def matte_one(
         "picture": job.name,
         "results": {k: str(p) for k, p in job.results.items() if p},
         "size": list(size),
+        **({"box": list(wanted.framing.box(matte.alpha))} if wanted.framing.crop else {}),
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }

@@ -38,11 +38,13 @@ def plan(
     *,
     read: Iterable[Path] = (),
     written: Iterable[Path] = (),
+    among: Iterable[Path] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Job]:
     """The jobs of a command line; folders are read one level deep, in the order of names.
 
-    ``read`` and ``written`` are other files that the command reads and writes. ``say`` is called
+    ``read`` and ``written`` are other files that the command reads and writes. Pictures ``among``
+    which those lie have results of their own names in the same folder. ``say`` is called
     with a line about files of a folder that are left out because they are no pictures.
 
     Raises:
@@ -70,7 +72,7 @@ def plan(
     if single and files[0] is None and not to_file:
         raise OptionError("a picture from standard input needs -o FILE or -o -")
     jobs = []
-    stems = Counter(f.stem for f in files if f)
+    stems = Counter(f.stem for f in {*files, *among} if f)
     for file in files:
         if to_file:
             first, *others = kinds

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from edgematte.cli.framing import add_framing, framing_of
 from edgematte.errors import OptionError
 from edgematte.ranges import ALPHA_BITS, ALPHAS, KINDS, OPTIONS, check
 
@@ -66,6 +67,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         help="write the picture's EXIF into cut-outs too, without orientation, thumbnail and the "
         "maker's notes (default: none)",
     )
+    add_framing(parser)
 
 
 def refuse_results(arguments: argparse.Namespace) -> None:
@@ -89,6 +91,7 @@ def refuse_results(arguments: argparse.Namespace) -> None:
         raise OptionError("--alpha-bits needs an alpha among what --write names")
     if arguments.png_level is not None:
         check("--png-level", arguments.png_level, OPTIONS["png_level"])
+    framing_of(arguments)
 
 
 def results_of(arguments: argparse.Namespace, behind: "Picture | None") -> "ResultOptions":
@@ -105,4 +108,5 @@ def results_of(arguments: argparse.Namespace, behind: "Picture | None") -> "Resu
         not arguments.gamma_composite,
         arguments.keep_exif,
         None if arguments.alpha is None else arguments.alpha == "premultiplied",
+        framing_of(arguments),
     )

@@ -13,7 +13,8 @@ from edgematte.clips.container import fraction, open_container, pyav, reason
 from edgematte.clips.geometry import believable, display_matrix, square, upright
 from edgematte.clips.times import Shown, short_of
 from edgematte.clips.transparency import alpha_decoder, has_alpha, split
-from edgematte.errors import PictureError
+from edgematte.errors import EdgematteError, PictureError
+from edgematte.pictures.reading import refuse_large
 
 COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnails, still image
 
@@ -42,11 +43,12 @@ class Clip:
         self.path, self._av = path, pyav()
         self._container = open_container(path)
         try:
-            self._stream = self._pictures()
-        except PictureError:
+            self._stream = stream = self._pictures()
+            coded = stream.codec_context
+            refuse_large(path.name, coded.width, coded.height)
+        except EdgematteError:
             self._container.close()
             raise
-        stream = self._stream
         stream.thread_type = "AUTO"
         rate = fraction(stream.average_rate) or fraction(stream.guessed_rate)
         self.rate: Fraction = rate or Fraction(25)
@@ -184,6 +186,7 @@ class Clip:
 
     def _pixels(self, frame: Any) -> tuple[Bytes, Floats | None]:
         """RGB (H, W, 3), and alpha (H, W) if the clip has transparency."""
+        refuse_large(self.path.name, frame.width, frame.height)
         clear = has_alpha(frame)
         # All frames get the size of the first, even if the stream changes its size.
         self._size = self._size or square((frame.width, frame.height), self._shape)

@@ -172,12 +172,20 @@ def open_background(text: str) -> Picture:
     file = Path(text)
     if file.is_file():
         return open_picture(file)
+    return read_colour(text, "is neither a colour (white, #00ff00) nor a file")
+
+
+def read_colour(text: str, otherwise: str = "is no colour: give white, #00ff00 or so") -> Picture:
+    """One pixel of a colour's name or ``#rrggbb``, in sRGB; no file is looked for.
+
+    Raises:
+        OptionError: no colour, which is said with the words ``otherwise``; a channel outside of 0
+            to 255, or a transparency of its own.
+    """
     try:
         channels = ImageColor.getrgb(text)
     except ValueError:
-        raise OptionError(
-            f"background {text!r} is neither a colour (white, #00ff00) nor a file"
-        ) from None
+        raise OptionError(f"background {text!r} {otherwise}") from None
     if len(channels) > 3:
         raise OptionError(f"background {text!r} is transparent itself: give an opaque colour")
     return colour_picture(channels, repr(text))

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edgematte.arrays import Bytes
-from edgematte.errors import OptionError, PictureError, PictureWarning
+from edgematte.errors import (
+    EdgematteError,
+    OptionError,
+    PictureError,
+    PictureSizeError,
+    PictureWarning,
+)
 from edgematte.pictures import deep, exr, hdr, heif
 from edgematte.pictures.metadata import (
     exif_of,
@@ -36,6 +42,10 @@ Source: TypeAlias = Path | BinaryIO | Image.Image
 
 MAX_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded (20000x20000)."""
+LIMIT = "EDGEMATTE_MAX_PIXELS"
+"""Name of the environment variable that gives another limit, for pictures that are trusted."""
+PROGRAMS = ("EPS",)
+"""Formats of Pillow's that are programs, which it would run Ghostscript to see."""
 
 SEVERAL = {
     **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "an animation: its first frame is read"),
@@ -46,6 +56,39 @@ SEVERAL = {
 nothing, whose other pictures are a phone's previews and depths."""
 
 _LIMIT = threading.Lock()
+
+
+def most_pixels() -> int:
+    """How many pixels a picture may have here: :data:`LIMIT`, or else :data:`MAX_PIXELS`.
+
+    Raises:
+        OptionError: the variable is no such number.
+    """
+    given = os.environ.get(LIMIT, "")
+    if not given:
+        return MAX_PIXELS
+    if not (given.isascii() and given.isdecimal() and 0 < len(given.lstrip("0")) <= 12):
+        raise OptionError(
+            f"{LIMIT} is {given[:40]!r}: it should be a whole number of pixels, such as "
+            f"{MAX_PIXELS}"
+        )
+    return int(given)
+
+
+def refuse_large(name: str, width: int, height: int, most: int | None = None) -> None:
+    """Refuse a picture, or a frame, of more pixels than ``most``, by default :func:`most_pixels`.
+
+    Raises:
+        PictureSizeError: naming both numbers, and the variable that raises the default.
+    """
+    if width * height > (most_pixels() if most is None else most):
+        raise PictureSizeError(f"{name} has {width}x{height} pixels; {_limit_told(most)}")
+
+
+def _limit_told(most: int | None) -> str:
+    if most is not None:
+        return f"at most {most:,} are read"
+    return f"at most {most_pixels():,} are read: if you trust it, set {LIMIT} to a larger number"
 
 
 def _unlock() -> None:
@@ -113,6 +156,23 @@ class Picture:
         return np.concatenate([self.pixels, bytes_of(self.alpha)[..., None]], axis=2)
 
 
+class Sent(io.BytesIO):
+    """A picture's bytes that somebody sent, of formats that Pillow itself reads, with limits."""
+
+    def __init__(
+        self, content: bytes, max_pixels: int, formats: tuple[str, ...] | None = None
+    ) -> None:
+        """Say what is read of it.
+
+        Args:
+            content: the bytes.
+            max_pixels: with more it is refused before it is decoded.
+            formats: Pillow's names of the formats that are read; None: all that Pillow has.
+        """
+        super().__init__(content)
+        self.max_pixels, self.formats = min(max_pixels, MAX_PIXELS), formats
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A picture as Pillow has it: loaded, upright, in the mode of its file."""
@@ -144,11 +204,11 @@ def open_picture(source: Source, name: str | None = None, *, depth: bool = True)
         depth: read more than 8 bits a channel, too.
     """
     use = partial(_picture, depth=depth)
-    if isinstance(source, Image.Image):
+    if isinstance(source, Image.Image | Sent):
         return decode(source, use, name)
     name, data = _named_bytes(source, name)
     if data.startswith(exr.MAGIC):
-        found = exr.read(data, name, MAX_PIXELS)
+        found = exr.read(data, name, most_pixels())
         return Picture(
             shown(found.colours, primaries=found.header.get("chromaticities")),
             found.alpha,
@@ -286,22 +346,24 @@ def decode(source: Source, use: Callable[[Decoded], T], name: str | None = None)
     if isinstance(source, Image.Image):
         return _use_image(source, use, name or "the PIL image")
     name, data = _named_bytes(source, name)
-    if data.startswith(exr.MAGIC):
+    most: int | None = None
+    formats: tuple[str, ...] | None = None
+    if isinstance(source, Sent):
+        most, formats = source.max_pixels, source.formats
+    elif data.startswith(exr.MAGIC):
         raise PictureError(
             f"{name} is an OpenEXR picture, which no trimap or mask is read from; give it as PNG"
         )
-    if heif.is_heif(data):
+    elif heif.is_heif(data):
         heif.register(name)
     reason: Exception | None = None
     with quiet():
         for content in (data, *thinner(data)):
             try:
-                return use(_decoded(content, name, reason))
+                return use(_loaded(_open(content, formats), name, reason, content, most))
             except Image.DecompressionBombError:
-                raise PictureError(
-                    f"{name} has too many pixels; at most {MAX_PIXELS:,} are read"
-                ) from None
-            except (PictureError, MemoryError):
+                raise PictureSizeError(f"{name} has too many pixels; {_limit_told(most)}") from None
+            except (EdgematteError, MemoryError):
                 raise
             except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, ...
                 reason = reason or error
@@ -316,23 +378,22 @@ def _use_image(image: Image.Image, use: Callable[[Decoded], T], name: str) -> T:
     try:
         with quiet():
             return use(_loaded(image, name, None))
-    except (PictureError, MemoryError):
+    except (EdgematteError, MemoryError):
         raise
     except Exception as error:  # opened and not read until now: as in `decode`
         raise PictureError(f"{name} is damaged, truncated or closed ({error})") from None
 
 
-def _decoded(content: bytes, name: str, reason: Exception | None) -> Decoded:
-    return _loaded(_open(content), name, reason, content)
-
-
 def _loaded(
-    image: Image.Image, name: str, reason: Exception | None, content: bytes = b""
+    image: Image.Image,
+    name: str,
+    reason: Exception | None,
+    content: bytes = b"",
+    most: int | None = None,
 ) -> Decoded:
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            f"{name} has {image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read"
-        )
+    refuse_large(name, image.width, image.height, most)
+    if image.format in PROGRAMS:
+        raise PictureError(f"{name} is {image.format}, a program and no picture: convert it first")
     bits = image.info.get("bit_depth", 8) if image.format == "HEIF" else 8
     more = bits > 8 or deep.is_deep(image, content)
     several = image.format in SEVERAL and getattr(image, "is_animated", False)
@@ -357,12 +418,13 @@ def _loaded(
     return Decoded(name, upright, orientation, notes, image.format, exif, kept, coding)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, formats: tuple[str, ...] | None) -> Image.Image:
     """Read the header; raises Pillow's limit of 179 million pixels, which phones exceed."""
+    most = most_pixels()
     with _LIMIT:
-        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, most
         try:
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 

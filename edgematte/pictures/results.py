@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgematte.pictures.cutouts import alpha_bytes, composite, cutout, fit_background
 from edgematte.pictures.depths import at_depth
 from edgematte.pictures.formats import EXR, Format, format_of
+from edgematte.pictures.framing import Framing, framed
 from edgematte.pictures.hdr import Coding
 from edgematte.pictures.reading import Picture
 
@@ -26,7 +27,7 @@ class ResultOptions:
     `ignore_alpha`: matte what the picture's own transparency hides, too. `png_level`: of PNG files;
     None: the default. `linear`: before a background mix light, not stored values. `keep_exif`:
     cut-outs carry the picture's EXIF. `premultiplied`: whether a cut-out's colours are multiplied
-    by its alpha; None: as its format defines it.
+    by its alpha; None: as its format defines it. `framing`: what part of the picture they show.
     """
 
     alpha_bits: int | None = None
@@ -38,6 +39,7 @@ class ResultOptions:
     linear: bool = True
     keep_exif: bool = False
     premultiplied: bool | None = None
+    framing: Framing = Framing()
 
     def mode(self, kind: str, row: Format) -> str:
         """What the format of a result has to carry; see :mod:`edgematte.pictures.formats`.
@@ -82,25 +84,28 @@ class ResultOptions:
 
         ``cutout`` is (H, W, 4), before a background (H, W, 3); ``alpha`` and ``trimap`` are (H, W).
         """
+        colours = matte.foreground if kind == "cutout" and self.foreground else picture.colours
+        shown = framed(
+            self.framing, colours, matte.alpha, matte.trimap, keep_colour=self.keep_colour
+        )
         if kind == "alpha":
-            return alpha_bytes(matte.alpha, self._alpha_bits(row))
+            return alpha_bytes(shown.alpha, self._alpha_bits(row))
         if kind == "trimap":
-            return matte.trimap
-        colours = matte.foreground if self.foreground else picture.colours
-        colours = at_depth(colours, row, picture.profile, picture.primaries)
+            return shown.trimap
+        colours = at_depth(shown.colours, row, picture.profile, picture.primaries)
         if self.background is not None:
             size = colours.shape[1], colours.shape[0]
             light = colours.dtype.kind == "f"
             fitted = fit_background(self.background, size, None if light else picture.profile)
             return composite(
                 colours,
-                matte.alpha,
+                shown.alpha,
                 fitted,
                 linear=self.linear,
                 profile=None if light else picture.profile,
                 primaries=picture.primaries if light else None,
             )
-        return cutout(colours, matte.alpha, keep_colour=self.keep_colour)
+        return cutout(colours, shown.alpha, keep_colour=self.keep_colour)
 
 
 def of_light(row: Format) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.atomic import atomic_file
-from edgematte.errors import EngineError, OptionError, SignatureError
+from edgematte.codec import parse
+from edgematte.errors import EngineError, OptionError, SignatureError, line_of
 from edgematte.extras import importing
 from edgematte.manifest import FILE, SIGNATURE
 from edgematte.runtime.bundle import Bundle, sha256_file
@@ -131,7 +132,7 @@ def _record(file: Path, shown: Path) -> dict[str, bytes]:
     except (OSError, UnicodeDecodeError) as error:
         raise SignatureError(f"the signature of {shown} cannot be read ({error})") from None
     try:
-        record: Any = json.loads(text)
+        record: Any = parse(text)
         if (record["format"], record["algorithm"]) != (FORMAT, "ed25519"):
             raise ValueError("another format or algorithm")
         return {n: base64.b64decode(record[n], validate=True) for n in ("public_key", "signature")}
@@ -155,7 +156,7 @@ def _private(file: Path) -> "Ed25519PrivateKey":
     except TypeError:
         raise OptionError(f"{file} is protected by a password: give a key without one") from None
     except Exception as error:
-        raise OptionError(f"{file} is no private key ({_first_line(error)})") from None
+        raise OptionError(f"{file} is no private key ({line_of(error, 100)})") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise OptionError(f"{file} is a key of another kind: an Ed25519 one is needed")
     return key
@@ -173,7 +174,7 @@ def _public(file: Path) -> "Ed25519PublicKey":
     try:
         key: object = read(data)
     except Exception as error:
-        raise OptionError(f"{file} is no public key ({_first_line(error)})") from None
+        raise OptionError(f"{file} is no public key ({line_of(error, 100)})") from None
     if not isinstance(key, Ed25519PublicKey):
         raise OptionError(f"{file} is a key of another kind: an Ed25519 one is needed")
     return key
@@ -184,7 +185,3 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise OptionError(f"no key can be read at {file} ({error.strerror})") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]

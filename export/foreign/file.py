@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from edgematte.errors import OnnxFileError
+from edgematte.errors import OnnxFileError, line_of
 from edgematte.ranges import Range
 
 OPSETS = Range(7, 26)
@@ -43,6 +43,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             f"{path} holds no graph: it is not an ONNX file, or is cut short; download or export "
             "it again"
         )
+    _check_text(path, model)
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     _check_opset(path, model)
@@ -62,7 +63,7 @@ def check_valid(path: Path, model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise OnnxFileError(
-            f"{path} is damaged, or no valid ONNX ({_first_line(error)}): export it again"
+            f"{path} is damaged, or no valid ONNX ({line_of(error, 160)}): export it again"
         ) from None
 
 
@@ -99,6 +100,22 @@ def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 def opset_of(model: onnx.ModelProto) -> int:
     """The version of ONNX's own operator set."""
     return next((o.version for o in model.opset_import if o.domain in DOMAINS), 0)
+
+
+def _check_text(path: Path, model: onnx.ModelProto) -> None:
+    """Refuse names that are no text, which protobuf gives as bytes: the file is damaged."""
+    nodes = [*nodes_of(model), *(node for f in model.functions for node in f.node)]
+    names = [name for n in nodes for name in (n.op_type, n.domain, n.name, *n.input, *n.output)]
+    names += [attribute.name for node in nodes for attribute in node.attribute]
+    for graph in graphs_of(model.graph):
+        parts = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
+        names += [part.name for part in parts]
+        names += [axis.dim_param for v in graph.input for axis in v.type.tensor_type.shape.dim]
+    names += [part.domain for part in model.opset_import]
+    if not all(isinstance(name, str) for name in names):
+        raise OnnxFileError(
+            f"{path} is damaged: it has names that are no text; download or export it again"
+        )
 
 
 def _check_opset(path: Path, model: onnx.ModelProto) -> None:
@@ -156,7 +173,7 @@ def _load_external(path: Path, model: onnx.ModelProto) -> None:
             onnx.load_external_data_for_model(model, str(folder))
         except Exception as error:  # too short, or a link: its errors are of several kinds
             raise OnnxFileError(
-                f"the weights beside {path} cannot be read ({_first_line(error)}): copy them again"
+                f"the weights beside {path} cannot be read ({line_of(error, 160)}): copy them again"
             ) from None
 
 
@@ -172,7 +189,3 @@ def _check_weights(path: Path, model: onnx.ModelProto) -> None:
             f"{path} has {found} weights: import the fp32 file, which is what all else is compared "
             "with"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

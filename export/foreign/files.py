@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 from onnx import version_converter
 
-from edgematte.errors import ExportError, OptionError
+from edgematte.errors import ExportError, OptionError, line_of
 from edgematte.export.float_graph import Feeds
 from edgematte.export.foreign.cancellation import constants_of
 from edgematte.export.foreign.file import opset_of
@@ -103,7 +103,7 @@ class OpenVinoGraph(FileGraph):
         try:
             return file.to_openvino(self.model, self.graph)
         except RuntimeError as error:
-            first = str(error).strip().splitlines()[0]
+            first = line_of(error)
             raise ExportError(f"OpenVINO cannot convert the graph: {first[:200]}") from None
 
     def save(self, model: Any, folder: Path, embedded: str) -> Graph:
@@ -131,7 +131,7 @@ def raised(model: onnx.ModelProto) -> onnx.ModelProto:
         made: onnx.ModelProto = version_converter.convert_version(model, RAISED)
         onnx.checker.check_model(made, full_check=True)
     except Exception as error:  # its errors are of several kinds
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = line_of(error)
         raise ExportError(
             f"a graph of opset {opset_of(model)} cannot be raised to {RAISED} to be quantized "
             f"({first[:160]}): export the file again with opset {RAISED}, or take fp16"

@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgematte.arrays import Floats
-from edgematte.errors import OnnxFileError
+from edgematte.errors import OnnxFileError, line_of
 from edgematte.export.foreign.beside import Beside, FileState
 from edgematte.manifest import Graph
 from edgematte.runtime.engines.graph import CHANNELS_LAST, to_file
@@ -35,7 +35,7 @@ class Original:
             )
         except Exception as error:
             raise OnnxFileError(
-                f"ONNX Runtime cannot load {path}: {_first_line(error)}; export it again"
+                f"ONNX Runtime cannot load {path}: {line_of(error, 200)}; export it again"
             ) from None
         self.declared: Graph | None = None
         self.calls: list[dict[str, Floats]] = []
@@ -67,7 +67,7 @@ class Original:
         except Exception as error:
             raise OnnxFileError(
                 f"{self.path} fails on a picture of {list(pixels.shape)}{_started(own)}: "
-                f"{_first_line(error)}"
+                f"{line_of(error, 200)}"
             ) from None
         for name, value in zip(names, answers, strict=True):
             self._refuse(name, value)
@@ -150,7 +150,3 @@ def _started(states: Sequence[FileState]) -> str:
         return ""
     shapes = ", ".join(f"{state.source} {list(state.start)}" for state in states)
     return f" with states of zeros ({shapes[:120]}; a side of 1 where it is open)"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

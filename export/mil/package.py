@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgematte.errors import BundleError, EngineError, UnsupportedOpError
+from edgematte.errors import BundleError, EngineError, UnsupportedOpError, line_of
 from edgematte.export.mil.graph import Argument, Constant, Graph, Operation, Source, Tensor
 from edgematte.export.mil.registry import OPERATIONS
 from edgematte.extras import importing
@@ -49,7 +49,7 @@ def read_package(path: str | PathLike[str]) -> Graph:
 
 
 def _damaged(package: Path, error: Exception) -> BundleError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = line_of(error)
     return BundleError(f"{package} cannot be read as a Core ML package: {reason}")
 
 

@@ -26,6 +26,7 @@ from edgematte.export.passes.pad_inputs import pad_inputs
 from edgematte.export.passes.phase_resize import phase_resize
 from edgematte.export.passes.phase_upsample import phase_upsample
 from edgematte.export.passes.pool_conv import pool_conv
+from edgematte.export.passes.shared_products import shared_products
 from edgematte.export.passes.slice_softmax import slice_softmax
 from edgematte.export.passes.split_concat import split_concat
 from edgematte.export.passes.split_linear import fold_scale, split_linear
@@ -67,8 +68,7 @@ PORTABLE: tuple[Pass, ...] = (fold_normalization, fold_batch_norm, slice_softmax
 
 def for_onnx(options: OnnxOptions) -> tuple[Pass, ...]:
     """For ONNX: blocks of channels for processors, portable operators for phones and INT8."""
-    blocks = options.precision in ("fp32", "int8-weights") and not options.ort
-    return ONNX_CPU if blocks else (*PORTABLE, pad_inputs, erf_gelu, *_rounded(options))
+    return ONNX_CPU if options.blocked else (*PORTABLE, pad_inputs, erf_gelu, *_rounded(options))
 
 
 def for_openvino(options: TargetOptions) -> tuple[Pass, ...]:
@@ -83,7 +83,7 @@ def portable(options: TargetOptions) -> tuple[Pass, ...]:
 
 def for_litert(options: TargetOptions) -> tuple[Pass, ...]:
     """The portable passes, with tensors that GPUs of phones have."""
-    return (*PORTABLE, four_axes, spread_by_resize)
+    return (*PORTABLE, four_axes, spread_by_resize, shared_products)
 
 
 def _rounded(options: TargetOptions) -> tuple[Pass, ...]:

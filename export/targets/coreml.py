@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgematte.errors import ExportError
+from edgematte.errors import ExportError, line_of
 from edgematte.export.capture import Capture
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Writer
@@ -62,7 +62,7 @@ class CoreMlWriter(Writer):
                     skip_model_load=True,
                 )
         except Exception as error:
-            first = str(error).strip().splitlines()[0]
+            first = line_of(error)
             raise ExportError(f"coremltools cannot convert graph {graph.name}: {first}") from error
 
     def save(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from edgematte.errors import ExportError
+from edgematte.errors import ExportError, line_of
 from edgematte.export.capture import Capture
 from edgematte.export.litert import file as tflite
 from edgematte.export.litert.tools import litert_torch, quiet
@@ -35,7 +35,7 @@ class LiteRtWriter(Writer):
                     )
                 content: bytes = litert_torch.convert(module, example).model_content()
         except Exception as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            first = line_of(error)
             raise ExportError(f"litert-torch cannot convert graph {graph.name}: {first}") from error
         model = tflite.parse(content)
         tflite.name_tensors(model, [t.name for t in graph.inputs], [t.name for t in graph.outputs])

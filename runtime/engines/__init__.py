@@ -28,7 +28,7 @@ class Engine(Protocol):
 class EngineOptions:
     """What every engine is told."""
 
-    device: str | None = None  # cpu, cuda:1, gpu, ane, ...; None is the engine's plain default
+    device: str | None = None  # cpu, cuda:1, ane, grpc://...; None is the engine's plain default
     threads: int | None = None  # None leaves it to the engine
     precise: bool = False  # do not compute in lower precision than the file says
     half: bool = False  # whether the file is in half precision
@@ -53,6 +53,7 @@ class EngineRow:
     streams: bool = False  # whether one opened graph divides its threads among several calls
     package: str = ""  # the module that it comes with, whose version verdicts depend on
     hint: str = ""  # its name for precise arithmetic; empty where that is what it does anyway
+    remote: bool = False  # a server has loaded the graphs: the bundle's files are not read
 
 
 ENGINES: dict[str, EngineRow] = {
@@ -88,6 +89,13 @@ ENGINES: dict[str, EngineRow] = {
         "pip install edgematte, and npm install onnxruntime-web@1.30.0",
         ("onnx",),
         threads=False,
+    ),
+    "kserve": EngineRow(
+        "edgematte.runtime.engines.kserve.engine:KServeEngine",
+        'pip install "edgematte[remote]"',
+        ("onnx", "openvino"),
+        threads=False,
+        remote=True,
     ),
 }
 

@@ -59,6 +59,19 @@ def answers(
         yield answer
 
 
+class Answer(dict[str, Floats]):
+    """The outputs of a graph by name; one that its cut needs and it lacks is a BundleError."""
+
+    def __init__(self, graph: str, outputs: Mapping[str, Floats]) -> None:
+        """``graph`` is its name."""
+        super().__init__(outputs)
+        self._graph = graph
+
+    def __missing__(self, name: str) -> Floats:
+        """Say which graph lacks which output."""
+        raise BundleError(f"graph {self._graph} gives no {name!r}, which its cut needs")
+
+
 class RunnableGraph:
     """Checks shapes, converts between a pipeline's RGB in [0, 1] and what the manifest declares."""
 
@@ -85,6 +98,7 @@ class RunnableGraph:
 
         Raises:
             EngineError: a wrong shape, or a result that is not finite.
+            BundleError: the graph has other tensors than its cut.
         """
         return self._call(self.engine, inputs)
 
@@ -113,9 +127,14 @@ class RunnableGraph:
         graph = self.graph
         if graph.dynamic_batch:
             graph = graph.of_batch(len(inputs[graph.inputs[0].name]))
+        for tensor in graph.inputs:
+            if tensor.name not in inputs:
+                raise BundleError(
+                    f"graph {graph.name} takes {tensor.name[:60]!r}, which its cut does not give"
+                )
         given = {t.name: to_file(inputs[t.name], t, self.colours) for t in graph.inputs}
         arrays: Arrays = engine.run(given)
-        return {t.name: self._from_file(arrays, t) for t in graph.outputs}
+        return Answer(graph.name, {t.name: self._from_file(arrays, t) for t in graph.outputs})
 
     def _from_file(self, arrays: Mapping[str, NDArray[Any]], tensor: Tensor) -> Floats:
         raw = np.asarray(arrays[tensor.name])

@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.engines import EngineOptions
 from edgematte.standard_error import muted
@@ -50,7 +50,7 @@ class LiteRtEngine:
             interpreter.invoke()
             values = {t.name: interpreter.get_tensor(places[t.name]) for t in self._graph.outputs}
         except Exception as error:
-            raise EngineError(f"litert failed: {_first_line(error)}") from None
+            raise EngineError(f"litert failed: {line_of(error)}") from None
         self._idle.append(one)
         return values
 
@@ -61,9 +61,7 @@ class LiteRtEngine:
                 interpreter = Interpreter(model_path=str(self._file), num_threads=self._threads)
                 interpreter.allocate_tensors()
         except Exception as error:
-            raise EngineError(
-                f"litert cannot load {self._file.name}: {_first_line(error)}"
-            ) from None
+            raise EngineError(f"litert cannot load {self._file.name}: {line_of(error)}") from None
         graph, places = self._graph, {}
         for what, declared, found in (
             ("inputs", graph.inputs, interpreter.get_input_details()),
@@ -88,7 +86,3 @@ class LiteRtEngine:
                 f"{self._file.name}: {tensor.name} is {dtype} {list(shape)}, and the manifest "
                 f"declares {tensor.dtype} {list(tensor.shape)}: export again"
             )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,9 +7,10 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
+from edgematte.runtime.engines.declared import check_declared
 from edgematte.runtime.engines.optimised import kept_session
 
 PROVIDERS = {
@@ -75,12 +76,12 @@ class OnnxRuntimeEngine:
                 str(file), session(), providers=[(provider, settings)]
             )
         except Exception as error:
-            raise EngineError(
-                f"onnxruntime cannot load {file.name}: {_first_line(error)}"
-            ) from None
+            raise EngineError(f"onnxruntime cannot load {file.name}: {line_of(error)}") from None
         used = self._session.get_providers()
         if provider not in used:  # a provider that fails to start is replaced without an error
             raise EngineError(f"device {kind} did not start; onnxruntime fell back to {used[0]}")
+        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
+        check_declared(file, graph, {t.name: t.shape or () for t in tensors})
         self._outputs = [t.name for t in graph.outputs]
         self._bound = kind in ("cuda", "tensorrt")
 
@@ -92,7 +93,7 @@ class OnnxRuntimeEngine:
             else:
                 values = self._session.run(self._outputs, dict(inputs))
         except Exception as error:
-            raise EngineError(f"onnxruntime failed: {_first_line(error)}") from None
+            raise EngineError(f"onnxruntime failed: {line_of(error)}") from None
         return dict(zip(self._outputs, values, strict=True))
 
     def _run_bound(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -125,7 +126,3 @@ def _tensorrt(graph: Graph, options: EngineOptions) -> dict[str, str]:
 
 def _profile(graph: Graph) -> str:
     return ",".join(f"{t.name}:{'x'.join(map(str, t.shape))}" for t in graph.inputs)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -9,9 +9,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
+from edgematte.runtime.engines.declared import check_declared
 
 
 @functools.cache
@@ -53,8 +54,15 @@ class OpenVinoEngine:
         try:
             self._model = core.compile_model(core.read_model(file), name, config)
         except Exception as error:
-            first = str(error).strip().splitlines()[-1]
+            first = line_of(error, last=True)
             raise EngineError(f"openvino cannot load {file.name}: {first}") from None
+        found = {
+            name: [side.get_length() if side.is_static else -1 for side in port.partial_shape]
+            for port in (*self._model.inputs, *self._model.outputs)
+            for name in port.names
+            if port.partial_shape.rank.is_static
+        }
+        check_declared(file, graph, found)
         self._graph = graph
         self._idle: list[Any] = []  # infer requests that no call uses at the moment
 
@@ -71,6 +79,6 @@ class OpenVinoEngine:
                 request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
             request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         except Exception as error:
-            raise EngineError(f"openvino failed: {str(error).strip().splitlines()[-1]}") from None
+            raise EngineError(f"openvino failed: {line_of(error, last=True)}") from None
         self._idle.append(request)
         return outputs

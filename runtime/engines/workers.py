@@ -23,6 +23,10 @@ from edgematte.runtime.engines import Arrays, Engine
 MOST = 16
 """*Chosen*: calls side by side at most, each of which has its activations in memory."""
 
+REMOTE = 4
+"""*Chosen*: calls side by side to a server, so that the way there and back of one call passes while
+others are computed."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 Timed = Callable[[], AbstractContextManager[None]]
@@ -33,7 +37,7 @@ class Division:
     """How a number of threads is divided among calls that do not depend on each other."""
 
     workers: int  # calls at a time
-    threads: int  # of each
+    threads: int  # of each; 0: the engine's own, or a server's
 
     @staticmethod
     def of(threads: int) -> "Division":

@@ -10,7 +10,8 @@ Of nets with a state ``clip`` holds the alphas of a clip's frames (:mod:`edgemat
 They are written by :mod:`edgematte.check.goldens`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import BundleError
+from edgematte.errors import BundleError, EdgematteError, line_of
 from edgematte.manifest import Graph
 
 FOLDER = "golden"
@@ -77,6 +78,13 @@ def read(bundle: Path, graphs: Mapping[str, Graph]) -> Goldens:
         BundleError: a record is missing, cannot be read, or lacks an array.
     """
     whole = _arrays(bundle, "end_to_end", ("picture", "trimap", "alpha"))
+    file, shape = bundle / FOLDER / "end_to_end.npz", whole["picture"].shape
+    _expect(len(shape) == 3 and shape[2] == 3 and 0 not in shape, file, "picture")
+    _expect(whole["picture"].dtype == np.uint8, file, "picture")
+    for name, kind in (("trimap", np.uint8), ("alpha", np.uint16), ("clip", np.uint16)):
+        if name in whole:
+            fits = whole[name].dtype == kind and whole[name].shape[-2:] == shape[:2]
+            _expect(fits and whole[name].ndim == (3 if name == "clip" else 2), file, name)
     records = {name: read_graph(bundle, graph) for name, graph in graphs.items()}
     host = {k: whole[k] for k in SHARED} | _arrays(bundle, "host", ())
     alpha = _from_words(whole["alpha"])
@@ -93,9 +101,34 @@ def read_graph(bundle: Path, graph: Graph) -> GraphRecord:
     """
     declared = [f"in.{t.name}" for t in graph.inputs] + [f"out.{t.name}" for t in graph.outputs]
     arrays = _arrays(bundle, graph.name, ("stride", *declared))
+    file, stride = bundle / FOLDER / f"{graph.name}.npz", arrays["stride"]
+    _expect(stride.ndim == 0 and stride.dtype.kind in "iu" and bool(stride > 0), file, "stride")
+    for key in declared:
+        _expect(arrays[key].ndim > 0 and arrays[key].size > 0, file, key)
     inputs: Arrays = {t.name: unpack(arrays[f"in.{t.name}"], t.shape) for t in graph.inputs}
     outputs = {k[4:]: v for k, v in arrays.items() if k.startswith("out.")}
-    return GraphRecord(inputs, outputs, int(arrays["stride"]))
+    return GraphRecord(inputs, outputs, int(stride))
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Use recorded values, which may be any, in the body.
+
+    Raises:
+        BundleError: they do not fit each other, so that the body fails.
+    """
+    try:
+        yield
+    except EdgematteError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        first = line_of(error, 120)
+        raise BundleError(f"the golden record does not fit {what} ({first})") from error
+
+
+def _expect(fits: bool, file: Path, name: str) -> None:
+    if not fits:
+        raise BundleError(f"the golden record {file} has an array {name!r} of another form")
 
 
 def _from_words(words: NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -110,6 +143,8 @@ def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:
             arrays = {key: stored[key] for key in stored.files}
     except Exception as error:  # damaged archives raise many kinds: BadZipFile, zlib.error, ...
         raise BundleError(f"the golden record {file} cannot be read ({error})") from None
+    for key, value in arrays.items():
+        _expect(isinstance(value, np.ndarray) and value.dtype.kind in "biuf", file, key)
     if lacking := [key for key in needed if key not in arrays]:
         raise BundleError(f"the golden record {file} lacks the array {lacking[0]!r}")
     return arrays

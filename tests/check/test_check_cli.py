@@ -260,3 +260,18 @@ def test_a_graph_file_that_does_not_load_could_not_be_checked(
 
         bundle = open_bundle(tiny_bundle)
         check_bundle(bundle, check_engines(bundle.manifest))
+
+
+def test_without_a_target_s_engine_one_sentence_says_how_to_get_it(
+    tiny_bundle: Path,
+    edit_manifest: Callable[..., None],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LiteRT's check computes in the arithmetic of a phone's GPU, too, which needs its package."""
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    for name in [name for name in sys.modules if name.startswith("edgematte.export.litert")]:
+        monkeypatch.delitem(sys.modules, name)
+    edit_manifest(tiny_bundle, lambda m: m.update(target="litert"))
+    assert main(["check", str(tiny_bundle)]) == 2
+    one_line(capsys, "engine litert is not installed", 'pip install "edgematte[litert]"')

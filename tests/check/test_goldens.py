@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgematte.check import goldens
 from edgematte.check.goldens import save, stride_for, to_bytes
+from edgematte.cli import main
 from edgematte.errors import BundleError
 from edgematte.manifest import Graph, Tensor
 from edgematte.runtime.bundle import open_bundle
@@ -144,3 +145,35 @@ def test_pickled_objects_are_never_loaded(tiny_bundle: Path, rewrite: Rewrite) -
     rewrite(tiny_bundle, "host", lambda arrays: arrays.update(size=objects))
     with pytest.raises(BundleError, match="host.npz cannot be read .*pickle"):
         read(tiny_bundle, graphs)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "value"),
+    [
+        ("refine", "stride", np.array(0)),
+        ("refine", "stride", np.array([1, 1])),
+        ("refine", "in.image", np.float32(0)),
+        ("refine", "in.image", np.zeros((0, 3, 32, 32), np.float32)),
+        ("host", "size", np.array(["x"])),
+        ("end_to_end", "picture", np.zeros((4, 5), np.uint8)),
+        ("end_to_end", "alpha", np.zeros((4, 5), np.uint16)),
+        ("end_to_end", "trimap", np.zeros((40, 50), np.float32)),
+    ],
+)
+def test_a_record_of_another_form_is_named(
+    name: str, array: str, value: Any, tiny_bundle: Path, rewrite: Rewrite
+) -> None:
+    graphs = {g.name: g for g in open_bundle(tiny_bundle).manifest.graphs}
+    rewrite(tiny_bundle, name, lambda arrays: arrays.update({array: value}))
+    with pytest.raises(BundleError, match=f"{name}.npz has an array '{array}' of another form"):
+        read(tiny_bundle, graphs)
+
+
+def test_records_that_do_not_fit_each_other_are_no_traceback(
+    tiny_bundle: Path, rewrite: Rewrite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = np.full((3, 3), 2**30, np.int32)
+    rewrite(tiny_bundle, "host", lambda arrays: arrays.update(patches=far))
+    assert main(["check", str(tiny_bundle)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and "the golden record does not fit the host step" in err

@@ -106,7 +106,10 @@ def test_the_shell_speaks_of_flags(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--patch", "320"], "there are: --opset, --ort, --dynamic-batch, --overlap, --lattice"),
+        (
+            ["--patch", "320"],
+            "there are: --opset, --ort, --dynamic-batch, --portable, --overlap, --lattice",
+        ),
         (["--min-ios", "17"], "--min-ios has no meaning for vitmatte-s to onnx"),
         (["--band", "3"], "--band is of the trimap stage: give a cascade too"),
         (["--io", "picture"], "--io picture: there are tensor, image"),

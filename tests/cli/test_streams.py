@@ -109,3 +109,73 @@ def test_names_that_are_no_text_are_printed_as_they_are(folder: Path) -> None:
     done = shell(f"{command} --json", folder)
     (one,) = json.loads(done.stdout)["done"]
     assert one["picture"] == "caf\udce9.png"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["models", "--json"],
+        ["check", "tiny.edgematte"],
+        ["matte", "p.png", "--bundle", "tiny.edgematte", "-o", "-"],
+        ["sbom", "none.edgematte"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_who_went_away_is_no_traceback(
+    stream: str, arguments: list[str], folder: Path
+) -> None:
+    """As after `| head`: every write to the pipe fails, also the last one as Python ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = {stream: writing}
+    done = subprocess.run(
+        [sys.executable, "-m", "edgematte", *arguments],
+        cwd=folder,
+        stdout=gone.get("stdout", subprocess.PIPE),
+        stderr=gone.get("stderr", subprocess.PIPE),
+        env=os.environ | {"PYTHONUNBUFFERED": ""},
+        timeout=120,
+    )
+    os.close(writing)
+    assert done.returncode in (0, 2)  # 120 would be Python's own, for what it could not flush
+    if stream == "stdout":
+        assert b"Traceback" not in done.stderr and b"Exception" not in done.stderr
+        assert b"Broken pipe" not in done.stderr
+    elif arguments[0] != "sbom":
+        assert done.returncode == 0  # the result is there, whoever reads the remarks
+
+
+def test_help_on_a_full_disk_is_an_error(folder: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    done = shell("$E --help > /dev/full", folder, PYTHONUNBUFFERED="")
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == ["edgematte: No space left on device"]
+
+
+def test_no_colour_on_a_terminal_that_wants_none(folder: Path) -> None:
+    pty = pytest.importorskip("pty")
+    for arguments in (["matte", "--help"], ["models"], ["matte", "none.png", "-o", "out.png"]):
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgematte", *arguments],
+            cwd=folder,
+            stdout=slave,
+            stderr=slave,
+            env=os.environ | {"NO_COLOR": "1", "TERM": "xterm-256color"},
+        )
+        os.close(slave)
+        said = b""
+        while True:
+            try:
+                more = os.read(master, 65536)
+            except OSError:  # on Linux a terminal that nobody writes to any more is an error
+                more = b""
+            if not more:
+                break
+            said += more
+        process.wait(120)
+        os.close(master)
+        assert said and b"\x1b[" not in said

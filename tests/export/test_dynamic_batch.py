@@ -137,6 +137,45 @@ def test_the_check_sees_tiles_that_leak_into_each_other(bundle: Path) -> None:
         assert found.ok == ok, found
 
 
+def test_a_server_is_sent_batches_and_is_proven_at_them(bundle: Path) -> None:
+    pytest.importorskip("tritonclient.grpc", reason='needs pip install "edgematte[remote]"')
+    from kserve_stub import Model, Stub, served
+
+    opened = open_bundle(bundle)
+    (graph,) = opened.manifest.graphs
+    here = open_engine("onnxruntime", opened.file(graph), graph)
+    tensors = {
+        side: {t.name: ("FP32", [-1, *t.shape[1:]]) for t in getattr(graph, side)}
+        for side in ("inputs", "outputs")
+    }
+    model = Model(lambda **given: here.run(given), **tensors, most=3)
+    picture, trimap = cards.testcard(211, 150), cards.testcard_trimap(211, 150)
+    with served(Stub({graph.name: model}, extensions=("model_configuration",))) as stub:
+        where = ["--engine", "kserve", "--device", stub.device]
+        assert main(["check", str(bundle), *where]) == 0
+        far = load(bundle, engine="kserve", device=stub.device, batch=8)(picture, trimap)
+    near = load(bundle, batch=3)(picture, trimap)
+    assert np.array_equal(far.alpha, near.alpha), "calls of at most three, as the server takes"
+
+
+def test_triton_is_sent_batches(bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tritonclient.grpc", reason='needs pip install "edgematte[remote]"')
+    from triton_stub import Request, Triton, config_of
+
+    from edgematte.export.triton.repository import lay_out
+
+    models = lay_out(open_bundle(bundle), tmp_path / "models", name="net", batch=3)
+    config = config_of(models / "net-matte")
+    assert config.max_batch_size == 3 and config.HasField("dynamic_batching")
+    assert not config_of(models / "net").input[1].optional, "the net needs a trimap"
+    picture, trimap = cards.testcard(211, 150), cards.testcard_trimap(211, 150)
+    triton = Triton(models)
+    (answer,) = triton.load("net").execute([Request(image=picture, trimap=trimap)])
+    alpha = load(bundle, batch=3)(picture, trimap).alpha
+    assert np.array_equal(answer.tensors[0].as_numpy(), alpha)
+    assert max(count for _, count in triton.calls) == 3
+
+
 def test_bench_counts_pictures(bundle: Path, capsys: Capture) -> None:
     arguments = ["--batch", "3", "--runs", "1", "--size", "96x64"]
     assert main(["bench", str(bundle), *arguments, "--json"]) == 0

@@ -108,3 +108,23 @@ def test_options_are_listed_as_numbers_as_configs_and_manifests_hold_them(
     listed = {row["name"]: row["config"] for row in json.loads(capsys.readouterr().out)}
     assert listed["lightweight"] == {"cfm": 1, "ena": 1, "k": 16}
     assert {type(v) for config in listed.values() for v in config.values()} == {int}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ('{"heads": 0}', "the config beside it makes no vitmatte-tiny .heads 0: "),
+        ('{"dim": -8}', "the config beside it makes no vitmatte-tiny .dim -8: "),
+        ('{"dim": 1e999}', "is not a config .cannot convert float infinity"),
+        ('{"dim": 99999992}', "the config beside it says dim 99999992, its tensors 96"),
+        ("[" * 100_000, "is not a config .it is nested too deep"),
+    ],
+)
+def test_a_config_of_nonsense_is_a_sentence(config: str, says: str, tmp_path: Path) -> None:
+    """The widest would be 400 TB: nothing is made before the file's shapes are compared."""
+    variant = find("vitmatte-tiny")
+    file = tmp_path / "net.safetensors"
+    save_model(build(variant), {}, file)
+    file.with_suffix(".json").write_text(config)
+    with pytest.raises(CheckpointError, match=says):
+        load_model(variant, file)

@@ -151,6 +151,17 @@ def test_a_truncated_or_damaged_zip(zipped: Path, tmp_path: Path) -> None:
     refused(damaged, "")
 
 
+def test_a_zip_whose_compression_is_damaged(zipped: Path, tmp_path: Path) -> None:
+    """zlib raises an error of its own class, which is no OSError."""
+    data = bytearray(zipped.read_bytes())
+    with zipfile.ZipFile(zipped) as pack:
+        entry = pack.getinfo("refine.onnx")
+    data[entry.header_offset + 30 + len("refine.onnx")] = 0xFF
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(data)
+    refused(damaged, "is a damaged zip file")
+
+
 def test_a_zip_that_would_fill_the_disk(zipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_BYTES", 1000)
     refused(zipped, "would unpack to", "give the folder")

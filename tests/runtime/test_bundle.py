@@ -342,6 +342,13 @@ def fused(host: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in host.items() if k not in ("patch", "overlap")} | {"kind": "fused"}
 
 
+def large(graph: dict[str, Any]) -> dict[str, Any]:
+    """Let a graph declare pictures that no memory holds."""
+    for tensor in (*graph["inputs"], *graph["outputs"]):
+        tensor["shape"][2:] = [2**31, 2**31]
+    return graph
+
+
 NONSENSE: dict[str, tuple[Change, str]] = {
     "model": (
         lambda m: m.update(model="other"),
@@ -362,6 +369,18 @@ NONSENSE: dict[str, tuple[Change, str]] = {
     "no threshold": (lambda m: m["host"].pop("unknown_threshold"), "unknown_threshold"),
     "tensor": (lambda m: m["graphs"][0]["outputs"][0].update(name="tri"), "tri"),
     "shape": (lambda m: m["graphs"][1]["outputs"][0].update(shape=[1]), "shape"),
+    "size of terabytes": (
+        lambda m: m["host"].update(size=[2**31, 2**31]),
+        "size 2147483648 of the host section is larger than all graphs",
+    ),
+    "patch of terabytes": (lambda m: m["host"].update(patch=2**31), "larger than all graphs"),
+    "both of terabytes": (
+        lambda m: [m["host"].update(patch=2**31), large(m["graphs"][1])],
+        "does not fit the host step",  # in matte the graph's file has other tensors
+    ),
+    "no outputs": (lambda m: m["graphs"][0].update(outputs=[]), "takes or gives nothing"),
+    "no inputs": (lambda m: m["graphs"][0].update(inputs=[]), "takes or gives nothing"),
+    "input": (lambda m: m["graphs"][0]["inputs"][0].update(name="other"), "other'"),
 }
 
 

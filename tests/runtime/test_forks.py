@@ -228,6 +228,7 @@ class Gpu:
     def __init__(self, file, options, providers):
         self.real = real(file, options, providers=["CPUExecutionProvider"])
         self.get_providers = lambda: ["CUDAExecutionProvider"]
+        self.get_inputs, self.get_outputs = self.real.get_inputs, self.real.get_outputs
         self.io_binding = self.real.io_binding
         self.run_with_iobinding = self.real.run_with_iobinding
 

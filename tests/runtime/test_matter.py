@@ -1,3 +1,6 @@
+import asyncio
+import copy
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -208,3 +211,26 @@ def test_a_matter_outlives_its_folder(tiny_bundle: Path) -> None:
     before = matter(picture).alpha
     shutil.rmtree(tiny_bundle)
     np.testing.assert_array_equal(matter(picture).alpha, before)
+
+
+def test_a_matter_is_neither_pickled_nor_copied_and_says_what_to_do(
+    matter: edgematte.Matter,
+) -> None:
+    """Workers that are spawned get what they are called with as a pickle."""
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(OptionError, match="give other processes the path of the bundle, and"):
+            way(matter)
+    matte = matter(testcard.testcard(40, 30))
+    back = pickle.loads(pickle.dumps(matte))  # what they send back
+    np.testing.assert_array_equal(back.alpha, matte.alpha)
+    assert back.timings == matte.timings
+
+
+def test_calls_that_are_awaited_together(matter: edgematte.Matter) -> None:
+    pictures = [testcard.testcard(60 + n, 50) for n in range(6)]
+
+    async def awaited() -> list[edgematte.Matte]:
+        return list(await asyncio.gather(*(asyncio.to_thread(matter, p) for p in pictures)))
+
+    for picture, matte in zip(pictures, asyncio.run(awaited()), strict=True):
+        np.testing.assert_array_equal(matte.alpha, matter(picture).alpha)

@@ -22,6 +22,7 @@ from edgematte.nets import find
 from edgematte.training.engine import checkpoint
 from edgematte.training.engine.device import choose_device, choose_precision
 from edgematte.training.engine.run import Run
+from edgematte.training.engine.table import Table
 from edgematte.training.nets.lightweight import LIGHTWEIGHT as PAPER
 from edgematte.training.nets.lightweight import crop_probabilities
 from edgematte.training.pictures.data import Batch
@@ -363,3 +364,20 @@ def test_cuda_trains_and_its_run_goes_on_on_the_processor(tmp_path: Path) -> Non
     assert resumed.step == 2
     resumed.train()
     load_model(find("lightweight"), tmp_path)
+
+
+def test_a_row_of_the_log_that_does_not_fit_leaves_nothing_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "training.csv"
+    table = Table(file, 0)
+    table.write((1, 0.5, 64, 1e-3), {"total": 0.25})
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 4, hard))
+    try:
+        with pytest.raises(OSError):
+            table.write((2, 0.5, 64, 1e-3), {"total": 0.25})
+        with pytest.raises(OSError):
+            Table(tmp_path / "other.csv", 0).write((1, 0.5, 64, 1e-3), {"x" * 200: 0.25})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.read_bytes() == before and not (tmp_path / "other.csv").exists()

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import nn
 
 from edgematte.atomic import atomic_file
-from edgematte.errors import CheckpointError
+from edgematte.errors import CheckpointError, line_of
 from edgematte.scratch import sweep as sweep_scratch
 
 M = TypeVar("M", bound=nn.Module)
@@ -55,7 +55,7 @@ def read_run(folder: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(folder / STATE, map_location=device, weights_only=True)
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:120]
+        first = line_of(error, 120)
         raise CheckpointError(
             f"{folder / STATE} cannot be read ({first}); give another output, and this folder's "
             f"{WEIGHTS} as weights"

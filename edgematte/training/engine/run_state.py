@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
-from edgematte.errors import CheckpointError, OptionError, TrainingError
+from edgematte.errors import CheckpointError, OptionError, TrainingError, line_of
 from edgematte.training.batched.resident import Resident
 from edgematte.training.engine import checkpoint, norms, output, processes
 from edgematte.training.engine.fake_quantize import quantize_aware
@@ -126,7 +126,7 @@ class RunState(Generic[M]):
             self.step, self.samples_seen = state["step"], state["samples_seen"]
             self.elapsed_s, self.norms_settled = state["elapsed_s"], state["norms_settled"]
         except (KeyError, RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
+            first = line_of(error)
             raise CheckpointError(
                 f"{file} does not fit this model ({first}): give another output"
             ) from None

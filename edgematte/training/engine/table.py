@@ -1,6 +1,9 @@
 """The log of a run, a CSV file that a resumed run continues as if it had not stopped."""
 
 import csv
+import errno
+import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +29,24 @@ class Table:
                     csv.writer(file).writerows(kept)
 
     def write(self, numbers: Sequence[object], losses: dict[str, float]) -> None:
-        """Add a row of the values of `HEAD` and the losses; a new file gets their names first."""
-        is_new = not self.path.is_file()
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow([*HEAD, *losses])
-            writer.writerow([*numbers, *(f"{value:.4f}" for value in losses.values())])
+        """Add a row of the values of `HEAD` and the losses; a new file gets their names first.
+
+        Raises:
+            OSError: it cannot be written; no part of the row stays.
+        """
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        rows = io.StringIO(newline="")
+        writer = csv.writer(rows)
+        if not size:
+            writer.writerow([*HEAD, *losses])
+        writer.writerow([*numbers, *(f"{value:.4f}" for value in losses.values())])
+        with self.path.open("ab", buffering=0) as file:
+            try:
+                written = file.write(rows.getvalue().encode())
+                if written != len(rows.getvalue()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            except OSError:
+                file.truncate(size)
+                if not size:
+                    self.path.unlink()
+                raise

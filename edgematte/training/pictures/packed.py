@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from edgematte.atomic import atomic_file
+from edgematte.codec import parse
 from edgematte.errors import OptionError, PictureError
 from edgematte.training.pictures.sources import (
     MASK_BAND_PX,
@@ -132,7 +133,7 @@ def read_pack(file: Path, *, hold_out: float = 0.0, validation: bool = False) ->
     """
     try:
         with zipfile.ZipFile(file) as pack:
-            index = json.loads(pack.read(INDEX))
+            index = parse(pack.read(INDEX))
             if index.get("format") != FORMAT:
                 raise PictureError(
                     f"{file} is a pack of format {index.get('format')}, not {FORMAT}: pack again"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.errors import OptionError
+from edgematte.errors import BundleError, OptionError
 from edgematte.host import Size
 from edgematte.runtime.engines.graph import GraphCall, need
 from edgematte.runtime.host.clock import Clock
@@ -157,6 +157,10 @@ def subject_share(host: ForeignHost, answer: Floats) -> Floats:
     if host.activation == "softmax":
         powers = np.exp(planes - planes.max(axis=0))
         planes = powers / powers.sum(axis=0)
+    if host.channel >= len(planes):
+        raise BundleError(
+            f"channel {host.channel}: the graph gives {len(planes)}, counted from 0; import again"
+        )
     share = planes[host.channel : host.channel + 1]
     if host.activation == "sigmoid":
         share = np.float32(0.5) * (np.tanh(share * np.float32(0.5)) + np.float32(1))

@@ -161,6 +161,13 @@ def quantized(folder: Path, _: MakeNet) -> Path:
     return of(folder, *nodes, constants=[scale, zero])
 
 
+def no_text(folder: Path, make_net: MakeNet) -> Path:
+    """An operator's name that is no UTF-8, as one flipped bit makes it."""
+    file = make_net()
+    file.write_bytes(file.read_bytes().replace(b"Sigmoid", b"Sigm\xff\xfed"))
+    return file
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -177,6 +184,7 @@ def quantized(folder: Path, _: MakeNet) -> Path:
         (external("missing.bin"), "lacks its weights 'missing.bin'"),
         (too_new, "is of opset 99, too new: opsets 7 to 26 are read"),
         (truncated, "is not an ONNX file, or is cut short"),
+        (no_text, "it has names that are no text"),
         (empty, "cut short; download or export it again"),
         (a_picture, "is not an ONNX file, or is cut short"),
         (nan, "gives values that are not finite"),

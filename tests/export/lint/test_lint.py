@@ -265,15 +265,22 @@ EXPORT = ["export", "--model", "lightweight", "--target", "onnx", "--cut", "fuse
 
 
 def test_findings_are_in_the_manifest_the_report_and_what_info_prints(
-    tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch, png: Callable[..., Path]
 ) -> None:
-    """With a half precision whose largest number is 4 the net has values beyond it."""
+    """With a half precision whose largest number is 4 the net has values beyond it.
+
+    They are measured on the golden call and on two pictures that are given.
+    """
     from edgematte.export.lint import values
 
     monkeypatch.setattr(values, "HALF_MOST", 4.0)
     output = tmp_path / "net.edgematte"
-    assert main([*EXPORT, "--precision", "fp16", "--output", str(output)]) == 0
-    assert "on other devices: matte: values of" in capsys.readouterr().out
+    photos = png("photos/one.png").parent
+    png("photos/two.png", 50, 70)
+    half = ["--precision", "fp16", "--calibration", str(photos)]
+    assert main([*EXPORT, *half, "--output", str(output)]) == 0
+    out = capsys.readouterr().out
+    assert "on other devices: matte: values of" in out and "measured on 3 calls" in out
     lint = json.loads((output / FILE).read_text())["lint"]
     (found,) = [row for row in lint if row["rule"] == "half-range"]
     assert set(found) == {"rule", "where", "what", "why", "change", "source"}

@@ -309,7 +309,7 @@ def passes_for(name: str, precision: str = "fp32", **options: bool) -> tuple[Pas
 def test_what_phones_get_has_only_portable_passes() -> None:
     assert passes_for("coreml", "fp16") == PORTABLE
     portable = (*PORTABLE, pad_inputs, erf_gelu)  # Erf is one operator once loaded
-    assert passes_for("onnx", ort=True) == portable
+    assert passes_for("onnx", ort=True) == passes_for("onnx", portable=True) == portable
     assert passes_for("onnx") == ONNX_CPU and passes_for("openvino", "fp16") == OPENVINO
 
 

@@ -202,6 +202,7 @@ class Gpu:
 
         ((self.provider, self.settings),) = providers
         self.real = onnxruntime._Real(file, options, providers=["CPUExecutionProvider"])
+        self.get_inputs, self.get_outputs = self.real.get_inputs, self.real.get_outputs
         self.bound = 0
         Gpu.made.append(self)
 

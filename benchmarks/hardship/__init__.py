@@ -1,0 +1,1 @@
+"""What `benchmarks/abuse.py` does to edgematte, a module for each kind of hardship."""
