@@ -20,8 +20,11 @@ def model_info(graph: Graph, embedded: str) -> dict[str, str]:
 
     Args:
         graph: its first input may be a picture.
-        embedded: the part of the manifest that files embed.
+        embedded: the part of the manifest that files embed; "" in files of trials, which say
+            nothing.
     """
+    if not embedded:
+        return {}
     manifest = json.loads(embedded)
     info = {"model_name": manifest["model"]}
     picture = _picture(graph)
@@ -42,8 +45,10 @@ def model_info(graph: Graph, embedded: str) -> dict[str, str]:
 def flat_texts(graph: Graph, embedded: str) -> dict[str, str]:
     """Metadata of an ONNX file by key: texts without structure, and ``model_info`` as Model API's.
 
-    ``normalize_mean`` and ``normalize_std`` are for pictures in [0, 1].
+    ``normalize_mean`` and ``normalize_std`` are for pictures in [0, 1]. None without ``embedded``.
     """
+    if not embedded:
+        return {}
     manifest = json.loads(embedded)
     texts = {"model_type": manifest["model"], "version": manifest["tools"].get("edgematte", "")}
     picture = _picture(graph)

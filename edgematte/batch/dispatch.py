@@ -104,7 +104,7 @@ class Dispatch:
             return
         lost = sum(len(chunk) for chunk in chunks)
         log.info(
-            "a worker ended%s; %d pictures are given to others",
+            "a worker ended%s; pictures given to others: %d",
             " with its node" if event.with_node else "",
             lost,
         )

@@ -204,6 +204,7 @@ def _settings(options: BatchOptions, digest: str) -> dict[str, Any]:
         "ignore_alpha": results.ignore_alpha,
         "linear": results.linear,
         "keep_exif": results.keep_exif,
+        "framing": str(results.framing),
         "options": {k: v for k, v in sorted(options.loading.items()) if k not in NOT_OF_RESULTS},
     }
 

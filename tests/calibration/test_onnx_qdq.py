@@ -1,6 +1,7 @@
 """The ONNX quantizer on a small net, and damage that a comparison must see."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgematte.calibration.quantizers.onnx import OnnxQuantizable  # noqa: E402
 from edgematte.calibration.scheme import Scheme  # noqa: E402
 from edgematte.errors import OptionError  # noqa: E402
 from edgematte.export.capture import TorchGraph, capture  # noqa: E402
+from edgematte.export.onnx_file import save_onnx  # noqa: E402
 from edgematte.export.targets.onnx import to_onnx  # noqa: E402
 from edgematte.manifest import Graph, Tensor  # noqa: E402
 from edgematte.targets import TARGETS, OnnxOptions  # noqa: E402
@@ -101,6 +103,16 @@ def test_sums_have_8_bits_between_convolutions_and_stay_in_float_in_transformers
         all(i in from_integers for i in n.input) for n in whole.graph.node if n.op_type == "Add"
     ]
     assert sums.count(True) == 1 and False in sums  # that of the convolutions, not the residual
+
+
+def test_a_trial_of_the_ladder_is_saved_without_a_manifest(model: Any, tmp_path: Path) -> None:
+    made = OnnxQuantizable(model, feeds()).quantize(Scheme())
+    given = Tensor("image", SHAPE, "float32", "NCHW", (0.0, 1.0), "")
+    saved = save_onnx(made, Graph("net", (given,), ()), tmp_path, "", expand=False)
+    session = onnxruntime.InferenceSession(
+        tmp_path / saved.file, providers=["CPUExecutionProvider"]
+    )
+    assert session.run(None, feeds(1)[0])
 
 
 def test_skipping_everything_is_float_and_quantizing_twice_is_equal(model: Any) -> None:
