@@ -101,7 +101,9 @@ class Asking:
                 else:
                     self.wrong.append("another matte")
             except Exception as error:
-                self.wrong.append(repr(error))
+                refused = isinstance(error, httpx.ConnectError) or "being stopped" in str(error)
+                if not (self._over.is_set() and refused):  # asked after the server was stopped
+                    self.wrong.append(repr(error))
                 return
 
     def stop(self) -> None:
@@ -130,12 +132,15 @@ def test_replicas_follow_the_load_die_and_stop_without_a_lost_picture(running: R
 
     asking = Asking(running, expected)
     until(lambda: running.figure("replicas") == 2 or bool(asking.wrong))  # it scaled
-    until(lambda: running.figure("waiting") >= 2 or bool(asking.wrong))
-    for pid in running.replicas():  # all that there are
-        os.kill(pid, signal.SIGKILL)
-    before = asking.right
-    until(lambda: asking.right >= before + 4 or bool(asking.wrong))
-    assert running.figure("repeated_jobs_total") >= 1
+    for _ in range(3):  # one may come between two jobs
+        until(lambda: running.figure("waiting") >= 2 or bool(asking.wrong))
+        for pid in running.replicas():  # all that there are
+            os.kill(pid, signal.SIGKILL)
+        before = asking.right
+        until(lambda before=before: asking.right >= before + 4 or bool(asking.wrong))  # type: ignore[misc]
+        if repeated := running.figure("repeated_jobs_total"):
+            break
+    assert repeated >= 1
 
     until(lambda: running.figure("waiting") >= 2 or bool(asking.wrong))
     asking.stop()  # each thread waits for the answer that it has asked for
