@@ -201,6 +201,7 @@ def test_a_picture_of_ones_own_is_looked_at(
     capsys: Capture,
 ) -> None:
     """An engine that is wrong in what is dark alone: the bundle's own picture need not show it."""
+    pytest.importorskip("onnx", reason="the extra `export` is not installed")
     import lying_engines
 
     from edgematte.runtime.engines import ENGINES, EngineRow

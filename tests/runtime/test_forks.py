@@ -275,10 +275,10 @@ from edgematte.pictures import read_picture, write_picture
 file, inside, real = Path({str(file)!r}), threading.Event(), Image.open
 write_picture(picture[:8, :8], file)
 
-def slow(*given):
+def slow(*given, **named):
     inside.set()
     time.sleep(0.3)
-    return real(*given)
+    return real(*given, **named)
 
 Image.open = slow
 thread = threading.Thread(target=read_picture, args=(file,))
