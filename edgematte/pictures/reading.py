@@ -170,7 +170,7 @@ class Sent(io.BytesIO):
             formats: Pillow's names of the formats that are read; None: all that Pillow has.
         """
         super().__init__(content)
-        self.max_pixels, self.formats = min(max_pixels, MAX_PIXELS), formats
+        self.max_pixels, self.formats = min(max_pixels, most_pixels()), formats
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,9 @@ class OnnxRuntimeEngine:
         """``options.device`` is a key of ``PROVIDERS``, with an optional index: ``cuda:1``."""
         kind, _, index = (options.device or "cpu").partition(":")
         if kind not in PROVIDERS:
+            elsewhere = "; webgpu is one of engine browser" if kind == "webgpu" else ""
             raise EngineError(
-                f"unknown device {options.device!r}; there are: {', '.join(PROVIDERS)}"
+                f"unknown device {options.device!r}; there are: {', '.join(PROVIDERS)}{elsewhere}"
             )
         if index and (kind not in ("cuda", "tensorrt") or not index.isdecimal()):
             raise EngineError(f"device {options.device!r}: only GPUs are counted, such as cuda:1")
