@@ -8,7 +8,7 @@ from edgematte.cli.declared import DEST, add_declared, given, size_options, targ
 from edgematte.cli.int8 import add_int8, chosen_rungs, int8_given
 from edgematte.cli.progress import Bars
 from edgematte.codec import encode
-from edgematte.errors import EngineError, OptionError
+from edgematte.errors import EngineError
 from edgematte.extras import importing
 from edgematte.targets import TARGETS
 
@@ -71,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repository",
         type=Path,
         metavar="DIR",
-        help="onnx, openvino: also lay the bundle out there as a model repository of Triton",
+        help="onnx, openvino: also lay the bundle out there as a model repository of Triton; "
+        "--layout triton does so beside the bundle, in NAME-triton",
     )
     add_int8(parser)
     parser.add_argument("--picture", metavar="FILE", help="to check with (default: a made one)")
@@ -94,6 +95,19 @@ def _precisions() -> str:
     return "; ".join(parts)
 
 
+def _repository(arguments: argparse.Namespace) -> Path | None:
+    """Where the bundle is laid out for Triton; `--layout triton`: beside the bundle."""
+    given: Path | None = arguments.repository
+    if getattr(arguments, DEST + "layout", None) != "triton":
+        return given
+    setattr(arguments, DEST + "layout", None)  # other layouts are orders of axes, of LiteRT graphs
+    if given is not None:
+        return given
+    precision = arguments.precision or TARGETS[arguments.target].default
+    bundle = Path(arguments.output or f"{arguments.model}-{arguments.target}-{precision}")
+    return bundle.with_name(f"{bundle.name.removesuffix('.edgematte')}-triton")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, and print where the bundle is and how close to PyTorch."""
     from edgematte.export.triton.repository import lay_out, refuse
@@ -102,11 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     if size not in (None, "picture"):
         size = parse_size(size)
     sizes = None if arguments.sizes is None else parse_sizes(arguments.sizes)
-    if getattr(arguments, DEST + "layout", None) == "triton":
-        raise OptionError(
-            "--layout is the order of axes in LiteRT graphs: --repository DIR lays the bundle out "
-            "for Triton, and `edgematte repository` one that is there already"
-        )
+    arguments.repository = _repository(arguments)
     if arguments.repository is not None:
         refuse(arguments.target, arguments.repository)
     sentence = "exporting needs a package that is not installed"

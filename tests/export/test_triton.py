@@ -143,6 +143,11 @@ def test_an_export_refuses_before_it_begins(
     one = ["export", "--model", "lightweight", "--output", str(tmp_path / "b")]
     assert main([*one, "--target", "coreml", *where]) == 2
     assert "not those for coreml" in capsys.readouterr().err
-    assert main([*one, "--target", "onnx", "--layout", "triton"]) == 2
-    assert "--repository DIR" in capsys.readouterr().err
+    assert main([*one, "--target", "litert", "--layout", "triton"]) == 2
+    assert "not those for litert" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+    (tmp_path / "b-triton").mkdir()  # where --layout triton would lay the repository out
+    (tmp_path / "b-triton" / "mine.txt").write_text("mine")
+    assert main([*one, "--target", "onnx", "--layout", "triton"]) == 2
+    assert "b-triton exists: give a new folder" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
