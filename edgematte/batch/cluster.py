@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgematte import ray_address
 from edgematte.batch.place import PIP
 from edgematte.batch.pool import Died, Event, Finished, Ready
 from edgematte.batch.worker import Setup, Task, Worked, Worker
@@ -24,10 +25,6 @@ from edgematte.extras import importing
 from edgematte.runtime.engines.workers import usable_cores
 
 LOCAL = "local"
-REACH_S = 5.0  # for the cluster's address to answer
-SETTINGS = b"\0\0\0\4\0\0\0\0\0"
-GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS
-"""How HTTP/2 (RFC 9113, 3.4), and so gRPC, begins; the answer is a frame of settings, too."""
 NODE_S = 2.0  # for a node to answer, when a worker on it ended
 START_S = 600.0
 """*Chosen*: how long a batch waits for a first worker; clusters that grow take minutes."""
@@ -113,24 +110,7 @@ def reach(address: str | None) -> None:
         import ray  # noqa: F401
     if address in (None, LOCAL, "auto"):
         return
-    host, _, port = str(address).removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise BatchError(
-            f"{address} is no address of a Ray cluster: give HOST:PORT, ray://HOST:PORT, auto or "
-            "local"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), REACH_S) as answering:
-            answering.sendall(GREETING)
-            answer = (
-                answering.recv(len(SETTINGS)) if not os.environ.get("RAY_USE_TLS") else SETTINGS
-            )
-    except (OSError, OverflowError) as error:
-        raise BatchError(
-            f"no Ray cluster answers at {address} ({error}): start it, or give its address"
-        ) from None
-    if answer[3:4] != SETTINGS[3:4]:
-        raise BatchError(f"what answers at {address} is no Ray cluster: give the address of one")
+    ray_address.reach(str(address), BatchError, ", auto or local")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from ray.serve.api import RunTarget
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import LoggingConfig
 
+from edgematte import ray_address
 from edgematte.errors import ServerError
 from edgematte.runtime.engines.workers import usable_cores
 from edgematte.serve.jobs import Answer, Job, Refusal
@@ -30,7 +30,6 @@ ATTEMPTS = 3
 """How many replicas a job is given to, one after the other, when they die. A picture that ends the
 process that decodes it ends so many at most."""
 STARTS = 2  # tries of a replica that cannot be made
-REACH_S = 5.0  # for a cluster's address to answer
 LOOK_S = 1.0  # how often the state of the replicas is asked for
 ONGOING = 2  # jobs at a replica without batches: one worked on, one there already
 STORE_BYTES = (100_000_000, 2_000_000_000)  # least and most of a local cluster's shared memory
@@ -142,7 +141,7 @@ def running() -> int:
 
 def _connect(address: str | None, loading: Loading, scaling: Scaling, limits: Limits) -> None:
     if address is not None:
-        _reach(address)
+        ray_address.reach(address, ServerError)
     shared: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
     try:
         if address is not None:
@@ -189,20 +188,6 @@ def _why(state: Any) -> str:
     said = [line for line in lines if "edgematte.errors." in line]
     found = said[-1].partition(": ")[2] if said else (lines[-1] if lines else "no reason was told")
     return found
-
-
-def _reach(address: str) -> None:
-    """Refuse a cluster where nobody answers; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise ServerError(f"{address} is no address of a Ray cluster: give HOST:PORT")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
-    except (OSError, OverflowError) as error:
-        raise ServerError(
-            f"no Ray cluster answers at {address} ({error}): start it (`ray start`), or give "
-            "its address"
-        ) from None
 
 
 def _line(error: BaseException) -> str:
