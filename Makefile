@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test check web server site wheel default-bundle weights picture table clean
+.PHONY: demo test coverage check web server site wheel default-bundle weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -17,6 +17,12 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q --ignore tests/training
 	$(BIN)/python -m pytest -q tests/training
+
+# How much of what runs on a user's device is run by its tests, in about three minutes; it must not fall.
+MEASURED := runtime pictures check metrics
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -q $(MEASURED:%=--cov=edgematte.%) --cov-report=term:skip-covered --cov-fail-under=86 \
+	  $(MEASURED:%=tests/%) tests/cli
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
