@@ -113,8 +113,10 @@ def test_a_node_ends_in_the_middle_and_nothing_is_lost_or_done_twice(
     found = rows(out)
     assert set(found) == {f"{n:02}.png" for n in range(COUNT)}
     failed = {name: row["error"] for name, row in found.items() if row["status"] == "failed"}
+    # With the node that was taken away under it, the picture that ends processes ended another one.
+    ended = re.fullmatch("the process that worked on it ended, ([34]) times", failed.pop("20.png"))
+    assert ended is not None
     assert failed == {
-        "20.png": "the process that worked on it ended, 3 times",
         "30.png": f"{pictures}/30.png is not a picture that can be read",
     }
     with edgematte.load(tiny_bundle, threads=1) as matter:
