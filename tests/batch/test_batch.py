@@ -109,7 +109,7 @@ def test_a_node_ends_in_the_middle_and_nothing_is_lost_or_done_twice(
     report = run_batch(str(pictures), str(out), options, progress)
     assert (report.done, report.failed, report.before) == (COUNT - 2, 2, 0)
     ends = re.findall("a worker ended.*; pictures given to others: [1-9]", caplog.text)
-    assert len(ends) > ATTEMPTS  # those of the decoder, and that of the node
+    assert len(ends) >= ATTEMPTS  # the decoder's; the node's may have been one of them
     found = rows(out)
     assert set(found) == {f"{n:02}.png" for n in range(COUNT)}
     failed = {name: row["error"] for name, row in found.items() if row["status"] == "failed"}

@@ -327,6 +327,19 @@ def test_missing_and_extra_keys_are_named(tmp_path: Path) -> None:
         load_model(find("vitmatte-tiny"), tmp_path / "model.pth")
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, snapshot_download: Any) -> None:
+    """A huggingface_hub that knows the commit of every revision, and downloads by a function."""
+
+    class HfApi:
+        def repo_info(self, repository: str, revision: str | None) -> types.SimpleNamespace:
+            return types.SimpleNamespace(sha=f"commit of {revision}")
+
+    hub = types.ModuleType("huggingface_hub")
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
+    monkeypatch.setattr(hub, "HfApi", HfApi, raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+
+
 def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, asked = tiny(), []
 
@@ -334,11 +347,9 @@ def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         asked.append((repository, options["revision"]))
         return str(folder(tmp_path, model))
 
-    hub = types.ModuleType("huggingface_hub")
-    monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    stand_in(monkeypatch, snapshot_download)
     loaded, weights = load_model(find("vitmatte-tiny"), Path("hf:someone/vitmatte-tiny@main"))
-    assert asked == [("someone/vitmatte-tiny", "main")]
+    assert asked == [("someone/vitmatte-tiny", "commit of main")]
     assert weights.source.startswith("hf:someone/vitmatte-tiny@main (normalisation")
     assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
 
@@ -372,9 +383,7 @@ def test_of_the_same_weights_in_two_files_one_is_fetched(
                 shutil.copy(file, cache)
         return str(cache)
 
-    hub = types.ModuleType("huggingface_hub")
-    monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    stand_in(monkeypatch, snapshot_download)
     loaded, _ = load_model(find("vitmatte-tiny"), Path("hf:someone/net"))
     assert torch.equal(loaded.state_dict()["backbone.position"], model.backbone.position)
     assert sorted(f.name for f in cache.iterdir()) == ["config.json", *fetched]
@@ -384,12 +393,10 @@ def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(CheckpointError, match=r"pip install \"edgematte\[hub\]\""):
         load_model(find("vitmatte-tiny"), Path("hf:someone/net"))
-    hub = types.ModuleType("huggingface_hub")
 
     def snapshot_download(repository: str, **options: Any) -> str:
         raise OSError("no route to host\nand more")
 
-    monkeypatch.setattr(hub, "snapshot_download", snapshot_download, raising=False)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    stand_in(monkeypatch, snapshot_download)
     with pytest.raises(CheckpointError, match=r"hf:someone/net could not be .*no route to host\)"):
         load_model(find("vitmatte-tiny"), Path("hf:someone/net"))
