@@ -70,8 +70,8 @@ VITMATTE = Recipe(
     collate=collate_crops,
 )
 
-# The narrow variant starts from nothing and has no pretrained layers to spare; all of this is
-# *chosen*. Pictures of 256 pixels most of the time, because steps are what it lacks.
+# The narrow variant mostly starts from nothing; all of this is *chosen*. Pictures of 256 pixels most
+# of the time, because steps are what it lacks.
 TINY = replace(
     VITMATTE,
     model="vitmatte-tiny",
@@ -82,8 +82,6 @@ TINY = replace(
     ),
     learning_rate=1.5e-3,
     drops=(),
-    weight_decay=0.02,
-    rate_scale=None,
     samples=crops_and_ragged,
 )
 
