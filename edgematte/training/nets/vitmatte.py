@@ -70,8 +70,8 @@ VITMATTE = Recipe(
     collate=collate_crops,
 )
 
-# The narrow variant mostly starts from nothing; all of this is *chosen*. Pictures of 256 pixels most
-# of the time, because steps are what it lacks.
+# The narrow variant mostly starts from nothing; all of this is *chosen*. Pictures have 256 pixels
+# most of the time, because steps are what it lacks.
 TINY = replace(
     VITMATTE,
     model="vitmatte-tiny",
