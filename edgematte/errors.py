@@ -69,7 +69,7 @@ class TrainingError(EdgematteError, RuntimeError):
     """A training run that cannot go on; what was saved before stays."""
 
 
-def line_of(error: BaseException, letters: int = 300, *, last: bool = False) -> str:
+def line_of(error: object, letters: int = 300, *, last: bool = False) -> str:
     """One line of what an error of another library says: its first, or its last.
 
     The name of its class where it says nothing; at most so many letters.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgematte.errors import EngineError, OptionError
 from edgematte.manifest import Graph
@@ -13,13 +13,15 @@ from edgematte.nets import find, plug_in
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import Bundle, open_bundle
 from edgematte.runtime.capabilities import Batched, able
-from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, engine_for, open_engine
+from edgematte.runtime.engines import AUTO, ENGINES, Engine, EngineOptions, engine_for, open_engine
 from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.engines.workers import REMOTE, Crew, Division, Workers, usable_cores
 from edgematte.runtime.matter import Matter
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced, pipeline_for
-from edgematte.runtime.proof.choice import AUTO, Chosen, choose, confirm
+
+if TYPE_CHECKING:
+    from edgematte.runtime.proof.choice import Chosen
 
 log = logging.getLogger(__name__)
 
@@ -157,8 +159,10 @@ class Asked:
                 raise
             return self._taken(self.choose(fresh=True))
 
-    def choose(self, *, fresh: bool = False) -> Chosen:
+    def choose(self, *, fresh: bool = False) -> "Chosen":
         """The fastest engine that is right."""
+        from edgematte.runtime.proof.choice import choose  # a plain load needs none of it
+
         return choose(
             self.bundle,
             lambda engine, device: divided(engine, self._precise(device), self.in_flight),
@@ -173,6 +177,8 @@ class Asked:
         Raises:
             ToleranceError, EngineError: as :func:`~edgematte.runtime.proof.choice.confirm`.
         """
+        from edgematte.runtime.proof.choice import confirm
+
         read_load_options(find(self.bundle.manifest.model), self.options)
         own = divided(engine, self.settings, self.in_flight)
         chosen = confirm(self.bundle, engine, own)
@@ -180,7 +186,7 @@ class Asked:
         matter.engine_choice = chosen.choice
         return matter
 
-    def _taken(self, chosen: Chosen) -> Matter:
+    def _taken(self, chosen: "Chosen") -> Matter:
         taken = chosen.choice.taken
         matter = self.on(taken.engine, self._precise(taken.device), chosen.engines)
         matter.engine_choice = chosen.choice

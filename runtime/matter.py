@@ -31,11 +31,10 @@ from edgematte.runtime.host.explanation import Explanation
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
-from edgematte.runtime.proof.choice import EngineChoice
-from edgematte.runtime.proof.trial import prove, records_of
 
 if TYPE_CHECKING:
     from edgematte.pictures.reading import Picture
+    from edgematte.runtime.proof.choice import EngineChoice
 
 
 class Matter:
@@ -48,7 +47,7 @@ class Matter:
     """How many pictures :meth:`many` and :meth:`stream` work on at a time; see `load`."""
     device = "cpu"
     """The engine's device."""
-    engine_choice: EngineChoice | None = None
+    engine_choice: "EngineChoice | None" = None
     """Why this engine, where `load` was asked for `engine="auto"` or `verify`; else None."""
 
     def __init__(
@@ -92,6 +91,8 @@ class Matter:
             BundleError: a golden record is missing or damaged by now.
             OptionError: this Matter was closed.
         """
+        from edgematte.runtime.proof.trial import prove, records_of  # a matte needs none of it
+
         assert self._sourced
         where = f"engine {self.engine} on {self.device}"
         return prove(self.bundle.manifest, self._graphs, records_of(self.bundle), where)

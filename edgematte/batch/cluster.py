@@ -20,7 +20,7 @@ from edgematte import ray_address
 from edgematte.batch.place import PIP
 from edgematte.batch.pool import Died, Event, Finished, Ready
 from edgematte.batch.worker import Setup, Task, Worked, Worker
-from edgematte.errors import BatchError
+from edgematte.errors import BatchError, line_of
 from edgematte.extras import importing
 from edgematte.runtime.engines.workers import usable_cores
 
@@ -94,8 +94,8 @@ def cluster(address: str | None, actors: int | None, threads: int, gpus: int) ->
 
 
 def _refused(address: str, error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"the Ray cluster at {address} cannot be used ({first}): start it, or give its address"
+    why = line_of(error)
+    return f"the Ray cluster at {address} cannot be used ({why}): start it, or give its address"
 
 
 def reach(address: str | None) -> None:

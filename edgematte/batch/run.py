@@ -23,9 +23,8 @@ from edgematte.pictures.formats import refuse_premultiplied, refuse_unfit, row_n
 from edgematte.pictures.results import ResultOptions, result_name
 from edgematte.ranges import check_options
 from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.engines import ENGINES, engine_for
+from edgematte.runtime.engines import AUTO, ENGINES, engine_for
 from edgematte.runtime.net_options import read_load_options
-from edgematte.runtime.proof.choice import AUTO
 from edgematte.scratch import scratch_file
 
 LOCK = ".run"

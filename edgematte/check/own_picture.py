@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.check.engines import CheckEngine, check_engines
-from edgematte.errors import EngineError, OptionError
+from edgematte.errors import EngineError, OptionError, line_of
 from edgematte.extras import importing
 from edgematte.manifest import Graph, Manifest
 from edgematte.nets import find
@@ -112,13 +112,11 @@ class _Plain:
                 str(file), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            first = str(error).strip().splitlines()[0]
-            raise EngineError(f"onnxruntime cannot load {file.name}: {first}") from None
+            raise EngineError(f"onnxruntime cannot load {file.name}: {line_of(error)}") from None
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         try:
             values = self._session.run(self._names, dict(inputs))
         except Exception as error:
-            first = str(error).strip().splitlines()[0]
-            raise EngineError(f"onnxruntime failed: {first}") from None
+            raise EngineError(f"onnxruntime failed: {line_of(error)}") from None
         return dict(zip(self._names, values, strict=True))

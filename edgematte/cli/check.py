@@ -48,9 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.check.run import check_bundle
     from edgematte.check.table import table
     from edgematte.runtime.bundle import open_bundle
-    from edgematte.runtime.engines import EngineOptions
+    from edgematte.runtime.engines import AUTO, EngineOptions
     from edgematte.runtime.load import Asked
-    from edgematte.runtime.proof.choice import AUTO
 
     bundle = open_bundle(arguments.bundle)
     if arguments.key is not None:

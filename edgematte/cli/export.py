@@ -97,12 +97,12 @@ def _precisions() -> str:
 
 def _repository(arguments: argparse.Namespace) -> Path | None:
     """Where the bundle is laid out for Triton; `--layout triton`: beside the bundle."""
-    given: Path | None = arguments.repository
+    named: Path | None = arguments.repository
     if getattr(arguments, DEST + "layout", None) != "triton":
-        return given
+        return named
     setattr(arguments, DEST + "layout", None)  # other layouts are orders of axes, of LiteRT graphs
-    if given is not None:
-        return given
+    if named is not None:
+        return named
     precision = arguments.precision or TARGETS[arguments.target].default
     bundle = Path(arguments.output or f"{arguments.model}-{arguments.target}-{precision}")
     return bundle.with_name(f"{bundle.name.removesuffix('.edgematte')}-triton")

@@ -15,7 +15,6 @@ from edgematte.pictures.deep import write_tiff
 from edgematte.pictures.formats import (
     DEEP,
     EXR,
-    Format,
     mode_of,
     refuse_exif,
     refuse_premultiplied,
@@ -35,7 +34,7 @@ ROWS_ALIKE = 1  # up to this level the rows of a PNG are filtered alike
 
 def encode(
     array: NDArray[Any],
-    kind: str,
+    kind: str | Path,
     profile: bytes | None = None,
     *,
     png_level: int | None = None,
@@ -44,12 +43,12 @@ def encode(
     header: dict[str, Any] | None = None,
     coding: Coding | None = None,
 ) -> bytes:
-    """A picture array as the bytes of a file; ``kind`` is Pillow's format name, such as PNG.
+    """A picture array as the bytes of a file.
 
     Args:
         array: uint8, uint16, float16 or float32 (H, W), (H, W, 3) or (H, W, 4), a cut-out not
             premultiplied. Floats are light, but for those of an alpha (H, W).
-        kind: the format.
+        kind: Pillow's name of the format, such as PNG; or a path, whose ending says it.
         profile: ICC profile of the colours; None: sRGB. A format that cannot carry one gets the
             colours converted to sRGB.
         png_level: how hard a PNG is compressed, from 0, not at all, to 9; by default 1, fast.
@@ -64,19 +63,7 @@ def encode(
             levels of PNG.
         PictureError: a package that writes it is missing.
     """
-    return _encode(array, row_named(kind), profile, png_level, exif, premultiplied, header, coding)
-
-
-def _encode(
-    array: NDArray[Any],
-    row: Format,
-    profile: bytes | None,
-    png_level: int | None,
-    exif: bytes | None,
-    premultiplied: bool | None,
-    header: dict[str, Any] | None,
-    coding: Coding | None,
-) -> bytes:
+    row = row_of(kind) if isinstance(kind, Path) else row_named(kind)
     check_options(png_level=png_level)
     if exif is not None:
         refuse_exif(row)
@@ -135,6 +122,15 @@ def write_picture(
 
     Arguments and errors as :func:`encode`.
     """
-    data = _encode(array, row_of(path), profile, png_level, exif, premultiplied, header, coding)
+    data = encode(
+        array,
+        path,
+        profile,
+        png_level=png_level,
+        exif=exif,
+        premultiplied=premultiplied,
+        header=header,
+        coding=coding,
+    )
     with atomic_file(path) as scratch:
         scratch.write_bytes(data)

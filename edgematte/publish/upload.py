@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from edgematte.errors import ExportError, OptionError
+from edgematte.errors import ExportError, OptionError, line_of
 from edgematte.extras import importing
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -37,9 +37,8 @@ def upload(folder: Path, repository: str, *, private: bool) -> str:
             repo_id=repository, folder_path=folder, commit_message="Published by edgematte"
         )
     except Exception as error:  # from many libraries: no network, no token, no access
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ExportError(
-            f"{repository} could not be written to the hub ({first}); `hf auth login` says who you "
-            "are"
+            f"{repository} could not be written to the hub ({line_of(error, 200)}); "
+            "`hf auth login` says who you are"
         ) from None
     return str(done.commit_url)

@@ -56,6 +56,9 @@ class EngineRow:
     remote: bool = False  # a server has loaded the graphs: the bundle's files are not read
 
 
+AUTO = "auto"
+"""In place of an engine's name: the fastest that is right, see `edgematte.runtime.proof`."""
+
 ENGINES: dict[str, EngineRow] = {
     "onnxruntime": EngineRow(
         "edgematte.runtime.engines.ort:OnnxRuntimeEngine",

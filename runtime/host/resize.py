@@ -53,7 +53,7 @@ def _places(start: float, stop: float, count: int) -> NDArray[np.float64]:
 def _enlarge(planes: Floats, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Floats:
     """Planes (C, h, w), mixed linearly at the places (height,) and (width,) -> (C, height, width).
 
-    Twice as fast as Pillow for whole pictures, five times for patches.
+    About twice as fast as Pillow, whose planes of floats are copied on the way in and out.
     """
     columns, across = _between(xs, planes.shape[2])
     rows, down = _between(ys, planes.shape[1])

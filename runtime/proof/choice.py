@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgematte.errors import EngineError, ToleranceError
 from edgematte.runtime.bundle import Bundle
-from edgematte.runtime.engines import ENGINES, Engine, EngineOptions, open_engine
+from edgematte.runtime.engines import AUTO, ENGINES, Engine, EngineOptions, open_engine
 from edgematte.runtime.proof import verdicts
 from edgematte.runtime.proof.candidates import Candidate, candidates
 from edgematte.runtime.proof.trial import (
@@ -21,9 +21,6 @@ from edgematte.runtime.proof.trial import (
 )
 
 log = logging.getLogger(__name__)
-
-AUTO = "auto"
-"""In place of an engine's name: the fastest that is right."""
 
 SettingsFor = Callable[[str, str], EngineOptions]
 """An engine and a device of it -> how its graphs are opened."""

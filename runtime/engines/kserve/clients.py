@@ -81,9 +81,3 @@ def no_model(address: Address, model: str, why: str) -> EngineError:
 def failed(address: Address, model: str, why: str) -> EngineError:
     """The error of a call that the server answered with one of its own."""
     return EngineError(f"the server {address} failed on model {model}: {why}")
-
-
-def first_line(error: object) -> str:
-    """The first line of what a library says."""
-    said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.runtime.engines.kserve.address import Address
 from edgematte.runtime.engines.kserve.clients import (
     Metadata,
     Sent,
     failed,
-    first_line,
     gone,
     no_model,
     too_large,
@@ -50,7 +49,7 @@ class GrpcClient:
                 most = self._client.get_model_config(model, **wait).config.max_batch_size or None
         except InferenceServerException as error:
             if _code(error) in ("NOT_FOUND", "INVALID_ARGUMENT"):
-                raise no_model(self._address, model, first_line(error.message())) from None
+                raise no_model(self._address, model, line_of(error.message())) from None
             raise self._error(error, model, 0, self._address.connect_s) from None
         return Metadata(_tensors(said.inputs), _tensors(said.outputs), most)
 
@@ -74,7 +73,7 @@ class GrpcClient:
     def _error(
         self, error: InferenceServerException, model: str, size: int, seconds: float
     ) -> EngineError:
-        code, why = _code(error), first_line(error.message())
+        code, why = _code(error), line_of(error.message())
         if code == "UNAVAILABLE":
             return gone(self._address, why)
         if code == "DEADLINE_EXCEEDED":
@@ -102,7 +101,7 @@ def _arrays(
         try:
             array = answer.as_numpy(name)
         except Exception as error:  # contents that are not of the shape that is said
-            raise failed(address, model, f"{name} cannot be read: {first_line(error)}") from None
+            raise failed(address, model, f"{name} cannot be read: {line_of(error)}") from None
         if array is None:
             raise failed(address, model, f"its answer has no {name}")
         arrays[name] = array

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.runtime.engines.kserve.address import Address
 from edgematte.runtime.engines.kserve.clients import (
     Metadata,
     Sent,
     failed,
-    first_line,
     gone,
     no_model,
     too_slow,
@@ -62,7 +61,7 @@ class HttpClient:
             try:
                 said = self._client.get_model_metadata(model)
             except InferenceServerException as error:
-                raise no_model(address, model, first_line(error.message())) from None
+                raise no_model(address, model, line_of(error.message())) from None
             extensions = self._client.get_server_metadata().get("extensions", [])
             known = CONFIGURATION in extensions
             config = self._client.get_model_config(model) if known else {}
@@ -109,13 +108,13 @@ class HttpClient:
         except (gevent.Timeout, TimeoutError):
             raise self._lost(too_slow(self._address, seconds)) from None
         except (OSError, HTTPConnectionClosed) as error:
-            raise self._lost(gone(self._address, first_line(error))) from None
+            raise self._lost(gone(self._address, line_of(error))) from None
         except InferenceServerException as error:
-            raise failed(self._address, model, first_line(error.message())) from None
+            raise failed(self._address, model, line_of(error.message())) from None
         except EngineError:
             raise
         except Exception as error:  # what parsers say of an answer that is none
-            why = f"its answer cannot be read: {first_line(error)}"
+            why = f"its answer cannot be read: {line_of(error)}"
             raise self._lost(failed(self._address, model, why)) from None
 
     def _lost(self, error: Exception) -> Exception:

@@ -77,10 +77,10 @@ def test_parts_of_one_class_are_what_enlarging_them_gives(
     margin = unknown - np.minimum(0.1, np.maximum(background, foreground))
     expected = np.where(foreground > background, 255, 0)
     expected[margin >= 0] = 128
-    clear = (np.abs(margin) > 1e-4) & (np.abs(foreground - background) > 1e-4)
+    clear = (margin > 1e-4) | ((margin < -1e-4) & (np.abs(foreground - background) > 1e-4))
     found = estimate_trimap(planes, (width, height), unknown_threshold=0.1, band_px=0)
     np.testing.assert_array_equal(found[clear], expected[clear])
-    assert clear.any()
+    assert clear.mean() > 0.9
 
 
 def test_a_picture_of_many_strips_has_no_seams() -> None:
