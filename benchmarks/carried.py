@@ -8,8 +8,8 @@ each scene, means over the frames:
 * by the true alpha of the frame before, for each way of carrying it on (`still`: where it was;
   `shift`: moved as most of the subject; `blocks`: block by block; `both`, as edgematte does) and
   each width of the band, in shares of the longer side: the share of soft pixels (alpha within 0.05
-  and 0.95) that is unknown, the share of the picture that is known and wrong (off by more than half),
-  and the share that is unknown;
+  and 0.95) that is unknown, the share of the picture that is known and wrong (off by more than
+  half), and the share that is unknown;
 * with `--bundle`, by a bundle that takes trimaps (`default`: that which ships), from one trimap of
   the first frame: the mean error of alpha in the soft band's surroundings, levels of 255, in the
   first and in the last ten frames, beside the same with a trimap of every frame's true alpha;
