@@ -185,6 +185,27 @@ def test_an_engine_that_fails_is_told(tiny_bundle: Path) -> None:
     assert all("out of memory" in stage.failure for stage in failed) and len(failed) == 2
 
 
+def test_a_failing_engine_is_named_with_all_stages(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Its nodes fail as well: that is a remark, and no reason to say nothing of the others."""
+    from edgematte.runtime.engines import ENGINES, EngineRow
+
+    monkeypatch.setitem(ENGINES, "fails", EngineRow("lying_engines:Fails", "", ("onnx",)))
+    assert main(["doctor", str(tiny_bundle), "--engine", "fails"]) == 1
+    out = capsys.readouterr().out
+    assert "ok  host step stitch" in out and "!!  graph segment" in out
+    assert "the first that departs: graph segment" in out
+    assert "nodes cannot be looked into: " in out
+
+
+def test_the_engine_may_be_the_one_that_is_taken_here(tiny_bundle: Path, capsys: Capture) -> None:
+    assert main(["doctor", str(tiny_bundle), "--engine", "auto"]) == 0
+    assert "every stage is well" in capsys.readouterr().out
+    assert main(["doctor", str(tiny_bundle), "--engine", "auto", "--device", "cpu"]) == 2
+    assert "chooses" in capsys.readouterr().err
+
+
 def test_inputs_of_nodes_are_what_the_file_takes(tiny_bundle: Path) -> None:
     bundle = open_bundle(tiny_bundle)
     goldens = read(bundle.path, {g.name: g for g in bundle.manifest.graphs})
