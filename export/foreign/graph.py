@@ -62,8 +62,8 @@ def entrance_of(
         )
     kind = inputs[0].type.tensor_type
     if kind.elem_type != onnx.TensorProto.FLOAT:
-        names = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
-        what = names.get(kind.elem_type, f"of an unknown type, {kind.elem_type}")
+        known = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+        what = known.get(kind.elem_type, f"of an unknown type, {kind.elem_type}")
         raise OnnxFileError(f"{path}: its input is {what}; it should be float32")
     if not kind.HasField("shape"):
         raise OnnxFileError(

@@ -115,7 +115,7 @@ def test_pictures_of_one_name_are_told_apart(
     text = " ".join(read.words)
     for file in (photo, other):
         assert text.count(f"{file}: {tiny_bundle.name} left") == 1
-    sizes = {}
+    sizes: dict[str, set[tuple[int, int]]] = {}
     for image in read.images:
         data = image["src"].partition("base64,")[2]
         size = Image.open(io.BytesIO(base64.b64decode(data))).size
