@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         guilty = first_departing(stages)
         node, said = (None, "") if guilty is None else _inside(bundle, guilty, one, goldens)
         told = [s for s in stages if s.kind == GRAPH or one is engines[0]]
-        lines += [one.label, *(f"  {_line(stage)}" for stage in told)]
+        aside = "" if one.decides else ", which decides nothing"
+        lines += [one.label + aside, *(f"  {_line(stage)}" for stage in told)]
         if guilty is not None:
             lines.append(f"the first that departs: {guilty.kind} {guilty.name}")
             lines.append(f"  in it: {node}" if node else f"  {said}")
@@ -76,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"well": not ill, "reference": reference, "engines": findings})
     else:
         print("\n".join(lines))
-        print("every stage is well" if not ill else "a stage DEPARTS")
+        some = any(f["departs"] for f in findings)
+        well = "every stage is well" + " in the arithmetic that decides" * some
+        print(well if not ill else "a stage DEPARTS")
     return 1 if ill else 0
 
 
