@@ -97,11 +97,11 @@ def reduced(picture: Bytes) -> Floats:
     share = min(1, SIDE / max(width, height))
     small = max(1, round(width * share)), max(1, round(height * share))
     image = Image.fromarray(picture).convert("L").resize(small, Image.Resampling.BILINEAR)
-    values = np.asarray(image, np.float32)
+    values: Floats = np.asarray(image, np.float32)
     for axis in (0, 1):
         wide = np.pad(values, [(int(a == axis),) * 2 for a in (0, 1)], mode="edge")
         before, after = (np.take(wide, range(n, n + values.shape[axis]), axis) for n in (0, 2))
-        values = (before + 2 * values + after) / 4
+        values = (before + np.float32(2) * values + after) / np.float32(4)
     return values
 
 
@@ -141,7 +141,8 @@ def subject_move(moved: Floats, moves: NDArray[np.int64]) -> NDArray[np.int64]:
     shares = np.asarray(Image.fromarray(moved).resize((columns, rows), Image.Resampling.BOX))
     if not shares.max() > 0:
         return np.zeros(2, np.int64)
-    return np.median(moves[shares >= shares.max() / 2], 0).astype(np.int64)
+    move: NDArray[np.int64] = np.median(moves[shares >= shares.max() / 2], 0).astype(np.int64)
+    return move
 
 
 def moved_along(alpha: Floats, moves: NDArray[np.int64], small: tuple[int, ...]) -> Floats:
@@ -160,7 +161,8 @@ def moved_along(alpha: Floats, moves: NDArray[np.int64], small: tuple[int, ...])
     down, across = np.rint(resize_planes(planes, (width, height))).astype(np.intp)
     rows = np.clip(np.arange(height)[:, None] - down, 0, height - 1)
     columns = np.clip(np.arange(width)[None] - across, 0, width - 1)
-    return alpha[rows, columns]
+    moved: Floats = alpha[rows, columns]
+    return moved
 
 
 def is_empty(trimap: Bytes) -> bool:
