@@ -29,6 +29,7 @@ def test_the_page(
     monkeypatch.chdir(tmp_path)
     write("shot/frame_%05d.png", [1, 2])
     write("trimaps/t_%05d.png", [1, 2], lambda n: square(10 * n))
+    write("masks/m_%04d.png", [1], lambda n: square(10))
     write("first%d.png", [0], lambda n: square(10))
     Path("first0.png").rename("first.png")
     for number in (1, 2):
@@ -47,7 +48,7 @@ def test_the_page(
             container.mux(stream.encode())
     shutil.move(tiny_bundle, "vitmatte.edgematte")
     commands = [step for step in STEPS if isinstance(step, list)]
-    assert len(commands) == 8 and len(STEPS) == 9
+    assert len(commands) == 9 and len(STEPS) == 10
     for step in STEPS:
         if isinstance(step, str):
             exec(step, {})
