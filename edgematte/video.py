@@ -4,22 +4,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_file, atomic_folder
-from edgematte.clips.colour import HDR, Colour
+from edgematte.clips.colour import SCREEN, Colour
+from edgematte.clips.frames import Keep
+from edgematte.clips.levels import Levels
 from edgematte.clips.reading import Clip, ClipFrame
-from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
+from edgematte.clips.writing import (
+    PNG_BITS,
+    Colours,
+    FolderWriter,
+    Format,
+    VideoWriter,
+    Writer,
+    format_for,
+)
 from edgematte.errors import OptionError
 from edgematte.host import Size
-from edgematte.pictures import composite, read_background
+from edgematte.pictures import alpha_bytes, composite, read_background
 from edgematte.pictures.cutouts import without_hidden
 from edgematte.ranges import check_options
 from edgematte.runtime.host.foreground import estimate_foreground
@@ -43,8 +53,8 @@ class ClipOptions:
         folder: write a folder of pictures, whatever the ending of its name.
         keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
         png_level: of a folder's pictures; see :func:`edgematte.pictures.encode`.
-        gamma_composite: before a background mix stored values; otherwise light is mixed, unless the
-            clip is HDR.
+        gamma_composite: before a background mix stored values; otherwise light is mixed. HDR is
+            shown there as nets see it.
     """
 
     kind: str = "cutout"
@@ -71,6 +81,12 @@ class ClipOptions:
     def clear(self) -> bool:
         """Whether what is written has transparency."""
         return self.kind == "cutout" and self.background is None
+
+    def keep(self, *, folder: bool) -> Keep:
+        """What of a clip's frames the result needs beside the view that nets have."""
+        if self.kind != "cutout":
+            return Keep.VIEW
+        return Keep.RGB if folder or self.foreground or self.background else Keep.LEVELS
 
 
 @dataclass(frozen=True)
@@ -125,7 +141,7 @@ def matte_clip(
     if options.background:
         read_background(options.background, (1, 1))  # refuse a bad background before any work
     started = time.perf_counter()
-    with Clip(source) as clip:
+    with Clip(source, options.keep(folder=kind is None)) as clip:
         output.parent.mkdir(parents=True, exist_ok=True)
         place: AbstractContextManager[Path]
         place = atomic_folder(output) if kind is None else atomic_file(output)
@@ -152,6 +168,7 @@ class _Job:
     ) -> None:
         self.matter, self.clip, self.options, self.progress = matter, clip, options, progress
         self.done = 0
+        self._on_screen = bool(options.background) and clip.colour.coding is not None
         self._read: SimpleQueue[ClipFrame] = SimpleQueue()
         self._behind: Bytes | None = None
         self._writer: Writer | None = None
@@ -172,7 +189,7 @@ class _Job:
                 for matte in mattes:
                     frame = self._read.get()
                     size = frame.pixels.shape[1], frame.pixels.shape[0]
-                    writer = self._writer or self._open(scratch, kind, size, frame.time_base)
+                    writer = self._writer or self._open(scratch, kind, size, frame)
                     self._writer = writer
                     colour, alpha = self._composed(frame, matte)
                     writer.write(colour, alpha, frame)
@@ -188,14 +205,20 @@ class _Job:
 
     def warnings(self) -> Iterator[str]:
         """A line for each part of the source that the result lacks."""
-        yield from self.clip.warnings
-        folder = not isinstance(self._writer, VideoWriter)
+        clip, writer, name = self.clip, self._writer, self.clip.path.name
+        yield from clip.warnings
+        video = isinstance(writer, VideoWriter)
         if self.options.kind == "cutout":
-            said = self.clip.colour.warning(self.clip.path.name, folder=folder)
-            if said:
-                yield said
-        if isinstance(self._writer, VideoWriter):
-            yield from self._writer.warnings
+            held = writer.bits if isinstance(writer, VideoWriter) else PNG_BITS
+            screen = self._on_screen
+            yield from clip.colour.lost(name, clip.bits, held, folder=not video, screen=screen)
+            if clip.mastered and not screen:
+                yield f"{name}: its data of the mastering screen is not kept"
+        if isinstance(writer, VideoWriter):
+            yield from writer.warnings
+            yield from clip.apart()
+        elif beside := clip.beside():
+            yield f"{name}: a folder holds pictures alone; left out: {beside}"
 
     def _pixels(self) -> Iterator[Bytes]:
         """The pixels of the frames; their times are queued until the mattes come."""
@@ -204,29 +227,31 @@ class _Job:
             yield frame.pixels
 
     def _open(
-        self, scratch: Path, kind: Format | None, size: tuple[int, int], base: Fraction
+        self, scratch: Path, kind: Format | None, size: tuple[int, int], frame: ClipFrame
     ) -> Writer:
         if self.options.background:
             self._behind = read_background(self.options.background, size)
-        if kind is None:
-            return FolderWriter(scratch, self.options.png_level)
-        sound = self.clip.path, self.clip.start_s
         # Alpha and trimaps are not colours.
         colour = self.clip.colour if self.options.kind == "cutout" else Colour()
+        colour = SCREEN if self._on_screen else colour
+        if kind is None:
+            return FolderWriter(scratch, self.options.png_level, colour.recorded)
         return VideoWriter(
             scratch,
             kind,
             size,
             self.clip.rate,
-            base,
-            sound,
+            frame.time_base,
+            (self.clip.path, self.clip.start_s),
             clear=self.options.clear,
             colour=colour,
+            matrix=frame.kept.matrix if isinstance(frame.kept, Levels) else None,
+            timecode=self.clip.timecode,
         )
 
-    def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Bytes, Floats | None]:
+    def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Colours, Floats | None]:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
-        picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
+        alpha, trimap = matte.alpha, matte.trimap
         if frame.alpha is not None and not self.options.ignore_alpha:
             # Codecs leave what was opaque a little below 1, so that foreground stays foreground.
             alpha = alpha * frame.alpha
@@ -234,12 +259,17 @@ class _Job:
         if self.options.kind != "cutout":
             grey = np.rint(alpha * 255) if self.options.kind == "alpha" else trimap
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None
+        kept = frame.kept
+        if isinstance(kept, Levels):
+            return (kept if self.options.keep_colour else kept.without_hidden(alpha)), alpha
+        picture: NDArray[Any] = frame.pixels if kept is None or self._on_screen else kept
         if self.options.foreground:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
-            # The tone curves of sRGB are those that screens show ITU-R 709 with; HDR's are others.
-            linear = not self.options.gamma_composite and self.clip.colour.transfer not in HDR
+            # The tone curves of sRGB are those that screens show ITU-R 709 with.
+            linear = not self.options.gamma_composite
             return composite(picture, alpha, self._behind, linear=linear), None
         if not self.options.keep_colour:
-            picture = without_hidden(picture, alpha)
+            # As coarse as the coarsest result has alpha: what it hides there is hidden in all.
+            picture = without_hidden(picture, np.where(alpha_bytes(alpha) > 0, alpha, 0))
         return picture, alpha
