@@ -172,6 +172,8 @@ class VideoWriter:
         with writing(self._path.name):
             frame = self._of_levels(colour) if isinstance(colour, Levels) else self._of_rgb(colour)
             frame.colorspace, frame.color_range = self._matrix, LIMITED_RANGE
+            # ProRes has them in each frame, too, and decoders believe those.
+            frame.color_primaries, frame.color_trc = self._colour.primaries, self._colour.transfer
             if alpha is not None:
                 samples(frame.planes[3], self.bits)[:] = np.rint(
                     alpha * np.float32(2**self.bits - 1)

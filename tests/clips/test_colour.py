@@ -29,9 +29,14 @@ def matter(tiny_bundle: Path) -> edgematte.Matter:
 
 
 def tags(path: Path) -> tuple[int, int, int]:
+    """Of the file, which are those of its frames."""
     with av.open(str(path)) as file:
         context = file.streams.video[0].codec_context
-        return int(context.colorspace), int(context.color_primaries), int(context.color_trc)
+        found = int(context.colorspace), int(context.color_primaries), int(context.color_trc)
+        frame = next(file.decode(video=0))
+        own = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
+        assert own == found
+        return found
 
 
 def pixels(path: Path) -> list[NDArray[np.uint8]]:
