@@ -1,6 +1,5 @@
 """What a clip's levels mean: matrix, primaries and transfer, with the numbers of ITU-T H.273."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,26 +46,12 @@ class Colour:
         known = UNKNOWN not in (self.primaries, self.transfer)
         return hdr.Coding(self.primaries, self.transfer) if self.words and known else None
 
-    def lost(self, name: str, bits: int, held: int, *, folder: bool, screen: bool) -> Iterator[str]:
-        """A line for each thing about colours that a copy lacks.
-
-        Args:
-            name: the name of the clip.
-            bits: of its samples.
-            held: bits of the copy's.
-            folder: whether it is a folder of PNG files.
-            screen: whether it is HDR as it is shown on an ordinary screen.
-        """
-        if screen:
-            yield (
-                f"{name} is HDR ({self.words}): before a background it is shown as on an ordinary "
-                "screen, in ITU-R 709"
-            )
-            return
-        if folder and self.words and self.recorded is None:
-            yield f"{name} has {self.words} colour, which its PNG files do not say"
-        if bits > held:
-            yield f"{name} has {bits} bits a channel, the result {held}"
+    def shown(self, name: str) -> str:
+        """What is said of an HDR clip of this name before a background."""
+        return (
+            f"{name} is HDR ({self.words}): before a background it is shown as on an ordinary "
+            "screen, in ITU-R 709"
+        )
 
 
 SCREEN = Colour(1, 1)

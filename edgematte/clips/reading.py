@@ -20,6 +20,7 @@ from edgematte.clips.times import Shown, short_of
 from edgematte.clips.transparency import alpha_decoder
 from edgematte.clips.whole import is_whole
 from edgematte.errors import EdgematteError, PictureError
+from edgematte.pictures.hdr import Coding
 from edgematte.pictures.reading import refuse_large
 
 COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnails, still image
@@ -35,6 +36,7 @@ class ClipFrame:
     time_base: Fraction
     alpha: Floats | None = None  # (H, W), in [0, 1], where the clip itself has transparency
     kept: Kept = None  # what was asked for beside the pixels, where there is more
+    coding: Coding | None = None  # of the RGB of an HDR clip that is kept
 
 
 class Clip:
@@ -114,7 +116,8 @@ class Clip:
             pixels, alpha, kept = self._frames.read(frame)
             self.mastered = self.mastered or has_mastering(frame)
             pts = self._shown.frame(frame)
-            yield ClipFrame(pixels, pts, frame.duration or 0, self._base, alpha, kept)
+            at = pts, frame.duration or 0, self._base
+            yield ClipFrame(pixels, *at, alpha, kept, self.colour.coding)
             count += 1
         if not count:
             raise PictureError(f"{self.path.name} holds no frame that can be read{self._because()}")

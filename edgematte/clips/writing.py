@@ -21,7 +21,6 @@ from edgematte.errors import OptionError
 from edgematte.pictures import cutout, write_picture
 from edgematte.pictures.hdr import Coding
 
-PNG_BITS = 16  # of a sample, at most
 LIMITED_RANGE = 1  # FFmpeg's number for limited-range colour
 
 

@@ -198,7 +198,7 @@ def test_what_a_folder_leaves_out_is_said(
     assert main([*command, "--threads", "1", "--json"]) == 0
     out, err = capsys.readouterr()
     said = (
-        "clip.mov: a folder holds pictures alone; left out: 2 tracks of sound, 1 track of "
+        "clip.mov: pictures alone are written; left out: 2 tracks of sound, 1 track of "
         "subtitles, timecode"
     )
     assert err == f"edgematte: {said}\n" and json.loads(out)["warnings"] == [said]
