@@ -29,6 +29,7 @@ from edgematte.runtime.matter import Matter
 from edgematte.runtime.pipeline import Sourced
 
 Capture = pytest.CaptureFixture[str]
+Rewrite = Callable[[Path, str, Callable[[dict[str, Any]], object]], None]
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 
 
@@ -121,6 +122,17 @@ def test_pictures_of_one_name_are_told_apart(
         size = Image.open(io.BytesIO(base64.b64decode(data))).size
         sizes.setdefault(image["alt"].partition(": ")[0], set()).add(size)
     assert sizes[str(photo)] == {(96, 64)} and sizes[str(other)] == {(64, 96)}
+
+
+def test_bundles_that_were_checked_with_different_pictures(
+    tiny_bundle: Path, photo: Path, tmp_path: Path, rewrite: Rewrite
+) -> None:
+    other = Path(shutil.copytree(tiny_bundle, tmp_path / "other.edgematte"))
+    rewrite(other, "end_to_end", lambda arrays: arrays.update(picture=255 - arrays["picture"]))
+    bundles = (str(tiny_bundle), str(other), "--image", str(photo))
+    text = " ".join(Read(report(tmp_path / "r.html", *bundles)).words)
+    assert "checked with different pictures" in text
+    assert "card.png: tiny.edgematte left" in text and "check: tiny.edgematte left" not in text
 
 
 def test_a_manifest_cannot_put_elements_into_the_page(
