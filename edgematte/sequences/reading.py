@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgematte.arrays import Floats
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import ClipFrame
 from edgematte.errors import PictureError
 from edgematte.pictures.depths import in_bytes
+from edgematte.pictures.profiles import is_srgb
 from edgematte.pictures.reading import Picture, open_picture
+from edgematte.pictures.tone import shown
 from edgematte.sequences.pattern import Pattern, in_words, missing
 
 RATE = Fraction(25)
@@ -35,13 +38,20 @@ class Sequence:
     missing is a time without a frame.
     """
 
-    def __init__(self, pattern: Pattern, rate: Fraction | None = None) -> None:
+    def __init__(
+        self, pattern: Pattern, rate: Fraction | None = None, *, video: bool = False
+    ) -> None:
         """List the files.
+
+        Args:
+            pattern: their names.
+            rate: frames a second; by default :data:`RATE`.
+            video: of deep pictures frames keep what a clip can show, sRGB in 16 bits.
 
         Raises:
             PictureError: there is none.
         """
-        self.pattern, self.rate = pattern, rate or RATE
+        self.pattern, self.rate, self._video = pattern, rate or RATE, video
         self.path = Path(str(pattern))
         self.numbers = pattern.numbers()
         self.promised = len(self.numbers)
@@ -85,9 +95,10 @@ class Sequence:
                 odd = note.replace(file.name, self.path.name)
                 self._odd[odd] = self._odd.get(odd, 0) + 1
             at = number - self.numbers[0]
-            alpha = as_floats(picture)
+            kept = _in_16_bits(picture) if self._video else None
+            times = at, 1, 1 / self.rate
             yield SequenceFrame(
-                picture.seen, at, 1, 1 / self.rate, alpha, picture=picture, number=number
+                picture.seen, *times, as_floats(picture), kept, picture=picture, number=number
             )
 
     @property
@@ -125,3 +136,11 @@ def as_floats(picture: Picture) -> Floats | None:
         return None
     top = np.iinfo(own.dtype).max if own.dtype.kind == "u" else 1
     return own.astype(np.float32) / np.float32(top)
+
+
+def _in_16_bits(picture: Picture) -> NDArray[np.uint16] | None:
+    """What is seen of a deep picture, sRGB (H, W, 3); None of others, and of HDR and profiles."""
+    deep, profile = picture.deep, picture.profile
+    if deep is None or picture.coding is not None or not (profile is None or is_srgb(profile)):
+        return None
+    return deep if deep.dtype == np.uint16 else shown(deep, 65535, picture.primaries)
