@@ -52,7 +52,7 @@ def test_mutants_of_what_exports_write_and_read(tmp_path: Path) -> None:
 FAULTY = """
 import dataclasses, json, os, sys
 from pathlib import Path
-from benchmarks.hardship import inputs, uses, worker
+from hardship import inputs, uses, worker
 
 def use(file, number, place):
     if number == 103:
@@ -84,7 +84,7 @@ def test_the_watch_sees_every_kind_of_fault(tmp_path: Path) -> None:
     script.write_text(FAULTY)
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path / "work")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT)])},
         capture_output=True,
         text=True,
         timeout=300,

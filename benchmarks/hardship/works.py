@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.hardship import seeds
 from edgematte.errors import EdgematteError
 from edgematte.manifest import FILE, SIGNATURE
 from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.scratch import PREFIX
 from edgematte.testcard import testcard, testcard_trimap
+from hardship import seeds
 
 RUNTIME = ("onnxruntime", "PIL.PngImagePlugin", "edgematte.runtime.load", "edgematte.cli.matte")
 CLIPS = (*RUNTIME, "av", "edgematte.video")

@@ -15,7 +15,7 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from edgematte.pictures import Picture
     from edgematte.pictures.results import ResultOptions
@@ -81,7 +81,7 @@ def matte_one(
         row = row_of(path) if path else stdout_row()
         array, exif = wanted.make(kind, picture, matte, row), wanted.exif(kind, picture)
         if kind == "cutout":
-            _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
+            _say_shallower(job.name, path, picture.colours, array, row.bits, say)
         level, coding = wanted.level(path), wanted.coding(kind, picture, row)
         if path is None:
             data = encode(array, "PNG", picture.profile, png_level=level, exif=exif, coding=coding)
@@ -121,16 +121,23 @@ def matte_one(
 def _say_shallower(
     name: str,
     path: Path | None,
-    own: "np.dtype[Any]",
-    written: "np.dtype[Any]",
+    own: "NDArray[Any]",
+    written: "NDArray[Any]",
+    most: int,
     say: Callable[[str], None],
 ) -> None:
-    """Say that a cut-out or composite has less than its picture, by the dtypes of both."""
-    file, bits = path.name if path else "standard output", 8 * written.itemsize
-    if own.kind == "f" and written.kind == "u":
+    """Say that a cut-out or composite has less than its picture, by the colours of both.
+
+    ``most`` is the most bits a channel that the format keeps of 16.
+    """
+    from edgematte.pictures.bits import has_bits
+
+    file, bits = path.name if path else "standard output", min(8 * written.itemsize, most)
+    if own.dtype.kind == "f" and written.dtype.kind == "u":
         say(f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed")
-    elif own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
-        say(f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}")
+    elif own.dtype.itemsize == 2 and own.dtype.kind == written.dtype.kind == "u" and bits < 16:
+        if bits == 8 or not any(has_bits(own, fewer) for fewer in (10, bits)):
+            say(f"{name} has 16 bits a channel, {file} holds {bits}")
 
 
 def open_job(job: Job) -> "Picture":
