@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pages import PROSE, ROOT, ROW, SHELL, Shell, Text, install
 from PIL import Image
 from real_nets import u2netp
+from small_nets import SMALL
 from stand_ins import BEFORE, HUB, NOT_RUN, PROGRAMS, PYTHON_NOT_RUN, output_of, smaller
 from typist import Said, Typist
 
@@ -27,11 +29,14 @@ net (float[{shape}] picture) => (float[1, 1, h, w] answer, float[1, 1, h, w] oth
 }}
 """
 WEIGHTS = """
+import json
+from pathlib import Path
 from edgematte.checkpoint import random_model
 from edgematte.nets import find
 import torch
 from safetensors.torch import save_file
-model, _ = random_model(find("{net}"), {{}}, 0)
+model, _ = random_model(find("{net}"), {config}, 0)
+Path("{file}").with_suffix(".json").write_text(json.dumps({config}))
 values = {{k: v.contiguous() for k, v in model.state_dict().items()}}
 (save_file if "{file}".endswith(".safetensors") else torch.save)(values, "{file}")
 """
@@ -153,18 +158,18 @@ class Desk:
                 ROOT / "edgematte" / "weights" / "lightweight.safetensors", file
             ),
             "FILE": lambda file: self._weights(file, "vitmatte-tiny"),
-            "authors.pth": lambda file: self._weights(file, "regional-tiny"),
+            "authors.pth": lambda file: self._weights(file, "regional-tiny", **SMALL),
             "regional.edgematte": lambda file: self._from(
                 "docs/portrait.md", "regional-openvino-fp32.edgematte", file
             ),
             "hdmatt.edgematte hdmatt-onnx-fp32.edgematte": lambda file: self._random(
-                file, "hdmatt-tiny"
+                file, "hdmatt-tiny", patch=96
             ),
             "diffmatte.edgematte": lambda file: self._random(
-                file, "diffmatte-lightweight", "--size", "64"
+                file, "diffmatte-lightweight", size=128, config={"base": 4}
             ),
             "vitmatte-s-onnx-fp16.edgematte": lambda file: self._random(
-                file, "vitmatte-tiny", "--size", "64", "--precision", "fp16", "--dynamic-batch"
+                file, "vitmatte-tiny", size=64, precision="fp16", dynamic_batch=True
             ),
             "u2netp.onnx": self._u2netp,
             "modnet.onnx": lambda file: self._net(file, "batch_size, 3, height, width"),
@@ -176,13 +181,17 @@ class Desk:
         said = self.typist.python(text, "", folder)
         assert said.code == 0, said.err
 
-    def _weights(self, file: Path, net: str) -> None:
-        self._python(WEIGHTS.format(net=net, file=file.name), file.parent)
+    def _weights(self, file: Path, net: str, **config: int) -> None:
+        self._python(WEIGHTS.format(net=net, file=file.name, config=config), file.parent)
 
-    def _random(self, bundle: Path, net: str, *options: str) -> None:
-        words = ["export", "--model", net, "--target", "onnx", "--random-weights", *options]
-        said = self.typist.command([*words, "--output", bundle.name], bundle.parent)
-        assert said.code == 0, said.err
+    def _random(self, bundle: Path, net: str, **options: Any) -> None:
+        """An exported net with random weights, made once for all that take it."""
+        made = self.folder / f"{net}{sorted(options)}"
+        if not made.exists():
+            told = {"target": "onnx", "random_weights": True, **options, "output": str(made)}
+            text = f"from edgematte.export import export\nexport({net!r}, **{told!r})"
+            self._python(text, self.folder)
+        bundle.symlink_to(made)
 
     def _from(self, page: str, made: str, bundle: Path) -> None:
         """A bundle that another page exports."""
