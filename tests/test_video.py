@@ -355,7 +355,7 @@ def test_outputs_that_cannot_be(
     ("arguments", "part"),
     [
         (["clip.mp4", "other.jpg", "-o", "out.mov"], "one clip at a time"),
-        (["clip.mp4", "-o", "out.mov", "--trimap", "t.png"], "--trimap has no meaning"),
+        (["clip.mp4", "-o", "out.mov", "--carry"], "--carry goes on from a trimap or mask"),
         (["clip.mp4", "-o", "out.mov", "--resume"], "--resume is of single pictures"),
         (["clip.mp4", "-o", "out.mov", "--explain", "e.png"], "--explain is of single pictures"),
         (["clip.mp4", "-o", "out.mov", "--explain-at", "1,2"], "--explain-at is of single"),

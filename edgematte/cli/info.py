@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     of = f" of {m.package}" if m.package else ""
     kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
-    print(f"{bundle.path}: {kind}; files verified")
+    print(f"{bundle.shown}: {kind}; files verified")
     print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     for line in card_lines(m.weights.card):
         print(line)
