@@ -108,7 +108,7 @@ def test_it_works(text: Text, desk: Desk) -> None:
     said = desk.said(text)
     refuse_failure(text, said)
     if text.kind in (SHELL, ROW) and (result := result_of(smaller(text.words[1:]))).strip("-"):
-        assert (desk.place(text.page) / result).exists()
+        assert list(desk.place(text.page).glob(re.sub(r"%\d+d", "*", result).rstrip("/")))
 
 
 def refuse_failure(text: Text, said: Said) -> None:

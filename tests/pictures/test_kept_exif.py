@@ -117,6 +117,7 @@ def test_tiff_written_by_tifffile_holds_exif(
     found = open_picture(io.BytesIO(data))
     assert found.notes == () and found.exif is not None and found.profile == profile
     if deep and not premultiplied:
+        assert found.alpha is not None
         np.testing.assert_array_equal(np.dstack([found.colours, found.alpha]), array)
 
 

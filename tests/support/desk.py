@@ -17,6 +17,7 @@ from small_nets import SMALL
 from stand_ins import BEFORE, HUB, NOT_RUN, PROGRAMS, PYTHON_NOT_RUN, output_of, smaller
 from typist import Said, Typist
 
+from edgematte.pictures import encode, exr
 from edgematte.runtime.bundle import DEFAULT
 
 NET = """
@@ -61,6 +62,7 @@ Path(f"job-{job['graph']}.json").write_text(json.dumps(job))
 """
 ASTRONAUT = ROOT / "samples" / "astronaut.jpg"
 PICTURE = (128, 96)  # of most pictures here
+FRAME, FRAMES = (64, 64), 3  # of clips and sequences
 
 
 class Desk:
@@ -132,6 +134,7 @@ class Desk:
     def _lay_out(self, folder: Path, texts: list[Text]) -> None:
         (folder / "samples").symlink_to(self.folder / "samples")
         told = "\n".join(t.text for t in texts if is_run(t) or is_planned(t))
+        made = {result_of(t.words[1:]) for t in texts if is_run(t) and is_made(t)}
         for text in texts:
             if text.kind == "python" and any(part in text.text for part in PROGRAMS):
                 name = "serve" if "sys.stdin" in text.text else "run"
@@ -139,7 +142,8 @@ class Desk:
                 (folder / f"{name}_on_phone.py").write_text(text.text + kept)
         for names, lay in self._files().items():
             for name in names.split():
-                if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", told):
+                found = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", told)
+                if found and name not in made:
                     lay(folder / name)
 
     def _files(self) -> dict[str, Callable[[Path], object]]:
@@ -148,9 +152,14 @@ class Desk:
             "folder photos": _folder,
             "trimap.png t.png huge.png": lambda file: _trimap().save(file),
             "mask.png": lambda file: _mask().save(file),
+            "first.png": lambda file: _mask().resize(FRAME).save(file),
+            "mask.mov": lambda file: _clip(file, _mask()),
+            "shot": self._sequence,
+            "trimaps": _trimaps,
+            "vitmatte.edgematte": lambda file: self._random(file, "vitmatte-tiny", size=64),
             "square.png": lambda file: _square().save(file),
             "shot.exr": self._exr,
-            "clip.mp4": _clip,
+            "clip.mp4": lambda file: _clip(file, _picture()),
             "my.edgematte B.edgematte C.edgematte net.edgematte net-onnx-fp32.edgematte": (
                 lambda file: shutil.copytree(DEFAULT, file)
             ),
@@ -197,12 +206,18 @@ class Desk:
         """A bundle that another page exports."""
         bundle.symlink_to(self.place(page) / made)
 
-    def _exr(self, file: Path) -> None:
+    def _exr(self, file: Path, size: tuple[int, int] = PICTURE) -> None:
+        data = exr.MAGIC + bytes(20)  # enough to be told what to install
         if find_spec("OpenEXR"):
-            from edgematte.pictures import encode
+            light = np.asarray(_picture().resize(size), np.float32) / 255
+            data = encode(light.astype(np.float16), "EXR")
+        file.write_bytes(data)
 
-            light = np.asarray(_picture(), np.float32) / 255
-            file.write_bytes(encode(light.astype(np.float16), "EXR"))
+    def _sequence(self, folder: Path) -> None:
+        folder.mkdir()
+        for number in range(1, FRAMES + 1):
+            _picture().resize(FRAME).save(folder / f"frame_{number:05d}.png")
+            self._exr(folder / f"frame_{number:04d}.exr", FRAME)
 
     def _u2netp(self, file: Path) -> None:
         if real := u2netp():
@@ -228,6 +243,11 @@ def is_run(text: Text) -> bool:
     if text.kind not in (SHELL, ROW) or not re.match(r"(cat \S+ \| )?edgematte ", text.text):
         return False
     return not any(re.search(row.which, text.text) for row in NOT_RUN)
+
+
+def is_made(text: Text) -> bool:
+    """Whether a text makes a bundle."""
+    return text.text.startswith(("edgematte export ", "edgematte import "))
 
 
 def is_planned(text: Text) -> bool:
@@ -280,15 +300,22 @@ def _square() -> Image.Image:
     return Image.fromarray((1 - _subject()) * np.uint8(255)).resize((40, 30))
 
 
-def _clip(file: Path) -> None:
+def _clip(file: Path, picture: Image.Image) -> None:
     av = pytest.importorskip("av")
-    pixels = np.asarray(_picture().resize((64, 64)))
+    pixels = np.asarray(picture.convert("RGB").resize(FRAME))
     with av.open(str(file), "w") as clip:
         stream = clip.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for _ in range(3):
+        stream.width, stream.height = FRAME
+        stream.pix_fmt = "yuv420p"
+        for _ in range(FRAMES):
             clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
         clip.mux(stream.encode())
+
+
+def _trimaps(folder: Path) -> None:
+    folder.mkdir()
+    for number in range(1, FRAMES + 1):
+        _trimap().resize(FRAME, Image.Resampling.NEAREST).save(folder / f"t_{number:05d}.png")
 
 
 def _recurrent(file: Path) -> None:

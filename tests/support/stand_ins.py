@@ -18,12 +18,10 @@ TINY: dict[str, tuple[str, str | None]] = {
     "vitmatte-s": ("vitmatte-tiny", "64"),
 }
 """What is exported in place of a net, and its graphs' size, of nets that have one."""
-VALUES = {
-    "--sizes": "64x64,96x64",
-    "--calibration-limit": "4",
-    "--weights": {"hf:NAME": f"hf:{HUB}"},
-}
-"""What is given in place of an option's values, or of some of them."""
+SIZES = "64x64,96x64"
+"""What is exported in place of several sizes."""
+CALIBRATION = ["--calibration-limit", "4"]
+"""What is added where something is calibrated."""
 
 
 def smaller(words: list[str]) -> list[str]:
@@ -31,19 +29,15 @@ def smaller(words: list[str]) -> list[str]:
 
     What is exported again replaces what was, as for a reader who took one of several ways.
     """
-    words = list(words)
-    for place, word in enumerate(words[:-1]):
-        value = VALUES.get(word)
-        if isinstance(value, str):
-            words[place + 1] = value
-        elif value:
-            words[place + 1] = value.get(words[place + 1], words[place + 1])
+    words = [f"hf:{HUB}" if word == "hf:NAME" else word for word in words]
+    if "--sizes" in words:
+        words[words.index("--sizes") + 1] = SIZES
     if "--runner-serve" in words:  # the page has a program for each way, and says one name
         words[words.index("--runner") + 1] = "python serve_on_phone.py"
     if words[0] == "import":
         words.append("--force")
     if words[0] == "import" and "int8" in words:
-        return [*words, "--calibration-limit", VALUES["--calibration-limit"]]
+        return [*words, *CALIBRATION]
     if words[0] != "export":
         return words
     model = words[words.index("--model") + 1]
