@@ -59,10 +59,12 @@ def _refuse_unknown_ops(function: Any) -> None:
     for operation in block.operations:
         if operation.blocks:
             raise UnsupportedOpError(
-                f"the Core ML evaluator does not run nested blocks, as in the op {operation.type}"
+                f"the Core ML evaluator does not run nested blocks, as in the op {operation.type[:60]}"
             )
         if operation.type != "const" and operation.type not in OPERATIONS:
-            raise UnsupportedOpError(f"the Core ML evaluator does not know the op {operation.type}")
+            raise UnsupportedOpError(
+                f"the Core ML evaluator does not know the op {operation.type[:60]}"
+            )
 
 
 class _Reader:
