@@ -11,15 +11,25 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.atomic import atomic_file, atomic_folder
-from edgematte.clips.colour import HDR, Colour
+from edgematte.clips.colour import SCREEN, Colour
+from edgematte.clips.frames import Keep
+from edgematte.clips.levels import Levels
 from edgematte.clips.reading import Clip, ClipFrame
-from edgematte.clips.writing import FolderWriter, Format, VideoWriter, Writer, format_for
+from edgematte.clips.writing import (
+    Colours,
+    FolderWriter,
+    Format,
+    VideoWriter,
+    Writer,
+    format_for,
+)
 from edgematte.errors import FrameError, OptionError
 from edgematte.host import Size
-from edgematte.pictures import Picture, composite, read_background
+from edgematte.pictures import Picture, alpha_bytes, composite, read_background
 from edgematte.pictures.cutouts import open_background, without_hidden
 from edgematte.pictures.framing import Framing
 from edgematte.pictures.results import ResultOptions, is_png
@@ -51,8 +61,8 @@ class ClipOptions:
         folder: write a folder of pictures, whatever the ending of its name.
         keep_colour: keep the background's colours where alpha is 0; otherwise they are black.
         png_level: of a folder's pictures; see :func:`edgematte.pictures.encode`.
-        gamma_composite: before a background mix stored values; otherwise light is mixed, unless the
-            clip is HDR.
+        gamma_composite: before a background mix stored values; otherwise light is mixed. HDR is
+            shown there as nets see it.
         alpha_bits: of a sequence, see :class:`edgematte.pictures.results.ResultOptions`.
         premultiplied: of the cut-outs of a sequence, the same.
         keep_exif: of the cut-outs of a sequence, the same.
@@ -135,6 +145,12 @@ class ClipOptions:
         """Whether what is written has transparency."""
         return self.kind == "cutout" and self.background is None
 
+    def keep(self, *, video: bool) -> Keep:
+        """What of a clip's frames the result needs beside the view that nets have."""
+        if self.kind != "cutout":
+            return Keep.VIEW
+        return Keep.LEVELS if video and self.clear and not self.foreground else Keep.RGB
+
 
 @dataclass(frozen=True)
 class ClipReport:
@@ -188,7 +204,7 @@ def matte_clip(
     if options.background:
         read_background(options.background, (1, 1))  # refuse a bad background before any work
     started = time.perf_counter()
-    with _opened(source, options) as shot:
+    with _opened(source, options, kind) as shot:
         _refuse_replacing(shot, output, kind, trimaps)
         if trimaps is not None:
             trimaps.match(shot)
@@ -223,8 +239,10 @@ def places(
     return source, output, kind
 
 
-def _opened(source: Path | Pattern, options: ClipOptions) -> Clip | Sequence:
-    return Sequence(source, options.fps) if isinstance(source, Pattern) else Clip(source)
+def _opened(source: Path | Pattern, options: ClipOptions, kind: Format | None) -> Clip | Sequence:
+    if isinstance(source, Pattern):
+        return Sequence(source, options.fps)
+    return Clip(source, options.keep(video=kind is not None))
 
 
 def _refuse_replacing(
@@ -274,6 +292,7 @@ class _Job:
         self.done = 0
         self.note = ""  # why the result ends before the source
         self.carried = 0  # frames whose trimap was made of the frame before
+        self._on_screen = bool(options.background) and shot.colour.coding is not None
         self._empty: int | None = None  # the frame from which nothing was left to carry on
         self._read: SimpleQueue[ClipFrame] = SimpleQueue()
         self._last: ClipFrame | None = None  # the last frame that was read
@@ -339,7 +358,7 @@ class _Job:
             return
         assert isinstance(place, Path)
         if self._writer is None:
-            self._writer = self._open(place, kind, size, frame.time_base)
+            self._writer = self._open(place, kind, size, frame)
             self._size = size
         if kind is not None and size != self._size:
             now, before = ("x".join(map(str, pair)) for pair in (size, self._size))
@@ -358,11 +377,8 @@ class _Job:
     def warnings(self) -> Iterator[str]:
         """A line for each part of the source that the result lacks."""
         yield from self.shot.warnings
-        folder = not isinstance(self._writer, VideoWriter)
-        if self.options.kind == "cutout":
-            said = self.shot.colour.warning(self.shot.path.name, folder=folder)
-            if said:
-                yield said
+        if isinstance(self.shot, Clip):
+            yield from self._lost(self.shot)
         if isinstance(self._writer, VideoWriter | SequenceWriter):
             yield from self._writer.warnings
         if self.trimaps is not None:
@@ -372,6 +388,27 @@ class _Job:
                 f"{self.shot.path.name}: after {self._empty} frames nothing of the subject was "
                 "left to carry on, and the rest is empty: give a trimap or mask of a later one, too"
             )
+
+    def _lost(self, clip: Clip) -> Iterator[str]:
+        """What of a clip's colours, tracks and timecode the result lacks."""
+        writer, name = self._writer, clip.path.name
+        video = isinstance(writer, VideoWriter)
+        if self.options.kind == "cutout" and self._on_screen:
+            yield clip.colour.shown(name)
+        elif self.options.kind == "cutout":
+            told = (
+                clip.colour.coding if isinstance(writer, SequenceWriter) else clip.colour.recorded
+            )
+            if not video and told is None and clip.colour.words:
+                yield f"{name} has {clip.colour.words} colour, which its pictures do not say"
+            if isinstance(writer, VideoWriter) and writer.bits < clip.bits:
+                yield f"{name} has {clip.bits} bits a channel, the result {writer.bits}"
+            if clip.mastered:
+                yield f"{name}: its data of the mastering screen is not kept"
+        if video:
+            yield from clip.apart()
+        elif beside := clip.beside():
+            yield f"{name}: pictures alone are written; left out: {beside}"
 
     def _pictures(self, results: ResultOptions | None) -> Iterator[Bytes | Picture]:
         """The frames as a Matter takes them; their times are queued until the mattes come.
@@ -390,30 +427,31 @@ class _Job:
             assert self._last is not None
             yield self.trimaps.trimap(index, picture_of(self._last))
 
-    def _open(self, scratch: Path, kind: Format | None, size: Size, base: Fraction) -> Writer:
+    def _open(self, scratch: Path, kind: Format | None, size: Size, frame: ClipFrame) -> Writer:
         if self.options.background:
             self._behind = read_background(self.options.background, size)
-        if kind is None:
-            return FolderWriter(scratch, self.options.png_level)
-        sound = None
-        if isinstance(self.shot, Clip):
-            sound = self.shot.path, self.shot.start_s
         # Alpha and trimaps are not colours.
         colour = self.shot.colour if self.options.kind == "cutout" else Colour()
+        colour = SCREEN if self._on_screen else colour
+        if kind is None:
+            return FolderWriter(scratch, self.options.png_level, colour.recorded)
+        clip = self.shot if isinstance(self.shot, Clip) else None
         return VideoWriter(
             scratch,
             kind,
             size,
             self.shot.rate,
-            base,
-            sound,
+            frame.time_base,
+            None if clip is None else (clip.path, clip.start_s),
             clear=self.options.clear,
             colour=colour,
+            matrix=frame.kept.matrix if isinstance(frame.kept, Levels) else None,
+            timecode="" if clip is None else clip.timecode,
         )
 
-    def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Bytes, Floats | None]:
+    def _composed(self, frame: ClipFrame, matte: "Matte") -> tuple[Colours, Floats | None]:
         """Colour (H, W, 3), and alpha (H, W) where the result has transparency."""
-        picture, alpha, trimap = frame.pixels, matte.alpha, matte.trimap
+        alpha, trimap = matte.alpha, matte.trimap
         if frame.alpha is not None and not self.options.ignore_alpha:
             # Codecs leave what was opaque a little below 1, so that foreground stays foreground.
             alpha = alpha * frame.alpha
@@ -421,12 +459,17 @@ class _Job:
         if self.options.kind != "cutout":
             grey = np.rint(alpha * 255) if self.options.kind == "alpha" else trimap
             return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), None
+        kept = frame.kept
+        if isinstance(kept, Levels):
+            return (kept if self.options.keep_colour else kept.without_hidden(alpha)), alpha
+        picture: NDArray[Any] = frame.pixels if kept is None or self._on_screen else kept
         if self.options.foreground:
             picture = estimate_foreground(picture, matte.alpha)
         if self._behind is not None:
-            # The tone curves of sRGB are those that screens show ITU-R 709 with; HDR's are others.
-            linear = not self.options.gamma_composite and self.shot.colour.transfer not in HDR
+            # The tone curves of sRGB are those that screens show ITU-R 709 with.
+            linear = not self.options.gamma_composite
             return composite(picture, alpha, self._behind, linear=linear), None
         if not self.options.keep_colour:
-            picture = without_hidden(picture, alpha)
+            # As coarse as the coarsest result has alpha: what it hides there is hidden in all.
+            picture = without_hidden(picture, np.where(alpha_bytes(alpha) > 0, alpha, 0))
         return picture, alpha

@@ -12,6 +12,7 @@ from edgematte.arrays import Floats
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import ClipFrame
 from edgematte.errors import PictureError
+from edgematte.pictures.depths import in_bytes
 from edgematte.pictures.reading import Picture, open_picture
 from edgematte.sequences.pattern import Pattern, in_words
 
@@ -86,7 +87,9 @@ class Sequence:
                 self._odd[odd] = self._odd.get(odd, 0) + 1
             at = number - self.numbers[0]
             alpha = as_floats(picture)
-            yield SequenceFrame(picture.seen, at, 1, 1 / self.rate, alpha, picture, number)
+            yield SequenceFrame(
+                picture.seen, at, 1, 1 / self.rate, alpha, picture=picture, number=number
+            )
 
     @property
     def files(self) -> list[Path]:
@@ -110,7 +113,10 @@ def picture_of(frame: ClipFrame) -> Picture:
     if isinstance(frame, SequenceFrame):
         return frame.picture
     alpha: Any = frame.alpha  # floats, as of a deep picture
-    return Picture(frame.pixels, alpha)
+    if not isinstance(frame.kept, np.ndarray):
+        return Picture(frame.pixels, alpha)
+    pixels = frame.pixels if frame.coding is None else in_bytes(frame.kept)
+    return Picture(pixels, alpha, deep=frame.kept, coding=frame.coding)
 
 
 def as_floats(picture: Picture) -> Floats | None:
