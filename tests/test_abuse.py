@@ -80,7 +80,8 @@ def test_mutants_of_a_model_are_models_of_another_content(monkeypatch: pytest.Mo
     """Else a reader refuses them at once, and nothing behind it is ever tried."""
     onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
     monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks.hardship import wire
+    from hardship import wire
+
     from edgematte.runtime.bundle import DEFAULT
 
     whole = (DEFAULT / "refine.onnx").read_bytes()
@@ -97,7 +98,7 @@ def test_mutants_of_a_model_are_models_of_another_content(monkeypatch: pytest.Mo
 FAULTY = """
 import dataclasses, json, os, sys
 from pathlib import Path
-from benchmarks.hardship import inputs, uses, worker
+from hardship import inputs, uses, worker
 
 def use(file, number, place):
     if number == 103:
@@ -129,7 +130,7 @@ def test_the_watch_sees_every_kind_of_fault(tmp_path: Path) -> None:
     script.write_text(FAULTY)
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path / "work")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT)])},
         capture_output=True,
         text=True,
         timeout=300,
