@@ -28,13 +28,14 @@ class Forge:
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         """`modules` are imported before the first command."""
-        path = [str(ROOT), str(SAMPLE), os.environ.get("PYTHONPATH", "")]
+        path = [str(ROOT / "benchmarks"), str(ROOT), str(SAMPLE)]
+        path.append(os.environ.get("PYTHONPATH", ""))
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(part for part in path if part),
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.hardship.forged", *modules],
+            [sys.executable, "-m", "hardship.forged", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.hardship.forge import Forge
-from benchmarks.hardship.works import WORKS, half_written, prepare, scratch, visible
+from hardship.forge import Forge
+from hardship.works import WORKS, half_written, prepare, scratch, visible
 
 KILLED = ("export", "folder", "clip", "training")
 

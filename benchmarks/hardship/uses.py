@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import edgematte
-from benchmarks.hardship import mutants, seeds, wire
 from edgematte.cli import main
 from edgematte.manifest import FILE
 from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.testcard import testcard
+from hardship import mutants, seeds, wire
 
 MOST_PX = 250_000  # larger pictures, which a changed header makes, are read and not matted
 SOME = 4  # one in so many is also matted and written

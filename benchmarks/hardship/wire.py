@@ -8,7 +8,7 @@ import random
 import struct
 from dataclasses import dataclass
 
-from benchmarks.hardship.mutants import NUMBERS, blindly
+from hardship.mutants import NUMBERS, blindly
 
 VARINT, EIGHT, DELIMITED, FOUR = 0, 1, 2, 5
 DEEPER = 0.9  # how often a message inside a message is changed, and not the field that holds it

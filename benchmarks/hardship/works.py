@@ -9,14 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.hardship import seeds
-from benchmarks.hardship.forge import SAMPLE
 from edgematte.errors import EdgematteError
 from edgematte.manifest import FILE, SIGNATURE
 from edgematte.nets import plug_in
 from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.scratch import PREFIX
 from edgematte.testcard import testcard, testcard_trimap
+from hardship import seeds
+from hardship.forge import SAMPLE
 
 RUNTIME = ("onnxruntime", "PIL.PngImagePlugin", "edgematte.runtime.load", "edgematte.cli.matte")
 CLIPS = (*RUNTIME, "av", "edgematte.video")

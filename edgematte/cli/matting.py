@@ -92,8 +92,9 @@ def matte_one(
                 )
             )
         file = path.name if path else "standard output"
+        row = row_of(path) if path else stdout_row()
         if kind == "cutout" and (
-            lost := shallower(job.name, file, picture.colours.dtype, array.dtype)
+            lost := shallower(job.name, file, picture.colours, array, row.bits)
         ):
             say(lost)
     if arguments.explain:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.pictures.bits import has_bits
 from edgematte.pictures.cutouts import alpha_bytes, composite, cutout, fit_background
 from edgematte.pictures.depths import at_depth
 from edgematte.pictures.formats import (
@@ -152,20 +152,25 @@ class ResultOptions:
         return array
 
 
-def shallower(name: str, file: str, own: np.dtype[Any], written: np.dtype[Any]) -> str:
+def shallower(
+    name: str, file: str, own: NDArray[Any], written: NDArray[Any], most: int = 16
+) -> str:
     """What a cut-out or composite loses of its picture's depth, in words; empty if nothing.
 
     Args:
         name: of the picture.
         file: name of the result.
-        own: dtype of the picture's colours.
-        written: dtype of what was written.
+        own: the picture's colours.
+        written: what was written.
+        most: bits a channel that the format keeps of 16.
     """
-    bits = 8 * written.itemsize
-    if own.kind == "f" and written.kind == "u":
+    bits, kinds = min(8 * written.itemsize, most), own.dtype.kind + written.dtype.kind
+    if kinds == "fu":
         return f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed"
-    if own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
-        return f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}"
+    if kinds == "uu" and own.itemsize == 2 and bits < 16:
+        # Of fewer than 16 bits some are filled up, and nothing is lost.
+        if bits == 8 or not any(has_bits(own, fewer) for fewer in (10, bits)):
+            return f"{name} has 16 bits a channel, {file} holds {bits}"
     return ""
 
 

@@ -67,8 +67,9 @@ class SequenceWriter:
         picture, matte = self._results.on_screen(picture, matte)
         array = self._results.write(self._kind, picture, matte, file)
         if self._kind == "cutout":
-            own = picture.colours.dtype
-            self._lost = self._lost or shallower("the source", str(self.pattern), own, array.dtype)
+            self._lost = self._lost or shallower(
+                "the source", str(self.pattern), picture.colours, array, self._row.bits
+            )
         self.done += 1
 
     def close(self) -> None:

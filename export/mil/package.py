@@ -57,12 +57,13 @@ def _damaged(package: Path, error: Exception) -> BundleError:
 def _refuse_unknown_ops(function: Any) -> None:
     block = function.block_specializations[function.opset]
     for operation in block.operations:
+        kind = operation.type[:60]
         if operation.blocks:
             raise UnsupportedOpError(
-                f"the Core ML evaluator does not run nested blocks, as in the op {operation.type}"
+                f"the Core ML evaluator does not run nested blocks, as in the op {kind}"
             )
         if operation.type != "const" and operation.type not in OPERATIONS:
-            raise UnsupportedOpError(f"the Core ML evaluator does not know the op {operation.type}")
+            raise UnsupportedOpError(f"the Core ML evaluator does not know the op {kind}")
 
 
 class _Reader:
