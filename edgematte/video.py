@@ -241,7 +241,7 @@ def places(
 
 def _opened(source: Path | Pattern, options: ClipOptions, kind: Format | None) -> Clip | Sequence:
     if isinstance(source, Pattern):
-        return Sequence(source, options.fps, video=kind is not None)
+        return Sequence(source, options.fps)
     return Clip(source, options.keep(video=kind is not None))
 
 

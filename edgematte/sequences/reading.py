@@ -16,7 +16,6 @@ from edgematte.errors import PictureError
 from edgematte.pictures.depths import in_bytes
 from edgematte.pictures.profiles import is_srgb
 from edgematte.pictures.reading import Picture, open_picture
-from edgematte.pictures.tone import shown
 from edgematte.sequences.pattern import Pattern, in_words, missing
 
 RATE = Fraction(25)
@@ -38,20 +37,13 @@ class Sequence:
     missing is a time without a frame.
     """
 
-    def __init__(
-        self, pattern: Pattern, rate: Fraction | None = None, *, video: bool = False
-    ) -> None:
+    def __init__(self, pattern: Pattern, rate: Fraction | None = None) -> None:
         """List the files.
-
-        Args:
-            pattern: their names.
-            rate: frames a second; by default :data:`RATE`.
-            video: of deep pictures frames keep what a clip can show, sRGB in 16 bits.
 
         Raises:
             PictureError: there is none.
         """
-        self.pattern, self.rate, self._video = pattern, rate or RATE, video
+        self.pattern, self.rate = pattern, rate or RATE
         self.path = Path(str(pattern))
         self.numbers = pattern.numbers()
         self.promised = len(self.numbers)
@@ -95,10 +87,16 @@ class Sequence:
                 odd = note.replace(file.name, self.path.name)
                 self._odd[odd] = self._odd.get(odd, 0) + 1
             at = number - self.numbers[0]
-            kept = _in_16_bits(picture) if self._video else None
-            times = at, 1, 1 / self.rate
+            alpha = as_floats(picture)
             yield SequenceFrame(
-                picture.seen, *times, as_floats(picture), kept, picture=picture, number=number
+                picture.seen,
+                at,
+                1,
+                1 / self.rate,
+                alpha,
+                deep_of(picture),
+                picture=picture,
+                number=number,
             )
 
     @property
@@ -116,6 +114,14 @@ def counted(odd: dict[str, int]) -> Iterator[str]:
     """What was odd in files, each once, and in how many of them."""
     for line, count in odd.items():
         yield line if count == 1 else f"{line} (in {count} of these files)"
+
+
+def deep_of(picture: Picture) -> NDArray[np.uint16] | None:
+    """The colours (H, W, 3) of a picture of 16 bits in sRGB, as a clip takes them; else None."""
+    deep, plain = picture.deep, picture.profile is None or is_srgb(picture.profile)
+    if deep is None or deep.dtype != np.uint16 or picture.coding is not None or not plain:
+        return None
+    return deep
 
 
 def picture_of(frame: ClipFrame) -> Picture:
@@ -136,11 +142,3 @@ def as_floats(picture: Picture) -> Floats | None:
         return None
     top = np.iinfo(own.dtype).max if own.dtype.kind == "u" else 1
     return own.astype(np.float32) / np.float32(top)
-
-
-def _in_16_bits(picture: Picture) -> NDArray[np.uint16] | None:
-    """What is seen of a deep picture, sRGB (H, W, 3); None of others, and of HDR and profiles."""
-    deep, profile = picture.deep, picture.profile
-    if deep is None or picture.coding is not None or not (profile is None or is_srgb(profile)):
-        return None
-    return deep if deep.dtype == np.uint16 else shown(deep, 65535, picture.primaries)
