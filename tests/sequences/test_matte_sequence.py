@@ -156,21 +156,6 @@ def test_a_sequence_becomes_a_clip_at_a_rate(
     assert shown.mean() < 4  # ten bits of luma and chroma, lightly compressed
 
 
-def test_16_bits_pass_in_the_ten_of_a_clip(matte: Run, tmp_path: Path) -> None:
-    """Their high bytes alone would be darker by half a level of 255."""
-    pytest.importorskip("imagecodecs", reason="needs edgematte[deep]")
-    ramp = np.linspace(0x8000, 0x9000, SIZE[0]).astype(np.uint16)
-    deep = np.broadcast_to(ramp[None, :, None], (*SIZE[::-1], 3)).copy()
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "d_1.png").write_bytes(encode(deep, "PNG"))
-    out = tmp_path / "out.mov"
-    assert matte(tmp_path / "in" / "d_%d.png", "-o", out, "--keep-colour") == 0
-    av = pytest.importorskip("av")
-    with av.open(str(out)) as file:
-        (only,) = [f.to_ndarray(format="rgb48le") for f in file.decode(video=0)]
-    assert abs((only.astype(float) - deep).mean() / 257) < 0.3  # of ten bits half a level is 0.15
-
-
 def test_without_a_rate_a_clip_has_25_frames_a_second(
     matte: Run, write: Write, tmp_path: Path
 ) -> None:
