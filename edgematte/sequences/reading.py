@@ -16,7 +16,7 @@ from edgematte.errors import PictureError
 from edgematte.pictures.depths import in_bytes
 from edgematte.pictures.profiles import is_srgb
 from edgematte.pictures.reading import Picture, open_picture
-from edgematte.sequences.pattern import Pattern, in_words
+from edgematte.sequences.pattern import Pattern, in_words, missing
 
 RATE = Fraction(25)
 """Frames a second of a clip that is written from a sequence, unless another is given."""
@@ -60,8 +60,7 @@ class Sequence:
 
     def _gaps(self) -> Iterator[str]:
         first, last = self.numbers[0], self.numbers[-1]
-        there = zip(self.numbers, self.numbers[1:], strict=False)
-        gaps = [(before + 1, after - 1) for before, after in there if after > before + 1]
+        gaps = missing(self.numbers, last)
         if gaps:
             count = last - first + 1 - len(self.numbers)
             yield (
