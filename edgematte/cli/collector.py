@@ -9,19 +9,27 @@ import atexit
 import gc
 import threading
 
-_held = threading.Event()
+_own = threading.Event()
 
 
 def hold() -> None:
-    """Nothing is collected until :func:`release`, and nothing when the process ends."""
-    _held.set()
+    """The process is the command's own: nothing is collected until :func:`release`."""
+    _own.set()
     gc.disable()
-    atexit.register(gc.freeze)
 
 
 def release() -> None:
     """The work begins: from here on circles are collected, among what is new."""
-    if _held.is_set():
-        _held.clear()
+    if _own.is_set() and not gc.isenabled():
         gc.freeze()
         gc.enable()
+
+
+def leave_at_end() -> None:
+    """Nothing is collected when the process ends.
+
+    Not for commands that import ``onnx``: its bindings take what is left then for a leak, and say
+    so on standard error.
+    """
+    if _own.is_set():
+        atexit.register(gc.freeze)
