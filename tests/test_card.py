@@ -110,7 +110,7 @@ def test_shipped_weights_have_a_card_with_every_licence(name: str) -> None:
     assert weights.source.startswith("shipped")
     assert weights.card is not None
     assert weights.card.license == "MIT"
-    assert len(weights.card.data) >= 10
+    assert len(weights.card.data) >= (10 if name == "lightweight" else 1)
     assert all(data.license for data in weights.card.data)
     file = SHIPPED / f"{SHIPS[name]}.weights.json"
     assert read_card(json.loads(file.read_text()), str(file)) == weights.card
