@@ -2,8 +2,8 @@
 
     python -m edgematte.training.half MODEL FROM FILE.safetensors
 
-Tensors of two axes and more are stored in half precision, and read as float32 again. Statistics,
-biases and scales, which are few, stay as they are. FILE's config is written beside it.
+Large tensors are stored in half precision, and read as float32 again. Small ones, which are few
+bytes and count for more, stay as they are. FILE's config is written beside it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from edgematte.nets import find
 from edgematte.state_dict import load_into
 from edgematte.testcard import testcard
 
+LARGE = 20_000  # numbers in a tensor from which on it is stored in half precision
 SIDE_PX = 256  # of the picture that both are compared on
 ALLOWED = 1e-3  # a quarter of a level of 8 bits
 
@@ -30,7 +31,9 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: a weight is too large for half precision.
     """
-    kept = {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in state.items()}
+    kept = {
+        k: v.half() if v.is_floating_point() and v.numel() >= LARGE else v for k, v in state.items()
+    }
     for name, value in kept.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{name} has values that half precision cannot hold")

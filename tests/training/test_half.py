@@ -11,7 +11,7 @@ from edgematte.checkpoint import load_model, random_model, save_model  # noqa: E
 from edgematte.errors import CheckpointError  # noqa: E402
 from edgematte.nets import find  # noqa: E402
 from edgematte.testcard import testcard as card  # noqa: E402
-from edgematte.training.half import half, main  # noqa: E402
+from edgematte.training.half import LARGE, half, main  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_half_the_bytes_give_the_same_alpha(tiny: Path, tmp_path: Path) -> None:
     """The file is read by name like any other, its config beside it."""
     file = tmp_path / "net.safetensors"
     main(["vitmatte-tiny", str(tiny), str(file)])
-    assert file.stat().st_size < 0.55 * tiny.stat().st_size
+    assert file.stat().st_size < 0.6 * tiny.stat().st_size
     (whole, _), (read, weights) = (load_model(find("vitmatte-tiny"), f) for f in (tiny, file))
     assert "float16 converted to float32" in weights.source
     assert read.config == whole.config
@@ -38,13 +38,13 @@ def test_half_the_bytes_give_the_same_alpha(tiny: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(*alphas, atol=1e-3)  # what it promises
     assert np.ptp(alphas[0]) > 0.01  # random weights let the picture through
     for name, value in whole.state_dict().items():
-        if value.ndim <= 1:  # statistics and biases
+        if value.numel() < LARGE:
             assert torch.equal(read.state_dict()[name], value), name
 
 
 def test_what_half_precision_would_harm_is_refused_and_nothing_written(tmp_path: Path) -> None:
     model, _ = random_model(find("vitmatte-tiny"), {}, 0)
-    large = next(p for p in model.parameters() if p.ndim > 1)
+    large = next(p for p in model.parameters() if p.numel() >= LARGE)
     with torch.no_grad():
         large[(0,) * large.ndim] = 1e6  # half precision ends at 65504
     save_model(model, {}, tmp_path / "whole.safetensors")
