@@ -51,7 +51,7 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, folder: Path) -> int:
     """The number of faults of a section."""
-    module = importlib.import_module(f"benchmarks.hardship.{arguments.section}")
+    module = importlib.import_module(f"hardship.{arguments.section}")
     report: Callable[..., int] = module.report
     if arguments.section == "inputs":
         kinds = arguments.kinds or list(module.KINDS)

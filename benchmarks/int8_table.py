@@ -26,9 +26,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from exported import Source  # type: ignore[import-not-found]
-from kernels import profiled, table  # type: ignore[import-not-found]
-from turns import ENGINES, Row, in_turns, opened, tried  # type: ignore[import-not-found]
+from exported import Source
+from kernels import profiled, table
+from turns import ENGINES, Row, in_turns, opened, tried
 
 from edgematte.export.report import size_of
 from edgematte.runtime.bundle import Bundle, open_bundle

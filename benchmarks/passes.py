@@ -22,7 +22,7 @@ import onnx
 import onnxruntime
 import openvino
 import torch
-from kernels import profiled, table  # type: ignore[import-not-found]
+from kernels import profiled, table
 
 from edgematte.checkpoint import load_model
 from edgematte.export.capture import TorchGraph, capture

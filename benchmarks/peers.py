@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from turns import (  # type: ignore[import-not-found]
+from turns import (
     ENGINES,
     Call,
     Row,

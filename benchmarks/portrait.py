@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import openvino
 import torch
-from kernels import profiled, table  # type: ignore[import-not-found]
+from kernels import profiled, table
 from openvino import opset13 as ops
-from portrait_graphs import sources, written  # type: ignore[import-not-found]
+from portrait_graphs import sources, written
 
 from edgematte.export.cuts.regional import CUT
 from edgematte.export.torch_graph import torch_calls

@@ -23,8 +23,8 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from portrait import ENGINES, FRAMES, outline  # type: ignore[import-not-found]
-from portrait_graphs import written  # type: ignore[import-not-found]
+from portrait import ENGINES, FRAMES, outline
+from portrait_graphs import written
 
 from edgematte.arrays import Bytes
 from edgematte.clips.reading import Clip, ClipFrame

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from exported import Source  # type: ignore[import-not-found]
-from turns import Call, Row, Seconds, in_graphs, in_turns, tried  # type: ignore[import-not-found]
+from exported import Source
+from turns import Call, Row, Seconds, in_graphs, in_turns, tried
 
 from edgematte.export.frames import sized_graphs
 from edgematte.export.report import size_of, zipped_size

@@ -77,6 +77,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         return float(value)
     if kind is int:
         _expect(isinstance(value, int) and not isinstance(value, bool), where, "an integer", value)
+        _expect(value.bit_length() <= 1023, where, "an integer of at most 1e308", value)
         return value
     _expect(isinstance(value, kind), where, f"a {kind.__name__}", value)
     return value

@@ -13,6 +13,22 @@ class PictureSizeError(PictureError):
     """A picture with more pixels than are read; it was not decoded."""
 
 
+class FrameError(PictureError):
+    """A frame that a clip cannot go on with; the frames before it were matted.
+
+    `frame` counts from 0; `reason` goes on after "frame N".
+    """
+
+    def __init__(self, frame: int, reason: str) -> None:
+        """Both are told."""
+        super().__init__(frame, reason)
+        self.frame, self.reason = frame, reason
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return f"frame {self.frame} {self.reason}"
+
+
 class PictureWarning(UserWarning):
     """A part of a picture's file that could not be read and was left out; its pixels are whole."""
 

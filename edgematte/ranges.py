@@ -107,6 +107,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "alpha_bits": ALPHA_BITS,
     "png_level": Range(0, 9),
     "kind": KINDS,
+    "fps": Range(0, 1000, "frames a second", whole=False, above=True),
     "channel_order": ("RGB", "BGR"),  # of arrays
     "colour": Range(0, 255),  # one channel of a background colour
     # options of an export

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from edgematte.export.model_info import ROOM, model_info
+from edgematte.export.writing import writing
 from edgematte.manifest import Graph
 
 METADATA_KEY = "edgematte"
@@ -49,7 +50,8 @@ def save_openvino(
     for key, value in model_info(graph, embedded).items():
         model.set_rt_info(value, [ROOM, key])
     file = folder / f"{graph.name}.xml"
-    openvino.save_model(model, file, compress_to_fp16=half)
+    with writing("openvino", file.name):
+        openvino.save_model(model, file, compress_to_fp16=half)
     text = file.read_text(encoding="utf-8")  # a fifth of the file is indentation
     file.write_text(re.sub(r">\s+<", "><", text), encoding="utf-8")
     return replace(graph, file=file.name)

@@ -71,14 +71,15 @@ def _unpack(pack: zipfile.ZipFile, archive: Path, folder: Path) -> None:
     if entries[root + FILE].file_size > MANIFEST_BYTES:
         raise BundleError(f"{archive} has a {FILE} that is too large for one")
     _copy(pack, entries[root + FILE], folder / FILE)
-    names = [name for name in _listed(folder / FILE) if root + name in entries and inside(name)]
+    listed = (*_listed(folder / FILE), SIGNATURE)
+    names = [name for name in listed if root + name in entries and inside(name)]
     total = sum(entries[root + name].file_size for name in names)
     if total > MOST_BYTES:
         raise BundleError(
             f"{archive} would unpack to {total / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}: "
             "unpack it yourself if you trust it, and give the folder"
         )
-    for name in (*names, *({SIGNATURE} & {name.removeprefix(root) for name in entries})):
+    for name in names:
         _copy(pack, entries[root + name], folder / name)
 
 

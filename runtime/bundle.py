@@ -32,6 +32,11 @@ class Bundle:
     manifest: Manifest
     unpacked: "Unpacked | None" = None
 
+    @property
+    def shown(self) -> Path:
+        """What it was opened from, as people know it: its folder, or the zip file."""
+        return self.path if self.unpacked is None else self.unpacked.archive
+
     def file(self, graph: Graph) -> Path:
         """The file (or folder, for Core ML) of one of its graphs."""
         return self.path / graph.file

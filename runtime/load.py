@@ -114,10 +114,10 @@ def load(
     else:
         matter = asked.on(name, settings)
     for line in matter.engine_choice.lines() if matter.engine_choice else ():
-        log.debug("%s: %s", opened.path, line)
+        log.debug("%s: %s", opened.shown, line)
     log.debug(
         "%s: %s, %s, %s, opened on %s (%s) in %.0f ms",
-        opened.path,
+        opened.shown,
         opened.manifest.model,
         opened.manifest.target,
         opened.manifest.precision,

@@ -28,6 +28,7 @@ from edgematte.runtime.given import take_trimap, with_own_alpha
 from edgematte.runtime.given_picture import GreyLike, PictureLike, take_grey, take_picture
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.host.explanation import Explanation
+from edgematte.runtime.host.trimap_source import GivenTrimap
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.net_options import read_load_options
 from edgematte.runtime.pipeline import Sourced
@@ -276,6 +277,9 @@ class Matter:
         reuse: bool = True,
         trimap: GreyLike | None = None,
         mask: GreyLike | None = None,
+        trimaps: Iterable[GreyLike | None] | None = None,
+        masks: Iterable[GreyLike | None] | None = None,
+        carry: bool | None = None,
         channel_order: str = "RGB",
     ) -> Generator[Matte, None, None]:
         """Matte the frames of a clip, in their order; host and graph work overlap.
@@ -288,11 +292,21 @@ class Matter:
                 frame alone.
             trimap: of the first frame alone, as the call takes it.
             mask: of the first frame alone, in place of a trimap.
+            trimaps: one for each frame, or None; in step with the frames, and read as they are.
+            masks: one for each frame, or None, in place of trimaps.
+            carry: a frame without a trimap gets one that is made from the alpha of the frame before
+                it (docs/sequences.md says how, and where that fails); a later trimap or mask is
+                gone on from. None: only where the net needs a trimap and nothing else makes one,
+                if ``trimap`` or ``mask`` was given.
             channel_order: as the call takes it, of all frames.
 
         Raises:
             PictureError: a frame of another shape or dtype; the message says which.
-            OptionError: a trimap or mask for a bundle that takes none; and as the call.
+            FrameError: a frame without a trimap, for a net that needs one; one of another scene or
+                size than the frame before it, to which none is carried on. Mattes of the frames
+                before it have been given.
+            OptionError: a trimap or mask for a bundle that takes none; not as many as frames, where
+                both have a length; nothing to carry on; and as the call.
             EngineError: as the call.
         """
         return stream(
@@ -301,9 +315,17 @@ class Matter:
             reuse=reuse,
             trimap=trimap,
             mask=mask,
+            trimaps=trimaps,
+            masks=masks,
+            carry=carry,
             in_flight=self.in_flight,
             channel_order=channel_order,
         )
+
+    @property
+    def needs_trimap(self) -> bool:
+        """Whether a picture has to come with a trimap: the net needs one and nothing makes it."""
+        return isinstance(self._sourced.source, GivenTrimap)
 
     @property
     def reuses(self) -> bool:

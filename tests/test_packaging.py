@@ -53,21 +53,11 @@ def test_the_readme_prints_the_tolerances_of_the_code() -> None:
     assert said == {name: (t.max_abs, t.mean_abs) for name, t in TOLERANCES.items()}
 
 
-def test_every_command_of_the_readme_parses() -> None:
-    from edgematte.cli import build_parser
-
-    text = (ROOT / "README.md").read_text()
-    lines = re.findall(r"^    (?:cat \S+ \| )?edgematte (.+?)(?:\s+#.*| > \S+)?$", text, re.M)
-    assert len(lines) >= 8
-    for line in lines:
-        words = line.replace('"', "").split()
-        try:
-            build_parser().parse_args(words)
-        except SystemExit:
-            pytest.fail(f"the README's `edgematte {line}` is not a command")
-
-
-def test_every_make_target_of_the_readme_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
-    assert {"demo", "test"} <= named <= targets
+def test_classifiers_are_those_of_the_index_and_say_what_is_tested() -> None:
+    known = pytest.importorskip("trove_classifiers")
+    said = set(PROJECT["project"]["classifiers"])
+    assert said <= known.classifiers and not said & set(known.deprecated_classifiers)
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    tested = re.findall(r'"(3\.\d+)"', *re.findall(r"python: (\[.*\])", workflow))
+    assert {c.split(" :: ")[-1] for c in said if re.search(r"Python :: 3\.\d+$", c)} == set(tested)
+    assert PROJECT["project"]["requires-python"] == f">={tested[0]}"

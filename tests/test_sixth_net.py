@@ -15,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import ROOT, Said, Shell, commands_of, install, lines_of, missing
+from pages import ROOT, Shell, commands_of, install, lines_of, missing, texts_of
 from PIL import Image
+from typist import Said
 
 SAMPLE = ROOT / "samples" / "sixth_net"
 BUNDLE = "portrait-unet-tiny-onnx-fp32.edgematte"
 NET, DISTRIBUTION = "portrait_unet.net", "edgematte-portrait-unet"
 
 README = (SAMPLE / "README.md").read_text()
-LINES, COMMANDS = lines_of(README), commands_of(README)
+TEXTS = texts_of(SAMPLE / "README.md")
+LINES, COMMANDS = lines_of(TEXTS), commands_of(TEXTS)
 
 
 def copy_sample(folder: Path) -> None:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.hardship.forge import Forge
-from benchmarks.hardship.works import HELD, WORKS, half_written, prepare, scratch, visible
+from hardship.forge import Forge
+from hardship.works import HELD, WORKS, half_written, prepare, scratch, visible
 
 
 def report(works: Sequence[str], count: int, first: int, folder: Path) -> int:

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "samples" / "sixth_net" / "src"
+"""A plug-in whose net is the smallest there is: an export of it takes every step in seconds."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,14 @@ class Forge:
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         """`modules` are imported before the first command."""
-        path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        path = [str(ROOT / "benchmarks"), str(ROOT), str(SAMPLE)]
+        path.append(os.environ.get("PYTHONPATH", ""))
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(part for part in path if part),
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.hardship.forged", *modules],
+            [sys.executable, "-m", "hardship.forged", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

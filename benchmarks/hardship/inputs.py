@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.hardship.uses import KINDS, made
-from benchmarks.hardship.worker import FAULT
+from hardship.uses import KINDS, made
+from hardship.worker import FAULT
 
 HANG_S = 5.0  # of processor time, on one mutant
 STUCK_S = 60.0  # of the clock: a worker that waits for nothing uses no processor
@@ -61,14 +61,14 @@ def _watched(name: str, first: int, end: int, folder: Path, tally: Tally) -> int
     environment = os.environ | {
         "HOME": str(folder / "home"),
         "EDGEMATTE_CACHE": str(folder / "cache"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *_given()]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT), *_given()]),
         "OMP_NUM_THREADS": "1",
     }
     arguments = [name, str(folder), str(first), str(end), "1"]
     with (
         (folder / "stderr").open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.hardship.worker", *arguments],
+            [sys.executable, "-m", "hardship.worker", *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=folder / "here",

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import edgematte
-from benchmarks.hardship import mutants, seeds
 from edgematte.cli import main
 from edgematte.manifest import FILE
 from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.testcard import testcard
+from hardship import mutants, seeds, wire
 
 MOST_PX = 250_000  # larger pictures, which a changed header makes, are read and not matted
 SOME = 4  # one in so many is also matted and written
@@ -255,7 +255,7 @@ KINDS: dict[str, Kind] = {
     "pth": Kind(".pth", 300, stored("pth"), mutants.archive(), weights),
     "configs": Kind(".json", 100, stored("configs"), mutants.text, beside("config.json")),
     "cards": Kind(".json", 100, stored("cards"), mutants.text, beside("weights.json")),
-    "onnx": Kind(".onnx", 300, lambda f: [seeds.net(f).read_bytes()], mutants.blindly, onnx_file),
+    "onnx": Kind(".onnx", 300, lambda f: [seeds.net(f).read_bytes()], wire.protobuf, onnx_file),
     "ir": Kind(
         ".xml",
         100,
@@ -263,7 +263,7 @@ KINDS: dict[str, Kind] = {
         mutants.blindly,
         graph_of("openvino", "matte.xml"),
     ),
-    "mil": Kind(".mlmodel", 100, graphs("coreml", MIL), mutants.blindly, graph_of("coreml", MIL)),
+    "mil": Kind(".mlmodel", 100, graphs("coreml", MIL), wire.protobuf, graph_of("coreml", MIL)),
     "clips": Kind(".mp4", 200, seeds.clips, mutants.blindly, clip),
 }
 """By name; the shares add up to 10,000."""

@@ -15,9 +15,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hardship.guard import Guard
-from benchmarks.hardship.uses import KINDS, Place, made
 from edgematte.errors import EdgematteError
+from hardship.guard import Guard
+from hardship.uses import KINDS, Place, made
 
 ACCEPTED, REFUSED, FAULT = "accepted", "refused", "fault"
 MOST_MEMORY = 16 << 30  # of addresses, so that a mutant cannot take the whole machine

@@ -2,22 +2,29 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.hardship import seeds
 from edgematte.errors import EdgematteError
 from edgematte.manifest import FILE, SIGNATURE
+from edgematte.nets import plug_in
 from edgematte.runtime.bundle import DEFAULT, open_bundle
 from edgematte.scratch import PREFIX
 from edgematte.testcard import testcard, testcard_trimap
+from hardship import seeds
+from hardship.forge import SAMPLE
 
 RUNTIME = ("onnxruntime", "PIL.PngImagePlugin", "edgematte.runtime.load", "edgematte.cli.matte")
 CLIPS = (*RUNTIME, "av", "edgematte.video")
-EXPORTS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "edgematte.export.exporter")
+PLUGIN = "portrait_unet.net"
+EXPORTS = (
+    *("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "edgematte.export.exporter"),
+    *("portrait_unet.network", "portrait_unet.cut"),
+)
 TRAINING = ("torch", "safetensors.torch", "edgematte.training.recipes", "edgematte.checkpoint")
 HELD = "run/.edgematte-run"  # of a training run without a state: its folder may be gone on with
 PICTURES = 6
@@ -46,9 +53,10 @@ def _matte(name: str, *more: str, of: str = "a.png") -> Callable[[Path, Path], l
 
 
 def _export(target: str) -> Callable[[Path, Path], list[str]]:
-    small = ["--random-weights", "--cut", "fused", "--size", "64", "--force"]
+    small = ["--random-weights", "--size", "64", "--edge-px", "4", "--force"]
     return lambda _, out: [
-        *("export", "--model", "lightweight", "--target", target, *small),
+        *("export", "--plugin", PLUGIN, "--model", "portrait-unet-tiny", "--target", target),
+        *small,
         *("--output", str(out / f"{target}.edgematte")),
     ]
 
@@ -104,7 +112,9 @@ WORKS: dict[str, Work] = {
 
 
 def prepare(folder: Path) -> None:
-    """The inputs of all works."""
+    """The inputs of all works, and the plug-in whose bundles are read."""
+    sys.path.append(str(SAMPLE))
+    plug_in([PLUGIN])
     (folder / "in").mkdir(parents=True)
     for number in range(PICTURES):
         picture = Image.fromarray(testcard(60 + 10 * number, 48))

@@ -20,6 +20,7 @@ from edgematte.calibration.scheme import Scheme
 from edgematte.errors import OptionError
 from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.mil.program import MilProgram
+from edgematte.export.writing import writing
 
 QUANTIZED = ("conv", "linear", "avg_pool", "max_pool", "add")  # by coremltools' passes
 WEIGHTED = ("conv", "linear", "matmul", "conv_transpose")
@@ -43,7 +44,8 @@ class CoreMlQuantizable:
             raise OptionError(
                 "Core ML quantizes activations from iOS 17 on: give min_ios 17, or int8-weights"
             )
-        model.save(str(self.file))
+        with writing("coremltools", self.file.name):
+            model.save(str(self.file))
         kinds = WEIGHTED if feeds is None else QUANTIZED
         functions = spec.mlProgram.functions.values()
         blocks = [b for f in functions for b in f.block_specializations.values()]

@@ -54,6 +54,27 @@ def add_engine(
     )
 
 
+def engine_here(
+    bundle: "Bundle", engine: str | None, device: str | None, *, alone: bool = True
+) -> tuple[str | None, str | None]:
+    """The engine and device of a check; of ``auto`` those that `matte --engine auto` takes here.
+
+    Raises:
+        OptionError: auto with a device, or not ``alone``: with another way to run graphs.
+        EngineError, ToleranceError: auto, and no engine here is right.
+    """
+    from edgematte.runtime.engines import AUTO, EngineOptions
+    from edgematte.runtime.load import Asked
+
+    if engine != AUTO:
+        return engine, device
+    if device is not None or not alone:
+        raise OptionError(f"engine {AUTO} chooses engine and device: leave others out")
+    half = bundle.manifest.precision == "fp16"  # as `load` opens it, so that one verdict does
+    taken = Asked(bundle, EngineOptions(half=half, keep=True)).choose().choice.taken
+    return taken.engine, taken.device
+
+
 def told_choice(matter: "Matter") -> dict[str, Any]:
     """What ``--json`` says of why an engine runs the bundle, where it was proven."""
     choice = matter.engine_choice
@@ -153,6 +174,18 @@ def written(bundle: "Bundle") -> dict[str, Any]:
 def print_json(value: Any) -> None:
     """One JSON value on standard output."""
     print(json.dumps(value, indent=2))
+
+
+def put_text(text: str, output: Path | None, what: str, as_json: bool) -> None:
+    """Write a text whole or not at all and print where it is; ``-`` or None: standard output."""
+    from edgematte.atomic import atomic_file
+
+    if output is None or str(output) == "-":
+        print(text, end="")
+        return
+    with atomic_file(output) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+    print_written(what, output, as_json)
 
 
 def print_written(what: str, path: Path, as_json: bool) -> None:

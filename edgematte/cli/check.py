@@ -4,8 +4,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, print_json
-from edgematte.errors import EngineError, OptionError
+from edgematte.cli.arguments import add_json, engine_here, print_json
+from edgematte.errors import EngineError
 from edgematte.extras import importing
 
 
@@ -48,20 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     from edgematte.check.run import check_bundle
     from edgematte.check.table import table
     from edgematte.runtime.bundle import open_bundle
-    from edgematte.runtime.engines import AUTO, EngineOptions
-    from edgematte.runtime.load import Asked
 
     bundle = open_bundle(arguments.bundle)
     if arguments.key is not None:
         from edgematte.trust.signature import verify_signature
 
         verify_signature(bundle, arguments.key)
-    engine, device = arguments.engine, arguments.device
-    if engine == AUTO:
-        if device is not None or arguments.runner is not None:
-            raise OptionError(f"engine {AUTO} chooses engine and device: leave others out")
-        taken = Asked(bundle, EngineOptions(keep=True)).choose().choice.taken
-        engine, device = taken.engine, taken.device
+    alone = arguments.runner is None
+    engine, device = engine_here(bundle, arguments.engine, arguments.device, alone=alone)
     engines = check_engines(
         bundle.manifest, engine, arguments.runner, device, runner_serve=arguments.runner_serve
     )

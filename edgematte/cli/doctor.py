@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.arguments import add_json, engine_here, print_json
 from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 
@@ -48,22 +48,24 @@ def run(arguments: argparse.Namespace) -> int:
     bundle = open_bundle(arguments.bundle)
     manifest = bundle.manifest
     goldens, reference = _goldens(bundle, arguments)
-    engines = check_engines(manifest, arguments.engine, device=arguments.device)
+    engine, device = engine_here(bundle, arguments.engine, arguments.device)
+    engines = check_engines(manifest, engine, device=device)
     findings: list[dict[str, Any]] = []
     lines = [f"reference: {reference}"]
-    for engine in engines:
-        stages = examine(bundle, engine, goldens)
+    for one in engines:
+        stages = examine(bundle, one, goldens)
         guilty = first_departing(stages)
-        node, said = (None, "") if guilty is None else _inside(bundle, guilty, engine, goldens)
-        told = [s for s in stages if s.kind == GRAPH or engine is engines[0]]
-        lines += [engine.label, *(f"  {_line(stage)}" for stage in told)]
+        node, said = (None, "") if guilty is None else _inside(bundle, guilty, one, goldens)
+        told = [s for s in stages if s.kind == GRAPH or one is engines[0]]
+        aside = "" if one.decides else ", which decides nothing"
+        lines += [one.label + aside, *(f"  {_line(stage)}" for stage in told)]
         if guilty is not None:
             lines.append(f"the first that departs: {guilty.kind} {guilty.name}")
             lines.append(f"  in it: {node}" if node else f"  {said}")
         findings.append(
             {
-                "engine": engine.label,
-                "decides": engine.decides,
+                "engine": one.label,
+                "decides": one.decides,
                 "stages": [_record(stage) for stage in stages],
                 "departs": None if guilty is None else {"kind": guilty.kind, "name": guilty.name},
                 "node": None if node is None else {"op": node.op, "name": node.name},
@@ -75,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"well": not ill, "reference": reference, "engines": findings})
     else:
         print("\n".join(lines))
-        print("every stage is well" if not ill else "a stage DEPARTS")
+        some = any(f["departs"] for f in findings)
+        well = "every stage is well" + " in the arithmetic that decides" * some
+        print(well if not ill else "a stage DEPARTS")
     return 1 if ill else 0
 
 
@@ -136,16 +140,21 @@ def _inside(
             "nodes are not looked into where a server has the graph: run the doctor on "
             "onnxruntime here, and load this bundle's file there"
         )
-    if file.suffix == ".mlpackage":
-        from edgematte.export.mil.nodes import first_operation
+    try:
+        if file.suffix == ".mlpackage":
+            from edgematte.export.mil.nodes import first_operation
 
-        node = first_operation(file, given, limit)
-        other = "in fp32 and fp16 arithmetic every operation agrees"
-    elif file.suffix == ".onnx":
-        node = first_node(file, graph, given, engine.open, limit)
-        other = "node by node the engine agrees with plain ONNX Runtime on this file"
-    else:
-        return None, f"nodes of {file.suffix} files are not looked into: export to onnx to see them"
+            node = first_operation(file, given, limit)
+            other = "in fp32 and fp16 arithmetic every operation agrees"
+        elif file.suffix == ".onnx":
+            node = first_node(file, graph, given, engine.open, limit)
+            other = "node by node the engine agrees with plain ONNX Runtime on this file"
+        else:
+            return None, (
+                f"nodes of {file.suffix} files are not looked into: export to onnx to see them"
+            )
+    except EngineError as error:
+        return None, f"its nodes cannot be looked into: {error}"
     return node, "" if node else (
         f"{other}: the file itself departs from what was recorded at export, or only nodes that "
         "are fused do; export again, or run `edgematte check --weights`"

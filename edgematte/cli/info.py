@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from edgematte.card import lines as card_lines
 from edgematte.cli.arguments import add_json, print_json
+from edgematte.cli.streams import plain
 from edgematte.codec import encode
 from edgematte.finding import lines as finding_lines
 
@@ -30,24 +31,24 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     of = f" of {m.package}" if m.package else ""
     kind = f"{m.model}{of}, {m.target}, {m.precision}, format {m.format}"
-    print(f"{bundle.path}: {kind}; files verified")
-    print(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
+    _tell(f"{bundle.shown}: {kind}; files verified")
+    _tell(f"weights: {m.weights.source}, sha256 {m.weights.sha256[:16]}")
     for line in card_lines(m.weights.card):
-        print(line)
+        _tell(line)
     if m.stage_weights is not None:
-        print(f"trimap stage: {m.stage_weights.source}, sha256 {m.stage_weights.sha256[:16]}")
+        _tell(f"trimap stage: {m.stage_weights.source}, sha256 {m.stage_weights.sha256[:16]}")
         for line in card_lines(m.stage_weights.card):
-            print(f"trimap stage, {line}")
-    print(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
-    print(f"made with: {_pairs(m.tools)}")
+            _tell(f"trimap stage, {line}")
+    _tell(f"options: {_pairs(m.config)}; target: {_pairs(m.options)}")
+    _tell(f"made with: {_pairs(m.tools)}")
     host = {k: v for k, v in encode(m.host).items() if k not in UNTOLD}
-    print(f"cut {m.host.cut}; host: {_pairs(host)}")
+    _tell(f"cut {m.host.cut}; host: {_pairs(host)}")
     for graph in m.graphs:
-        print(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")
+        _tell(f"graph {graph.name}: {graph.file}, {graph.macs / 1e9:.3f} G multiply-adds")
         for kind, tensors in (("in", graph.inputs), ("out", graph.outputs)):
             for t in tensors:
                 low, high = t.range
-                print(
+                _tell(
                     f"  {kind:<4}{t.name:<8}{t.dtype} {t.layout} {graph.shape_of(t)} "
                     f"in [{low:g}, {high:g}]: {t.meaning}"
                 )
@@ -55,18 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
     for d in m.accuracy.differences:
         if d.equality == "end-to-end":
             apart = f"max {d.max_abs:.1e}, mean {d.mean_abs:.1e}"
-            print(f"{d.where} against {reference}, {d.engine}: {apart}")
-    for r in m.ladder:
+            _tell(f"{d.where} against {reference}, {d.engine}: {apart}")
+    for r in m.ladder if m.budget is not None else ():
         verdict = "taken" if r.chosen else "inside" if r.inside else "outside"
-        print(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")
+        _tell(f"INT8 ladder, budget {m.budget:g}: {r.name}: error {r.mad:.4f}, {verdict}")
     for line in finding_lines(m.lint):
-        print(f"on other devices: {line}")
+        _tell(f"on other devices: {line}")
     for q in m.accuracy.quality:
-        print(
+        _tell(
             f"{q.region}, {q.engine}: SAD {q.sad:.4f} MSE {q.mse:.1e} MAD {q.mad:.1e} "
             f"Grad {q.grad:.4f} Conn {q.conn:.4f}"
         )
     return 0
+
+
+def _tell(line: str) -> None:
+    print(plain(line))
 
 
 def _pairs(value: Mapping[str, object]) -> str:

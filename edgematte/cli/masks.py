@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from edgematte.host import Size
     from edgematte.pictures import Picture
+    from edgematte.sequences.trimaps import FrameTrimaps
 
 
 def add_mask_options(parser: argparse.ArgumentParser) -> None:
@@ -69,22 +70,26 @@ def masked(
     return _trimap(mask, name, (size[1], size[0]), arguments)
 
 
-def first_masked(
-    arguments: argparse.Namespace, say: Callable[[str], None]
-) -> "Callable[[Size], NDArray[np.uint8]] | None":
-    """What makes the trimap of a clip's first frame from its size; None without a mask.
+def frame_trimaps(arguments: argparse.Namespace) -> "FrameTrimaps | None":
+    """The trimaps or masks of a clip's or sequence's frames; None without any.
 
     Raises:
-        OptionError: a folder.
-        PictureError: as :func:`masked`, also when it is called.
+        OptionError, PictureError: as :class:`edgematte.sequences.trimaps.FrameTrimaps`.
     """
-    if arguments.mask is None:
+    from edgematte.sequences.trimaps import FrameTrimaps
+
+    sparse = bool(arguments.carry)
+    if arguments.trimap:
+        return FrameTrimaps(arguments.trimap, sparse=sparse)
+    if not arguments.mask:
         return None
-    file = Path(arguments.mask)
-    if file.is_dir():
-        raise OptionError(f"--mask {file} is a folder: of a clip give one mask, of its first frame")
-    mask, name = _read(file, None, say)
-    return lambda size: _trimap(mask, name, size, arguments)
+    return FrameTrimaps(
+        arguments.mask,
+        "mask",
+        sparse=sparse,
+        make=lambda mask, name, size: _trimap(mask, name, size, arguments),
+        fit=arguments.fit_mask,
+    )
 
 
 def _read(

@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
+from edgematte.cli.collector import leave_at_end
 from edgematte.cli.in_flight import (
     IN_FLIGHT,
     background_of,
@@ -26,11 +27,12 @@ from edgematte.cli.in_flight import (
 )
 from edgematte.cli.masks import add_mask_options, refuse_masks
 from edgematte.cli.matting import journal_of, open_job
-from edgematte.cli.outputs import Job, plan
+from edgematte.cli.outputs import Job, is_folder, plan
 from edgematte.cli.results import add_results, refuse_results, results_of
 from edgematte.cli.streams import input_bytes, output_bytes, say
 from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
+from edgematte.sequences.pattern import parse_pattern
 
 if TYPE_CHECKING:
     from edgematte.pictures.results import ResultOptions
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "pictures", nargs="*", metavar="IMAGE", help="files, folders, - for stdin, or one clip"
+        "pictures",
+        nargs="*",
+        metavar="IMAGE",
+        help="files, folders, - for stdin, one clip, or one sequence: frame_%%05d.png",
     )
     parser.add_argument(
         "--watch",
@@ -51,21 +56,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         required=True,
-        help="a file, a folder, or - for stdout; of a clip: .mov, .webm, .mp4 or a folder",
+        help="a file, a folder, or - for stdout; of a clip or sequence: .mov, .webm, .mp4, "
+        "frame_%%05d.png or a folder",
     )
     parser.add_argument("--bundle", help="default: the one that ships with edgematte")
     parser.add_argument(
-        "--trimap", help="0 background, 128 unknown, 255 foreground; file or folder"
+        "--trimap",
+        help="0 background, 128 unknown, 255 foreground; file or folder; of a clip or sequence "
+        "also trimap_%%05d.png or a clip; a file is of the first frame",
     )
     parser.add_argument(
         "--mask",
-        help="bright on the subject, of any size, in place of a trimap; file or folder",
+        help="bright on the subject, of any size, in place of a trimap, from the same",
     )
     add_results(parser)
     parser.add_argument(
         "--no-reuse",
         action="store_true",
         help="clips, of nets that gain from the frames before: matte every frame alone",
+    )
+    parser.add_argument(
+        "--carry",
+        action="store_true",
+        help="of a clip or sequence: a frame without a trimap or mask gets its trimap from the "
+        "frame before (default: only of nets that need one, from a single file)",
+    )
+    parser.add_argument(
+        "--fps",
+        metavar="RATE",
+        help="of a clip that is written from a sequence: 24, 24000/1001 (default: 25)",
     )
     parser.add_argument(
         "--in-flight",
@@ -110,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     wanted = results_of(arguments, background_of(arguments))
     _refuse_jobs(arguments, jobs, wanted)
+    leave_at_end()
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded
@@ -143,10 +163,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _any_clip(sources: list[str]) -> bool:
-    """Whether clips are among what a command was given."""
+    """Whether clips or sequences are among what a command was given."""
     from edgematte.clips.container import is_clip
 
-    return any(is_clip(source) and not Path(source).is_dir() for source in sources)
+    return any(
+        (is_clip(source) or parse_pattern(source)) and not Path(source).is_dir()
+        for source in sources
+    )
 
 
 def _refuse(arguments: argparse.Namespace) -> None:
@@ -155,6 +178,16 @@ def _refuse(arguments: argparse.Namespace) -> None:
     refuse_masks(arguments)
     if arguments.no_reuse:
         raise OptionError("--no-reuse is of clips: a picture has no frame before it; leave it out")
+    for flag, there in (("--carry", arguments.carry), ("--fps", arguments.fps)):
+        if there:
+            raise OptionError(
+                f"{flag} is of a clip or a sequence (frame_%05d.png), not of pictures: leave it out"
+            )
+    if not is_folder(arguments.output) and parse_pattern(arguments.output, exists=False):
+        raise OptionError(
+            f"-o {arguments.output} numbers the frames of a clip or sequence: of pictures give -o "
+            "FOLDER, or name them as a sequence (frame_%05d.png)"
+        )
     if arguments.in_flight is not None:
         check("--in-flight", arguments.in_flight, OPTIONS["in_flight"])
     if arguments.explain_at and not arguments.explain:
@@ -165,23 +198,13 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
 def _refuse_jobs(arguments: argparse.Namespace, jobs: list[Job], wanted: "ResultOptions") -> None:
     """Refuse results that the formats of their files, or standard output, cannot hold."""
-    from edgematte.pictures.formats import (
-        refuse_exif,
-        refuse_premultiplied,
-        refuse_unfit,
-        row_of,
-        stdout_row,
-    )
+    from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
     from edgematte.pictures.results import is_png
 
     for job in jobs:
         for kind, path in job.results.items():
             row = row_of(path) if path else stdout_row()
-            refuse_unfit(row, wanted.mode(kind, row))
-            if kind == "cutout" and wanted.keep_exif:
-                refuse_exif(row)
-            if kind == "cutout" and wanted.premultiplied:
-                refuse_premultiplied(row)
+            wanted.refuse(kind, row)
     if arguments.png_level is not None and not any(
         is_png(path) for job in jobs for path in job.results.values()
     ):

@@ -15,8 +15,6 @@ from edgematte.cli.streams import input_bytes, output_bytes
 from edgematte.errors import OptionError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from edgematte.pictures import Picture
     from edgematte.pictures.results import ResultOptions
     from edgematte.runtime.matter import Matter
@@ -47,7 +45,7 @@ def matte_one(
     """
     from edgematte.pictures import encode, read_trimap_for, write_picture
     from edgematte.pictures.formats import refuse_unfit, row_of, stdout_row
-    from edgematte.pictures.results import of_light
+    from edgematte.pictures.results import shallower
     from edgematte.runtime.host.trimap import UNKNOWN, read_trimap
 
     picture = opened() if opened else open_job(job)
@@ -78,26 +76,27 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            array = wanted.write(kind, picture, matte, path)
+        else:
+            array = wanted.make(kind, picture, matte, stdout_row())
+            output_bytes().write(
+                encode(
+                    array,
+                    "PNG",
+                    picture.profile,
+                    png_level=wanted.level(None),
+                    exif=wanted.exif(kind, picture),
+                    coding=wanted.coding(kind, picture, stdout_row()),
+                )
+            )
+        file = path.name if path else "standard output"
         row = row_of(path) if path else stdout_row()
-        array, exif = wanted.make(kind, picture, matte, row), wanted.exif(kind, picture)
-        if kind == "cutout":
-            _say_shallower(job.name, path, picture.colours.dtype, array.dtype, say)
-        level, coding = wanted.level(path), wanted.coding(kind, picture, row)
-        if path is None:
-            data = encode(array, "PNG", picture.profile, png_level=level, exif=exif, coding=coding)
-            output_bytes().write(data)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(
-            array,
-            path,
-            picture.profile,
-            png_level=level,
-            exif=exif,
-            premultiplied=wanted.premultiplied if kind == "cutout" else None,
-            header=picture.header if of_light(row) else None,
-            coding=coding,
-        )
+        if kind == "cutout" and (
+            lost := shallower(job.name, file, picture.colours, array, row.bits)
+        ):
+            say(lost)
     if arguments.explain:
         from edgematte.runtime.host.explanation_drawing import draw
 
@@ -116,21 +115,6 @@ def matte_one(
         "seconds": {k: round(v, 4) for k, v in matte.timings.items()},
         "counts": matte.counts,
     }
-
-
-def _say_shallower(
-    name: str,
-    path: Path | None,
-    own: "np.dtype[Any]",
-    written: "np.dtype[Any]",
-    say: Callable[[str], None],
-) -> None:
-    """Say that a cut-out or composite has less than its picture, by the dtypes of both."""
-    file, bits = path.name if path else "standard output", 8 * written.itemsize
-    if own.kind == "f" and written.kind == "u":
-        say(f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed")
-    elif own.kind == "u" and written.kind == "u" and own.itemsize > written.itemsize:
-        say(f"{name} has {8 * own.itemsize} bits a channel, {file} holds {bits}")
 
 
 def open_job(job: Job) -> "Picture":

@@ -1,9 +1,10 @@
 """``edgematte report``."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
-from edgematte.cli.arguments import add_json, print_written
+from edgematte.cli.arguments import add_json, put_text
 from edgematte.errors import OptionError
 
 MOST = 2
@@ -16,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="one, or two to be shown side by side (default: the one that ships)",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.html", help="- for stdout"
+    )
     parser.add_argument(
         "--image",
         action="append",
@@ -31,17 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bundles here and write one page about them."""
-    from edgematte.atomic import atomic_file
     from edgematte.page.content import content_of
     from edgematte.page.page import page
     from edgematte.pictures import read_picture
 
+    if arguments.json and str(arguments.output) == "-":
+        raise OptionError("--json says where the report is: give -o FILE.html with it, not -o -")
     if len(arguments.bundles) > MOST:
         raise OptionError(f"{len(arguments.bundles)} bundles: one, or two to be shown side by side")
-    pictures = [(file.name, read_picture(file)) for file in arguments.image]
+    files = list(dict.fromkeys(arguments.image))
+    names = Counter(file.name for file in files)
+    pictures = [(f.name if names[f.name] == 1 else str(f), read_picture(f)) for f in files]
     bundles = arguments.bundles or [None]
     text = page([content_of(bundle, pictures, arguments.engine) for bundle in bundles])
-    with atomic_file(arguments.output) as scratch:
-        scratch.write_text(text, encoding="utf-8")
-    print_written("report", arguments.output, arguments.json)
+    put_text(text, arguments.output, "report", arguments.json)
     return 0

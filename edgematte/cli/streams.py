@@ -12,6 +12,8 @@ from edgematte.errors import EdgematteError, OptionError, PictureError
 
 NAMES = "edgematte.names"
 COMMANDS_LOG = "edgematte.cli"
+OBEYED = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
+"""Characters that a terminal obeys, and how they are shown."""
 
 
 def _own_bytes(error: UnicodeError) -> tuple[bytes, int]:
@@ -45,10 +47,15 @@ def settle() -> None:
         sys.stdout.reconfigure(errors=NAMES)
 
 
+def plain(text: str) -> str:
+    """A text of which a terminal obeys nothing: bundles and names of files are other people's."""
+    return text.translate(OBEYED)
+
+
 def say(message: str) -> None:
     """Print a line on standard error; if that fails, the work goes on without it."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(plain(message), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         abandon(sys.stderr)
 

@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgematte.arrays import Bytes
+from edgematte.pictures import hdr
+from edgematte.pictures.tone import shown
+
 UNKNOWN = 2
 ITU709, ITU601, BT2020 = 1, 5, 9
 HD_PX = 720  # clips without tags are taken for ITU-R 709 from this height on
-HDR = {16: "PQ", 18: "HLG"}  # transfers
 WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}  # primaries
 
 
@@ -26,21 +32,35 @@ class Colour:
     def words(self) -> str:
         """The unusual tags in words; empty if every screen shows such colours."""
         return ", ".join(
-            w for w in (HDR.get(self.transfer), WIDE.get(self.primaries)) if w is not None
+            w for w in (hdr.TRANSFERS.get(self.transfer), WIDE.get(self.primaries)) if w is not None
         )
 
-    def warning(self, name: str, *, folder: bool) -> str:
-        """A warning of what a copy with 8 bits a channel loses; empty if it loses nothing.
+    @property
+    def coding(self) -> hdr.Coding | None:
+        """What the values of an HDR clip mean; None for others."""
+        return hdr.Coding(self.primaries, self.transfer) if self.transfer in hdr.TRANSFERS else None
 
-        Args:
-            name: the name of the clip.
-            folder: whether the copy is a folder of PNG files, which have no such tags.
-        """
-        if folder and self.words:
-            return f"{name} has {self.words} colour, which its PNG files do not say"
-        if self.transfer in HDR:
-            return f"{name} is HDR ({self.words}): its tags are kept, its levels pass in 8 bits"
-        return ""
+    @property
+    def recorded(self) -> hdr.Coding | None:
+        """What PNG files say of unusual colours; None: nothing, or it is not known."""
+        known = UNKNOWN not in (self.primaries, self.transfer)
+        return hdr.Coding(self.primaries, self.transfer) if self.words and known else None
+
+    def shown(self, name: str) -> str:
+        """What is said of an HDR clip of this name before a background."""
+        return (
+            f"{name} is HDR ({self.words}): before a background it is shown as on an ordinary "
+            "screen, in ITU-R 709"
+        )
+
+
+SCREEN = Colour(1, 1)
+"""Of what is shown on an ordinary screen, such as the view that nets have of HDR: ITU-R 709."""
+
+
+def view_of(values: NDArray[np.uint16], coding: hdr.Coding) -> Bytes:
+    """Stored RGB (H, W, 3) of an HDR clip -> what nets see, as of HDR pictures."""
+    return shown(hdr.light_of(values, coding), primaries=coding.chromaticities)
 
 
 def colour_of(stream: Any) -> Colour:

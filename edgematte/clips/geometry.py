@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgematte.clips.side_data import side_data
+
 MOST = 4  # no format has pixels wider than 4:1 or narrower than 1:4: such a header is damaged
 
 
@@ -14,21 +16,15 @@ def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """(a, b, c, d) of a decoded frame's display matrix: x' = a x + c y, y' = b x + d y.
 
     None where the frame has none. The units do not matter.
-
-    ``frame.side_data`` would tie the frame into a circle with its side data: its pixels, of which
-    Python's collector of circles knows nothing, would stay in memory for hundreds of frames.
     """
-    from av.sidedata.sidedata import SideDataContainer
-
-    container: Any = SideDataContainer  # whose declaration lacks its argument
     try:
-        data = container(frame).get("DISPLAYMATRIX")
-    except ValueError:  # PyAV 18 and before fail on side data of newer kinds, such as EXIF
+        data = side_data(frame, "DISPLAYMATRIX")
+    except ValueError:
         turns = (1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0)
         return turns[round(int(frame.rotation) / 90) % 4]
     if data is None:
         return None
-    a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32)
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32)
     return int(a), int(b), int(c), int(d)
 
 

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from edgematte.arrays import Bytes, Floats
-from edgematte.clips.colour import Colour, colour_of, matrix_of
+from edgematte.clips.colour import Colour, colour_of
 from edgematte.clips.container import fraction, open_container, pyav, reason
-from edgematte.clips.geometry import believable, display_matrix, square, upright
+from edgematte.clips.extents import Extents
+from edgematte.clips.frames import Frames, Keep, Kept
+from edgematte.clips.geometry import believable
+from edgematte.clips.levels import bits_of
+from edgematte.clips.side_data import has_mastering
+from edgematte.clips.timecode import timecode_of
 from edgematte.clips.times import Shown, short_of
-from edgematte.clips.transparency import alpha_decoder, has_alpha, split
+from edgematte.clips.transparency import alpha_decoder
+from edgematte.clips.whole import is_whole
 from edgematte.errors import EdgematteError, PictureError
+from edgematte.pictures.hdr import Coding
 from edgematte.pictures.reading import refuse_large
 
 COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnails, still image
@@ -23,18 +30,24 @@ COVERS = 1024 | 2048 | 1048576  # dispositions: attached picture, timed thumbnai
 class ClipFrame:
     """One frame; ``pts`` counts units of ``time_base`` seconds from the clip's start."""
 
-    pixels: Bytes  # (H, W, 3), RGB, upright, square
+    pixels: Bytes  # (H, W, 3), RGB, upright, square; of HDR the view on an ordinary screen
     pts: int
     duration: int  # in the same units; 0 where the file does not say
     time_base: Fraction
     alpha: Floats | None = None  # (H, W), in [0, 1], where the clip itself has transparency
+    kept: Kept = None  # what was asked for beside the pixels, where there is more
+    coding: Coding | None = None  # of the RGB of an HDR clip that is kept
 
 
 class Clip:
     """A clip opened for reading; close it, or use it in a ``with`` statement."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: Keep = Keep.VIEW) -> None:
         """Read the header.
+
+        Args:
+            path: the file.
+            keep: what of its frames is read.
 
         Raises:
             PictureError: missing, not a clip, without pictures, or in a codec that is not known.
@@ -55,12 +68,15 @@ class Clip:
         shown = sum(not entry.is_discard for entry in self._listed())
         self.promised: int = shown or stream.frames  # 0 where the file does not say
         self.colour: Colour = colour_of(stream)
+        self.bits: int = bits_of(coded.format)  # of a sample
+        self.timecode: str = timecode_of(self._container, stream)  # empty if there is none
+        self.mastered = False  # whether a frame read so far describes the screen it was made on
         self.note = ""  # the error that ended reading; empty if there was none
         self.warnings: list[str] = []  # parts of the clip that are not used
         start = self._container.start_time or 0
         self.start_s = Fraction(start, 1_000_000)
         self._promised_s = Fraction(self._container.duration or 0, 1_000_000)
-        self._reached_s, self._packets = Fraction(0), 0
+        self._extents, self._packets = Extents(self.start_s, self.rate), 0
         self._base = fraction(stream.time_base) or 1 / self.rate
         numbered = self._container.format.name == "avi"
         units = round(1 / self.rate / self._base)
@@ -68,10 +84,10 @@ class Clip:
         self._decoder, lost = alpha_decoder(stream)
         if lost:
             self.warnings.append(f"the transparency of {path.name} cannot be decoded here")
-        self._shape = fraction(stream.sample_aspect_ratio)
-        if self._shape is not None and not believable(self._shape):
-            self.warnings.append(f"{path.name}: pixels of {self._shape} are read as square")
-        self._size: tuple[int, int] | None = None
+        shape = fraction(stream.sample_aspect_ratio)
+        if shape is not None and not believable(shape):
+            self.warnings.append(f"{path.name}: pixels of {shape} are read as square")
+        self._frames = Frames(path.name, shape, self.colour, keep)
         self._lock, self._open = threading.Lock(), True
 
     def _pictures(self) -> Any:
@@ -97,9 +113,11 @@ class Clip:
         """The frames in the order they are shown; if the clip breaks off, those before."""
         count = 0
         for frame in self._decoded():
-            pixels, alpha = self._pixels(frame)
+            pixels, alpha, kept = self._frames.read(frame)
+            self.mastered = self.mastered or has_mastering(frame)
             pts = self._shown.frame(frame)
-            yield ClipFrame(pixels, pts, frame.duration or 0, self._base, alpha)
+            at = pts, frame.duration or 0, self._base
+            yield ClipFrame(pixels, *at, alpha, kept, self.colour.coding)
             count += 1
         if not count:
             raise PictureError(f"{self.path.name} holds no frame that can be read{self._because()}")
@@ -121,10 +139,28 @@ class Clip:
         if listed > self._packets:
             missing = listed - self._packets
             return f"{name} breaks off after {count} frames, {missing} before its end"
-        if short_of(self._promised_s, self._reached_s, self.rate):
-            had = f"{float(self._reached_s):.2f} of {float(self._promised_s):.2f} s"
-            return f"{name} breaks off after {count} frames, {had}"
+        reached_s = self._extents.reached_s
+        if short_of(self._promised_s, reached_s, self.rate):
+            had = f"{float(reached_s):.2f} of {float(self._promised_s):.2f} s"
+            if not is_whole(self.path):
+                return f"{name} breaks off after {count} frames, {had}"
+            self.warnings.append(f"{name} is whole, but lasts {had} that its header says")
         return ""
+
+    def apart(self) -> list[str]:
+        """Of a clip that was read to its end: a line for each track out of line; see `Extents`."""
+        sounds = [stream.index for stream in self._container.streams.audio]
+        pictures = self._stream.index
+        return [] if self.note else self._extents.apart(self.path.name, pictures, sounds)
+
+    def beside(self) -> str:
+        """What the clip has beside pictures, in words; empty if it has nothing."""
+        streams = self._container.streams
+        counts = {"sound": len(streams.audio), "subtitles": len(streams.subtitles)}
+        words = [
+            f"{count} track{'s' * (count > 1)} of {kind}" for kind, count in counts.items() if count
+        ]
+        return ", ".join([*words, *["timecode"] * bool(self.timecode)])
 
     def _listed(self) -> Sequence[Any]:
         """The table of samples of an MP4 or QuickTime clip; empty for other formats."""
@@ -167,10 +203,7 @@ class Clip:
         if packet.stream.type == "video" and packet.size:
             self._packets += 1
             self._shown.packet(packet)
-        if packet.pts is not None:
-            base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
-            end = (packet.pts + (packet.duration or 0)) * base
-            self._reached_s = max(self._reached_s, end - self.start_s)
+        self._extents.packet(packet)
 
     def _decode(self, packet: Any) -> list[Any]:
         if self._decoder is None:
@@ -183,27 +216,3 @@ class Clip:
             return list((self._decoder or self._stream).decode(None))
         except (self._av.error.FFmpegError, OSError):
             return []
-
-    def _pixels(self, frame: Any) -> tuple[Bytes, Floats | None]:
-        """RGB (H, W, 3), and alpha (H, W) if the clip has transparency."""
-        refuse_large(self.path.name, frame.width, frame.height)
-        clear = has_alpha(frame)
-        # All frames get the size of the first, even if the stream changes its size.
-        self._size = self._size or square((frame.width, frame.height), self._shape)
-        resized = self._size != (frame.width, frame.height)
-        try:
-            converted = frame.reformat(
-                width=self._size[0],
-                height=self._size[1],
-                format="rgba64le" if clear else "rgb24",
-                src_colorspace=matrix_of(frame),
-                interpolation="BICUBIC" if resized else None,
-            ).to_ndarray()
-        except self._av.error.FFmpegError as error:
-            raise PictureError(
-                f"{self.path.name}: frames of the kind {frame.format.name} cannot be read "
-                f"({reason(error)})"
-            ) from None
-        rgb, alpha = split(converted) if clear else (converted, None)
-        matrix = display_matrix(frame)
-        return upright(rgb, matrix), None if alpha is None else upright(alpha, matrix)

@@ -1,4 +1,4 @@
-"""Copying the sound of a clip to a new file, in step with the pictures written there."""
+"""Copying sound and subtitles of a clip to a new file, in step with the pictures written there."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,13 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from edgematte.clips.container import open_container, pyav
+from edgematte.clips.subtitles import SubtitleTrack, fits
 from edgematte.clips.tracks import Track, Way, way_for
 
 PROBED = 4  # packets of a track to try out a container with
+QUICKTIME = {
+    "deu": "ger",
+    "nld": "dut",
+    "ell": "gre",
+    "isl": "ice",
+    "zho": "chi",
+    "sqi": "alb",
+    "mkd": "mac",
+    "fre": "fra",
+    "cze": "ces",
+    "rum": "ron",
+    "slo": "slk",
+}
+"""Codes of ISO 639-2 -> the other code of that language, where QuickTime files have that alone."""
 
 
 class Sound:
-    """All audio streams of a clip, on their way into another file."""
+    """All tracks of sound and of subtitles of a clip, on their way into another file.
+
+    Each keeps its language, its title and its role, such as that of a commentary.
+    """
 
     def __init__(self, source: Path, output: Any, start_s: Fraction) -> None:
         """``output`` is a PyAV container that is being written; nothing is written yet."""
@@ -21,13 +39,35 @@ class Sound:
         self.warnings: list[str] = []  # what could not be copied
         ways = self._ways(source)
         self._container = open_container(source)
-        self._tracks = {
+        self._tracks: dict[int, Track | SubtitleTrack] = {
             stream.index: Track(ways[stream.index], stream, output)
             for stream in self._container.streams.audio
             if stream.index in ways
         }
+        for number, stream in enumerate(self._container.streams.subtitles, 1):
+            where = f"{source.name}: track {number} of its subtitles"
+            if stream.codec_context is None:
+                self.warnings.append(f"{where} is in a codec that is not known: left out")
+            elif fits(stream, output.format.name):
+                self._tracks[stream.index] = SubtitleTrack(stream, output)
+            else:
+                name, format_ = stream.codec_context.name, output.format.name
+                self.warnings.append(f"{where} ({name}) does not fit into .{format_}: left out")
+        for index, track in self._tracks.items():
+            self._name_as(self._container.streams[index], track.stream)
         self._packets = self._read()
         self._waiting: Any = None
+
+    def _name_as(self, stream: Any, copy: Any) -> None:
+        """Give a copy the language, the title and the role of a track."""
+        old = stream.metadata
+        language = old.get("language", "")
+        if self._output.format.name == "mov":
+            language = QUICKTIME.get(language, language)
+        title = old.get("title") or old.get("name", "")  # as Matroska and as MP4 have it
+        kept = {"language": language, "title": title, "handler_name": old.get("handler_name", "")}
+        copy.metadata.update({key: value for key, value in kept.items() if value})
+        copy.disposition = stream.disposition
 
     def _ways(self, source: Path) -> dict[int, Way]:
         """How each track is written; for tracks that cannot be written there is a warning."""
@@ -67,7 +107,9 @@ class Sound:
         try:
             for packet in container.demux(*streams):
                 kept = first[packet.stream.index]
-                if packet.pts is not None and not packet.is_corrupt and len(kept) < PROBED:
+                whole = packet.pts is not None and not packet.is_corrupt
+                # What an edit list hides is decoded to nothing, which proves nothing.
+                if whole and not packet.is_discard and len(kept) < PROBED:
                     kept.append(packet)
                 if all(len(packets) == PROBED for packets in first.values()):
                     break
@@ -76,7 +118,7 @@ class Sound:
         return first
 
     def _read(self) -> Iterator[Any]:
-        streams = [s for s in self._container.streams.audio if s.index in self._tracks]
+        streams = [self._container.streams[index] for index in self._tracks]
         if not streams:
             return
         try:
@@ -104,9 +146,17 @@ class Sound:
         self.copy_until(None)
         for track in self._tracks.values():
             track.flush()
-        lost = sum(track.damaged + track.refused for track in self._tracks.values())
-        if lost:
-            self.warnings.append(f"{self._name}: {lost} damaged pieces of its sound are left out")
+        lost = {"sound": 0, "subtitles": 0}
+        for track in self._tracks.values():
+            if isinstance(track, Track):
+                lost["sound"] += track.damaged + track.refused
+            else:
+                lost["subtitles"] += track.refused
+        for kind, count in lost.items():
+            if count:
+                self.warnings.append(
+                    f"{self._name}: {count} damaged pieces of its {kind} are left out"
+                )
 
     def close(self) -> None:
         """Close the source."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from edgematte.clips.container import pyav
+from edgematte.clips.container import fraction, pyav
 
 ENCODERS = ("aac", "libopus", "pcm_s16le")  # the first that a container can hold is used
 BITS = 96_000  # bits a second for each channel, for encoders that compress
@@ -76,11 +76,13 @@ def _nearest(rate: int, offered: list[int] | None) -> int:
 
 def _works(way: Way, stream: Any, packets: list[Any], container: str) -> bool:
     av, trial = pyav(), io.BytesIO()
+    # From zero on: an edit list can hide the first packets, and none of the trial would be heard.
+    start_s = min((fraction(packet.time_base) or 0) * packet.pts for packet in packets)
     try:
         with av.open(trial, "w", format=container) as output:
             track = Track(way, stream, output)
             for packet in packets:
-                track.write(packet, Fraction(0))
+                track.write(packet, Fraction(start_s))
             track.flush()
         if track.refused:
             return False

@@ -34,7 +34,8 @@ def has_alpha(frame: Any) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def split(rgba: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """16-bit RGBA (H, W, 4) -> RGB bytes, and alpha in [0, 1]."""
-    rgb = ((rgba[..., :3].astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return rgb, rgba[..., 3].astype(np.float32) / np.float32(65535)
+def split(deep: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.float32] | None]:
+    """RGB (H, W, 3) or RGBA (H, W, 4) of 16 bits -> RGB, and alpha in [0, 1], None if opaque."""
+    if deep.shape[2] == 3:
+        return deep, None
+    return deep[..., :3], deep[..., 3].astype(np.float32) / np.float32(65535)

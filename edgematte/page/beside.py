@@ -10,7 +10,8 @@ from edgematte.page.tables import head, row, table
 def beside(one: Content, other: Content) -> str:
     """Cut-outs of the pictures that both have, one over the other with a slider between them."""
     theirs = {shown.name: shown for shown in other.shown}
-    pairs = [(shown, theirs[shown.name]) for shown in one.shown if shown.name in theirs]
+    named = [(shown, theirs[shown.name]) for shown in one.shown if shown.name in theirs]
+    pairs = [(left, right) for left, right in named if left.picture == right.picture]
     parts = [f"<section><h1>{escape(one.name)} beside {escape(other.name)}</h1>"]
     rows = []
     for content in (one, other):
@@ -24,6 +25,11 @@ def beside(one: Content, other: Content) -> str:
         rows.append(row([content.name], figures))
     top = head(("",), ("bytes", "MAD, unknown region", "ms here"))
     parts.append(table(top, rows))
+    if len(pairs) < len(named):
+        parts.append(
+            "<p>They were checked with different pictures, which are not shown beside each other: "
+            "give the report pictures of yours.</p>"
+        )
     for number, (left, right) in enumerate(pairs):
         place = f"slider-{number}"
         label = f"{left.name}: {one.name} left, {other.name} right"

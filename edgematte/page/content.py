@@ -52,7 +52,7 @@ def content_of(
     """
     bundle = open_bundle(path)
     manifest = bundle.manifest
-    name = bundle.path.name if bundle.unpacked is None else bundle.unpacked.archive.name
+    name = bundle.shown.name
     sizes = {graph.name: _bytes(bundle.file(graph)) for graph in manifest.graphs}
     try:
         matter = load(path, engine=engine)

@@ -92,7 +92,7 @@ def graphs(content: Content) -> str:
 def weights(own: Weights) -> str:
     """Where weights come from, and under which licence."""
     told = "".join(f"<li>{escape(line)}</li>" for line in card_lines(own.card))
-    return f"<p>{escape(own.source)}, sha256 {own.sha256[:16]}</p><ul>{told}</ul>"
+    return f"<p>{escape(own.source)}, sha256 {escape(own.sha256[:16])}</p><ul>{told}</ul>"
 
 
 def lint(findings: Sequence[Finding] | None) -> str:

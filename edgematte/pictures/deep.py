@@ -1,14 +1,16 @@
 """Colours of more than 8 bits of PNG, TIFF and AVIF files, of which Pillow reads 8 bits."""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from edgematte.errors import OptionError
 from edgematte.extras import importing
+from edgematte.pictures.bits import stretched
 
 PIP = 'pip install "edgematte[deep]"'
 DEPTH, KIND = 24, 25  # bytes of a PNG file that say its bits a sample and its colour type
@@ -17,6 +19,10 @@ BITS, PHOTOMETRIC, FORMAT, EXTRA = 258, 262, 339, 338  # tags of TIFF
 AVIF_HEAD = 1 << 16  # bytes in which an AVIF file describes its pictures
 RGB, UNSIGNED = 2, 1  # values of PHOTOMETRIC and FORMAT
 PREMULTIPLIED, STRAIGHT = 1, 2  # values of EXTRA
+TIFF = (b"*\0", b"\0*")  # after the order of bytes, in files below 4 GB
+HEAD = 8  # bytes before all tables
+PLACES = TiffImagePlugin.STRIPOFFSETS
+TABLES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)  # tags whose values are tables
 
 
 def is_deep(image: Image.Image, data: bytes) -> bool:
@@ -49,7 +55,7 @@ def read_deep(data: bytes, kind: str) -> tuple[NDArray[np.uint16], NDArray[np.ui
     if kind == "AVIF":
         with importing("more than 8 bits a channel are read by imagecodecs", PIP, OptionError):
             from imagecodecs import avif_decode
-        return _split(_stretched(np.asarray(avif_decode(data)), _bits_of_avif(data)), STRAIGHT)
+        return _split(stretched(np.asarray(avif_decode(data)), _bits_of_avif(data)), STRAIGHT)
     with importing("16 bits a channel are read by tifffile", PIP, OptionError):
         import imagecodecs  # noqa: F401  # which it decompresses with
         import tifffile
@@ -68,20 +74,20 @@ def _bits_of_avif(data: bytes) -> int:
     return data[place + 9] if 0 < place < len(data) - 9 else 8
 
 
-def _stretched(array: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Values of 10 or 12 bits as 16: 0 stays 0, and the largest becomes 65535."""
-    if array.dtype != np.uint16 or not 8 < bits < 16:
-        raise ValueError(f"it was decoded as {array.dtype} of {bits} bits")
-    return np.asarray((array << (16 - bits)) | (array >> (2 * bits - 16)), np.uint16)
-
-
-def write_tiff(array: NDArray[Any], profile: bytes | None, *, premultiplied: bool = False) -> bytes:
+def write_tiff(
+    array: NDArray[Any],
+    profile: bytes | None,
+    *,
+    premultiplied: bool = False,
+    exif: bytes | None = None,
+) -> bytes:
     """The bytes of a TIFF file of colours (H, W, 3) or a cut-out (H, W, 4), uint16.
 
     Args:
         array: colours; a cut-out's are premultiplied or not as ``premultiplied`` says.
         profile: ICC profile of the colours.
         premultiplied: recorded in the tag ExtraSamples.
+        exif: tables of EXIF, to be kept in it; None: none.
 
     Raises:
         OptionError: the packages that write it are missing.
@@ -102,7 +108,30 @@ def write_tiff(array: NDArray[Any], profile: bytes | None, *, premultiplied: boo
         metadata=None,
         software=False,
     )
-    return stream.getvalue()
+    data = stream.getvalue()
+    return data if exif is None else _with_exif(data, exif)
+
+
+def _with_exif(data: bytes, exif: bytes) -> bytes:
+    """A TIFF file with the tags of EXIF beside its own, in a table before all that it holds.
+
+    tifffile writes no tables inside tables, which EXIF is; Pillow does.
+    """
+    if data[2:4] not in TIFF:
+        raise OptionError("EXIF is kept in TIFF files of less than 4 GB; write .png")
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[:HEAD])
+    stream = io.BytesIO(data)
+    stream.seek(tags.next)
+    tags.load(stream)
+    own = {tag: tags[tag] for tag in tags}  # decodes them: what was not is not written
+    tags[PLACES] = [place - HEAD for place in own[PLACES]]  # Pillow adds where they are to begin
+    found = Image.Exif()
+    found.load(exif)
+    for tag in found:
+        if tag not in own:
+            tags[tag] = found.get_ifd(tag) if tag in TABLES else found[tag]
+    first = struct.pack(">I" if data.startswith(b"MM") else "<I", HEAD)
+    return data[:4] + first + tags.tobytes(HEAD) + data[HEAD:]
 
 
 def _split(array: NDArray[Any], extra: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:

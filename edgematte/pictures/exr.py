@@ -111,9 +111,21 @@ def write(
         return file.read_bytes()
 
 
-def _refuse_large(window: Any, name: str, most_pixels: int) -> None:
+def size_of(file: Path) -> tuple[int, int]:
+    """(width, height) of a file by its header; what the package raises is not caught."""
+    import OpenEXR
+
+    header = OpenEXR.File(str(file), separate_channels=True, header_only=True).header()
+    return _sides(header["dataWindow"])
+
+
+def _sides(window: Any) -> tuple[int, int]:
     (left, top), (right, bottom) = window
-    width, height = int(right) - int(left) + 1, int(bottom) - int(top) + 1
+    return int(right) - int(left) + 1, int(bottom) - int(top) + 1
+
+
+def _refuse_large(window: Any, name: str, most_pixels: int) -> None:
+    width, height = _sides(window)
     if width * height > most_pixels:
         raise PictureError(f"{name} has {width}x{height} pixels; at most {most_pixels:,} are read")
 

@@ -40,7 +40,8 @@ class Format:
 
     `name`: Pillow's name. `holds`: modes that are read back right, alpha always exactly. `side_px`:
     the longest side. `profile`: whether it can hold an ICC profile, and EXIF: the same can.
-    `options`: those of Pillow's writer, by mode.
+    `options`: those of Pillow's writer, by mode. `bits`: the most a channel that its modes of 16
+    bits keep.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Format:
     side_px: int | None = None
     profile: bool = False
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bits: int = 16
 
 
 _JPEG = dict.fromkeys(("grey", "colour"), {"quality": 95})
@@ -60,8 +62,11 @@ _AVIF = dict.fromkeys((*GREYS, "cutout"), {"quality": 100, "subsampling": "4:4:4
     "colour": {"quality": 90, "subsampling": "4:4:4"}
 }
 _HEIF = {
-    "colour": {"quality": 90, "chroma": 444},
-    "cutout": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},  # lossless
+    **dict.fromkeys(("colour", "colour16"), {"quality": 90, "chroma": 444}),
+    # Lossless.
+    **dict.fromkeys(
+        ("cutout", "cutout16"), {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
+    ),
 }
 _JPEG2000 = (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c")
 
@@ -71,7 +76,7 @@ FORMATS = (
     Format("WEBP", (".webp",), (*GREYS, "colour", "cutout"), 16_383, True, _WEBP),
     # Pillow writes AVIF with sides above 32768 pixels, but cannot read it.
     Format("AVIF", (".avif", ".avifs"), (*GREYS, "colour", "cutout"), 32_768, True, _AVIF),
-    Format("HEIF", heif.ENDINGS, ("colour", "cutout"), 16_383, True, _HEIF),
+    Format("HEIF", heif.ENDINGS, ("colour", "cutout", *DEEP), 16_383, True, _HEIF, bits=12),
     Format(EXR, (".exr",), ("grey32", "colour32", "cutout32")),
     Format("JPEG2000", _JPEG2000, ALL),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("grey", "colour"), 65_500, True, _JPEG),

@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,22 +47,27 @@ def coding_of(data: bytes) -> Coding | None:
 
 def light_of(colours: NDArray[np.unsignedinteger], coding: Coding) -> NDArray[np.float32]:
     """Stored values (H, W, 3), uint8 or uint16 -> light on a screen, 1 being diffuse white."""
-    values = colours.astype(np.float32) / np.float32(np.iinfo(colours.dtype).max)
-    light: NDArray[Any] = _pq(values) if coding.transfer == 16 else _hlg(values)
-    return np.asarray(light, np.float32)
+    levels = int(np.iinfo(colours.dtype).max) + 1
+    if coding.transfer == 16:
+        return np.asarray(_pq(levels)[colours])
+    scene = _hlg(levels)[colours]
+    bright = scene @ np.array([0.2627, 0.678, 0.0593], np.float32)
+    return np.asarray((bright**0.2 * (HLG_NITS / WHITE_NITS))[..., None] * scene, np.float32)
 
 
-def _pq(values: NDArray[np.float32]) -> NDArray[Any]:
-    """The EOTF of BT.2100, table 4."""
-    powers = values ** (4096 / 2523 / 128)
+@lru_cache(4)
+def _pq(levels: int) -> NDArray[np.float32]:
+    """The EOTF of BT.2100, table 4, of each of so many levels."""
+    powers = np.linspace(0, 1, levels) ** (4096 / 2523 / 128)
     below = np.maximum(powers - 3424 / 4096, 0)
     share = below / (2413 / 128 - 2392 / 128 * powers)
-    return np.asarray(share ** (16_384 / 2610) * (PQ_NITS / WHITE_NITS))
+    return np.asarray(share ** (16_384 / 2610) * (PQ_NITS / WHITE_NITS), np.float32)
 
 
-def _hlg(values: NDArray[np.float32]) -> NDArray[Any]:
-    """The EOTF of BT.2100, table 5, of a screen of 1000 nits."""
+@lru_cache(4)
+def _hlg(levels: int) -> NDArray[np.float32]:
+    """The light of the scene by BT.2100, table 5, of each of so many levels."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
+    values = np.linspace(0, 1, levels)
     scene = np.where(values <= 0.5, values * values / 3, (np.exp((values - c) / a) + b) / 12)
-    bright = scene @ np.array([0.2627, 0.678, 0.0593], np.float32)
-    return np.asarray(bright[..., None] ** 0.2 * scene * (HLG_NITS / WHITE_NITS))
+    return np.asarray(scene, np.float32)

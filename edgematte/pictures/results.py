@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from edgematte.pictures.bits import has_bits
 from edgematte.pictures.cutouts import alpha_bytes, composite, cutout, fit_background
 from edgematte.pictures.depths import at_depth
-from edgematte.pictures.formats import EXR, Format, format_of
+from edgematte.pictures.formats import (
+    EXR,
+    Format,
+    format_of,
+    refuse_exif,
+    refuse_premultiplied,
+    refuse_unfit,
+    row_of,
+)
 from edgematte.pictures.framing import Framing, framed
 from edgematte.pictures.hdr import Coding
 from edgematte.pictures.reading import Picture
+from edgematte.pictures.writing import write_picture
 
 if TYPE_CHECKING:
     from edgematte.runtime.matte import Matte
@@ -52,6 +62,18 @@ class ResultOptions:
         if kind == "trimap":
             return "trimap"
         return {8: "grey", 16: "grey16", 32: "grey32"}[self._alpha_bits(row)]
+
+    def refuse(self, kind: str, row: Format) -> None:
+        """Refuse a result that a format cannot hold, whatever size its picture has.
+
+        Raises:
+            OptionError: it cannot; the message names formats that can.
+        """
+        refuse_unfit(row, self.mode(kind, row))
+        if kind == "cutout" and self.keep_exif:
+            refuse_exif(row)
+        if kind == "cutout" and self.premultiplied:
+            refuse_premultiplied(row)
 
     def _alpha_bits(self, row: Format) -> int:
         return self.alpha_bits or (32 if of_light(row) else 8)
@@ -106,6 +128,50 @@ class ResultOptions:
                 primaries=picture.primaries if light else None,
             )
         return cutout(colours, shown.alpha, keep_colour=self.keep_colour)
+
+    def write(self, kind: str, picture: Picture, matte: "Matte", path: Path) -> NDArray[Any]:
+        """Write one result, whole or not at all, in the format of its name's ending.
+
+        ``picture`` and ``matte`` are those of :meth:`on_screen`.
+
+        Returns:
+            What was written, as :meth:`make` gives it.
+        """
+        row = row_of(path)
+        array = self.make(kind, picture, matte, row)
+        write_picture(
+            array,
+            path,
+            picture.profile,
+            png_level=self.level(path),
+            exif=self.exif(kind, picture),
+            premultiplied=self.premultiplied if kind == "cutout" else None,
+            header=picture.header if of_light(row) else None,
+            coding=self.coding(kind, picture, row),
+        )
+        return array
+
+
+def shallower(
+    name: str, file: str, own: NDArray[Any], written: NDArray[Any], most: int = 16
+) -> str:
+    """What a cut-out or composite loses of its picture's depth, in words; empty if nothing.
+
+    Args:
+        name: of the picture.
+        file: name of the result.
+        own: the picture's colours.
+        written: what was written.
+        most: bits a channel that the format keeps of 16.
+    """
+    bits, kinds = min(8 * written.itemsize, most), own.dtype.kind + written.dtype.kind
+    if kinds == "fu":
+        return f"{name} holds light, {file} stored values of {bits} bits: highlights are compressed"
+    if kinds == "uu" and own.itemsize == 2 and bits < 16:
+        # Of fewer than 16 bits some are filled up, and nothing is lost.
+        if bits == 8 or not any(has_bits(own, fewer) for fewer in (10, bits)):
+            return f"{name} has 16 bits a channel, {file} holds {bits}"
+    return ""
 
 
 def of_light(row: Format) -> bool:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from edgematte.atomic import atomic_file
 from edgematte.errors import OptionError
-from edgematte.pictures import exr
+from edgematte.pictures import exr, heif
 from edgematte.pictures.cutouts import multiplied
 from edgematte.pictures.deep import write_tiff
 from edgematte.pictures.formats import (
@@ -82,9 +82,7 @@ def encode(
     if header is not None:
         raise OptionError(f"{row.name} holds no header of OpenEXR: leave it out")
     if row.name == "TIFF" and (mode in DEEP or (mode == "cutout" and premultiplied)):
-        if exif is not None:
-            raise OptionError("EXIF is kept in TIFF of 8 bits, not premultiplied; write .png")
-        return write_tiff(array, profile, premultiplied=bool(premultiplied))
+        return write_tiff(array, profile, premultiplied=bool(premultiplied), exif=exif)
     options = dict(row.options.get(mode, {}))
     if profile is not None and array.ndim == 3:
         if row.profile:
@@ -101,6 +99,8 @@ def encode(
         options["exif"] = exif
     stream = io.BytesIO()
     try:
+        if row.name == "HEIF" and mode in DEEP:
+            return heif.write_deep(array, options)
         Image.fromarray(array).save(stream, row.name, **options)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise OptionError(f"{row.name} cannot hold this picture ({error}); write .png") from None

@@ -72,7 +72,7 @@ def verify_signature(bundle: Bundle, key: Path) -> None:
         EngineError: the package that verifies is not installed.
     """
     public = _public(key)
-    shown = bundle.path if bundle.unpacked is None else bundle.unpacked.archive
+    shown = bundle.shown
     record = _record(bundle.path / SIGNATURE, shown)
     if record["public_key"] != _raw(public):
         raise SignatureError(f"{shown} is signed by another key than {key}")

@@ -11,6 +11,7 @@ from edgematte.export.foreign.beside import FileState, inputs_of
 from edgematte.export.foreign.options import Given
 from edgematte.host import Size
 from edgematte.manifest import Graph, Tensor
+from edgematte.ranges import SIDE
 from edgematte.runtime.nets.foreign.host import ForeignHost, MaskHost, MatteHost, State
 
 NAME, PIXELS, ALPHA = "matte", "pixels", "alpha"
@@ -61,7 +62,8 @@ def entrance_of(
         )
     kind = inputs[0].type.tensor_type
     if kind.elem_type != onnx.TensorProto.FLOAT:
-        what = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        known = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+        what = known.get(kind.elem_type, f"of an unknown type, {kind.elem_type}")
         raise OnnxFileError(f"{path}: its input is {what}; it should be float32")
     if not kind.HasField("shape"):
         raise OnnxFileError(
@@ -88,6 +90,10 @@ def entrance_of(
             f"size {given[0]}x{given[1]}: the input of {path} is {shown}; leave it out, or export "
             "the file again with open sides"
         )
+    if max(given) not in SIDE:
+        raise OnnxFileError(
+            f"{path}: its input is {shown}; sides are {SIDE}: export it again with others"
+        )
     return Entrance(inputs[0].name, layout, given)
 
 
@@ -95,10 +101,16 @@ def output_of(path: Path, model: onnx.ModelProto, given: Given) -> str:
     """The name of the output that is the matte.
 
     Raises:
+        OnnxFileError: there is none.
         OptionError: there are several and none is named, or one is named that is not there.
     """
     states = (given.states or {}).values()
     names = [value.name for value in model.graph.output if value.name not in states]
+    if not names:
+        besides = " but its states" if states else ""
+        raise OnnxFileError(
+            f"{path} has no output{besides}: export the net again with its matte as one"
+        )
     if given.output is not None and given.output not in names:
         raise OptionError(
             f"output_name {given.output!r}: the outputs of {path} are {', '.join(names)[:200]}"

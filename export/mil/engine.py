@@ -9,14 +9,22 @@ from numpy.typing import NDArray
 from edgematte.check.engines import CheckEngine, Opener
 from edgematte.export.mil.program import MilProgram
 from edgematte.manifest import Graph, Manifest
+from edgematte.runtime.engines.declared import check_declared
 
 
 class MilEngine:
     """One saved ``.mlpackage``, evaluated op by op."""
 
     def __init__(self, file: Path, graph: Graph, *, arithmetic: Literal["fp32", "fp16"]) -> None:
-        """``arithmetic`` is that of every operation; see :class:`MilProgram`."""
+        """``arithmetic`` is that of every operation; see :class:`MilProgram`.
+
+        Raises:
+            BundleError, UnsupportedOpError, EngineError: as :meth:`MilProgram.load`.
+            EngineError: the program has other tensors than the manifest says.
+        """
         self._program = MilProgram.load(file)
+        tensors = self._program.inputs | self._program.outputs
+        check_declared(file, graph, {name: shape for name, (shape, _) in tensors.items()})
         self._arithmetic: Literal["fp32", "fp16"] = arithmetic
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

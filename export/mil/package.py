@@ -35,17 +35,18 @@ def read_package(path: str | PathLike[str]) -> Graph:
             f"{package} holds a {spec.WhichOneof('Type')}; an mlProgram with a function named"
             f" {MAIN} is expected"
         )
-    _refuse_unknown_ops(spec.mlProgram.functions[MAIN])
     try:
+        _refuse_unknown_ops(spec.mlProgram.functions[MAIN])
         program = load_milproto(
             spec,
             specification_version=spec.specificationVersion,
             file_weights_dir=model.weights_dir,
         )
-        function = program.functions[MAIN]
+        return _Reader().graph(program.functions[MAIN], dict(model.user_defined_metadata))
+    except UnsupportedOpError:
+        raise
     except Exception as error:
         raise _damaged(package, error) from error
-    return _Reader().graph(function, dict(model.user_defined_metadata))
 
 
 def _damaged(package: Path, error: Exception) -> BundleError:
@@ -56,12 +57,13 @@ def _damaged(package: Path, error: Exception) -> BundleError:
 def _refuse_unknown_ops(function: Any) -> None:
     block = function.block_specializations[function.opset]
     for operation in block.operations:
+        kind = operation.type[:60]
         if operation.blocks:
             raise UnsupportedOpError(
-                f"the Core ML evaluator does not run nested blocks, as in the op {operation.type}"
+                f"the Core ML evaluator does not run nested blocks, as in the op {kind}"
             )
         if operation.type != "const" and operation.type not in OPERATIONS:
-            raise UnsupportedOpError(f"the Core ML evaluator does not know the op {operation.type}")
+            raise UnsupportedOpError(f"the Core ML evaluator does not know the op {kind}")
 
 
 class _Reader:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgematte.errors import EngineError
+from edgematte.errors import EdgematteError, EngineError, line_of
 from edgematte.export.mil.arithmetic import (
     Arithmetic,
     check_arithmetic,
@@ -129,15 +129,17 @@ def _evaluate(
         return values[source]
 
     exact = operation.kind in MOVES
-    arguments = {name: fetch(name, source) for name, source in operation.arguments.items()}
     try:
+        arguments = {name: fetch(name, source) for name, source in operation.arguments.items()}
         returned = operation.evaluate(**arguments)
         results = returned if isinstance(returned, list) else [returned]
         return [
             result_value(value, tensor, arithmetic, exact)
             for value, tensor in zip(results, operation.outputs, strict=True)
         ]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except EdgematteError:
+        raise
+    except Exception as error:  # a damaged program has arguments of any kind and size
         raise EngineError(
-            f"the op {operation.kind} {operation.name!r} could not be evaluated: {error}"
+            f"the op {operation.kind} {operation.name!r} could not be evaluated: {line_of(error)}"
         ) from error

@@ -20,6 +20,7 @@ from edgematte.export.core_ml_tools import MLModel, ct
 from edgematte.export.targets import Writer
 from edgematte.export.targets.core_ml_compact import compact
 from edgematte.export.targets.core_ml_description import describe, without_debug_files
+from edgematte.export.writing import writing
 from edgematte.manifest import Graph
 from edgematte.manifest import Tensor as Spec
 from edgematte.targets import CoreMlOptions
@@ -73,7 +74,8 @@ class CoreMlWriter(Writer):
         declared = self.declared(graph, options)
         describe(model, declared, embedded)
         file = folder / f"{graph.name}.mlpackage"
-        model.save(str(file))
+        with writing("coremltools", file.name):
+            model.save(str(file))
         without_debug_files(file)
         compact(file)
         _name_items(file)

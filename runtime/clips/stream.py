@@ -5,14 +5,13 @@ from contextlib import closing
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgematte.arrays import Bytes, Floats
-from edgematte.errors import PictureError
 from edgematte.ranges import check_options
 from edgematte.runtime.capabilities import ClipSteps, Streaming, able
+from edgematte.runtime.clips.frame import take_frame
+from edgematte.runtime.clips.guided import Guided, Guides
 from edgematte.runtime.given import take_trimap, with_own_alpha
-from edgematte.runtime.given_picture import GreyLike, take_grey, take_picture
+from edgematte.runtime.given_picture import GreyLike, take_grey
 from edgematte.runtime.host.clock import Clock
 from edgematte.runtime.matte import Matte
 from edgematte.runtime.overlap import Stage, overlapped
@@ -50,6 +49,9 @@ def stream(
     reuse: bool = True,
     trimap: GreyLike | None = None,
     mask: GreyLike | None = None,
+    trimaps: Iterable[GreyLike | None] | None = None,
+    masks: Iterable[GreyLike | None] | None = None,
+    carry: bool | None = None,
     in_flight: int = 1,
     channel_order: str = "RGB",
 ) -> Generator[Matte, None, None]:
@@ -58,6 +60,11 @@ def stream(
     Where frames do not depend on each other, ``in_flight`` are matted at a time.
     """
     check_options(channel_order=channel_order)
+    guides = Guides(trimap, mask, trimaps, masks)
+    guided = Guided(pipeline, guides, reuse=reuse, carry=carry)
+    if guided.needed:
+        yield from guided.mattes(frames, in_flight, channel_order)
+        return
     numbered: Iterator[tuple[int, Any]] = enumerate(frames)
     if trimap is not None or mask is not None:
         for number, frame in numbered:
@@ -97,19 +104,3 @@ def _of(picture: "Picture", alpha: Floats, trimap: Bytes, clock: Clock, odd: int
     """The matte of a frame with its own alpha."""
     alpha, trimap = with_own_alpha(alpha, trimap, picture.alpha)
     return Matte(alpha, trimap, clock.seconds, odd, clock.counts, picture)
-
-
-def take_frame(number: int, frame: Any, channel_order: str = "RGB") -> "Picture":
-    """A frame as a picture; ``number`` counts from 0.
-
-    Raises:
-        PictureError: saying which frame it is and what came instead.
-    """
-    if isinstance(frame, np.ndarray) and frame.dtype.kind == "f" and not np.isfinite(frame).all():
-        raise PictureError(
-            f"frame {number} holds values that are not finite; frames should be uint8 (H, W, 3) RGB"
-        )
-    try:
-        return take_picture(frame, channel_order)
-    except PictureError as error:
-        raise PictureError(f"frame {number}: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 from edgematte.extras import importing
 from edgematte.manifest import Graph
 from edgematte.runtime.engines import EngineOptions
@@ -53,9 +53,12 @@ class CoreMLEngine:
             raise EngineError(f"unknown device {options.device!r}; there are: {', '.join(UNITS)}")
         self._image: Any = Image
         self._graph: Graph = graph
-        self._model: Any = coremltools.models.MLModel(
-            str(file), compute_units=getattr(coremltools.ComputeUnit, unit)
-        )
+        try:
+            self._model: Any = coremltools.models.MLModel(
+                str(file), compute_units=getattr(coremltools.ComputeUnit, unit)
+            )
+        except Exception as error:
+            raise EngineError(f"coreml cannot load {file.name}: {line_of(error)}") from None
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Inputs by name -> outputs by name; pictures for graphs that take and give pictures."""
@@ -64,9 +67,12 @@ class CoreMLEngine:
             for tensor in self._graph.inputs:
                 planes = np.rint(given[tensor.name][0]).astype(np.uint8)
                 given[tensor.name] = self._image.fromarray(planes.transpose(1, 2, 0))
-        predicted = self._model.predict(given)
         outputs = {}
-        for tensor in self._graph.outputs:
-            value = np.asarray(predicted[tensor.name], np.float32)
-            outputs[tensor.name] = value.reshape(tensor.shape)
+        try:
+            predicted = self._model.predict(given)
+            for tensor in self._graph.outputs:
+                value = np.asarray(predicted[tensor.name], np.float32)
+                outputs[tensor.name] = value.reshape(tensor.shape)
+        except Exception as error:
+            raise EngineError(f"coreml failed: {line_of(error)}") from None
         return outputs

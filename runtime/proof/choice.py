@@ -77,7 +77,7 @@ def choose(
     names = [name for name, row in ENGINES.items() if target in row.targets]
     key = verdicts.key(bundle, names, f"{AUTO} {question}")
     known = None if fresh else verdicts.recall(key, EngineChoice)
-    if known is not None:
+    if known is not None and known.taken.engine in names:
         return Chosen(replace(known, remembered=True), {})
     able, out = candidates(target, threads=threads)
     records = records_of(bundle)
@@ -134,7 +134,7 @@ def _attempt(
         trial = tried(engine, device, bundle.manifest, engines, records, timed=timed)
     except EngineError as error:
         return Trial(engine, device, FAILED, str(error)), {}
-    log.debug("%s: tried %s on %s: %s", bundle.path, engine, device, trial.reason)
+    log.debug("%s: tried %s on %s: %s", bundle.shown, engine, device, trial.reason)
     return trial, engines
 
 
@@ -163,4 +163,4 @@ def _told(trial: Trial, taken: Trial) -> Trial:
 def _none(bundle: Bundle, trials: list[Trial]) -> EngineError | ToleranceError:
     told = "; ".join(str(trial) for trial in trials)
     kind = ToleranceError if any(t.verdict == WRONG for t in trials) else EngineError
-    return kind(f"no engine here runs {bundle.path.name} within its tolerance: {told}")
+    return kind(f"no engine here runs {bundle.shown.name} within its tolerance: {told}")

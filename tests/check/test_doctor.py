@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -183,6 +184,43 @@ def test_an_engine_that_fails_is_told(tiny_bundle: Path) -> None:
     stages = examine(bundle, CheckEngine("fails", lambda file, graph: Fails()), goldens)
     failed = [stage for stage in stages if not stage.well]
     assert all("out of memory" in stage.failure for stage in failed) and len(failed) == 2
+
+
+def test_a_failing_engine_is_named_with_all_stages(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Its nodes fail as well: that is a remark, and no reason to say nothing of the others."""
+    from edgematte.runtime.engines import ENGINES, EngineRow
+
+    monkeypatch.setitem(ENGINES, "fails", EngineRow("lying_engines:Fails", "", ("onnx",)))
+    assert main(["doctor", str(tiny_bundle), "--engine", "fails"]) == 1
+    out = capsys.readouterr().out
+    assert "ok  host step stitch" in out and "!!  graph segment" in out
+    assert "the first that departs: graph segment" in out
+    assert "nodes cannot be looked into: " in out
+
+
+def test_the_engine_may_be_the_one_that_is_taken_here(tiny_bundle: Path, capsys: Capture) -> None:
+    assert main(["doctor", str(tiny_bundle), "--engine", "auto"]) == 0
+    assert "every stage is well" in capsys.readouterr().out
+    assert main(["doctor", str(tiny_bundle), "--engine", "auto", "--device", "cpu"]) == 2
+    assert "chooses" in capsys.readouterr().err
+
+
+def test_arithmetic_that_decides_nothing_is_told_apart(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Such as the one OpenVINO takes by itself, which may be bf16."""
+    from edgematte.check import engines
+
+    right = CheckEngine("right", lambda file, graph: open_engine("onnxruntime", file, graph))
+    rough = dataclasses.replace(lying("refine", LIES["scaled"]), label="rough", decides=False)
+    monkeypatch.setattr(engines, "check_engines", lambda *_, **__: [right, rough])
+    assert main(["doctor", str(tiny_bundle)]) == 0
+    out = capsys.readouterr().out
+    assert "\nright\n" in out and "\nrough, which decides nothing\n" in out
+    assert "the first that departs: graph refine" in out
+    assert out.rstrip().endswith("every stage is well in the arithmetic that decides")
 
 
 def test_inputs_of_nodes_are_what_the_file_takes(tiny_bundle: Path) -> None:

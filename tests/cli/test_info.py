@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,6 +9,7 @@ from edgematte.cli import main
 from edgematte.manifest import FILE, Manifest
 
 Capture = pytest.CaptureFixture[str]
+Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 
 
 def test_info_says_what_an_app_must_feed_and_gets(tiny_bundle: Path, capsys: Capture) -> None:
@@ -50,3 +53,29 @@ def test_an_edited_file_is_told_before_anything_is_said_of_it(
     assert main(["info", str(tiny_bundle)]) == 2
     out, err = capsys.readouterr()
     assert not out and len(err.splitlines()) == 1 and "sha256 differs" in err
+
+
+def test_a_terminal_obeys_nothing_that_a_bundle_says(
+    tiny_bundle: Path, edit_manifest: Edit, capsys: Capture
+) -> None:
+    said = {"license": "\x1b[2J\x1b]0;owned\x07MIT", "attribution": "one\ntwo \x9b31m"}
+    edit_manifest(tiny_bundle, lambda m: m["weights"].update(card=said))
+    assert main(["info", str(tiny_bundle)]) == 0
+    out = capsys.readouterr().out
+    assert "licence: \\x1b[2J\\x1b]0;owned\\x07MIT" in out and "one\ntwo \\x9b31m" in out
+    assert not {"\x1b", "\x07", "\x9b"} & set(out)
+    assert main(["info", "\x1b[31mnone"]) == 2
+    assert "\\x1b[31mnone" in capsys.readouterr().err
+
+
+def test_a_ladder_without_a_budget_and_numbers_that_no_export_writes(
+    tiny_bundle: Path, edit_manifest: Edit, capsys: Capture
+) -> None:
+    rung = {"name": "w8a8", "mad": 0.1, "grad": 0.1, "conn": 0.1, "bytes": 9, "ms": 1.0}
+    edit_manifest(tiny_bundle, lambda m: m.update(ladder=[rung | {"inside": True}]))
+    assert main(["info", str(tiny_bundle)]) == 0
+    assert "files verified" in capsys.readouterr().out
+    edit_manifest(tiny_bundle, lambda m: m["graphs"][0].update(macs=10**400))
+    assert main(["info", str(tiny_bundle)]) == 2
+    err = capsys.readouterr().err
+    assert "macs should be an integer of at most 1e308" in err and len(err.splitlines()) == 1

@@ -13,7 +13,7 @@ import edgematte
 from edgematte import testcard
 from edgematte.arrays import Bytes
 from edgematte.cli import main
-from edgematte.errors import OptionError, PictureError
+from edgematte.errors import FrameError, OptionError, PictureError
 from edgematte.net import Variant
 from edgematte.nets import find
 from edgematte.pictures import alpha_bytes, read_picture
@@ -190,11 +190,13 @@ class Echo:
 
 
 def test_a_net_that_needs_a_trimap_takes_a_mask_in_its_place() -> None:
-    mattes = stream(Sourced("net", Echo(), GivenTrimap("net")), [PICTURE, PICTURE], mask=disc())
-    np.testing.assert_array_equal(next(mattes).trimap, edgematte.trimap_from_mask(disc(), SIZE))
-    with pytest.raises(
-        OptionError, match="net needs a trimap"
-    ):  # as without: nothing is carried on
+    net = Sourced("net", Echo(), GivenTrimap("net"))
+    first, second = stream(net, [PICTURE, PICTURE], mask=disc())
+    np.testing.assert_array_equal(first.trimap, edgematte.trimap_from_mask(disc(), SIZE))
+    assert (first.trimap != second.trimap).mean() < 0.15  # carried on, with a band of its own
+    mattes = stream(net, [PICTURE, PICTURE], mask=disc(), carry=False)
+    next(mattes)
+    with pytest.raises(FrameError, match="frame 1 has no trimap, and net needs one"):
         next(mattes)
 
 
@@ -335,10 +337,10 @@ def test_of_a_clip_a_mask_is_of_its_first_frame(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--trimap", "m.png"), "--trimap has no meaning for a clip"),
+        (("--trimap", "square.png"), "square.png is 30x30, its picture 120x96"),
         (("--band", "3"), "--band is of a mask"),
         (("--mask", "m.png", "--trimap", "m.png"), "--mask and --trimap were given"),
-        (("--mask", "masks"), "--mask masks is a folder: of a clip give one mask"),
+        (("--mask", "masks"), "the folder masks holds no pictures"),
         (("--mask", "none.png"), "no picture at none.png"),
         (("--mask", "square.png"), "square.png is 30x30, its picture 120x96"),
         (("--mask", "nothing.png"), "nothing.png: the mask's subject is empty"),

@@ -36,6 +36,7 @@ class WriteClip(Protocol):
         tags: tuple[int, int, int] | None = None,
         sound: tuple[str, str, int] | None = None,
         options: dict[str, str] | None = None,
+        settings: dict[str, str] | None = None,
     ) -> Path: ...
 
 
@@ -68,11 +69,12 @@ def write_clip(tmp_path: Path) -> WriteClip:
         tags: tuple[int, int, int] | None = None,
         sound: tuple[str, str, int] | None = None,
         options: dict[str, str] | None = None,
+        settings: dict[str, str] | None = None,
     ) -> Path:
         frames = panned(int(RATE * SECONDS)) if frames is None else frames
         times = range(len(frames)) if times is None else times
         with av.open(str(tmp_path / name), "w", options=options or {}) as file:
-            stream = file.add_stream(codec, rate=RATE, options=SETTINGS.get(codec, {}))
+            stream = file.add_stream(codec, rate=RATE, options=settings or SETTINGS.get(codec, {}))
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = pixels
             context = stream.codec_context

@@ -12,6 +12,7 @@ import edgematte
 from edgematte import testcard
 from edgematte.cli import main
 from edgematte.clips.colour import Colour
+from edgematte.clips.frames import Keep
 from edgematte.clips.reading import Clip
 from edgematte.pictures import alpha_bytes, read_cutout, read_grey
 from edgematte.video import ClipOptions, matte_clip
@@ -28,9 +29,14 @@ def matter(tiny_bundle: Path) -> edgematte.Matter:
 
 
 def tags(path: Path) -> tuple[int, int, int]:
+    """Of the file, which are those of its frames."""
     with av.open(str(path)) as file:
         context = file.streams.video[0].codec_context
-        return int(context.colorspace), int(context.color_primaries), int(context.color_trc)
+        found = int(context.colorspace), int(context.color_primaries), int(context.color_trc)
+        frame = next(file.decode(video=0))
+        own = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
+        assert own == found
+        return found
 
 
 def pixels(path: Path) -> list[NDArray[np.uint8]]:
@@ -38,32 +44,37 @@ def pixels(path: Path) -> list[NDArray[np.uint8]]:
         return [frame.pixels for frame in clip.frames()]
 
 
-@pytest.mark.parametrize("ending", [".mov", ".webm", ".mp4"])
-def test_hdr_keeps_its_tags_and_levels_and_is_said(
+@pytest.mark.parametrize("ending", [".mov", ".webm"])
+def test_hdr_keeps_its_tags_and_levels(
     ending: str, write_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
 ) -> None:
     red = np.full((32, 48, 3), (200, 30, 30), np.uint8)
     source, output = write_clip("hdr.mp4", [red] * 4, tags=HDR), tmp_path / f"out{ending}"
     assert tags(source) == HDR  # the premise
-    background = "red" if ending == ".mp4" else None
-    report = matte_clip(matter, source, output, ClipOptions(background=background))
+    report = matte_clip(matter, source, output, ClipOptions(keep_colour=True))
     assert tags(output) == HDR
-    assert report.note == ""
-    assert report.warnings == (
-        "hdr.mp4 is HDR (PQ, BT.2020): its tags are kept, its levels pass in 8 bits",
-    )
+    assert report.note == "" and report.warnings == ()
     # Read with the matrix of its tags: ITU-R 709's would put green off by 9 levels.
-    assert np.abs(pixels(source)[0].astype(int) - red).max() <= 3
-    if background is None:
-        assert np.abs(pixels(output)[0].astype(int) - red).max() <= 5
+    assert np.abs(stored(source) - red).max() <= 3
+    assert np.abs(stored(output) - red).max() <= 5
 
 
-def test_png_files_of_hdr_are_said(
+def stored(path: Path) -> NDArray[np.float64]:
+    """The RGB that an HDR clip stores in its first frame, 0 to 255."""
+    with Clip(path, Keep.RGB) as clip:
+        kept = next(clip.frames()).kept
+    assert isinstance(kept, np.ndarray)
+    return kept / 257
+
+
+def test_png_files_say_what_they_can(
     write_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
 ) -> None:
-    source = write_clip("hdr.mp4", tags=HDR)
+    assert matte_clip(matter, write_clip("hdr.mp4", tags=HDR), tmp_path / "hdr").warnings == ()
+    assert b"cICP\x09\x10\0\1" in (tmp_path / "hdr" / "frame-000000.png").read_bytes()
+    source = write_clip("wide.mp4", tags=(BT2020, BT2020, 2))  # whose curve is not known
     assert matte_clip(matter, source, tmp_path / "frames").warnings == (
-        "hdr.mp4 has PQ, BT.2020 colour, which its PNG files do not say",
+        "wide.mp4 has BT.2020 colour, which its pictures do not say",
     )
     report = matte_clip(matter, source, tmp_path / "alpha", ClipOptions(kind="alpha"))
     assert report.warnings == ()  # it has no colour
@@ -75,13 +86,26 @@ def test_the_command_says_what_is_lost_and_succeeds(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    said = "hdr.mp4 has PQ, BT.2020 colour, which its PNG files do not say"
-    source, output = write_clip("hdr.mp4", tags=HDR), tmp_path / "frames"
-    assert (
-        main(["matte", str(source), "-o", str(output), "--bundle", str(tiny_bundle), "--json"]) == 0
+    said = (
+        "hdr.mp4 is HDR (PQ, BT.2020): before a background it is shown as on an ordinary screen, "
+        "in ITU-R 709"
     )
+    source, output = write_clip("hdr.mp4", tags=HDR), tmp_path / "out.mp4"
+    command = ["matte", str(source), "-o", str(output), "--bundle", str(tiny_bundle), "--json"]
+    assert main([*command, "--background", "red"]) == 0
     out, err = capsys.readouterr()
     assert err == f"edgematte: {said}\n" and json.loads(out)["warnings"] == [said]
+    assert tags(output) == (1, 1, 1)
+
+
+def test_mastering_data_that_is_lost_is_said(
+    write_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    screen = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
+    own = {"x264-params": f"mastering-display={screen}:cll=1000,400"}
+    source = write_clip("hdr.mp4", tags=HDR, settings=own)
+    report = matte_clip(matter, source, tmp_path / "out.mov")
+    assert report.warnings == ("hdr.mp4: its data of the mastering screen is not kept",)
 
 
 def test_alpha_of_hdr_is_not_tagged_as_colour(
@@ -97,26 +121,22 @@ def test_an_ordinary_clip_is_not_spoken_of(
 ) -> None:
     output = tmp_path / "out.mov"
     assert matte_clip(matter, write_clip("clip.mp4"), output).warnings == ()
-    assert tags(output) == (1, 2, 2)
+    assert tags(output) == (6, 2, 2)  # levels stay, and small clips without a tag are ITU-R 601
 
 
 @pytest.mark.parametrize(
-    ("colour", "video", "folder"),
+    ("colour", "recorded"),
     [
-        (Colour(1, 1), "", ""),
-        (Colour(2, 2), "", ""),
-        (Colour(P3, 13), "", "x has Display P3 colour, which its PNG files do not say"),
-        (Colour(BT2020, 14), "", "x has BT.2020 colour, which its PNG files do not say"),
-        (
-            Colour(BT2020, HLG),
-            "x is HDR (HLG, BT.2020): its tags are kept, its levels pass in 8 bits",
-            "x has HLG, BT.2020 colour, which its PNG files do not say",
-        ),
+        (Colour(1, 1), False),
+        (Colour(2, 2), False),
+        (Colour(P3, 13), True),
+        (Colour(P3, 2), False),  # its curve is not known
+        (Colour(2, HLG), False),
+        (Colour(BT2020, HLG), True),
     ],
 )
-def test_what_is_lost_is_said(colour: Colour, video: str, folder: str) -> None:
-    assert colour.warning("x", folder=False) == video
-    assert colour.warning("x", folder=True) == folder
+def test_what_png_files_say(colour: Colour, recorded: bool) -> None:
+    assert (colour.recorded is not None) is recorded
 
 
 # Transparency

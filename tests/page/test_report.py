@@ -29,6 +29,7 @@ from edgematte.runtime.matter import Matter
 from edgematte.runtime.pipeline import Sourced
 
 Capture = pytest.CaptureFixture[str]
+Rewrite = Callable[[Path, str, Callable[[dict[str, Any]], object]], None]
 Edit = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 
 
@@ -90,6 +91,61 @@ def test_the_pictures_are_those_that_matte_gives(
     alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))), float) / 255
     wanted = edgematte.load(tiny_bundle)(testcard.testcard(96, 64)).alpha
     assert np.abs(alpha - wanted).max() <= 0.5 / 255 + 1e-6  # rounded to bytes
+
+
+def test_the_page_on_standard_output(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    assert main(["report", str(tiny_bundle), "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>")
+    assert main(["report", str(tiny_bundle), "-o", "-", "--json"]) == 2
+    assert "--json" in capsys.readouterr().err and set(tmp_path.iterdir()) == before
+
+
+def test_pictures_of_one_name_are_told_apart(
+    tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    """Beside each other are the mattes of one picture, not of two that share a name."""
+    other = tmp_path / "more" / photo.name
+    other.parent.mkdir()
+    Image.fromarray(testcard.testcard(64, 96)).save(other)
+    images = [argument for file in (photo, other, photo) for argument in ("--image", str(file))]
+    read = Read(report(tmp_path / "r.html", str(tiny_bundle), str(tiny_bundle), *images))
+    text = " ".join(read.words)
+    for file in (photo, other):
+        assert text.count(f"{file}: {tiny_bundle.name} left") == 1
+    sizes: dict[str, set[tuple[int, int]]] = {}
+    for image in read.images:
+        data = image["src"].partition("base64,")[2]
+        size = Image.open(io.BytesIO(base64.b64decode(data))).size
+        sizes.setdefault(image["alt"].partition(": ")[0], set()).add(size)
+    assert sizes[str(photo)] == {(96, 64)} and sizes[str(other)] == {(64, 96)}
+
+
+def test_bundles_that_were_checked_with_different_pictures(
+    tiny_bundle: Path, photo: Path, tmp_path: Path, rewrite: Rewrite
+) -> None:
+    other = Path(shutil.copytree(tiny_bundle, tmp_path / "other.edgematte"))
+    rewrite(other, "end_to_end", lambda arrays: arrays.update(picture=255 - arrays["picture"]))
+    bundles = (str(tiny_bundle), str(other), "--image", str(photo))
+    text = " ".join(Read(report(tmp_path / "r.html", *bundles)).words)
+    assert "checked with different pictures" in text
+    assert "card.png: tiny.edgematte left" in text and "check: tiny.edgematte left" not in text
+
+
+def test_a_manifest_cannot_put_elements_into_the_page(
+    tiny_bundle: Path, tmp_path: Path, edit_manifest: Edit
+) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["weights"] |= {"source": "<img src=a>", "sha256": "<img src=b>"}
+        manifest["tools"] = {"<img src=c>": "<img src=d>"}
+
+    edit_manifest(tiny_bundle, change)
+    read = Read(report(tmp_path / "r.html", str(tiny_bundle)))
+    assert all(address.startswith("data:image/") for address in read.addresses)
+    assert "<img src=b>" in " ".join(read.words)
 
 
 def test_two_bundles_have_a_slider_for_each_picture(

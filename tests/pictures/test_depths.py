@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 
 import edgematte
 from edgematte import testcard
@@ -345,18 +345,52 @@ def test_without_openexr_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 # HEIF
 
 
-def test_heic_in_and_out(matte: Run, tmp_path: Path, tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("bits", [10, 12])
+def test_heic_in_and_out(bits: int, matte: Run, tmp_path: Path, capsys: Any) -> None:
     heif = needs("pillow_heif", "heif")
-    wide = heif.from_bytes(mode="RGB;16", size=(60, 45), data=DEEP.tobytes())
-    wide.save(tmp_path / "a.heic", quality=-1, chroma=444, matrix_coefficients=0)
+    fine = (DEEP >> (16 - bits)) << (16 - bits)
+    wide = heif.from_bytes(mode="RGB;16", size=(60, 45), data=fine.tobytes())
+    wide.save(tmp_path / "a.heic", quality=-1, chroma=444, matrix_coefficients=0, bit_depth=bits)
     picture = open_picture(tmp_path / "a.heic")
-    assert picture.colours.dtype == np.uint16
-    assert np.abs(picture.colours.astype(int) - DEEP).max() < 64  # it holds 10 bits
+    assert picture.notes == () and picture.colours.dtype == np.uint16
+    np.testing.assert_array_equal(picture.colours >> (16 - bits), DEEP >> (16 - bits))
     assert matte(tmp_path / "a.heic", "-o", tmp_path / "out.heic") == 0
+    assert capsys.readouterr().err == ""
+    assert (
+        heif.open_heif(tmp_path / "out.heic", convert_hdr_to_8bit=False).info["bit_depth"] == bits
+    )
+    assert matte(tmp_path / "a.heic", "-o", tmp_path / "out.png") == 0
+    found, png = open_picture(tmp_path / "out.heic"), open_picture(tmp_path / "out.png")
+    assert found.alpha is not None and png.alpha is not None
+    seen = png.alpha > 0
+    np.testing.assert_array_equal(found.colours[seen], picture.colours[seen])
+    # Alpha in as many bits: half a step.
+    assert np.abs(found.alpha.astype(int) - png.alpha).max() <= 65535 / (2**bits - 1) / 2 + 1
+
+
+def test_heic_of_16_bits_has_12_and_says_so(matte: Run, tmp_path: Path, capsys: Any) -> None:
+    needs("pillow_heif", "heif")
+    needs("imagecodecs", "deep")
+    assert matte(deep_png(tmp_path / "a.png"), "-o", tmp_path / "out.heic") == 0
+    assert "a.png has 16 bits a channel, out.heic holds 12" in capsys.readouterr().err
     found = open_picture(tmp_path / "out.heic")
     assert found.alpha is not None
     seen = found.alpha > 0
-    np.testing.assert_array_equal(found.pixels[seen], picture.pixels[seen])
+    # The nearest of 4096 values.
+    assert np.abs(found.colours[seen].astype(int) - DEEP[seen]).max() <= 65535 / 4095 / 2 + 1
+
+
+def test_deep_heic_keeps_profile_and_exif() -> None:
+    needs("pillow_heif", "heif")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Copyright] = "Ada"
+    data = encode(DEEP, "HEIF", profile, exif=exif.tobytes())
+    found = open_picture(io.BytesIO(data))
+    assert found.profile == profile and found.exif is not None
+    kept = Image.Exif()
+    kept.load(found.exif)
+    assert kept[ExifTags.Base.Copyright] == "Ada"
 
 
 def test_a_burst_of_heic_is_said(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def test_the_page_says_what_the_table_says() -> None:
         light = "32" if row.name == EXR else ""
         modes = ("grey", "grey16", "grey32", "trimap", f"colour{light}", f"cutout{light}")
         held = {m for m, cell in zip(modes, cells, strict=True) if cell != "-"}
-        held |= {"colour16", "cutout16"} if deep == "yes" else set()
+        held |= {"colour16", "cutout16"} if deep != "-" else set()
+        assert deep == "-" or int(deep.split(", ")[-1]) == row.bits
         assert held == {*row.holds}
         assert side == str(row.side_px or "any")
         coloured = bool({"colour", "cutout", "colour32"} & {*row.holds})

@@ -4,8 +4,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from edgematte import testcard
 from edgematte.cli import main
@@ -86,6 +87,38 @@ def test_exif_is_kept_on_request_alone(
     ):
         assert matte(*options) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("premultiplied", [False, True])
+@pytest.mark.parametrize("deep", [False, True])
+def test_tiff_written_by_tifffile_holds_exif(
+    deep: bool, premultiplied: bool, tmp_path: Path
+) -> None:
+    """16 bits a channel, and premultiplied colours, which Pillow does not write."""
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    given = open_picture(photo(tmp_path / "a.jpg"))
+    pixels = np.dstack([given.pixels, given.pixels[..., :1]])
+    array = pixels.astype(np.uint16) * 257 if deep else pixels
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    told: dict[str, Any] = {"premultiplied": premultiplied}
+    data = encode(array, "TIFF", profile, exif=given.exif, **told)
+    first, exif, gps = exif_in(data)
+    assert first[ExifTags.Base.Copyright] == "Ada" and gps[1] == "N"
+    assert float(exif[0x829A]) == 0.01 and (exif[0xA002], exif[0xA003]) == (40, 60)
+    plain, kept = (encode(array, "TIFF", profile, exif=e, **told) for e in (None, given.exif))
+    files = [tifffile.TiffFile(io.BytesIO(one)) for one in (plain, kept)]
+    pages = [file.pages[0] for file in files]
+    np.testing.assert_array_equal(pages[1].asarray(), pages[0].asarray())
+    assert len(files[1].pages) == 1 and pages[1].iccprofile == profile
+    where = TiffImagePlugin.STRIPOFFSETS
+    own = {tag.code: tag.value for tag in pages[0].tags if tag.code != where}
+    assert {tag.code: tag.value for tag in pages[1].tags if tag.code in own} == own
+    found = open_picture(io.BytesIO(data))
+    assert found.notes == () and found.exif is not None and found.profile == profile
+    if deep and not premultiplied:
+        assert found.alpha is not None
+        np.testing.assert_array_equal(np.dstack([found.colours, found.alpha]), array)
 
 
 def test_damaged_exif_is_none(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import edgematte
 from edgematte import testcard
 from edgematte.cli import main
 from edgematte.errors import BundleError, OptionError
-from edgematte.manifest import FILE
+from edgematte.manifest import FILE, SIGNATURE
 from edgematte.runtime import archive
 from edgematte.runtime.bundle import open_bundle
 
@@ -80,8 +80,12 @@ def test_a_folder_around_the_bundle_in_the_zip(tiny_bundle: Path, tmp_path: Path
     assert open_bundle(made).manifest == open_bundle(tiny_bundle).manifest
 
 
-def test_every_command_takes_it(zipped: Path, tmp_path: Path, sample: Path) -> None:
+def test_every_command_takes_it(
+    zipped: Path, tmp_path: Path, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["info", str(zipped)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{zipped}: lightweight") and "unzipped" not in told
     output = tmp_path / "cutout.png"
     assert main(["matte", str(sample), "--bundle", str(zipped), "-o", str(output)]) == 0
     assert output.is_file()
@@ -165,6 +169,23 @@ def test_a_zip_whose_compression_is_damaged(zipped: Path, tmp_path: Path) -> Non
 def test_a_zip_that_would_fill_the_disk(zipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_BYTES", 1000)
     refused(zipped, "would unpack to", "give the folder")
+
+
+def test_a_signature_that_would_fill_the_disk(
+    zipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no file that the manifest lists, and counts as one."""
+    with zipfile.ZipFile(zipped) as pack:
+        monkeypatch.setattr(archive, "MOST_BYTES", sum(e.file_size for e in pack.infolist()))
+    open_bundle(zipped)
+    bomb = rewritten(zipped, tmp_path / "bomb.zip", {SIGNATURE: bytes(10**5)})
+    refused(bomb, "would unpack to", "give the folder")
+
+
+def test_a_signature_outside_of_the_bundle_in_the_zip(tiny_bundle: Path, tmp_path: Path) -> None:
+    made = shutil.make_archive(str(tmp_path / "outer"), "zip", tiny_bundle.parent, tiny_bundle.name)
+    more = rewritten(Path(made), tmp_path / "more.zip", {SIGNATURE: b"of something else"})
+    assert not (open_bundle(more).path / SIGNATURE).exists()
 
 
 def test_the_next_one_removes_what_a_killed_process_left(zipped: Path, temporary: Path) -> None:

@@ -5,15 +5,17 @@ begins with ``edgematte``; its Python is in blocks fenced as ``python``.
 """
 
 import importlib.util
-import json
 import os
-import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from typist import Said, Typist
 
 import edgematte
 
@@ -22,43 +24,34 @@ IMPORTED = str(Path(edgematte.__file__).parent.parent)
 """Where the tests' own edgematte lies, be it a checkout or a wheel."""
 
 Command = list[str]  # the words after `edgematte`
-Step = Command | str  # or a text in Python
 NEEDS = {
     "openvino": ("openvino", "nncf"),
     "coreml": ("coremltools", "nncf"),
-    "hf:": ("huggingface_hub",),
-    "clip": ("av",),
 }
 """By what a word begins with: the packages that its command is not to be had without."""
-
-BLOCK = re.compile(
-    r"^```python\n(?P<python>(?s:.*?))^```$|^ {4}(?P<line>\S.*)$|^\|(?P<row>.*)\|$", re.MULTILINE
-)
-IN_A_ROW = re.compile(r"`(edgematte [^`]+)`")
-
-SEVERAL = """
-import contextlib, io, json, sys, traceback
-from edgematte.cli import main
-found = []
-for step in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main(step) if isinstance(step, list) else exec(step, {}) or 0
-        except Exception:
-            code = traceback.print_exc() or 1
-    found.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(found))
-"""
+SHELL, ROW, PROSE = "shell", "row", "prose"
+"""Kinds of texts: a line of a block, and a command in backticks in a table and elsewhere. The
+others are the languages of fenced blocks."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command answered."""
+class Text:
+    """What a page tells its reader to type: a line of a shell, or a fenced block as a whole."""
 
-    code: int
-    out: str
-    err: str
+    page: str
+    line: int  # of the page, from 1
+    kind: str
+    text: str
+
+    @property
+    def where(self) -> str:
+        """Page and line."""
+        return f"{self.page}:{self.line}"
+
+    @property
+    def words(self) -> list[str]:
+        """Of a shell's line: its words without the comment."""
+        return shlex.split(self.text, comments=True)
 
 
 @dataclass(frozen=True)
@@ -69,16 +62,21 @@ class Shell:
     path: tuple[Path, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
 
-    def python(self, *words: str) -> Said:
-        """Run Python with these arguments."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of what runs here."""
         old = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(filter(None, [*map(str, self.path), IMPORTED, *old]))
+        return {**os.environ, **dict(self.variables), "PYTHONPATH": path}
+
+    def python(self, *words: str) -> Said:
+        """Run Python with these arguments."""
+        return self.program(sys.executable, *words)
+
+    def program(self, *words: str) -> Said:
+        """Run a program with these arguments."""
         done = subprocess.run(
-            [sys.executable, *words],
-            cwd=self.folder,
-            env={**os.environ, **dict(self.variables), "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
+            words, cwd=self.folder, env=self.environment, capture_output=True, text=True
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -86,33 +84,59 @@ class Shell:
         """Run ``edgematte`` with these arguments."""
         return self.python("-m", "edgematte", *words)
 
-    def several(self, steps: Sequence[Step]) -> list[Said]:
-        """Commands and texts in Python one after another in one process: torch is imported once."""
-        done = self.python("-c", SEVERAL, json.dumps(steps))
-        assert done.code == 0, done.err
-        return [Said(*said) for said in json.loads(done.out.splitlines()[-1])]
+    def several(self, commands: Sequence[Command]) -> list[Said]:
+        """Commands one after another in one process: torch is imported once."""
+        with Typist(self.folder, self.environment) as typist:
+            return [typist.command(words) for words in commands]
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines of a page's indented blocks."""
-    return [found["line"] for found in BLOCK.finditer(text) if found["line"]]
+def texts_of(page: Path, root: Path = ROOT) -> list[Text]:
+    """What a page tells its reader to type, in its order."""
+    name = page.relative_to(root).as_posix()
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    return [Text(name, *found) for found in _found(tokens)]
 
 
-def steps_of(text: str) -> list[Step]:
-    """The commands of a page and its Python, in their order."""
-    steps: list[Step] = []
-    for found in BLOCK.finditer(text):
-        if found["python"]:
-            steps.append(found["python"])
-        for line in [found["line"] or "", *IN_A_ROW.findall(found["row"] or "")]:
-            if line.startswith("edgematte "):
-                steps.append(shlex.split(line, comments=True)[1:])
-    return steps
+def _found(tokens: list[Token]) -> Iterator[tuple[int, str, str]]:
+    """Line, kind and text of all that is found; a fence without a language is a shell's."""
+    in_a_row = False
+    for token in tokens:
+        first = token.map[0] + 1 if token.map else 0
+        if token.type in ("tr_open", "tr_close"):
+            in_a_row = token.type == "tr_open"
+            row = first
+        if token.type == "fence" and token.info:
+            yield first + 1, token.info.split()[0], token.content
+        elif token.type in ("fence", "code_block"):
+            for number, line in _lines(token.content):
+                yield first + number + (token.type == "fence"), SHELL, line
+        for child in token.children or ():
+            if child.type == "code_inline":
+                yield (row if in_a_row else first), ROW if in_a_row else PROSE, child.content
 
 
-def commands_of(text: str) -> list[Command]:
-    """The commands of a page, in their order."""
-    return [step for step in steps_of(text) if isinstance(step, list)]
+def _lines(block: str) -> Iterator[tuple[int, str]]:
+    """The lines of a block with their numbers, from 0; a backslash at an end continues one."""
+    begun, start = "", 0
+    for number, line in enumerate(block.splitlines()):
+        start = start if begun else number
+        begun += line.strip()
+        if begun.endswith("\\"):
+            begun = begun[:-1]
+        elif begun:
+            yield start, begun
+            begun = ""
+
+
+def lines_of(texts: Sequence[Text]) -> list[str]:
+    """The lines of blocks."""
+    return [text.text for text in texts if text.kind == SHELL]
+
+
+def commands_of(texts: Sequence[Text]) -> list[Command]:
+    """The commands of blocks and tables, in their order."""
+    typed = [text for text in texts if text.kind in (SHELL, ROW)]
+    return [text.words[1:] for text in typed if text.text.startswith("edgematte ")]
 
 
 def missing(command: Command) -> list[str]:

@@ -89,3 +89,5 @@ def test_to_a_file(tiny_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["sbom", str(tiny_bundle), "-o", str(file)]) == 0
     assert capsys.readouterr().out.strip() == str(file)
     assert json.loads(file.read_text())["bomFormat"] == "CycloneDX"
+    assert main(["sbom", str(tiny_bundle), "-o", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["bomFormat"] == "CycloneDX"

@@ -45,6 +45,21 @@ def no_rank(folder: Path, _: MakeNet) -> Path:
     return of(folder, MEAN, inputs=[free])
 
 
+def no_outputs(folder: Path, _: MakeNet) -> Path:
+    return of(folder, MEAN, outputs=[])
+
+
+def an_unknown_type(folder: Path, _: MakeNet) -> Path:
+    other = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, SIDE, SIDE])
+    other.type.tensor_type.elem_type = 32767
+    return of(folder, MEAN, inputs=[other])
+
+
+def a_huge_picture(folder: Path, _: MakeNet) -> Path:
+    wide = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, SIDE, 2**31])
+    return of(folder, MEAN, inputs=[wide])
+
+
 def no_map(folder: Path, _: MakeNet) -> Path:
     flat = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])
     pool = helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)
@@ -173,6 +188,9 @@ def no_text(folder: Path, make_net: MakeNet) -> Path:
     [
         (two_inputs, "has 2 inputs (x, state): nets with one, the picture, are imported"),
         (no_rank, "no known number of axes; export it again with four"),
+        (no_outputs, "has no output: export the net again"),
+        (an_unknown_type, "its input is of an unknown type, 32767; it should be float32"),
+        (a_huge_picture, "[1, 3, 32, 2147483648]; sides are a whole number of pixels from 1 to"),
         (no_map, "its output is [1, 3], no map of a picture of 32x32"),
         (boxes, "its output is [1, 6, 512], no map of a picture"),
         (custom, "'Segment' of 'com.example', which is none of ONNX's own"),

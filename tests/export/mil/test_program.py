@@ -179,3 +179,38 @@ def test_unknown_sides_take_any_size(bench: Any) -> None:
         np.testing.assert_allclose(got, module(x).detach().numpy(), rtol=1e-5, atol=1e-6)
     with pytest.raises(EngineError, match=r"has shape \(1, 3, -1, 8\) and got \(1, 3, 8, 9\)"):
         program.run({"x": np.zeros((1, 3, 8, 9), np.float32)})
+
+
+def test_what_cannot_be_evaluated_is_one_sentence(bench: Any) -> None:
+    """Whatever a damaged program's arguments make NumPy raise, its want of memory too."""
+    from coremltools.converters.mil import Builder as mb
+
+    program = bench.load(
+        bench.build(lambda sides: mb.fill(shape=sides, value=1.0), [np.ones(2, np.int32)])
+    )
+    for sides in ((2**22, 2**23), (1, -1)):  # 128 TiB, more than a processor addresses; negative
+        with pytest.raises(EngineError, match="the op fill .* could not be evaluated") as caught:
+            program.run({"sides": np.array(sides, np.int32)})
+        assert "\n" not in str(caught.value)
+
+
+def test_a_program_with_other_tensors_than_the_manifest_says(bench: Any) -> None:
+    from coremltools.converters.mil import Builder as mb
+
+    from edgematte.export.mil.engine import MilEngine
+    from edgematte.manifest import Graph, Tensor
+
+    file = bench.save(bench.build(lambda x: mb.relu(x=x, name="y"), [np.zeros((1, 2), np.float32)]))
+
+    def graph(name: str, width: int) -> Graph:
+        return Graph(
+            "g",
+            (Tensor("x", (1, 2), "float32", "", (0.0, 1.0), ""),),
+            (Tensor(name, (1, width), "float32", "", (0.0, 1.0), ""),),
+        )
+
+    MilEngine(file, graph("y", 2), arithmetic="fp32")
+    with pytest.raises(EngineError, match="no tensor 'z'"):
+        MilEngine(file, graph("z", 2), arithmetic="fp32")
+    with pytest.raises(EngineError, match="y has the shape"):
+        MilEngine(file, graph("y", 3), arithmetic="fp32")
