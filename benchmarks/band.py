@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from threshold import Bundle, Way, soft_pixels, table, times  # type: ignore[import-not-found]
+from threshold import Bundle, Way, soft_pixels, table, times
 
 from edgematte.cli.arguments import parse_size
 from edgematte.errors import PictureError

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from threshold import cropped  # type: ignore[import-not-found]
+from threshold import cropped
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.checkpoint import load_model

@@ -69,7 +69,8 @@ class Bundle:
     def probabilities(self, picture: Bytes) -> Floats:
         """SN's answer (3, h, w) for a picture of any size."""
         image = to_input(resize_picture(picture, self.host.size))
-        return self.graphs["segment"](image=image)["trimap"][0]
+        found: Floats = self.graphs["segment"](image=image)["trimap"][0]
+        return found
 
     def matte(self, picture: Bytes, found: Floats, way: Way) -> tuple[Floats, Bytes, Clock]:
         """Alpha, trimap and seconds by stage; SN's answer is taken as given."""
@@ -110,7 +111,7 @@ def table(
         size = picture.shape[1] * enlarge, picture.shape[0] * enlarge
         picture = resize_picture(picture, size)
         grey = Image.fromarray(read_grey(alpha_file)).resize(size, Image.Resampling.BICUBIC)
-        alpha = np.asarray(grey, np.float32) / 255
+        alpha = np.asarray(grey, np.float32) / np.float32(255)
         found = bundle.probabilities(picture)
         for way in ways:
             rows[way].append(measured(bundle, way, picture, found, alpha, refine=refine))
@@ -183,21 +184,23 @@ def times(
                 ran = float(unknown_in(trimap, patches).sum())
                 seam = seam_score(matte, patches)
                 halves = (matte > 0.1) & (matte < 0.9)
-                shares[way].append((float((trimap == UNKNOWN).mean()), halves.mean(), ran, seam))
+                shares[way].append(
+                    (float((trimap == UNKNOWN).mean()), float(halves.mean()), ran, seam)
+                )
     print(f"{len(pictures)} photographs of {size[0]}x{size[1]}; means of their medians")
     print(
         "| threshold / band | unknown | alpha in 0.1..0.9 | patches | seam | ms | of them REFINE |"
     )
     print("|---|---|---|---|---|---|---|")
     for way in ways:
-        unknown, halves, ran, seam = np.mean(shares[way], axis=0)
+        share, half, count, score = (float(x) for x in np.mean(shares[way], axis=0))
         whole, refine = (
             1000 * np.mean([statistics.median(r[i] for r in rows) for rows in spent[way]])
             for i in (0, 1)
         )
         print(
-            f"| {way.threshold} / {way.band_px} | {unknown:.3f} | {halves:.3f} | {ran:.1f} "
-            f"| {seam:.2f} | {whole:.0f} | {refine:.0f} |"
+            f"| {way.threshold} / {way.band_px} | {share:.3f} | {half:.3f} | {count:.1f} "
+            f"| {score:.2f} | {whole:.0f} | {refine:.0f} |"
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgematte.errors import OptionError
-from edgematte.training.evaluation.matte import Scored
+from edgematte.training.evaluation.matte import Checkpoint, Scored
 from edgematte.training.losses.lightweight import UNKNOWN, trimap_target
 from edgematte.training.pictures.sources import Photo
 
@@ -47,15 +47,15 @@ def samples_of(net: Scored, photos: Iterable[Photo]) -> list[Samples]:
     """Some pixels of each photograph: what the net says of their classes, and what is true.
 
     Raises:
-        OptionError: the net's logits cannot be seen.
+        OptionError: the net is a bundle, which gives its probabilities to the host alone.
     """
+    if not isinstance(net, Checkpoint):
+        raise OptionError(
+            "the confidence of a bundle cannot be scored: give weights of the lightweight net"
+        )
     parts = []
     for photo in photos:
         logits = net.logits(photo.image)
-        if logits is None:
-            raise OptionError(
-                "the confidence of a bundle cannot be scored: give weights of the lightweight net"
-            )
         size = logits.shape[2], logits.shape[1]
         alpha = photo.alpha.resize(size, Image.Resampling.BILINEAR)
         parts.append(some_pixels(logits, np.asarray(alpha, np.float32) / np.float32(255)))

@@ -57,9 +57,6 @@ class Scored(Protocol):
     def given(self, image: Image.Image, trimap: NDArray[np.uint8]) -> Alpha | None:
         """Alpha with a trimap (H, W); None for a net that takes none."""
 
-    def logits(self, image: Image.Image) -> Alpha | None:
-        """Logits of the classes (3, h, w), of the reduced picture; None where they are hidden."""
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -76,7 +73,7 @@ class Checkpoint:
         return matte_given(self.model, image, trimap)
 
     def logits(self, image: Image.Image) -> Alpha:
-        """See :class:`Scored`; 512 x 512."""
+        """Logits of the classes (3, 512, 512), of the whole picture stretched to a square."""
         square = image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
         found = self.model.logits(_tensor(square))[0]
         return np.asarray(found.numpy())
@@ -101,9 +98,6 @@ class Exported:
             return self.matter(np.asarray(image.convert("RGB")), trimap).alpha
         except OptionError:
             return None
-
-    def logits(self, image: Image.Image) -> None:
-        """See :class:`Scored`; bundles give probabilities to the host alone."""
 
 
 def scored(path: Path) -> Scored:
