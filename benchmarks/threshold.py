@@ -195,7 +195,7 @@ def times(
     for way in ways:
         share, half, count, score = (float(x) for x in np.mean(shares[way], axis=0))
         whole, refine = (
-            1000 * np.mean([statistics.median(r[i] for r in rows) for rows in spent[way]])
+            1000 * statistics.fmean(statistics.median(r[i] for r in rows) for rows in spent[way])
             for i in (0, 1)
         )
         print(
