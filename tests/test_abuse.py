@@ -51,6 +51,31 @@ def test_mutants_of_what_exports_write_and_read(tmp_path: Path) -> None:
     assert set(rows(done.stdout)) >= {*kinds, "all"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "row"),
+    [
+        (("kills", "--works", "folder", "--count", "2"), ["2", "0", "0"]),
+        (("disk", "--works", "picture", "--count", "2"), ["4", "4", "0"]),
+    ],
+)
+def test_works_that_are_killed_or_find_a_full_disk(
+    arguments: tuple[str, ...], row: list[str], tmp_path: Path
+) -> None:
+    """One kill starts from nothing, one from former results; so does every size of a disk."""
+    for package in ("onnx", "av"):
+        pytest.importorskip(package)
+    done = abuse(tmp_path, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = rows(done.stdout)[arguments[2]]
+    assert [found[1], *found[-2:]] == row if arguments[0] == "kills" else found == row
+
+
+def test_memory_is_told_as_it_goes(tmp_path: Path) -> None:
+    done = abuse(tmp_path, "memory", "--count", "30")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "30 mattes in one process" in done.stdout
+
+
 def test_mutants_of_a_model_are_models_of_another_content(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a reader refuses them at once, and nothing behind it is ever tried."""
     onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import edgematte
 from edgematte.cli.arguments import add_plugins
+from edgematte.cli.collector import release
 from edgematte.cli.flags import flags_of, spelt
 from edgematte.cli.signals import Stopped, heeded
 from edgematte.cli.streams import abandon, say, settle
@@ -60,6 +61,7 @@ def _run(argv: Sequence[str] | None) -> int:
         flags = arguments.flags
         with heeded(), volume(arguments), warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            release()
             code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code

@@ -16,6 +16,7 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
+from edgematte.cli.collector import leave_at_end
 from edgematte.cli.in_flight import (
     IN_FLIGHT,
     background_of,
@@ -128,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     wanted = results_of(arguments, background_of(arguments))
     _refuse_jobs(arguments, jobs, wanted)
+    leave_at_end()
     from edgematte.runtime.overlap import Ahead
 
     only = Ahead(partial(open_job, jobs[0])) if len(jobs) == 1 else None  # while the net is loaded

@@ -41,6 +41,25 @@ class Levels:
     matrix: int
     alpha: Floats | None = None
 
+    @classmethod
+    def of_rgb(cls, rgb: NDArray[np.uint16], matrix: int, bits: int) -> "Levels":
+        """RGB (H, W, 3) of 16 bits in limited range, by ITU-T H.273.
+
+        FFmpeg would make white 944 of 1023, where it is 940.
+        """
+        red, blue = WEIGHTS[matrix]
+        luma = np.array([red, 1 - red - blue, blue])
+        columns = [luma, ([0, 0, 1] - luma) / (2 - 2 * blue), ([1, 0, 0] - luma) / (2 - 2 * red)]
+        unit = 1 << (bits - 8)
+        scaled = np.stack(columns, axis=1) * np.array([219, 224, 224]) * unit / 65535
+        zero = np.array([16, 128, 128], np.float32) * unit + np.float32(0.5)  # to be rounded
+        planes = np.empty((3, *rgb.shape[:2]), _kind(bits))
+        for first in range(0, len(rgb), STRIP):
+            rows = slice(first, first + STRIP)
+            strip = rgb[rows].astype(np.float32) @ scaled.astype(np.float32) + zero
+            planes[:, rows] = np.moveaxis(strip, 2, 0)
+        return cls((planes[0], planes[1], planes[2]), bits, full=False, matrix=matrix)
+
     def without_hidden(self, alpha: Floats) -> "Levels":
         """Black where alpha (H, W), rounded to 8 bits, is 0."""
         hidden = alpha_bytes(alpha) == 0

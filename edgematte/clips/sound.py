@@ -107,7 +107,9 @@ class Sound:
         try:
             for packet in container.demux(*streams):
                 kept = first[packet.stream.index]
-                if packet.pts is not None and not packet.is_corrupt and len(kept) < PROBED:
+                whole = packet.pts is not None and not packet.is_corrupt
+                # What an edit list hides is decoded to nothing, which proves nothing.
+                if whole and not packet.is_discard and len(kept) < PROBED:
                     kept.append(packet)
                 if all(len(packets) == PROBED for packets in first.values()):
                     break

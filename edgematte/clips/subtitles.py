@@ -26,11 +26,7 @@ def fits(stream: Any, container: str) -> bool:
     context, codec = stream.codec_context, TEXTS.get(container)
     if codec is None or context.name == codec:
         return codec is not None
-    return (
-        context.codec.text_sub
-        and codec in pyav().codecs_available
-        and hasattr(context, "encode_subtitle")  # PyAV 17 and later
-    )
+    return bool(context.codec.text_sub) and codec in pyav().codecs_available
 
 
 class SubtitleTrack:

@@ -189,17 +189,19 @@ class VideoWriter:
         if self._even and (colour.shape[0] % 2 or colour.shape[1] % 2):
             missing = [(0, colour.shape[0] % 2), (0, colour.shape[1] % 2), (0, 0)]
             colour = np.pad(colour, missing, mode="edge")
-        kind = "rgb24" if colour.dtype == np.uint8 else "rgb48le"
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format=kind)
+        if colour.dtype == np.uint16:
+            return self._of_levels(Levels.of_rgb(colour, self._matrix, self.bits))
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format="rgb24")
         return frame.reformat(
             format=self._format, dst_colorspace=self._matrix, dst_color_range=LIMITED_RANGE
         )
 
     def _of_levels(self, colour: Levels) -> Any:
-        """A frame of luma and chroma as they are, of formats with transparency."""
+        """A frame of luma and chroma as they are; alpha is written later."""
         height, width = colour.planes[0].shape
         deep = "p10le" if self.bits == 10 else "p"
-        frame = self._av.VideoFrame(width, height, f"yuva444{deep}")
+        clear = "a" if self._format.startswith("yuva") else ""
+        frame = self._av.VideoFrame(width, height, f"yuv{clear}444{deep}")
         for i, plane in enumerate(colour.limited(self.bits)):
             samples(frame.planes[i], self.bits)[:] = plane
         if frame.format.name == self._format:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from edgematte.errors import OptionError, PictureError
 
+LAST = re.compile(r"(\d+)(?=\D*$)")
 PERCENT = re.compile(r"%%|%(?P<digits>\d*)d")
-MOST_DIGITS = 20
-"""*Chosen*: more than any camera counts, and short enough for every file system."""
+MOST_DIGITS = 18
+"""Times are 64 bits: more digits are no number."""
 SHOWN = 3  # how many other names of a folder a message shows
 
 
@@ -100,10 +101,23 @@ def _numbers(text: str) -> list[re.Match[str]]:
     return [found for found in PERCENT.finditer(text) if found["digits"] is not None]
 
 
+def last_number(file: Path) -> int | None:
+    """The last number in a file's name without its ending; None where it has none."""
+    found = LAST.search(file.stem)
+    return int(found[1]) if found else None
+
+
 def in_words(spans: list[tuple[int, int]]) -> str:
     """First and last numbers of spans in words: ``3, 7 to 9``."""
     words = [str(a) if a == b else f"{a} to {b}" for a, b in spans[:SHOWN]]
     return ", ".join(words) + (", ..." if spans[SHOWN:] else "")
+
+
+def missing(numbers: list[int], last: int) -> list[tuple[int, int]]:
+    """Spans of what is not among rising numbers, from their first to ``last``."""
+    after = [*numbers[1:], max(last, numbers[-1]) + 1]
+    pairs = zip(numbers, after, strict=True)
+    return [(low + 1, high - 1) for low, high in pairs if high > low + 1]
 
 
 def spans_of(numbers: list[int]) -> list[tuple[int, int]]:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgematte.arrays import Floats
 from edgematte.clips.colour import Colour
 from edgematte.clips.reading import ClipFrame
 from edgematte.errors import PictureError
 from edgematte.pictures.depths import in_bytes
+from edgematte.pictures.profiles import is_srgb
 from edgematte.pictures.reading import Picture, open_picture
-from edgematte.sequences.pattern import Pattern, in_words
+from edgematte.sequences.pattern import Pattern, in_words, missing
 
 RATE = Fraction(25)
 """Frames a second of a clip that is written from a sequence, unless another is given."""
@@ -58,8 +60,7 @@ class Sequence:
 
     def _gaps(self) -> Iterator[str]:
         first, last = self.numbers[0], self.numbers[-1]
-        there = zip(self.numbers, self.numbers[1:], strict=False)
-        gaps = [(before + 1, after - 1) for before, after in there if after > before + 1]
+        gaps = missing(self.numbers, last)
         if gaps:
             count = last - first + 1 - len(self.numbers)
             yield (
@@ -88,7 +89,14 @@ class Sequence:
             at = number - self.numbers[0]
             alpha = as_floats(picture)
             yield SequenceFrame(
-                picture.seen, at, 1, 1 / self.rate, alpha, picture=picture, number=number
+                picture.seen,
+                at,
+                1,
+                1 / self.rate,
+                alpha,
+                deep_of(picture),
+                picture=picture,
+                number=number,
             )
 
     @property
@@ -106,6 +114,14 @@ def counted(odd: dict[str, int]) -> Iterator[str]:
     """What was odd in files, each once, and in how many of them."""
     for line, count in odd.items():
         yield line if count == 1 else f"{line} (in {count} of these files)"
+
+
+def deep_of(picture: Picture) -> NDArray[np.uint16] | None:
+    """The colours (H, W, 3) of a picture of 16 bits in sRGB, as a clip takes them; else None."""
+    deep, plain = picture.deep, picture.profile is None or is_srgb(picture.profile)
+    if deep is None or deep.dtype != np.uint16 or picture.coding is not None or not plain:
+        return None
+    return deep
 
 
 def picture_of(frame: ClipFrame) -> Picture:

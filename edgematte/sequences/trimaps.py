@@ -1,11 +1,9 @@
 """Trimaps or masks of a shot's frames: numbered files, a folder, a clip, or one for the first."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgematte.arrays import Bytes
@@ -15,18 +13,16 @@ from edgematte.errors import FrameError, OptionError, PictureError
 from edgematte.host import Size
 from edgematte.pictures import read_mask_for, read_trimap_for
 from edgematte.pictures.folders import sort_files
-from edgematte.pictures.masks import LOST
 from edgematte.pictures.reading import Picture
 from edgematte.pictures.sizes import size_of
 from edgematte.runtime.host.mask import proportional, trimap_from_mask
 from edgematte.runtime.host.trimap import read_trimap
-from edgematte.sequences.pattern import in_words, parse_pattern, spans_of
+from edgematte.sequences.pattern import in_words, last_number, missing, parse_pattern, spans_of
 from edgematte.sequences.reading import Sequence, counted
+from edgematte.sequences.values import clip_values
 
 Make: TypeAlias = Callable[[NDArray[Any], str, Size], Bytes]
 """Makes the trimap of a frame of some (width, height) from values and the name of their file."""
-
-LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
 class FrameTrimaps:
@@ -73,7 +69,7 @@ class FrameTrimaps:
             self._listed = self._list(path)
         elif is_clip(path):
             self._clip = Clip(path)
-            self._moving = self._values()
+            self._moving = clip_values(self._clip)
         else:
             self._files, self.first_alone = {0: path}, True
 
@@ -96,7 +92,7 @@ class FrameTrimaps:
         found, _ = sort_files(folder.iterdir())
         if not found:
             raise PictureError(f"the folder {folder} holds no pictures, and so no {self.what}s")
-        return sorted(found, key=lambda file: (_number(file) or 0, file.name))
+        return sorted(found, key=lambda file: (last_number(file) or 0, file.name))
 
     def match(self, shot: Clip | Sequence) -> None:
         """Match frames and files, before any work.
@@ -118,17 +114,15 @@ class FrameTrimaps:
                 self._files = {
                     i: self._numbered[n] for i, n in enumerate(numbers) if n in self._numbered
                 }
-                self._refuse_missing(
-                    [n for n in numbers if n not in self._numbered], str(shot.path)
-                )
+                lost = [n for n in numbers if n not in self._numbered]
+                self._refuse_missing(spans_of(lost), str(shot.path))
             for index, file in self._files.items():
                 self._refuse_size(file, size_of(shot.pattern.file(numbers[index])))
         elif self._numbered:
             first = min(self._numbered)
             self._files = {n - first: file for n, file in self._numbered.items()}
-            count = shot.promised or max(self._files) + 1
-            lost = [first + i for i in range(count) if i not in self._files]
-            self._refuse_missing(lost, shot.path.name)
+            last = max(self._numbered) if not shot.promised else first + shot.promised - 1
+            self._refuse_missing(missing(sorted(self._numbered), last), shot.path.name)
         elif self._listed:
             self._files = dict(enumerate(self._listed))
         self._refuse_count(shot)
@@ -136,7 +130,7 @@ class FrameTrimaps:
     def _by_name(self) -> dict[int, Path]:
         found: dict[int, Path] = {}
         for file in self._listed:
-            number = _number(file)
+            number = last_number(file)
             if number is None or number in found:
                 why = (
                     "has no number" if number is None else f"has the number of {found[number].name}"
@@ -148,10 +142,10 @@ class FrameTrimaps:
             found[number] = file
         return found
 
-    def _refuse_missing(self, numbers: list[int], shot: str) -> None:
-        if numbers and not (self._sparse and self._files):
+    def _refuse_missing(self, spans: list[tuple[int, int]], shot: str) -> None:
+        if spans and not (self._sparse and self._files):
             raise OptionError(
-                f"{self._place} holds no {self.what} of {in_words(spans_of(numbers))}, frames of "
+                f"{self._place} holds no {self.what} of {in_words(spans)}, frames of "
                 f"{shot}: give one for each frame, or carry them on from frame to frame"
             )
 
@@ -231,17 +225,6 @@ class FrameTrimaps:
     def _note(self, line: str) -> None:
         self._odd[line] = self._odd.get(line, 0) + 1
 
-    def _values(self) -> Iterator[NDArray[Any]]:
-        """What the frames of a clip say: their transparency, or else how bright they are."""
-        assert self._clip is not None
-        for frame in self._clip.frames():
-            if frame.alpha is not None and frame.alpha.min() != frame.alpha.max():
-                yield np.rint(frame.alpha * 255).astype(np.uint8)
-                continue
-            bright = frame.pixels.max(axis=2)
-            cleaned = np.where(bright <= LOST, 0, np.where(bright >= 255 - LOST, 255, bright))
-            yield cleaned.astype(np.uint8)
-
     def _of_trimap(self, values: NDArray[Any], name: str, size: Size) -> Bytes:
         try:
             trimap, odd = read_trimap(values, size)
@@ -260,8 +243,3 @@ def _of_mask(values: NDArray[Any], name: str, size: Size) -> Bytes:
         return trimap_from_mask(values, size)
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
-
-
-def _number(file: Path) -> int | None:
-    found = LAST_NUMBER.search(file.stem)
-    return int(found[1]) if found else None

@@ -25,8 +25,8 @@ STEADY = 0.1  # levels that a match has to be better for each pixel it lies fart
 BAND_SHARE = 0.02
 """Of the longer side, around the edges of the moved alpha. *Measured*: in ``benchmarks/carried.py``
 all soft pixels of what moves by up to 7 % of the width in a frame are unknown then."""
-CUT = 0.32
-"""*Measured*: what moves within reach is unlike by up to 0.24, other scenes by 0.38 and more."""
+CUT = 0.3
+"""*Measured*: what moves within reach is unlike by up to 0.24, other scenes by 0.36 and more."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def choose(
     names = [name for name, row in ENGINES.items() if target in row.targets]
     key = verdicts.key(bundle, names, f"{AUTO} {question}")
     known = None if fresh else verdicts.recall(key, EngineChoice)
-    if known is not None:
+    if known is not None and known.taken.engine in names:
         return Chosen(replace(known, remembered=True), {})
     able, out = candidates(target, threads=threads)
     records = records_of(bundle)

@@ -182,6 +182,26 @@ def test_tracks_that_disagree_keep_their_times_and_are_said(
         assert new == pytest.approx(old, abs=0.041)  # a frame
 
 
+@pytest.mark.parametrize("ending", [".mov", ".webm"])
+def test_what_an_edit_list_hides_does_not_silence_the_rest(
+    ending: str, write_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    """A clip that was trimmed as phones do it: its first packets are there, and not shown."""
+    clip = write_clip("clip.mp4", sound=("aac", "mono", 44100))
+    source = edited(clip, lambda packet: Fraction(-1, 5))
+    output = tmp_path / f"out{ending}"
+    report = matte_clip(matter, source, output)
+    assert (report.frames, report.warnings) == (5, ())
+    lasting = []
+    for path in (source, output):
+        with av.open(str(path)) as file:
+            frames = list(file.decode(audio=0))
+            lasting.append(sum(f.samples for f in frames) / frames[0].sample_rate)
+            loud = np.abs(frames[1].to_ndarray().astype(np.float32)).max()
+            assert loud > 0.1  # a tone of a third of full scale
+    assert lasting[1] == pytest.approx(lasting[0], abs=0.05)  # an encoder's frame or two
+
+
 def test_tracks_in_step_are_not_spoken_of(
     write_clip: Callable[..., Path], matter: edgematte.Matter, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from edgematte.cli import main
 from edgematte.clips.frames import Keep
 from edgematte.clips.levels import Levels, samples
 from edgematte.clips.reading import Clip
-from edgematte.pictures import open_picture
+from edgematte.pictures import open_picture, write_picture
 from edgematte.video import ClipOptions, matte_clip
 
 av = pytest.importorskip("av")
@@ -126,6 +126,25 @@ def test_bits_more_and_fewer() -> None:
     assert levels.limited(8)[0].dtype == np.uint8
 
 
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+def test_rgb_and_back(matrix: int) -> None:
+    """The primaries and their mixtures by the equations of H.273; then every value returns."""
+    corners = np.array([[[r, g, b] for r in (0, 1) for g in (0, 1) for b in (0, 1)]])
+    red, blue = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    found = Levels.of_rgb((corners * 65535).astype(np.uint16), matrix, 10)
+    for i, (r, g, b) in enumerate(corners[0]):
+        y = red * r + (1 - red - blue) * g + blue * b
+        wanted = 64 + 876 * y, 512 + 448 * (b - y) / (1 - blue), 512 + 448 * (r - y) / (1 - red)
+        np.testing.assert_allclose([p[0, i] for p in found.planes], wanted, atol=0.501)
+    noise = np.random.default_rng(0).integers(0, 65536, (300, 40, 3)).astype(np.uint16)
+    back = Levels.of_rgb(noise, matrix, 16).rgb()
+    assert np.abs(back.astype(int) - noise).max() <= 3  # a step of luma and of chroma, rounded
+    for bits in (8, 10, 12):
+        again = Levels.of_rgb(Levels.of_rgb(noise, matrix, bits).rgb(), matrix, bits)
+        for a, b in zip(again.planes, Levels.of_rgb(noise, matrix, bits).planes, strict=True):
+            assert np.abs(a.astype(int) - b).max() <= 1
+
+
 def test_what_alpha_hides_is_black() -> None:
     values = np.full((1, 3), 700, np.uint16)
     alpha = np.array([[0, 0.001, 1]], np.float32)  # the second is 0 of 255
@@ -157,6 +176,36 @@ def test_a_deep_clip_keeps_its_depth_with_foreground_colours(
     wanted = (ramp(10, 64, 940)[0].astype(float) - 64) / 876
     kept = found.deep[..., 0][alpha == 1] / 65535
     np.testing.assert_allclose(kept, wanted[alpha == 1], atol=1 / 2000)
+
+
+def test_a_sequence_of_a_deep_clip_is_deep_and_says_what_is_hdr(
+    matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    source = write_planes(tmp_path / "a.mkv", grey(572), "yuv420p10le", tags=(9, 9, 16))
+    output = tmp_path / "out" / "f_%03d.png"
+    report = matte_clip(matter, source, output, ClipOptions(keep_colour=True))
+    assert report.warnings == ()
+    found = open_picture(tmp_path / "out" / "f_001.png")
+    assert found.deep is not None
+    np.testing.assert_allclose(found.deep / 65535, (572 - 64) / 876, atol=1 / 2000)
+    assert b"cICP\x09\x10\x00\x01" in (tmp_path / "out" / "f_001.png").read_bytes()
+
+
+def test_a_sequence_of_16_bits_becomes_a_clip_of_ten(
+    matter: edgematte.Matter, tmp_path: Path
+) -> None:
+    values = np.linspace(0, 65535, 64).astype(np.uint16)
+    array = np.repeat(np.tile(values, (32, 1))[..., None], 3, axis=2)
+    for number in (1, 2):
+        write_picture(array, tmp_path / f"f_{number}.png")
+    output = tmp_path / "out.mov"
+    matte_clip(matter, tmp_path / "f_%d.png", output, ClipOptions(keep_colour=True))
+    kind, (luma, *_) = planes_of(output)
+    luma = luma >> (2 * kind.endswith("12le"))
+    # A level of rounding, and ProRes' two.
+    assert np.abs(luma[16] - (64 + 876 * (values / 65535))).max() <= 3
+    # Of 8 bits most would be off by up to 3 more.
+    assert np.abs(luma - (64 + 876 * (values / 65535))).mean() < 0.7
 
 
 def test_what_a_format_cannot_hold_is_said(matter: edgematte.Matter, tmp_path: Path) -> None:

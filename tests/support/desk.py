@@ -156,6 +156,7 @@ class Desk:
             "mask.mov": lambda file: _clip(file, _mask()),
             "shot": self._sequence,
             "trimaps": _trimaps,
+            "masks": _masks,
             "vitmatte.edgematte": lambda file: self._random(file, "vitmatte-tiny", size=64),
             "square.png": lambda file: _square().save(file),
             "shot.exr": self._exr,
@@ -316,6 +317,12 @@ def _trimaps(folder: Path) -> None:
     folder.mkdir()
     for number in range(1, FRAMES + 1):
         _trimap().resize(FRAME, Image.Resampling.NEAREST).save(folder / f"t_{number:05d}.png")
+
+
+def _masks(folder: Path) -> None:
+    """Of the first frame alone."""
+    folder.mkdir()
+    _mask().resize(FRAME).save(folder / "m_0001.png")
 
 
 def _recurrent(file: Path) -> None:

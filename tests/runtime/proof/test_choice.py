@@ -142,7 +142,8 @@ def test_a_damaged_verdict_or_a_folder_that_cannot_be_written_means_another_proo
     engines("Scaled", "Right")
     edgematte.load(tiny_bundle, engine="auto")
     (file,) = (tmp_path / "cache" / "verdicts").glob("*.json")
-    for text in ("{", "[]", '{"taken": 1}', json.dumps({"taken": {"engine": "scaled"}})):
+    other = file.read_text().replace('"engine": "right"', '"engine": "gone"')
+    for text in (other, "{", "[]", '{"taken": 1}', json.dumps({"taken": {"engine": "scaled"}})):
         file.write_text(text)
         assert edgematte.load(tiny_bundle, engine="auto").engine == "right"
     monkeypatch.setenv("EDGEMATTE_CACHE", os.devnull)
