@@ -125,6 +125,7 @@ VITMATTE = Net(
         "vitmatte-tiny": Variant(
             _VITMATTE_TINY,
             "a narrow variant of vitmatte-s, under a million parameters",
+            weights="vitmatte-tiny",
             recipes=f"{TRAINING}.vitmatte:TINY_RECIPES",
         ),
     },

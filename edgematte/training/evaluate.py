@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from edgematte.atomic import atomic_file
@@ -23,6 +24,7 @@ from edgematte.metrics import mad, mse, sad, scores
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import OPTIONS, check
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.confidence import Samples, confidence, samples_of
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, Scored, scored
@@ -31,6 +33,8 @@ from edgematte.training.pictures.folders import picture_files
 from edgematte.training.pictures.scenes import composite_scene
 from edgematte.training.pictures.sources import Folders, Library, Photo, load_library
 
+BAND_PX = 10  # around soft pixels, in the trimaps of nets that need one
+SOFT = 5  # from here to 255 less it an alpha's byte is soft
 EDGE_PX = 9  # width of the band around the edge of a binary mask that is not scored
 SHOWN, COLUMNS, TILE_PX = 12, 2, 192
 
@@ -139,25 +143,38 @@ def score_alphamatting(
 
 def score_composites(net: Scored, library: Library, count: int, gallery: Gallery) -> Row:
     """Score seeded composites of held-out subjects over held-out backgrounds, at `SIDE_PX`."""
-    rows = []
-    for index in range(count):
-        scene = composite_scene(np.random.default_rng((2**20, index)), library, SIDE_PX)
-        alpha = whole(net, scene.image)
-        truth = np.asarray(scene.alpha, dtype=np.float32) / np.float32(255)
-        rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
-        gallery.add(rows[-1]["mad"], scene.image, truth, alpha)
-    return _means(rows)
+    draws = (np.random.default_rng((2**20, index)) for index in range(count))
+    scenes = (composite_scene(draw, library, SIDE_PX) for draw in draws)
+    return _means(_score(net, scene.image, scene.alpha, gallery) for scene in scenes)
 
 
 def score_pairs(net: Scored, photos: Iterable[Photo], gallery: Gallery) -> Row:
-    """Real photographs with an alpha, made or measured: means over the whole pictures."""
-    rows = []
-    for photo in photos:
-        alpha = whole(net, photo.image)
-        truth = np.asarray(photo.alpha, dtype=np.float32) / np.float32(255)
-        rows.append({"sad": sad(alpha, truth), "mad": mad(alpha, truth), "mse": mse(alpha, truth)})
-        gallery.add(rows[-1]["mad"], photo.image, truth, alpha)
-    return _means(rows)
+    """Score real photographs with an alpha, made or measured."""
+    return _means(_score(net, photo.image, photo.alpha, gallery) for photo in photos)
+
+
+def _score(net: Scored, image: Image.Image, alpha: Image.Image, gallery: Gallery) -> Row:
+    """Errors of the whole picture; of a net that needs a trimap, those where it is unknown."""
+    truth = np.asarray(alpha, dtype=np.float32) / np.float32(255)
+    found, region = net.whole(image), None
+    if found is None:
+        trimap = trimap_of(alpha)
+        found, region = net.given(image, trimap), trimap == UNKNOWN
+        assert found is not None  # a net takes a trimap or needs none
+    errors = {kind.__name__: kind(found, truth, region) for kind in (sad, mad, mse)}
+    gallery.add(errors["mad"], image, truth, found)
+    return errors if region is None else {**errors, "band_px": BAND_PX}
+
+
+def trimap_of(alpha: Image.Image) -> NDArray[np.uint8]:
+    """The trimap (H, W) of a true alpha: unknown are soft pixels, and `BAND_PX` around them."""
+    levels = np.asarray(alpha)
+    edge = np.abs(np.diff(levels > 127, axis=0, prepend=levels[:1] > 127))
+    edge |= np.abs(np.diff(levels > 127, axis=1, prepend=levels[:, :1] > 127))
+    soft = (levels >= SOFT) & (levels <= 255 - SOFT) | edge
+    near = Image.fromarray(soft).convert("L").filter(ImageFilter.MaxFilter(2 * BAND_PX + 1))
+    trimap = np.where(levels > 127, FOREGROUND, BACKGROUND)
+    return np.where(np.asarray(near) > 0, UNKNOWN, trimap).astype(np.uint8)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,9 +12,18 @@ from edgematte.errors import EngineError, OptionError, PictureError
 from edgematte.models.lightweight.network import Lightweight
 from edgematte.runtime.bundle import DEFAULT
 from edgematte.training.engine.checkpoint import save_weights
-from edgematte.training.evaluate import SHOWN, Gallery, main, score_alphamatting, score_people
+from edgematte.training.evaluate import (
+    SHOWN,
+    Gallery,
+    main,
+    score_alphamatting,
+    score_pairs,
+    score_people,
+    trimap_of,
+)
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.matte import Checkpoint, matte_given
+from edgematte.training.pictures.sources import Photo
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +195,23 @@ def test_a_net_that_needs_a_trimap_is_scored_with_it_alone(test_folder: Path) ->
     assert rows.keys() == {"given_unknown", "half_unknown"}
     with pytest.raises(OptionError, match="needs a trimap: score it on --test DIR"):
         score_people(NeedsTrimap(), test_folder / "people", Gallery())
+
+
+def test_pairs_of_such_a_net_are_scored_where_a_trimap_of_the_truth_is_unknown() -> None:
+    """A step from 0 to 1 and one soft pixel: what is within 10 pixels of them, by hand."""
+    alpha = np.zeros((64, 100), np.uint8)
+    alpha[:, 40:] = 255
+    alpha[2, 80] = 128
+    unknown = np.zeros(alpha.shape, bool)
+    unknown[:, 30:51] = True  # the edge is the first column of 255
+    unknown[:13, 70:91] = True
+    trimap = trimap_of(Image.fromarray(alpha))
+    assert np.array_equal(trimap == 128, unknown)
+    assert np.array_equal(trimap[~unknown], alpha[~unknown])
+    grey = Image.fromarray(alpha)
+    photo = Photo(Image.new("RGB", (100, 64)), grey, grey, (40, 0, 100, 64))
+    row = score_pairs(NeedsTrimap(), [photo], Gallery())
+    wrong = np.abs(alpha / 255 - 128 / 255)[unknown]
+    assert row["sad"] == pytest.approx(wrong.sum() / 1000, rel=1e-5)
+    assert row["mad"] == pytest.approx(wrong.mean(), rel=1e-5)
+    assert row["band_px"] == 10
