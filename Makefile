@@ -61,22 +61,29 @@ wheel: $(VENV)/.dev
 default-bundle: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
 
-# Everything that the shipped weights change, after a file in edgematte/weights was replaced:
-#   make weights EVALUATE="--test T --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \
-#     SHEET="--foregrounds C --backgrounds LANDSCAPES" CALIBRATION=PORTRAITS
+# Everything that the shipped weights change, after a file in edgematte/weights was replaced or added:
+#   make weights EVALUATE="--test T --classical --confidence --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \
+#     ALPHAMATTING=T CALIBRATION=PORTRAITS
+# ALPHAMATTING is a folder with alphamatting/ alone in it, for nets that need a trimap.
 ifeq ($(filter weights,$(MAKECMDGOALS))$(EVALUATE),weights)
 $(error give EVALUATE="..." with the folders of pictures: docs/quality.md)
 endif
-weights: $(VENV)/.dev default-bundle picture
+OTHERS := $(filter-out lightweight,$(basename $(notdir $(wildcard edgematte/weights/*.safetensors))))
+weights: $(VENV)/.dev default-bundle picture $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
 	mkdir -p $(OUT)
 	$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors $(EVALUATE) > $(OUT)/figures.json
-	$(BIN)/python docs/make_figures.py $(OUT)/figures.json
-	$(if $(SHEET),$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors --hold-out 0.1 --composites 60 $(SHEET) --sheet docs/mattes.jpg > $(OUT)/sheet.json)
+	$(BIN)/python docs/make_figures.py $(OUT)/figures.json $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
 	$(BIN)/python benchmarks/table.py --write $(if $(CALIBRATION),--calibration $(CALIBRATION))
 
-# The README's picture and its table of targets x precisions.
+$(OUT)/%.json: edgematte/weights/%.safetensors $(VENV)/.dev
+	mkdir -p $(OUT)
+	$(BIN)/edgematte export --model $* --target onnx --output $(OUT)/$*.edgematte --force
+	$(BIN)/python -m edgematte.training.evaluate $(OUT)/$*.edgematte --test $(ALPHAMATTING) > $@
+
+# The README's picture, the mattes of docs/quality.md, and the README's table of targets x precisions.
 picture: $(VENV)/.demo
 	$(BIN)/python docs/make_picture.py
+	$(BIN)/python docs/make_mattes.py
 table: $(VENV)/.dev
 	$(BIN)/python benchmarks/table.py
 

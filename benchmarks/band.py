@@ -1,17 +1,25 @@
 """Calibrates the unknown band: which pixels that are soft an estimated trimap, or a mask's, covers.
 
-    python benchmarks/band.py --images DIR --alphas DIR [--bundle B] [--recall 0.95]
+    python benchmarks/band.py --images DIR ... --alphas DIR ... [--hold-out 0.1] [--bundle B]
+        [--thresholds 0.1 0.3] [--band-px 4 8] [--temperatures 1 1.3] [--refine] [--enlarge 3]
+    python benchmarks/band.py --photos FILE ... --size 1920x1080 --thresholds 0.1 0.3
     python benchmarks/band.py --images DIR --alphas DIR --masks [MODEL.onnx] [--bands 0.02 0.04]
 
-Pictures and alphas go by name; soft is an alpha within 0.05 and 0.95. All figures are means over
-pictures.
+Pictures and alphas go by name; with --hold-out only the pictures that `edgematte train` keeps
+apart. Soft is an alpha within 0.05 and 0.95. All figures are means over pictures.
 
-The first form is about the threshold on P(unknown). For every threshold: the share of soft pixels
-that the estimated trimap calls unknown, the share of the whole picture it calls unknown, and the
-share of pixels that it calls known and whose class is wrong. The threshold for the cut is the
-largest one with the wanted recall; see UNKNOWN_THRESHOLD in export/cuts.
+The first form is about the threshold on P(unknown) and how far the band is grown. For every pair:
+the share of soft pixels that the estimated trimap calls unknown, the share of the whole picture it
+calls unknown, and the share of pixels that it calls known and whose class is wrong. With --refine
+also the mean error of alpha in the split cut (MAD, MSE), and over soft pixels alone, alpha's mean
+where it should be above 0.95 (opacity) and below 0.05 (leak), the seam score, and how many patches
+were refined. See UNKNOWN_THRESHOLD in export/cuts.
 
-The second is about `edgematte.trimap_from_mask`. It makes masks of the alphas, binary, eroded by
+The second says what a pair costs on photographs of one size, which are enlarged where they are
+smaller: the unknown share, the share of the picture that stays half transparent, patches refined,
+the seam score, and milliseconds.
+
+The third is about `edgematte.trimap_from_mask`. It makes masks of the alphas, binary, eroded by
 1 % of the longer side, blurred by as much, quantised to three levels, each reduced to 256, 320 and
 512 pixels; and, where an ONNX file of a segmenter is given (NCHW, ImageNet's normalisation, its
 first output stretched to 0..1, as U^2-Net's), the masks that it finds in the pictures. For every
@@ -29,75 +37,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from threshold import Bundle, Way, soft_pixels, table, times
 
+from edgematte.cli.arguments import parse_size
 from edgematte.errors import PictureError
-from edgematte.host import TrimapHost
 from edgematte.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from edgematte.pictures import read_grey, read_picture
-from edgematte.runtime.bundle import open_bundle
-from edgematte.runtime.engines import engine_for, open_engine
-from edgematte.runtime.engines.graph import RunnableGraph
 from edgematte.runtime.host.mask import default_band, trimap_from_mask
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture, resize_planes
-from edgematte.runtime.host.trimap import (
-    BACKGROUND,
-    FOREGROUND,
-    UNKNOWN,
-    dilate,
-    estimate_trimap,
-)
+from edgematte.runtime.host.trimap import UNKNOWN, dilate
+from edgematte.training.pictures.sources import held_out
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+THRESHOLDS = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5]
 
 
-def main(images: Path, alphas: Path, bundle: str | None, recall: float) -> None:
-    opened = open_bundle(bundle)
-    declared = opened.manifest.graph("segment")
-    engine = open_engine(engine_for(opened.manifest.target), opened.file(declared), declared)
-    host = opened.manifest.host
-    assert isinstance(host, TrimapHost)
-    segment = RunnableGraph(declared, engine, host)
-    rows = {t: np.zeros(3) for t in THRESHOLDS}
-    pairs = pairs_of(images, alphas)
-    for image, alpha_file in pairs:
-        picture, alpha = read_picture(image), read_grey(alpha_file) / 255
-        found = segment(image=to_input(resize_picture(picture, host.size)))["trimap"][0]
-        soft = soft_pixels(alpha)
-        for threshold, row in rows.items():
-            trimap = estimate_trimap(
-                found,
-                (picture.shape[1], picture.shape[0]),
-                unknown_threshold=threshold,
-                band_px=host.band_px,
-            )
-            unknown = trimap == UNKNOWN
-            wrong = ((trimap == FOREGROUND) & (alpha < 0.5)) | (
-                (trimap == BACKGROUND) & (alpha > 0.5)
-            )
-            row += [unknown[soft].mean() if soft.any() else 1, unknown.mean(), wrong.mean()]
-    print(f"{len(pairs)} pictures, band_px {host.band_px}")
-    print(f"{'threshold':>10}{'soft in band':>14}{'band of whole':>15}{'known, wrong':>14}")
-    for threshold, row in rows.items():
-        covered, whole, wrong = row / len(pairs)
-        print(f"{threshold:>10.2f}{covered:>14.3f}{whole:>15.3f}{wrong:>14.4f}")
-    able = [t for t, row in rows.items() if row[0] / len(pairs) >= recall]
-    print(f"largest threshold with {recall:.0%} of the soft pixels: {max(able, default=None)}")
-
-
-def pairs_of(images: Path, alphas: Path) -> list[tuple[Path, Path]]:
+def pairs_of(images: Path, alphas: Path, hold_out: float = 0) -> list[tuple[Path, Path]]:
     pairs = [(f, alphas / f"{f.stem}.png") for f in sorted(images.iterdir())]
-    return [(image, alpha) for image, alpha in pairs if alpha.is_file()]
+    return [
+        (image, alpha)
+        for image, alpha in pairs
+        if alpha.is_file() and (not hold_out or held_out(image.name, hold_out))
+    ]
 
 
-def soft_pixels(alpha: NDArray[Any]) -> NDArray[np.bool_]:
-    return (alpha > 0.05) & (alpha < 0.95)
-
-
-def masks(images: Path, alphas: Path, model: str, bands: list[float]) -> None:
+def masks(pairs: list[tuple[Path, Path]], model: str, bands: list[float]) -> None:
     segment = segmenter(model) if model else None
     rows: dict[str, list[list[float]]] = {}
-    pairs = pairs_of(images, alphas)
     for image, alpha_file in pairs:
         alpha = read_grey(alpha_file) / 255
         named = dict(made(alpha))
@@ -180,16 +146,46 @@ def measured(mask: NDArray[Any], alpha: NDArray[Any], bands: list[float]) -> lis
     return numbers
 
 
+def main(given: argparse.Namespace) -> None:
+    if len(given.images) != len(given.alphas):
+        raise SystemExit("band: give as many --alphas as --images")
+    pairs = [
+        pair
+        for images, alphas in zip(given.images, given.alphas, strict=True)
+        for pair in pairs_of(images, alphas, given.hold_out)
+    ]
+    if given.masks is not None:
+        masks(pairs, given.masks, given.bands)
+        return
+    bundle = Bundle(given.bundle, given.threads)
+    ways = [
+        Way(threshold, band, temperature)
+        for temperature in given.temperatures
+        for band in given.band_px or [bundle.host.band_px]
+        for threshold in given.thresholds
+    ]
+    if given.photos:
+        times(given.photos, parse_size(given.size), bundle, ways, given.rounds)
+    if pairs:
+        table(pairs, bundle, ways, enlarge=given.enlarge, refine=given.refine, recall=given.recall)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--alphas", type=Path, required=True)
+    parser.add_argument("--images", type=Path, nargs="+", default=[])
+    parser.add_argument("--alphas", type=Path, nargs="+", default=[])
+    parser.add_argument("--hold-out", type=float, default=0.0, metavar="SHARE")
     parser.add_argument("--bundle")
+    parser.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS)
+    parser.add_argument("--band-px", type=int, nargs="+", help="default: the bundle's")
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--refine", action="store_true", help="also the errors of alpha")
+    parser.add_argument("--enlarge", type=int, default=1, metavar="TIMES")
     parser.add_argument("--recall", type=float, default=0.95)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--photos", type=Path, nargs="+", default=[])
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--masks", nargs="?", const="", metavar="MODEL.onnx")
     parser.add_argument("--bands", nargs="+", type=float, default=[], metavar="SHARE")
-    given = parser.parse_args()
-    if given.masks is None:
-        main(given.images, given.alphas, given.bundle, given.recall)
-    else:
-        masks(given.images, given.alphas, given.masks, given.bands)
+    main(parser.parse_args())

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from PIL import Image
+from threshold import cropped
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.checkpoint import load_model
@@ -145,15 +145,6 @@ def scene(
     )[0, 0, : picture.shape[0], : picture.shape[1]]
     print(f"{path.name}: {(trimap == UNKNOWN).mean():.3f} unknown", flush=True)
     return Scene(picture, host, trimap, whole.numpy())
-
-
-def cropped(picture: Bytes, size: tuple[int, int]) -> Bytes:
-    """The middle of a picture, enlarged where it is smaller than ``size``."""
-    scale = max(size[0] / picture.shape[1], size[1] / picture.shape[0], 1)
-    large = tuple(round(n * scale) for n in (picture.shape[1], picture.shape[0]))
-    image = Image.fromarray(picture).resize(large, Image.Resampling.BICUBIC)
-    left, top = ((a - b) // 2 for a, b in zip(large, size, strict=True))
-    return np.asarray(image)[top : top + size[1], left : left + size[0]].copy()
 
 
 def u2net(file: Path, threads: int) -> Callable[[], object]:

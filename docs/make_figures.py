@@ -1,10 +1,12 @@
 """Writes what `edgematte.training.evaluate` measured into the pages that show it.
 
-python docs/make_figures.py FIGURES.json
+python docs/make_figures.py FIGURES.json [TRIMAP_NET.json ...]
 
 FIGURES.json is what `python -m edgematte.training.evaluate` prints of the shipped weights; with
 `--beside BUNDLE` the tables get a column of that bundle. They stand between `<!-- figures -->`
-marks in docs/quality.md and edgematte/weights/README.md.
+marks in docs/quality.md and edgematte/weights/README.md. With `--classical` the table of mattes
+with a given trimap is written, too (`<!-- trimaps -->`), with a row for each further file, of a net
+that needs trimaps; with `--confidence` the reliability diagram, and its table.
 """
 
 import argparse
@@ -13,9 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from confidence_diagram import draw
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "docs/quality.md", ROOT / "edgematte/weights/README.md")
-START, END = "<!-- figures -->", "<!-- /figures -->"
+QUALITY = ROOT / "docs/quality.md"
+PAGES = (QUALITY, ROOT / "edgematte/weights/README.md")
+METHODS = {
+    "half_unknown": "the unknown band at 0.5",
+    "given_unknown": "these weights, the refining stage",
+    "closed_form_unknown": "closed-form matting (pymatting)",
+    "knn_unknown": "KNN matting (pymatting)",
+}
 Scores = dict[str, Any]
 
 
@@ -66,19 +76,58 @@ def table(figures: Scores, beside: str) -> str:
     return "\n".join(lines)
 
 
-def main(figures: Path, beside: str) -> None:
+def trimaps(figures: Scores, others: dict[str, Scores]) -> str:
+    """A Markdown table of mattes with a given trimap, by method."""
+    lines = ["| method | SAD | MSE | Grad | Conn |", "|---|---|---|---|---|"]
+    found = {words: figures["alphamatting"][kind] for kind, words in METHODS.items()}
+    listed = list(found.items())
+    nets = [(f"`{name}`, its weights", other) for name, other in others.items()]
+    for words, row in (*listed[:2], *nets, *listed[2:]):
+        cells = f"{row['sad']:.1f} | {row['mse']:.3f} | {row['grad']:.1f} | {row['conn']:.1f}"
+        lines.append(f"| {words} | {cells} |")
+    return "\n".join(lines)
+
+
+def confidence_table(confidence: Scores) -> str:
+    """A Markdown table of calibration errors, without and with a temperature."""
+    lines = [
+        "| probabilities | error, likeliest class | error, unknown | log likelihood |",
+        "|---|---|---|---|",
+    ]
+    temperature = f"over a temperature of {confidence['temperature']:.2f}"
+    for way, words in (("plain", "as they are"), ("tempered", temperature)):
+        row = confidence[way]
+        errors = f"{row['likeliest']['ece']:.3f} | {row['unknown']['ece']:.3f}"
+        lines.append(f"| {words} | {errors} | {-row['nll']:.3f} |")
+    return "\n".join(lines)
+
+
+def replaced(page: Path, name: str, made: str) -> None:
+    """Put a text between the marks of a name."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = page.read_text(encoding="utf-8").split(start)
+    after = rest.split(end)[1]
+    page.write_text(f"{before}{start}\n{made}\n{end}{after}", encoding="utf-8")
+    print(f"{page}: {name}")
+
+
+def main(file: Path, others: list[Path], beside: str) -> None:
     """Replace the tables of the pages."""
-    made = table(json.loads(figures.read_text()), beside)
+    figures = json.loads(file.read_text())
     for page in PAGES:
-        before, rest = page.read_text().split(START)
-        after = rest.split(END)[1]
-        page.write_text(f"{before}{START}\n{made}\n{END}{after}")
-        print(page)
+        replaced(page, "figures", table(figures, beside))
+    if "knn_unknown" in figures.get("alphamatting", {}):
+        given = {f.stem: json.loads(f.read_text())["alphamatting"]["given_unknown"] for f in others}
+        replaced(QUALITY, "trimaps", trimaps(figures, given))
+    if "confidence" in figures:
+        draw(figures["confidence"], ROOT / "docs/confidence.png")
+        replaced(QUALITY, "confidence", confidence_table(figures["confidence"]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("figures", type=Path)
+    parser.add_argument("others", type=Path, nargs="*", help="NAME.json of nets that need trimaps")
     parser.add_argument("--beside", default="U^2-Net small", help="what the other column is of")
     options = parser.parse_args()
-    main(options.figures, options.beside)
+    main(options.figures, options.others, options.beside)

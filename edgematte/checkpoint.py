@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -207,12 +208,19 @@ def config_of(model: nn.Module) -> dict[str, int]:
     return dict(model.config)  # type: ignore[arg-type]
 
 
-def save_model(model: nn.Module, config: dict[str, Any], file: Path) -> None:
-    """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem."""
+def save_model(
+    model: nn.Module, config: dict[str, Any], file: Path, state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write ``file`` (safetensors) and, beside it, its config as JSON of the same stem.
+
+    Args:
+        state: the tensors to write in place of the model's own, as in half precision.
+    """
+    state = model.state_dict() if state is None else state
     with atomic_file(file.with_suffix(".json")) as scratch:
         scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with atomic_file(file) as scratch:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, scratch)
+        save_file({k: v.contiguous() for k, v in state.items()}, scratch)
 
 
 def read_config(file: Path, variant: Variant) -> dict[str, int]:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file  # noqa: E402
 from edgematte.card import UNKNOWN, Card, Data, card_beside, lines, read_card  # noqa: E402
 from edgematte.checkpoint import SHIPPED, fingerprint, load_model  # noqa: E402
 from edgematte.errors import CheckpointError, OptionError  # noqa: E402
-from edgematte.nets import find  # noqa: E402
+from edgematte.nets import find, variants  # noqa: E402
 
 Tensors = dict[str, Any]
 FULL = {
@@ -97,11 +97,22 @@ def test_what_lacks_is_filled_and_what_is_said_is_not_contradicted() -> None:
             Card().completed(bad, None)
 
 
-def test_the_shipped_weights_have_a_card_with_every_licence() -> None:
-    _, weights = load_model(find("lightweight"))
+SHIPS = {name: variant.weights for name, variant in variants().items() if variant.weights}
+
+
+def test_every_file_of_weights_is_of_a_model() -> None:
+    assert {file.stem for file in SHIPPED.glob("*.safetensors")} == set(SHIPS.values())
+
+
+@pytest.mark.parametrize("name", SHIPS)
+def test_shipped_weights_have_a_card_with_every_licence(name: str) -> None:
+    _, weights = load_model(find(name))
+    assert weights.source.startswith("shipped")
     assert weights.card is not None
     assert weights.card.license == "MIT"
-    assert len(weights.card.data) >= 10
+    assert len(weights.card.data) >= (10 if name == "lightweight" else 1)
     assert all(data.license for data in weights.card.data)
-    file = SHIPPED / "lightweight.weights.json"
+    file = SHIPPED / f"{SHIPS[name]}.weights.json"
     assert read_card(json.loads(file.read_text()), str(file)) == weights.card
+    assert file.with_name(f"{SHIPS[name]}.json").is_file()  # its options
+    assert file.with_name(f"{SHIPS[name]}.safetensors").stat().st_size < 2_000_000  # in the wheel

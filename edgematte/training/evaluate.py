@@ -24,6 +24,7 @@ from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import OPTIONS, check
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
+from edgematte.training.evaluation.confidence import Samples, confidence, samples_of
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, Scored, scored
 from edgematte.training.evaluation.sheet import contact_sheet
 from edgematte.training.pictures.folders import picture_files
@@ -176,6 +177,11 @@ def main(arguments: list[str] | None = None) -> None:
         "--composites", type=int, help="of the held-out pictures (default: 200); 0: none"
     )
     parser.add_argument("--sheet", type=Path, help="write twelve mattes, best to worst, as a PNG")
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="also how often the classes said of --alphas pictures are true, and a temperature",
+    )
     add_sources(parser)
     options = parser.parse_args(arguments)
     if options.sheet:
@@ -200,8 +206,12 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     alone = not folders.alphas and (any(given) or options.hold_out)
     if not folders.backgrounds and (alone or options.composites):
         raise OptionError("composites need something to be put before: give --backgrounds DIR")
+    if options.confidence and not folders.alphas:
+        raise OptionError("--confidence needs photographs with alphas: give --images and --alphas")
     gallery = Gallery()
-    report = _scores(options, folders, scored(options.weights), gallery)
+    report = _scores(
+        options, folders, scored(options.weights), gallery, believed=options.confidence
+    )
     if not report:
         raise OptionError(
             "nothing to score: give --test DIR with people or alphamatting in it, --foregrounds "
@@ -216,7 +226,12 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _scores(
-    options: argparse.Namespace, folders: Folders, net: Scored, gallery: Gallery
+    options: argparse.Namespace,
+    folders: Folders,
+    net: Scored,
+    gallery: Gallery,
+    *,
+    believed: bool = False,
 ) -> dict[str, Any]:
     report: dict[str, Any] = {}
     with torch.inference_mode():
@@ -233,12 +248,17 @@ def _scores(
             report["composites"] = score_composites(
                 net, held_out, options.composites or 200, gallery
             )
+        told: list[Samples] = []
         for pair in folders.alphas:
             only = Folders(alphas=[pair])
             held_out = load_library(only, hold_out=share, validation=share > 0)
             for photos in held_out.pairs:  # none where no picture of the folder is held out
                 name = f"{pair[0].parent.name}/{pair[0].name}"
                 report.setdefault("pairs", {})[name] = score_pairs(net, photos, gallery)
+                if believed:
+                    told += samples_of(net, photos)
+        if believed:
+            report["confidence"] = confidence(told)
     return report
 
 

@@ -139,7 +139,8 @@ def _from_words(words: NDArray[np.uint16]) -> NDArray[np.float32]:
 def _arrays(bundle: Path, name: str, needed: Sequence[str]) -> Arrays:
     file = bundle / FOLDER / f"{name}.npz"
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        # NumPy leaves a file open that is no archive.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
     except Exception as error:  # damaged archives raise many kinds: BadZipFile, zlib.error, ...
         raise BundleError(f"the golden record {file} cannot be read ({error})") from None

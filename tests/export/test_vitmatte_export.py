@@ -189,7 +189,10 @@ def test_options_without_a_meaning_are_refused(
             ["--target", "coreml", "--dynamic-batch"],
             "--dynamic-batch has no meaning for vitmatte-tiny to coreml",
         ),
-        (["--target", "onnx"], "ships no weights for vitmatte-tiny: give a checkpoint"),
+        (
+            ["--target", "onnx", "--model", "vitmatte-s"],
+            "ships no weights for vitmatte-s: give a checkpoint",
+        ),
     ],
 )
 def test_the_command_line_refuses_in_one_line(

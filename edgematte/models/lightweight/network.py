@@ -176,11 +176,14 @@ class Lightweight(nn.Module):
         self.sn = SegmentationNetwork(cfm=cfm)
         self.mrn = MattingRefineNetwork(ena=ena, k=k)
 
+    def logits(self, image: Tensor) -> Tensor:
+        """RGB (B, 3, H, W) in [0, 1] -> logits of the three classes, (B, 3, H, W)."""
+        fine = self.sn(image)[0]
+        return F.interpolate(fine, scale_factor=8.0, mode="bilinear", align_corners=False)
+
     def probabilities(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W) in [0, 1] -> P(background, foreground, unknown), (B, 3, H, W)."""
-        fine = self.sn(image)[0]
-        logits = F.interpolate(fine, scale_factor=8.0, mode="bilinear", align_corners=False)
-        return softmax(logits, dim=1)
+        return softmax(self.logits(image), dim=1)
 
     def matte(self, image: Tensor, probabilities: Tensor) -> Tensor:
         """RGB and class probabilities, both (B, 3, H, W) -> alpha (B, 1, H, W) in [0, 1]; eq. 5."""

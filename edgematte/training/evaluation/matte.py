@@ -72,6 +72,12 @@ class Checkpoint:
         """See :class:`Scored`."""
         return matte_given(self.model, image, trimap)
 
+    def logits(self, image: Image.Image) -> Alpha:
+        """Logits of the classes (3, 512, 512), of the whole picture stretched to a square."""
+        square = image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+        found = self.model.logits(_tensor(square))[0]
+        return np.asarray(found.numpy())
+
 
 @dataclass(frozen=True)
 class Exported:
