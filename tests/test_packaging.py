@@ -1,6 +1,8 @@
 """What is on disk is what installs; what the documents promise is what the code holds."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -61,3 +63,13 @@ def test_classifiers_are_those_of_the_index_and_say_what_is_tested() -> None:
     tested = re.findall(r'"(3\.\d+)"', *re.findall(r"python: (\[.*\])", workflow))
     assert {c.split(" :: ")[-1] for c in said if re.search(r"Python :: 3\.\d+$", c)} == set(tested)
     assert PROJECT["project"]["requires-python"] == f">={tested[0]}"
+
+
+def test_the_hosted_workflow_fits_the_schema_of_workflows() -> None:
+    pytest.importorskip("check_jsonschema")
+    workflow = ROOT / ".github" / "workflows" / "ci.yml"
+    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run(
+        [sys.executable, *command, str(workflow)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
