@@ -14,6 +14,7 @@ from edgematte.cli.arguments import (
     print_json,
     told_choice,
 )
+from edgematte.cli.streams import plain
 from edgematte.errors import OptionError
 from edgematte.ranges import OPTIONS, check
 
@@ -57,9 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(dataclasses.asdict(timed) | told_choice(matter))
         return 0
     several = f" of {timed.batch} pictures" if timed.batch > 1 else ""
-    print(
-        f"{matter.bundle.shown.name}, {timed.engine}, {timed.picture}, {timed.runs} runs{several}"
-    )
+    name = plain(matter.bundle.shown.name)
+    print(f"{name}, {timed.engine}, {plain(timed.picture)}, {timed.runs} runs{several}")
     print(f"{'stage':<18}{'median ms':>12}{'p90 ms':>12}")
     for stage in timed.stages:
         print(f"{stage.name:<18}{stage.median_ms:>12.1f}{stage.p90_ms:>12.1f}")

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from edgematte.cli.arguments import add_json, engine_here, print_json
+from edgematte.cli.streams import plain
 from edgematte.errors import EngineError
 from edgematte.extras import importing
 
@@ -72,6 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"within_tolerance": accuracy.ok, **dataclasses.asdict(accuracy)})
     else:
-        print("\n".join(table(accuracy)))
+        print(plain("\n".join(table(accuracy))))
         print("within tolerance" if accuracy.ok else "OUTSIDE the tolerance")
     return 0 if accuracy.ok else 1

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgematte.cli.arguments import add_json, engine_here, print_json
+from edgematte.cli.streams import plain
 from edgematte.errors import EngineError, OptionError
 from edgematte.extras import importing
 
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"well": not ill, "reference": reference, "engines": findings})
     else:
-        print("\n".join(lines))
+        print(plain("\n".join(lines)))
         some = any(f["departs"] for f in findings)
         well = "every stage is well" + " in the arithmetic that decides" * some
         print(well if not ill else "a stage DEPARTS")

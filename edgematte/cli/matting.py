@@ -76,11 +76,12 @@ def matte_one(
             "is 0 or 1 as it says"
         )
     for kind, path in job.results.items():
+        row = row_of(path) if path else stdout_row()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             array = wanted.write(kind, picture, matte, path)
         else:
-            array = wanted.make(kind, picture, matte, stdout_row())
+            array = wanted.make(kind, picture, matte, row)
             output_bytes().write(
                 encode(
                     array,
@@ -88,11 +89,10 @@ def matte_one(
                     picture.profile,
                     png_level=wanted.level(None),
                     exif=wanted.exif(kind, picture),
-                    coding=wanted.coding(kind, picture, stdout_row()),
+                    coding=wanted.coding(kind, picture, row),
                 )
             )
         file = path.name if path else "standard output"
-        row = row_of(path) if path else stdout_row()
         if kind == "cutout" and (
             lost := shallower(job.name, file, picture.colours, array, row.bits)
         ):

@@ -5,9 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from edgematte.pictures import exr
+from edgematte.pictures.metadata import ORIENTATION
 from edgematte.pictures.quiet import quiet
-
-ORIENTATION = 0x0112  # EXIF's number of it
 
 
 def size_of(file: Path) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ from edgematte.metrics import mad, mse, sad, scores
 from edgematte.pictures import read_grey, read_picture
 from edgematte.pictures.formats import format_of, refuse_unfit, row_of
 from edgematte.ranges import OPTIONS, check
-from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, dilate
 from edgematte.training.evaluation.classical import METHODS, classical_matte, half_matte
 from edgematte.training.evaluation.confidence import Samples, confidence, samples_of
 from edgematte.training.evaluation.matte import SIDE_PX, Alpha, Scored, scored
@@ -169,12 +169,12 @@ def _score(net: Scored, image: Image.Image, alpha: Image.Image, gallery: Gallery
 def trimap_of(alpha: Image.Image) -> NDArray[np.uint8]:
     """The trimap (H, W) of a true alpha: unknown are soft pixels, and `BAND_PX` around them."""
     levels = np.asarray(alpha)
-    edge = np.abs(np.diff(levels > 127, axis=0, prepend=levels[:1] > 127))
-    edge |= np.abs(np.diff(levels > 127, axis=1, prepend=levels[:, :1] > 127))
-    soft = (levels >= SOFT) & (levels <= 255 - SOFT) | edge
-    near = Image.fromarray(soft).convert("L").filter(ImageFilter.MaxFilter(2 * BAND_PX + 1))
-    trimap = np.where(levels > 127, FOREGROUND, BACKGROUND)
-    return np.where(np.asarray(near) > 0, UNKNOWN, trimap).astype(np.uint8)
+    inside = levels > 127
+    soft = (levels >= SOFT) & (levels <= 255 - SOFT)
+    soft |= np.diff(inside, axis=0, prepend=inside[:1])
+    soft |= np.diff(inside, axis=1, prepend=inside[:, :1])
+    trimap = np.where(inside, FOREGROUND, BACKGROUND)
+    return np.where(dilate(soft, BAND_PX), UNKNOWN, trimap).astype(np.uint8)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -79,3 +79,20 @@ def test_a_ladder_without_a_budget_and_numbers_that_no_export_writes(
     assert main(["info", str(tiny_bundle)]) == 2
     err = capsys.readouterr().err
     assert "macs should be an integer of at most 1e308" in err and len(err.splitlines()) == 1
+
+
+def test_a_terminal_obeys_no_name_that_check_and_bench_print(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a table of the check says, and the name of a bundle's folder."""
+    from edgematte.check import table
+    from edgematte.runtime.bundle import DEFAULT
+
+    bundle = tmp_path / "\x1b[31mnet.edgematte"
+    bundle.symlink_to(DEFAULT)
+    monkeypatch.setattr(table, "table", lambda accuracy: ["\x1b[2J of a graph's tensor"])
+    assert main(["check", str(bundle)]) == 0
+    assert "\\x1b[2J of a graph's tensor" in capsys.readouterr().out
+    assert main(["bench", str(bundle), "--size", "64x64", "--runs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "\\x1b[31mnet.edgematte" in out and "\x1b" not in out
