@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from edgematte.errors import EngineError
+from edgematte.errors import EngineError, line_of
 
 PAGE = Path(__file__).with_name("page.html")
 POLL_S = 5.0  # how long the page's question for a job is held open
@@ -89,7 +89,7 @@ class Jobs:
             with self._lock:
                 del self._open[job.number]
         if "error" in job.answer:
-            raise EngineError(str(job.answer["error"]).strip().splitlines()[0][:300])
+            raise EngineError(line_of(job.answer["error"]))
         return job.answer, job.result
 
     def answered(self, number: int, head: dict[str, Any], body: bytes) -> None:
