@@ -5,6 +5,8 @@ from edgematte.net import Net, Variant
 MODELS, CUTS = "edgematte.models", "edgematte.export.cuts"
 NETS, TRAINING = "edgematte.runtime.nets", "edgematte.training.nets"
 
+_LIGHTWEIGHT = {"cfm": True, "ena": True, "k": 16, "sn_width": 16}
+
 LIGHTWEIGHT = Net(
     name="lightweight",
     paper="Highly Efficient Natural Image Matting, BMVC 2021",
@@ -22,7 +24,11 @@ LIGHTWEIGHT = Net(
     stage=f"{CUTS}.lightweight:trimap_stage",
     multiple=64,
     variants={
-        "lightweight": Variant({"cfm": True, "ena": True, "k": 16}, weights="lightweight"),
+        "lightweight": Variant(_LIGHTWEIGHT, weights="lightweight"),
+        "lightweight-wide": Variant(
+            {**_LIGHTWEIGHT, "sn_width": 32},
+            "a variant of lightweight whose segmentation network is twice as wide",
+        ),
     },
 )
 

@@ -46,7 +46,11 @@ def _any(shapes: Shapes, start: str) -> int:
 
 
 def _lightweight(shapes: Shapes) -> Options:
-    return {"cfm": _any(shapes, "sn.cfm."), "ena": _any(shapes, "mrn.ena_en4.")}
+    return {
+        "cfm": _any(shapes, "sn.cfm."),
+        "ena": _any(shapes, "mrn.ena_en4."),
+        "sn_width": _side(shapes, "sn.stem.0.weight"),
+    }
 
 
 def _regional(shapes: Shapes) -> Options:

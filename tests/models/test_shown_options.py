@@ -17,7 +17,7 @@ from edgematte.nets import find, variants  # noqa: E402
 pytestmark = pytest.mark.export
 
 OTHERS: dict[str, list[dict[str, int]]] = {
-    "lightweight": [{"cfm": 0}, {"ena": 0}, {"cfm": 0, "ena": 0}],
+    "lightweight": [{"cfm": 0}, {"ena": 0, "sn_width": 8}, {"cfm": 0, "ena": 0}],
     "regional-tiny": [
         {"depth3": 3, "depth4": 3, "width": 32, "head_width": 8, "decoder": 12, "region": 12},
         {"search_range": 3, "heads": 2, "token": 32},
@@ -106,7 +106,7 @@ def test_options_are_listed_as_numbers_as_configs_and_manifests_hold_them(
 ) -> None:
     assert main(["models", "--json"]) == 0
     listed = {row["name"]: row["config"] for row in json.loads(capsys.readouterr().out)}
-    assert listed["lightweight"] == {"cfm": 1, "ena": 1, "k": 16}
+    assert listed["lightweight"] == {"cfm": 1, "ena": 1, "k": 16, "sn_width": 16}
     assert {type(v) for config in listed.values() for v in config.values()} == {int}
 
 

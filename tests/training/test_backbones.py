@@ -301,7 +301,7 @@ def test_layers_near_the_picture_learn_slower() -> None:
 
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_groups_hold_each_parameter_once_with_its_rate_and_decay(pretrained: bool) -> None:
-    net, known = build(find("vitmatte-tiny")), recipe("vitmatte-tiny")
+    net, known = build(find("vitmatte-tiny")), recipe("vitmatte-s")  # 4 blocks are enough
     groups = make_optimizer(known, net, pretrained=pretrained).param_groups
     names = {id(parameter): name for name, parameter in net.named_parameters()}
     found = {names[id(p)]: group for group in groups for p in group["params"]}
@@ -320,15 +320,15 @@ def test_the_command_starts_from_a_backbone_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a step at almost no rate it is still there; the second command needs no file."""
-    state = plain_vit(dim=96, depth=4, grid=7)
+    state = plain_vit(dim=384, depth=12, grid=14)
     torch.save({"model": state}, tmp_path / "mae.pth")
-    command = ["train", "--model", "vitmatte-tiny", "--procedural", "--size", "64", "--batch", "2"]
+    command = ["train", "--model", "vitmatte-s", "--procedural", "--size", "64", "--batch", "2"]
     command += ["--workers", "0", "--output", str(tmp_path / "run"), "--learning-rate", "1e-9"]
     backbone = ["--backbone", str(tmp_path / "mae.pth")]
     assert main([*command, "--steps", "1", *backbone]) == 0
     stored = read_state(tmp_path / "run/model.safetensors")
     for ours, theirs in (
-        ("backbone.blocks.3.attention.qkv.weight", "blocks.3.attn.qkv.weight"),
+        ("backbone.blocks.11.attention.qkv.weight", "blocks.11.attn.qkv.weight"),
         ("backbone.position", "pos_embed"),
     ):
         torch.testing.assert_close(stored[ours], state[theirs], atol=1e-6, rtol=0)
@@ -336,10 +336,10 @@ def test_the_command_starts_from_a_backbone_and_goes_on(
     assert main([*command, "--steps", "2", *backbone]) == 0
     groups = torch.load(tmp_path / "run/training-state.pt", weights_only=True)["optimizer"]
     scales = sorted({group["scale"] for group in groups["param_groups"]})
-    assert scales == pytest.approx([0.65**5, 0.65**4, 0.65**3, 0.65**2, 0.65, 1])
+    assert scales == pytest.approx([0.65**power for power in range(13, -1, -1)])
     capsys.readouterr()
     torch.save({"model": plain_vit()}, tmp_path / "mae.pth")
     other = [*command[:-3], str(tmp_path / "other"), "--steps", "1", *backbone]
     assert main(other) == 2 and not (tmp_path / "other").exists()
     err = capsys.readouterr().err
-    assert "no plain ViT in DINO's or MAE's layout for this model: 12 keys missing" in err
+    assert "no plain ViT in DINO's or MAE's layout for this model" in err and "missing" in err

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from edgematte.training.nets import vitmatte
 from edgematte.training.pictures.augment import frame_any
 from edgematte.training.pictures.crops import (
+    WIDE_BAND,
     Crops,
     collate_crops,
     crop_corner,
+    crops_and_ragged,
     make_crop,
     random_trimap,
     zoom,
@@ -91,6 +93,15 @@ def test_crops_follow_their_seed_and_show_all_kinds(library: Library) -> None:
         assert set(np.unique(crop.trimap)) <= {0, 128, 255}
         sure = crop.trimap != 128
         assert (np.abs(crop.alpha[sure].astype(int) - crop.trimap[sure]) <= 2).all()
+
+
+def test_rough_trimaps_are_unknown_over_much_more(library: Library) -> None:
+    """Radii up to a fifth of the side, not a twelfth: about twice the unknown pixels."""
+    drawn, rough = (Crops(library, 96, 3, 1.0, WIDE_BAND, share) for share in (0.0, 1.0))
+    shares = [[(c[i].trimap == 128).mean() for i in range(20)] for c in (drawn, rough)]
+    assert np.mean(shares[1]) > 1.3 * np.mean(shares[0])
+    mixed = [(crops_and_ragged(library, 96, 96, 3)[i].trimap == 128).mean() for i in range(20)]
+    assert np.mean(mixed) < np.mean(shares[1])
 
 
 @pytest.mark.parametrize("seed", range(3))

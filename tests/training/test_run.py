@@ -62,11 +62,11 @@ def test_a_run_without_an_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_recipe_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OptionError, match="unknown model 'nonsense'; there are: lightweight, reg"):
+    with pytest.raises(OptionError, match="unknown model 'nonsense'; there are: lightweight, lig"):
         recipe("nonsense")
     untaught = replace(BUILTIN[0], name="own", recipes="", variants={"own": Variant({})})
     monkeypatch.setattr(nets, "_plugged", {"own": untaught})
-    with pytest.raises(OptionError, match="no recipe to train 'own' yet.*: lightweight, reg"):
+    with pytest.raises(OptionError, match="no recipe to train 'own' yet.*: lightweight, ligh"):
         recipe("own")
     assert recipe("lightweight") == PAPER
 
@@ -150,7 +150,7 @@ def test_a_run_leaves_a_checkpoint_a_log_and_samples(tmp_path: Path) -> None:
     for name, value in model.state_dict().items():
         assert torch.equal(value, run.learner.average.model.state_dict()[name]), name
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config == {"model": "lightweight", "cfm": 1, "ena": 1, "k": 16}
+    assert config == {"model": "lightweight", "cfm": 1, "ena": 1, "k": 16, "sn_width": 16}
     rows = _log(tmp_path)
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
     assert [row["side_px"] for row in rows] == ["128"] * 4

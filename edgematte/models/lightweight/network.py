@@ -9,6 +9,7 @@ does not say is marked *chosen*.
 from torch import Tensor, cat, nn, softmax
 from torch.nn import functional as F
 
+from edgematte.errors import OptionError
 from edgematte.models.lightweight.octave import (
     OCBlock,
     Octave,
@@ -21,12 +22,13 @@ from edgematte.models.lightweight.octave import (
 )
 
 BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2  # eq. 6
+WIDTH = 16  # channels of the stems
 
 
 class CrossLevelFusion(nn.Module):
     """CFM: channel attention on En1-4, raised to En1-2's size and added to it (section 2.3)."""
 
-    def __init__(self, channels: int, hidden: int = 16) -> None:
+    def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, channels, 1)
@@ -40,20 +42,24 @@ class CrossLevelFusion(nn.Module):
 
 
 class SegmentationNetwork(nn.Module):
-    """SN: RGB -> class logits at three levels (Fig. 2, section 2.3)."""
+    """SN: RGB -> class logits at three levels (Fig. 2, section 2.3).
 
-    def __init__(self, *, cfm: bool = True) -> None:
+    ``width`` is the number of the stem's channels; all others are in proportion to it.
+    """
+
+    def __init__(self, *, cfm: bool = True, width: int = WIDTH) -> None:
         super().__init__()
-        self.stem = Stem(3, 16)
-        self.en1 = level(16, 48, 3, octave_in=False)
-        self.en2 = level(48, 64, 4)
-        self.en3 = level(64, 64, 6)
-        self.en4 = level(64, 64, 4)
-        self.cfm = CrossLevelFusion(64) if cfm else None
-        self.de4 = OCBlock(64, 64)
-        self.de3 = OCBlock(64, 64)
-        self.de2 = OCBlock(64, 64)
-        self.head = nn.Conv2d(64, 3, 3, padding=1)
+        first, deep = 3 * width, 4 * width
+        self.stem = Stem(3, width)
+        self.en1 = level(width, first, 3, octave_in=False)
+        self.en2 = level(first, deep, 4)
+        self.en3 = level(deep, deep, 6)
+        self.en4 = level(deep, deep, 4)
+        self.cfm = CrossLevelFusion(deep, width) if cfm else None
+        self.de4 = OCBlock(deep, deep)
+        self.de3 = OCBlock(deep, deep)
+        self.de2 = OCBlock(deep, deep)
+        self.head = nn.Conv2d(deep, 3, 3, padding=1)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) RGB -> logits (B, 3, H/8, W/8); in training also those at 1/16 and 1/32."""
@@ -168,12 +174,21 @@ class Lightweight(nn.Module):
         cfm: with the cross-level fusion module (Table 2).
         ena: with the efficient non-local attention (Table 2).
         k: subsets of the long-range attention, a square number (Table 3).
+        sn_width: channels of SN's stem, an even number, to which all of SN is in proportion; the
+            paper's is 16.
+
+    Raises:
+        OptionError: `sn_width` is odd: octave features have two halves.
     """
 
-    def __init__(self, *, cfm: bool = True, ena: bool = True, k: int = 16) -> None:
+    def __init__(
+        self, *, cfm: bool = True, ena: bool = True, k: int = 16, sn_width: int = WIDTH
+    ) -> None:
+        if sn_width % 2:
+            raise OptionError(f"sn_width {sn_width}: an even number")
         super().__init__()
-        self.config = {"cfm": int(cfm), "ena": int(ena), "k": k}
-        self.sn = SegmentationNetwork(cfm=cfm)
+        self.config = {"cfm": int(cfm), "ena": int(ena), "k": k, "sn_width": sn_width}
+        self.sn = SegmentationNetwork(cfm=cfm, width=sn_width)
         self.mrn = MattingRefineNetwork(ena=ena, k=k)
 
     def logits(self, image: Tensor) -> Tensor:

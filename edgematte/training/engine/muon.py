@@ -1,7 +1,7 @@
-"""Muon for the matrices of a net of convolutions, Adam for the rest of it.
+"""Muon for linear layers and convolutions, Adam for the rest of a net.
 
-A 1x1 convolution is a matrix, and most weights of the light nets are in such convolutions. Muon
-(Jordan et al. 2024) takes steps of the same size in all directions of a matrix.
+A convolution is a matrix with a row for each output channel; nearly all weights of the nets are in
+such matrices. Muon (Jordan et al. 2024) takes steps of the same size in all directions of a matrix.
 """
 
 from typing import Any
@@ -16,9 +16,22 @@ ADAM_SCALE = 0.25
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Whether it is of a linear layer or 1x1 convolution with several rows and columns."""
+    """Whether it is of a linear layer or a convolution, with several channels in and out.
+
+    Depthwise convolutions, which have a filter for each channel, are none.
+    """
     shape = parameter.shape
-    return len(shape) > 1 and min(shape[:2]) > 1 and parameter.numel() == shape[0] * shape[1]
+    return len(shape) in (2, 4) and min(shape[:2]) > 1
+
+
+def as_matrix(values: Tensor, weight: Tensor) -> Tensor:
+    """A weight, or its gradient, with a row for each output channel.
+
+    Columns are in the order of the weight's memory, so that its own matrix shares that memory.
+    """
+    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        values = values.permute(0, 2, 3, 1)
+    return values.reshape(len(values), -1)
 
 
 class Muon(Optimizer):
@@ -39,7 +52,7 @@ class Muon(Optimizer):
             of_group = {key: value for key, value in group.items() if key != "params"}
             views = []
             for weight in filter(is_matrix, group["params"]):
-                view = nn.Parameter(weight.detach().view(len(weight), -1))  # shares its memory
+                view = nn.Parameter(as_matrix(weight.detach(), weight))  # shares its memory
                 self._views.append((weight, view))
                 views.append(view)
             matrices.append({**of_group, "params": views})
@@ -52,7 +65,7 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step at each group's `lr` for matrices, and at `ADAM_SCALE` times it for the rest."""
         for weight, view in self._views:
-            view.grad = None if weight.grad is None else weight.grad.view_as(view)
+            view.grad = None if weight.grad is None else as_matrix(weight.grad, weight)
         inner = zip(self._muon.param_groups, self._adam.param_groups, strict=True)
         for group, (matrices, others) in zip(self.param_groups, inner, strict=True):
             matrices["lr"], others["lr"] = group["lr"], group["lr"] * ADAM_SCALE

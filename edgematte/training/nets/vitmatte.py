@@ -71,7 +71,9 @@ VITMATTE = Recipe(
 )
 
 # The narrow variant mostly starts from nothing; all of this is *chosen*. Pictures have 256 pixels
-# most of the time, because steps are what it lacks.
+# most of the time, because steps are what it lacks. After 600 steps Muon at this rate had an error
+# of 0.14 on held-out crops, at half of it 0.18, at twice 0.19, AdamW (1.5e-3) 0.20. Its weights
+# were never a plain transformer's, so that no layer has to learn more slowly.
 TINY = replace(
     VITMATTE,
     model="vitmatte-tiny",
@@ -80,8 +82,16 @@ TINY = replace(
         Stage(0.92, 512, 512, 3),
         Stage(1.00, 512, 512, 3, keep_norms=True),
     ),
-    learning_rate=1.5e-3,
+    tune_stages=(
+        Stage(0.60, 256, 256, 8),
+        Stage(0.92, 512, 512, 3),
+        Stage(1.00, 512, 512, 3, keep_norms=True),
+    ),
+    learning_rate=4e-3,
+    tune_rate=1e-3,
     drops=(),
+    optimizer="muon",
+    rate_scale=None,
     samples=crops_and_ragged,
 )
 

@@ -29,7 +29,10 @@ Plane = NDArray[np.uint8]
 SCALES = (320, 480, 640)  # sides of a crop when the net sees 512 (HDMatt, section 3.1)
 TOLERANCE = 2  # of 255: a saved alpha this close to 0 or 1 counts as 0 or 1
 LARGEST_BAND_PX = 25
-RAGGED, WIDE_BAND = 0.4, 1 / 12  # *chosen*, for nets that learn from nothing else
+# *Chosen*, for nets that learn from nothing else: shares of ragged scenes and of trimaps drawn
+# roughly, and the largest radius of an unknown region of other and of rough ones, of a crop's side.
+RAGGED, ROUGH = 0.4, 0.25
+WIDE_BAND, ROUGH_BAND = 1 / 12, 1 / 5
 
 
 def crop_corner(rng: Rng, scene: Scene, crop_px: int, wander: float = 0.0) -> tuple[int, int]:
@@ -149,22 +152,30 @@ class Crops(Dataset[Crop]):
     """Endless crops by index; the same seed, index and library give the same crop."""
 
     def __init__(
-        self, library: Library, side_px: int, seed: int, ragged: float = 0.0, band: float = 0.0
+        self,
+        library: Library,
+        side_px: int,
+        seed: int,
+        ragged: float = 0.0,
+        band: float = 0.0,
+        rough: float = 0.0,
     ) -> None:
-        """A share of them are `ragged` scenes.
+        """A share of them are `ragged` scenes, and a share have `rough` trimaps.
 
         `band`: the largest radius of a trimap's unknown region, as a share of the side; 0 stands
-        for 25 pixels of 512.
+        for 25 pixels of 512. That of a rough trimap is `ROUGH_BAND`.
         """
         self.library, self.side_px, self.seed = library, side_px, seed
-        self.ragged = ragged
+        self.ragged, self.rough = ragged, rough
         self.largest_px = max(2, round((band or LARGEST_BAND_PX / 512) * side_px))
+        self.roughest_px = max(2, round(ROUGH_BAND * side_px))
 
     def __getitem__(self, index: int) -> Crop:
         """The crop of this index."""
         rng = np.random.default_rng((self.seed, index))
         make = make_ragged_crop if self.ragged and rng.random() < self.ragged else make_crop
-        return make(rng, self.library, self.side_px, self.largest_px)
+        rough = self.rough and rng.random() < self.rough
+        return make(rng, self.library, self.side_px, self.roughest_px if rough else self.largest_px)
 
 
 def crops(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
@@ -173,8 +184,11 @@ def crops(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
 
 
 def crops_and_ragged(library: Library, side_px: int, crop_px: int, seed: int) -> Crops:
-    """The same, four in ten of them ragged scenes, with unknown regions up to twice as wide."""
-    return Crops(library, crop_px, seed, RAGGED, WIDE_BAND)
+    """The same, four in ten of them ragged scenes, with unknown regions up to twice as wide.
+
+    A quarter of the trimaps are rough: unknown up to a fifth of the side on both sides of an edge.
+    """
+    return Crops(library, crop_px, seed, RAGGED, WIDE_BAND, ROUGH)
 
 
 @dataclass(frozen=True)
