@@ -1,5 +1,6 @@
 """Ending a run between two steps when a signal asks for it."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 ASKING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+GRACE_S = 60.0  # a step, BatchNorm's statistics and saving are seconds
 
 
 @contextmanager
@@ -37,7 +39,20 @@ def on_signal() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def as_ever() -> None:
-    """Set the signals of workers, which inherit handlers: SIGTERM ends them, Ctrl-C is ignored."""
+def in_worker() -> None:
+    """Set the signals of a worker process, whose parent handles them: none ends it at once.
+
+    Terminals, systemd and Slurm send them to every process of a run, and a worker that ended first
+    would take the step that its parent wants to finish with it. SIGTERM ends it `GRACE_S` later,
+    for a parent that ends a worker which hangs.
+    """
     for number in ASKING:
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ending = threading.Timer(GRACE_S, os._exit, (1,))
+    ending.daemon = True
+    ending.start()

@@ -266,7 +266,7 @@ def test_a_run_asked_to_stop_finishes_its_step_and_loses_nothing(
     )
     _until_logged(process, stopped, 3)
     helpers = _children(process.pid)
-    for one in [*(helpers if number != signal.SIGTERM else []), process.pid]:  # as a terminal does
+    for one in [*helpers, process.pid]:  # as a terminal, systemd and Slurm do
         os.kill(one, number)
     _, said = process.communicate(timeout=120)
     last = _steps(stopped)[-1]

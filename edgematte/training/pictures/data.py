@@ -171,9 +171,9 @@ def _end_with(parent: int, worker: int) -> None:
     """Make this worker process end soon after its parent, even if the parent was killed.
 
     Otherwise a worker whose parent is gone would wait forever for its last batch to be taken.
-    Ctrl-C in a terminal is ignored here, because the parent handles it.
+    Signals that ask a run to stop are left to the parent.
     """
-    stopping.as_ever()
+    stopping.in_worker()
 
     def watch() -> None:
         while os.getppid() == parent:
