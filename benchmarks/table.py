@@ -1,4 +1,4 @@
-"""The README's table: nets x targets x precisions, exported, checked and timed here.
+"""The tables of nets x targets x precisions, exported, checked and timed here.
 
     python benchmarks/table.py [--models MODEL[:WxH][=WEIGHTS] ...] [--targets T ...]
         [--precisions P ...] [--peers FILE.onnx:PRESET ...] [--calibration DIR]
@@ -14,8 +14,8 @@ Times are medians of those in all graphs for a test card of 512x512, with 10th a
 The rows of a net are taken in turns (A B A B) in one process, with PyTorch eager, the first, and
 rests between, so that the ratios to it mean something and the milliseconds little; peers run among
 those of the first net. OpenVINO has its shipped hint, bf16 where the processor has it. Core ML runs
-on Apple hardware only. With --write the table in README.md and the lines below it are replaced; its
-rows of targets that were not asked for stay.
+on Apple hardware only. With --write the rows of what was asked for are replaced, and the lines
+below them: in README.md those of the default net and of peers, in docs/exports.md all others.
 """
 
 import argparse
@@ -42,10 +42,12 @@ from edgematte.runtime.load import matter_from
 from edgematte.runtime.pipeline import pipeline_for
 from edgematte.testcard import testcard, testcard_trimap
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-TINY = README.parent / "samples" / "regional-tiny.safetensors"
+ROOT = Path(__file__).resolve().parent.parent
+README, OTHERS = ROOT / "README.md", ROOT / "docs" / "exports.md"
+TINY = ROOT / "samples" / "regional-tiny.safetensors"
+DEFAULT = "lightweight"
 MODELS = (
-    "lightweight",
+    DEFAULT,
     f"regional-tiny={TINY}",
     "hdmatt-tiny",
     "vitmatte-tiny",
@@ -111,17 +113,46 @@ def main() -> None:
     print(*HEAD, *lines, sep="\n")
     if arguments.write:
         caption = CAPTION.format(threads=arguments.threads)
-        README.write_text(rewritten(README.read_text(), lines, targets, caption))
+        asked = {(name_of(source.label), target) for source in sources for target in targets}
+        asked |= {(name_of(peer.label), target) for peer in peers for target in able}
+        for page in (README, OTHERS):
+            if own := [line for line in lines if page_of(line) == page]:
+                page.write_text(rewritten(page.read_text(), own, asked, caption))
 
 
-def rewritten(text: str, lines: Sequence[str], targets: Sequence[str], caption: str) -> str:
-    """A page with these rows and this caption; rows of other targets stay."""
+def cells(row: str) -> list[str]:
+    """What stands in a row of a table."""
+    return [cell.strip() for cell in row.split("|")[1:-1]]
+
+
+def name_of(label: str) -> str:
+    """The net that a label names: `hdmatt-tiny` of `hdmatt-tiny, random weights`."""
+    return label.partition(",")[0].removesuffix(" (peer)")
+
+
+def net_of(row: str) -> str:
+    """The net of a row of the table."""
+    return name_of(cells(row)[0])
+
+
+def page_of(row: str) -> Path:
+    """Where a row stands: in the README the default net, and what stands beside it."""
+    return README if "(peer)" in row or net_of(row) == DEFAULT else OTHERS
+
+
+def rewritten(text: str, lines: Sequence[str], asked: set[tuple[str, str]], caption: str) -> str:
+    """A page with these rows and this caption; rows that were not asked for stay.
+
+    A net's new rows stand where its old ones did, and nets that had none after all others.
+    """
     before, rest = text.split(START)
     old, after = rest.split(END)
-    replaced = (*targets, "target", "PyTorch eager")
-    rows = [row for row in old.splitlines() if row.startswith("| ")]
-    kept = [row for row in rows if row.split("|")[2].strip() not in replaced]
-    table = "\n".join([*HEAD, *lines, *kept])
+    there = [line for line in old.splitlines() if line.startswith("| ") and line != HEAD[0]]
+    asked = asked | {(name, "PyTorch eager") for name, _ in asked}
+    kept = [row for row in there if (net_of(row), cells(row)[1]) not in asked]
+    order = list(dict.fromkeys(map(net_of, [*there, *lines])))
+    rows = sorted([*lines, *kept], key=lambda row: order.index(net_of(row)))
+    table = "\n".join([*HEAD, *rows])
     return f"{before}{START}\n{table}\n{caption}{END}{after}"
 
 

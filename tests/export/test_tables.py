@@ -58,3 +58,26 @@ def test_the_table_takes_kept_bundles_and_stands_beside_pytorch(
     assert ours[:3] == ["lightweight", "onnx", "fp32"]
     assert len(eager) == len(ours) == 14
     assert float(ours[3]) <= 1e-4  # the tolerance of fp32
+
+
+def test_a_table_keeps_the_rows_that_were_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another target's and another net's stay, and a net's rows stand together."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    table = importlib.import_module("table")
+
+    def rows(*texts: str) -> list[str]:
+        return [f"| {' | '.join(text.split('/'))} |" for text in texts]
+
+    old = rows("a/onnx/1", "u (peer)/onnx/1", "b, random weights/onnx/1", "a/coreml/1")
+    page = "\n".join(["before", table.START, *table.HEAD, *old, "", "said", table.END, "after"])
+    new = rows("b/PyTorch eager/2", "b/onnx/2", "a/onnx/2")
+    asked = {("b", "onnx"), ("a", "onnx")}
+    lines = table.rewritten(page, new, asked, "\nsaid again\n").splitlines()
+    assert [line for line in lines if line.startswith("| ")][1:] == rows(
+        "a/onnx/2", "a/coreml/1", "u (peer)/onnx/1", "b/PyTorch eager/2", "b/onnx/2"
+    )
+    assert (lines[0], lines[-1]) == ("before", "after") and "said again" in lines
+    assert [
+        table.page_of(row).name
+        for row in rows("lightweight/x", "u (peer)/x", "hdmatt-tiny, random weights/x")
+    ] == ["README.md", "README.md", "exports.md"]
