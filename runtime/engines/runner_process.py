@@ -100,21 +100,22 @@ class ServingCommand:
 
     def _start(self) -> "subprocess.Popen[str]":
         shown = self._words[0]
-        self._errors = tempfile.TemporaryFile()
+        errors = self._errors = tempfile.TemporaryFile()
         try:
             process = subprocess.Popen(
                 self._words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
+                stderr=errors,
                 text=True,
                 encoding="utf-8",
                 errors="replace",
             )
         except OSError as error:
+            errors.close()
             raise EngineError(f"the runner {shown} cannot be started: {error.strerror}") from None
         threading.Thread(target=_listen, args=(process, self._said), daemon=True).start()
-        weakref.finalize(self, _end, process)
+        weakref.finalize(self, _end, process, errors)
         self._process = process
         return process
 
@@ -152,17 +153,19 @@ class ServingCommand:
 
 def _listen(process: "subprocess.Popen[str]", said: "queue.Queue[str | None]") -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        said.put(line.rstrip("\r\n"))
+    with process.stdout as lines:
+        for line in lines:
+            said.put(line.rstrip("\r\n"))
     said.put(None)
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """Close the command's input, and stop it where it does not end by itself."""
-    try:
-        if process.stdin is not None:
-            process.stdin.close()
-        process.wait(PATIENCE_S)
-    except (OSError, subprocess.TimeoutExpired):
-        process.kill()
-        process.wait()
+def _end(process: "subprocess.Popen[str]", errors: IO[bytes]) -> None:
+    """Close the command's input and what it said, and stop it where it does not end by itself."""
+    with errors:
+        try:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait()
