@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT ?= out
 
-.PHONY: demo test coverage check web server site wheel default-bundle weights picture table clean
+.PHONY: demo test coverage check web server site wheel shipped-bundles weights picture table clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output $(OUT)/lightweight.edgematte --force
@@ -57,9 +57,11 @@ wheel: $(VENV)/.dev
 	$(PIP) wheel . --no-deps --wheel-dir dist
 	@ls dist
 
-# The bundle inside the wheel, from the weights in edgematte/weights; commit the result.
-default-bundle: $(VENV)/.demo
+# The bundles inside the wheel, from the weights in edgematte/weights; commit the results.
+shipped-bundles: $(VENV)/.dev
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
+	$(BIN)/edgematte export --model vitmatte-tiny --target onnx --precision int8-weights --output $(OUT)/vitmatte-tiny-int8.edgematte --force
+	cd $(OUT)/vitmatte-tiny-int8.edgematte && python3 -m zipfile -c $(CURDIR)/edgematte/vitmatte-tiny.edgematte.zip *
 
 # Everything that the shipped weights change, after a file in edgematte/weights was replaced or added:
 #   make weights EVALUATE="--test T --classical --confidence --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \
@@ -69,7 +71,7 @@ ifeq ($(filter weights,$(MAKECMDGOALS))$(EVALUATE),weights)
 $(error give EVALUATE="..." with the folders of pictures: docs/quality.md)
 endif
 OTHERS := $(filter-out lightweight,$(basename $(notdir $(wildcard edgematte/weights/*.safetensors))))
-weights: $(VENV)/.dev default-bundle picture $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
+weights: $(VENV)/.dev shipped-bundles picture $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
 	mkdir -p $(OUT)
 	$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors $(EVALUATE) > $(OUT)/figures.json
 	$(BIN)/python docs/make_figures.py $(OUT)/figures.json $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))

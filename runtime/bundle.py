@@ -16,8 +16,13 @@ from edgematte.runtime.paths import inside
 if TYPE_CHECKING:
     from edgematte.runtime.archive import Unpacked
 
-DEFAULT = Path(manifests.__file__).parent / "default.edgematte"
+PACKAGE = Path(manifests.__file__).parent
+DEFAULT = PACKAGE / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""
+FOR_TRIMAPS = "vitmatte-tiny"
+"""The embedded net that is better than the default where a trimap is given; weights of 8 bits."""
+SHIPPED = {"lightweight": DEFAULT, FOR_TRIMAPS: PACKAGE / "vitmatte-tiny.edgematte.zip"}
+"""The embedded bundles, by the names of their nets."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Bundle:
 def open_bundle(path: Path | str | None = None) -> Bundle:
     """Read and verify a bundle, a folder or a zip file of one; None is the embedded default.
 
+    A name in `SHIPPED` is the embedded bundle of that net, unless something lies at that path.
     ``hf:OWNER/NAME@REVISION`` is one on the Hugging Face hub, put there by `edgematte publish`; it
     is fetched once, at one commit, and verified as any other.
 
@@ -67,6 +73,8 @@ def open_bundle(path: Path | str | None = None) -> Bundle:
     if path is not None and is_hub_name(path):
         path = fetch_bundle(str(path))
     folder = DEFAULT if path is None else Path(path)
+    if str(path) in SHIPPED and not folder.exists():
+        folder = SHIPPED[str(path)]
     if folder.is_file() and is_zip(folder):
         from edgematte.runtime.archive import Unpacked
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from edgematte.runtime.bundle import SHIPPED
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -35,15 +37,17 @@ def test_the_checkout_imports_without_an_install() -> None:
 
 
 def test_what_ships_is_within_its_size() -> None:
-    bundle = ROOT / "edgematte" / "default.edgematte"
-    assert sum(f.stat().st_size for f in bundle.rglob("*") if f.is_file()) < 2_000_000
+    for bundle in SHIPPED.values():
+        files = [bundle] if bundle.is_file() else [f for f in bundle.rglob("*") if f.is_file()]
+        assert sum(f.stat().st_size for f in files) < 2_000_000
 
 
-def test_the_wheel_lists_every_file_of_the_default_bundle() -> None:
+def test_the_wheel_lists_every_file_of_the_bundles_that_ship() -> None:
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["edgematte"]
     listed = {f for p in patterns for f in (ROOT / "edgematte").glob(p) if f.is_file()}
-    bundle = ROOT / "edgematte" / "default.edgematte"
-    assert {f for f in bundle.rglob("*") if f.is_file()} <= listed
+    for bundle in SHIPPED.values():
+        there = ROOT / "edgematte" / bundle.name
+        assert {f for f in (there, *there.rglob("*")) if f.is_file()} <= listed
 
 
 def test_the_readme_prints_the_tolerances_of_the_code() -> None:

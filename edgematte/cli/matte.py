@@ -59,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder, or - for stdout; of a clip or sequence: .mov, .webm, .mp4, "
         "frame_%%05d.png or a folder",
     )
-    parser.add_argument("--bundle", help="default: the one that ships with edgematte")
+    parser.add_argument(
+        "--bundle",
+        help="default: one that ships with edgematte, lightweight, or vitmatte-tiny for pictures "
+        "with --trimap or --mask; their names choose one of them",
+    )
     parser.add_argument(
         "--trimap",
         help="0 background, 128 unknown, 255 foreground; file or folder; of a clip or sequence "
@@ -112,6 +116,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         return run_clip(arguments)
     _refuse(arguments)
+    if arguments.bundle is None and (arguments.trimap or arguments.mask):
+        from edgematte.runtime.bundle import FOR_TRIMAPS
+
+        arguments.bundle = FOR_TRIMAPS
     if arguments.watch:
         from edgematte.cli.watching import run_watch
 

@@ -365,7 +365,24 @@ def test_what_a_clip_refuses(
     assert not (tmp_path / "out.mov").exists()
 
 
-def test_the_default_bundle_takes_a_mask_of_256_pixels(tmp_path: Path) -> None:
+def test_by_default_a_trimap_or_mask_goes_to_the_net_for_trimaps(tmp_path: Path) -> None:
+    """As if it had been named; the default net can be named, too, and answers otherwise."""
+    photo = save(tmp_path / "p.png", PICTURE)
+    save(tmp_path / "m.png", disc())
+    trimap = np.zeros(PICTURE.shape[:2], np.uint8)
+    trimap[:, 20:], trimap[:, 10:20] = 255, 128
+    save(tmp_path / "t.png", trimap)
+    for flag, file in (("--mask", "m.png"), ("--trimap", "t.png")):
+        found = []
+        for bundle in ([], ["--bundle", "vitmatte-tiny"], ["--bundle", "lightweight"]):
+            out = tmp_path / "out.png"
+            arguments = ["matte", str(photo), "-o", str(out), flag, str(tmp_path / file), *bundle]
+            assert main(arguments) == 0
+            found.append(pixels(out))
+        assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
+
+
+def test_by_default_a_mask_may_have_256_pixels(tmp_path: Path) -> None:
     photo = Path(__file__).parents[2] / "samples" / "astronaut.jpg"
     width, height = read_picture(photo).shape[1::-1]
     across = 256

@@ -1,4 +1,4 @@
-"""The bundle inside the wheel is what the weights inside the wheel export to."""
+"""The bundles inside the wheel are what the weights inside the wheel export to."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from edgematte.export import export
 from edgematte.manifest import Manifest
-from edgematte.runtime.bundle import open_bundle
+from edgematte.runtime.bundle import FOR_TRIMAPS, open_bundle
 from edgematte.runtime.proof.goldens import read
 
 pytestmark = pytest.mark.export
@@ -32,6 +32,18 @@ def test_the_committed_default_is_what_the_weights_export_to(tmp_path: Path) -> 
     recorded, now = (read(b.path, names) for b in (committed, fresh))
     # PyTorch's float32 sums differ between processors by some 1e-6.
     np.testing.assert_allclose(recorded.alpha, now.alpha, atol=5e-5)
+
+
+def test_the_committed_bundle_for_trimaps_is_what_the_weights_export_to(tmp_path: Path) -> None:
+    committed = open_bundle(FOR_TRIMAPS)
+    fresh = export(FOR_TRIMAPS, target="onnx", output=tmp_path / "b.edgematte")
+    ours, theirs = committed.manifest, fresh.manifest
+    assert (ours.model, ours.precision, ours.config) == (FOR_TRIMAPS, "int8-weights", theirs.config)
+    assert (ours.host, ours.weights) == (theirs.host, theirs.weights)
+    assert [g.inputs for g in ours.graphs] == [g.inputs for g in theirs.graphs]
+    alphas = [read(b.path, {g.name: g for g in ours.graphs}).alpha for b in (committed, fresh)]
+    # The records are PyTorch's, of float weights; its sums differ between processors by some 1e-6.
+    np.testing.assert_allclose(*alphas, atol=5e-5)
 
 
 def described(manifest: Manifest) -> tuple[object, ...]:

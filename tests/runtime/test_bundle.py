@@ -13,7 +13,7 @@ import pytest
 from edgematte.cli import main
 from edgematte.errors import BundleError
 from edgematte.manifest import FILE
-from edgematte.runtime.bundle import DEFAULT, open_bundle
+from edgematte.runtime.bundle import DEFAULT, SHIPPED, open_bundle
 
 Change = Callable[[dict[str, Any]], object]
 Edit = Callable[[Path, Change], None]
@@ -45,6 +45,18 @@ def test_none_is_the_default_that_ships() -> None:
     bundle = open_bundle()
     assert bundle.path == DEFAULT
     assert (bundle.manifest.model, bundle.manifest.target) == ("lightweight", "onnx")
+
+
+def test_the_bundles_that_ship_have_names_but_what_lies_there_comes_first(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_bundle("lightweight").path == DEFAULT
+    for name, path in SHIPPED.items():
+        bundle = open_bundle(name)
+        assert (bundle.shown, bundle.manifest.model) == (path, name)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_bundle, "vitmatte-tiny")
+    assert open_bundle("vitmatte-tiny").manifest.model == "lightweight"
 
 
 @pytest.mark.parametrize("command", ["info", "check", "matte"])
