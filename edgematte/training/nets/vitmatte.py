@@ -70,6 +70,16 @@ VITMATTE = Recipe(
     collate=collate_crops,
 )
 
+
+def _growing(small: float) -> tuple[Stage, ...]:
+    """Pictures of 256 pixels for this share of a run, then of 512."""
+    return (
+        Stage(small, 256, 256, 8),
+        Stage(0.92, 512, 512, 3),
+        Stage(1.00, 512, 512, 3, keep_norms=True),
+    )
+
+
 # The narrow variant mostly starts from nothing; all of this is *chosen*. Pictures have 256 pixels
 # most of the time, because steps are what it lacks. After 600 steps Muon at this rate had an error
 # of 0.14 on held-out crops, at half of it 0.18, at twice 0.19, AdamW (1.5e-3) 0.20. Its weights
@@ -77,16 +87,8 @@ VITMATTE = Recipe(
 TINY = replace(
     VITMATTE,
     model="vitmatte-tiny",
-    stages=(
-        Stage(0.75, 256, 256, 8),
-        Stage(0.92, 512, 512, 3),
-        Stage(1.00, 512, 512, 3, keep_norms=True),
-    ),
-    tune_stages=(
-        Stage(0.60, 256, 256, 8),
-        Stage(0.92, 512, 512, 3),
-        Stage(1.00, 512, 512, 3, keep_norms=True),
-    ),
+    stages=_growing(0.75),
+    tune_stages=_growing(0.6),
     learning_rate=4e-3,
     tune_rate=1e-3,
     drops=(),
