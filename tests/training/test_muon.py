@@ -39,9 +39,11 @@ def test_matrices_are_linear_layers_and_convolutions_over_several_channels() -> 
     assert not any(is_matrix(torch.zeros(shape)) for shape in others)
 
 
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    ("layout", "decay"), [(torch.channels_last, 0.0), (torch.contiguous_format, 0.1)]
+)
 def test_each_weight_steps_as_pytorchs_own_optimizer_would_take_it(
-    layout: torch.memory_format,
+    layout: torch.memory_format, decay: float
 ) -> None:
     """The same gradients, step by step: those of the whole net, which both nets share.
 
@@ -50,12 +52,14 @@ def test_each_weight_steps_as_pytorchs_own_optimizer_would_take_it(
     net = _net()
     net.to(memory_format=layout)  # type: ignore[call-overload]
     twin = copy.deepcopy(net)
-    muon = Muon([{"params": list(net.parameters()), "lr": 0.01}], BETAS)
+    muon = Muon([{"params": list(net.parameters()), "lr": 0.01, "weight_decay": decay}], BETAS)
     matrices = ("0.weight", "1.weight")
     flat = {n: nn.Parameter(twin.get_parameter(n).detach().flatten(1).clone()) for n in matrices}
     rest = [p for name, p in twin.named_parameters() if name not in flat]
-    theirs = torch.optim.Muon(flat.values(), 0.01, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.Adam(rest, 0.01 * ADAM_SCALE, betas=BETAS, fused=True)
+    theirs = torch.optim.Muon(
+        flat.values(), 0.01, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+    )
+    adam = torch.optim.AdamW(rest, 0.01 * ADAM_SCALE, betas=BETAS, weight_decay=decay, fused=True)
     for seed in range(3):
         before = {n: p.detach().clone() for n, p in net.named_parameters()}
         _steps(net, muon, range(seed, seed + 1))

@@ -1,4 +1,4 @@
-"""Muon for linear layers and convolutions, Adam for the rest of a net.
+"""Muon for linear layers and convolutions, AdamW for the rest of a net.
 
 A convolution is a matrix with a row for each output channel; nearly all weights of the nets are in
 such matrices. Muon (Jordan et al. 2024) takes steps of the same size in all directions of a matrix.
@@ -35,7 +35,9 @@ def as_matrix(values: Tensor, weight: Tensor) -> Tensor:
 
 
 class Muon(Optimizer):
-    """`torch.optim.Muon` for matrices, `torch.optim.Adam` for all else, as one optimizer.
+    """`torch.optim.Muon` for matrices, `torch.optim.AdamW` for all else, as one optimizer.
+
+    Weight decay is that of the groups, 0 where they have none.
 
     Args:
         params: groups as for Adam, each with a `lr` before the first step.
@@ -59,7 +61,7 @@ class Muon(Optimizer):
             rest = [weight for weight in group["params"] if not is_matrix(weight)]
             others.append({**of_group, "params": rest})
         self._muon = torch.optim.Muon(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-        self._adam = torch.optim.Adam(others, betas=betas, fused=fused)
+        self._adam = torch.optim.AdamW(others, betas=betas, fused=fused)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
