@@ -1,6 +1,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,6 +132,20 @@ def test_classical_mattes_find_a_simple_edge(method: str) -> None:
     assert (alpha[:, :8] < 0.01).all() and (alpha[:, 24:] > 0.99).all()
     half = np.abs(half_matte(trimap) - truth).mean()
     assert np.abs(alpha - truth).mean() < 0.5 * half
+
+
+def test_what_pymatting_prints_stays_off_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its warnings come there, and would break the JSON that `evaluate` prints."""
+
+    def warns(pixels: object, trimap: object) -> object:
+        print("PERFORMANCE WARNING")
+        return trimap
+
+    monkeypatch.setitem(sys.modules, "pymatting", SimpleNamespace(estimate_alpha_knn=warns))
+    classical_matte("knn", Image.new("RGB", (4, 4)), np.full((4, 4), 128, np.uint8))
+    assert capsys.readouterr() == ("", "PERFORMANCE WARNING\n")
 
 
 def test_without_pymatting_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -38,5 +40,6 @@ def classical_matte(method: str, image: Image.Image, trimap: NDArray[np.uint8]) 
         pymatting: Any = importlib.import_module("pymatting")
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
     hints = half_matte(trimap).astype(np.float64)
-    alpha = getattr(pymatting, METHODS[method])(pixels, hints)
+    with redirect_stdout(sys.stderr):  # where its warnings belong
+        alpha = getattr(pymatting, METHODS[method])(pixels, hints)
     return np.asarray(np.clip(alpha, 0, 1), np.float32)
