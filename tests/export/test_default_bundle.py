@@ -41,9 +41,9 @@ def test_the_committed_bundle_for_trimaps_is_what_the_weights_export_to(tmp_path
     assert (ours.model, ours.precision, ours.config) == (FOR_TRIMAPS, "int8-weights", theirs.config)
     assert (ours.host, ours.weights) == (theirs.host, theirs.weights)
     assert [g.inputs for g in ours.graphs] == [g.inputs for g in theirs.graphs]
-    alphas = [read(b.path, {g.name: g for g in ours.graphs}).alpha for b in (committed, fresh)]
+    recorded, now = (read(b.path, {g.name: g for g in ours.graphs}) for b in (committed, fresh))
     # The records are PyTorch's, of float weights; its sums differ between processors by some 1e-6.
-    np.testing.assert_allclose(*alphas, atol=5e-5)
+    np.testing.assert_allclose(recorded.alpha, now.alpha, atol=5e-5)
 
 
 def described(manifest: Manifest) -> tuple[object, ...]:
