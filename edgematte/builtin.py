@@ -5,6 +5,11 @@ from edgematte.net import Net, Variant
 MODELS, CUTS = "edgematte.models", "edgematte.export.cuts"
 NETS, TRAINING = "edgematte.runtime.nets", "edgematte.training.nets"
 
+FOR_TRIMAPS = "vitmatte-tiny"
+"""The net that ships for pictures with a trimap, where it is better than the default."""
+BUNDLES = {"lightweight": "default.edgematte", FOR_TRIMAPS: "vitmatte-tiny.edgematte.zip"}
+"""The bundles beside this file, by the names of their nets; the first is the default."""
+
 _LIGHTWEIGHT = {"cfm": True, "ena": True, "k": 16, "sn_width": 16}
 
 LIGHTWEIGHT = Net(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgematte import manifest as manifests
+from edgematte.builtin import BUNDLES
 from edgematte.errors import BundleError
 from edgematte.host import Host
 from edgematte.hub import fetch_bundle, is_hub_name
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(manifests.__file__).parent
 DEFAULT = PACKAGE / "default.edgematte"
 """The embedded default: lightweight, split cut, ONNX."""
-FOR_TRIMAPS = "vitmatte-tiny"
-"""The embedded net that is better than the default where a trimap is given; weights of 8 bits."""
-SHIPPED = {"lightweight": DEFAULT, FOR_TRIMAPS: PACKAGE / "vitmatte-tiny.edgematte.zip"}
+SHIPPED = {name: PACKAGE / file for name, file in BUNDLES.items()}
 """The embedded bundles, by the names of their nets."""
 
 

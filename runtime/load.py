@@ -50,9 +50,9 @@ def load(
     call; with other engines and devices its calls raise EngineError.
 
     Args:
-        bundle: path of a ``.edgematte`` folder, or of a zip file of one; ``vitmatte-tiny``, the
-            one that ships for pictures with a trimap; or ``hf:OWNER/NAME@REVISION``, one on the
-            Hugging Face hub.
+        bundle: path of a ``.edgematte`` folder, or of a zip file of one; the name of a net whose
+            bundle ships, as one for pictures with a trimap does; or ``hf:OWNER/NAME@REVISION``, one
+            on the Hugging Face hub.
         engine: onnxruntime, openvino, coreml, litert, browser or kserve; by default the bundle's
             own. ``auto``: each engine and device that is here runs a golden call of every graph, in
             the file's own precision, and the fastest that is inside the tolerance is taken; see

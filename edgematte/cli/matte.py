@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--bundle",
-        help="default: one that ships with edgematte, lightweight, or vitmatte-tiny for pictures "
-        "with --trimap or --mask; their names choose one of them",
+        help="default: one that ships with edgematte, another one for pictures with --trimap or "
+        "--mask; the name of its net chooses either",
     )
     parser.add_argument(
         "--trimap",
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         return run_clip(arguments)
     _refuse(arguments)
     if arguments.bundle is None and (arguments.trimap or arguments.mask):
-        from edgematte.runtime.bundle import FOR_TRIMAPS
+        from edgematte.builtin import FOR_TRIMAPS
 
         arguments.bundle = FOR_TRIMAPS
     if arguments.watch:

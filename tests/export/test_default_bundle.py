@@ -10,9 +10,10 @@ pytest.importorskip("torch")
 import onnx
 from onnx import numpy_helper
 
+from edgematte.builtin import FOR_TRIMAPS
 from edgematte.export import export
 from edgematte.manifest import Manifest
-from edgematte.runtime.bundle import FOR_TRIMAPS, open_bundle
+from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.proof.goldens import read
 
 pytestmark = pytest.mark.export
