@@ -61,7 +61,7 @@ wheel: $(VENV)/.dev
 shipped-bundles: $(VENV)/.dev
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
 	$(BIN)/edgematte export --model vitmatte-tiny --target onnx --precision int8-weights --output $(OUT)/vitmatte-tiny-int8.edgematte --force
-	cd $(OUT)/vitmatte-tiny-int8.edgematte && python3 -m zipfile -c $(CURDIR)/edgematte/vitmatte-tiny.edgematte.zip *
+	cd $(OUT)/vitmatte-tiny-int8.edgematte && $(abspath $(BIN))/python -m zipfile -c $(CURDIR)/edgematte/vitmatte-tiny.edgematte.zip *
 
 # Everything that the shipped weights change, after a file in edgematte/weights was replaced or added:
 #   make weights EVALUATE="--test T --classical --confidence --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from edgematte.runtime.archive import Unpacked
 
 PACKAGE = Path(manifests.__file__).parent
-DEFAULT = PACKAGE / "default.edgematte"
-"""The embedded default: lightweight, split cut, ONNX."""
 SHIPPED = {name: PACKAGE / file for name, file in BUNDLES.items()}
 """The embedded bundles, by the names of their nets."""
+DEFAULT = next(iter(SHIPPED.values()))
+"""The embedded default: lightweight, split cut, ONNX."""
 
 
 @dataclass(frozen=True)

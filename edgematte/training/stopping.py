@@ -47,8 +47,7 @@ def in_worker() -> None:
     for a parent that ends a worker which hangs.
     """
     for number in ASKING:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_later)
+        signal.signal(number, _end_later if number == signal.SIGTERM else signal.SIG_IGN)
 
 
 def _end_later(number: int, frame: object) -> None:

@@ -110,6 +110,14 @@ def test_options_are_listed_as_numbers_as_configs_and_manifests_hold_them(
     assert {type(v) for config in listed.values() for v in config.values()} == {int}
 
 
+def test_an_odd_width_has_no_two_halves(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    save_model(build(find("lightweight")), {}, file)
+    file.with_suffix(".json").write_text('{"sn_width": 15}')
+    with pytest.raises(CheckpointError, match="no lightweight .sn_width 15: octave features have"):
+        load_model(find("lightweight"), file)
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [

@@ -114,7 +114,7 @@ def test_skipped_files_are_named_on_standard_error(
         ),
         (
             ["--model", "nothing", "--procedural", "--steps", "1"],
-            "unknown model 'nothing'; there are: lightweight, lightweight-wide",
+            "unknown model 'nothing'; there are: lightweight, lightweight-wide, regional",
         ),
         (
             ["--procedural", "--steps", "1", "--backbone", "x.pth"],

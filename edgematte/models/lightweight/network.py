@@ -22,7 +22,7 @@ from edgematte.models.lightweight.octave import (
 )
 
 BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2  # eq. 6
-WIDTH = 16  # channels of the stems
+WIDTH = 16  # channels of SN's stem
 
 
 class CrossLevelFusion(nn.Module):
@@ -185,7 +185,7 @@ class Lightweight(nn.Module):
         self, *, cfm: bool = True, ena: bool = True, k: int = 16, sn_width: int = WIDTH
     ) -> None:
         if sn_width % 2:
-            raise OptionError(f"sn_width {sn_width}: an even number")
+            raise OptionError("octave features have two halves: sn_width must be even")
         super().__init__()
         self.config = {"cfm": int(cfm), "ena": int(ena), "k": k, "sn_width": sn_width}
         self.sn = SegmentationNetwork(cfm=cfm, width=sn_width)
