@@ -30,7 +30,7 @@ def printed(capsys: Capture, *words: str) -> str:
         (["mat"], ["matte"]),
         (["matte", "--wat"], ["--watch"]),
         (["export", "--target", "li"], ["litert"]),
-        (["export", "--model", "lightw"], ["lightweight"]),
+        (["export", "--model", "lightw"], ["lightweight", "lightweight-wide"]),
         (["check", "my"], ["my.edgematte"]),
         (["matte", "--watch", "inc"], ["incoming"]),
     ],
