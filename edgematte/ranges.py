@@ -115,6 +115,7 @@ OPTIONS: dict[str, Range | tuple[Any, ...]] = {
     "sizes": SIDE,  # each side of each size
     "padding": ("minimal", "authors"),
     "band_px": Range(0, unit="pixels"),
+    "unknown_threshold": Range(0, 1, whole=False),  # of a cascade
     "class_index": Range(0, 9999),  # of an imported net's output
     "calibration_limit": Range(2, unit="pictures"),
     "range_method": RANGE_METHODS,

@@ -67,6 +67,7 @@ def export(
     force: bool = False,
     cascade: str | None = None,
     band_px: int | None = None,
+    unknown_threshold: float | None = None,
     int8: Int8 | None = None,
     calibration: Path | str | Iterable[NDArray[np.uint8]] | None = None,
     calibration_limit: int | None = None,
@@ -111,6 +112,8 @@ def export(
             imported bundle, whose graph does.
         band_px: for ``cascade``: how far the unknown region grows, in pixels of the full picture;
             by default 4, and for an imported net as far as its mask needs.
+        unknown_threshold: for ``cascade``, the name of a net: its P(unknown) from which a pixel is
+            unknown; by default 0.1, since a larger net cannot mend what is known and wrong.
         int8: how INT8 is calibrated and how good it must be; instead of the next four.
         calibration: pictures for INT8, like those of the app: a folder, or an iterable of uint8
             (H, W, 3); by default a few pictures made of formulas. For fp16, too: the lint measures
@@ -149,6 +152,7 @@ def export(
         cut=cut or graphs,
         cascade=None if cascade is None else _cascade(cascade, band_px),
         band_px=band_px,
+        unknown_threshold=unknown_threshold,
         output=Path(output) if output else None,
         picture=picture,
         given=options,
@@ -241,6 +245,8 @@ def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
         stage = asked.cascade.host
     elif asked.cascade is not None:
         stage, graph = load_part(asked.cascade.net.stage)(asked.band_px)
+        if asked.unknown_threshold is not None:
+            stage = replace(stage, unknown_threshold=asked.unknown_threshold)
         graphs = [*graphs, graph]
     return Made(network, origin, cut, host, stage, graphs)
 

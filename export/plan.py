@@ -33,6 +33,7 @@ class Plan:
     sizes: Any  # an instance of the net's `sizes` options, or None
     cascade: Variant | ImportedStage | None  # whose trimap stage goes into the bundle
     band_px: int | None  # how far that stage grows the unknown region
+    unknown_threshold: float | None  # of that stage
     output: Path
 
     @property
@@ -58,6 +59,7 @@ def plan(
     cut: str | None = None,
     cascade: Variant | ImportedStage | None = None,
     band_px: int | None = None,
+    unknown_threshold: float | None = None,
     output: Path | None = None,
     picture: NDArray[np.uint8] | None = None,
     given: dict[str, Any] | None = None,
@@ -74,6 +76,7 @@ def plan(
         cut: the kind of cut; by default the net's first.
         cascade: the net whose trimap stage goes into the bundle, or an imported one.
         band_px: how far that stage grows the unknown region.
+        unknown_threshold: the probability from which that stage calls a pixel unknown.
         output: folder of the bundle.
         picture: uint8 (H, W, 3), to check with.
         given: options of the target and of the net's graphs, by name.
@@ -96,7 +99,7 @@ def plan(
     if not made.sized and (size is not None or sizes is not None):
         raise OptionError(f"size has no meaning for {variant.name}, whose graphs see patches")
     options, own = _split(variant, chosen, kind, precision, given or {})
-    _check_cascade(variant, cascade, band_px)
+    _check_cascade(variant, cascade, band_px, unknown_threshold)
     if isinstance(cascade, ImportedStage):
         cascade.refuse(chosen, options)
     if getattr(options, "dynamic_batch", False):
@@ -107,7 +110,10 @@ def plan(
     for one in frames.sizes:
         made.refuse(kind, one, own)
     default = Path(f"{variant.name}-{target}-{precision}{SUFFIX}")
-    return Plan(variant, chosen, options, frames, kind, own, cascade, band_px, output or default)
+    return Plan(
+        variant, chosen, options, frames, kind, own, cascade, band_px, unknown_threshold,
+        output or default,
+    )  # fmt: skip
 
 
 def _split(
@@ -143,11 +149,15 @@ def _split(
 
 
 def _check_cascade(
-    variant: Variant, cascade: Variant | ImportedStage | None, band_px: int | None
+    variant: Variant,
+    cascade: Variant | ImportedStage | None,
+    band_px: int | None,
+    unknown_threshold: float | None,
 ) -> None:
     if cascade is None:
-        if band_px is not None:
-            raise OptionError("band_px is of the trimap stage: give a cascade too")
+        for name, value in (("band_px", band_px), ("unknown_threshold", unknown_threshold)):
+            if value is not None:
+                raise OptionError(f"{name} is of the trimap stage: give a cascade too")
         return
     if not variant.net.needs_trimap:
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
@@ -157,7 +167,9 @@ def _check_cascade(
             f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}, "
             "and the path of an imported bundle"
         )
-    check_options(band_px=band_px)
+    if isinstance(cascade, ImportedStage) and unknown_threshold is not None:
+        raise OptionError("unknown_threshold has no meaning for an imported net as cascade")
+    check_options(band_px=band_px, unknown_threshold=unknown_threshold)
 
 
 def _check_batch(

@@ -100,7 +100,8 @@ def test_every_numeric_option_of_the_shell_is_held_to_its_range(
     allowed = allowed or RANGES["training_steps" if (command, dest) == ("train", "steps") else dest]
     model = {"regions": "regional", "overlap": "vitmatte-s", "lattice": "vitmatte-s"}
     model["context"] = "diffmatte-vits"
-    cascade = ["--cascade", "lightweight"] if dest == "band_px" else []
+    of_cascade = dest in ("band_px", "unknown_threshold")
+    cascade = ["--cascade", "lightweight"] if of_cascade else []
     target = "coreml" if dest == "min_ios" else "onnx"
     quantized = dest in ("budget", "calibration_limit", "seed")
     given = {

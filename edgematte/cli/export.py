@@ -66,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the cascade: how far the unknown region grows (default: 4; of an imported net "
         "what its mask needs)",
     )
+    parser.add_argument(
+        "--unknown-threshold",
+        type=float,
+        metavar="P",
+        help="of a cascade that is a net's name: probability from which a pixel is unknown "
+        "(default: 0.1)",
+    )
     parser.add_argument("--output", metavar="DIR", help="default: MODEL-TARGET-PRECISION.edgematte")
     parser.add_argument(
         "--repository",
@@ -140,6 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         force=arguments.force,
         cascade=arguments.cascade,
         band_px=arguments.band_px,
+        unknown_threshold=arguments.unknown_threshold,
         **int8_given(arguments),
         picture=read_picture(Path(arguments.picture)) if arguments.picture else None,
         license=arguments.license,

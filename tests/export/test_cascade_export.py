@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import edgematte
 from edgematte import load
 from edgematte.cli import main
 from edgematte.errors import OptionError
@@ -49,6 +50,20 @@ def test_a_picture_alone_is_enough_and_the_trimap_is_the_lightweight_nets(cascad
     assert np.mean(ours != matte.trimap) < 0.2
 
 
+def test_a_higher_threshold_leaves_less_unknown_and_live_checks_know_it(
+    cascade: Path, tmp_path: Path
+) -> None:
+    surer = export(
+        "vitmatte-tiny", target="onnx", size=64, band_px=2, cascade="lightweight",
+        unknown_threshold=0.6, output=tmp_path / "s.edgematte",
+    )  # fmt: skip
+    picture = card(200, 160)
+    few, many = (load(path)(picture).trimap == 128 for path in (surer.path, cascade))
+    assert few.any() and np.all(many[few]) and few.sum() < many.sum()
+    shipped = Path(edgematte.__file__).parent / "weights" / "vitmatte-tiny.safetensors"
+    assert main(["check", str(surer.path), "--weights", str(shipped)]) == 0
+
+
 def test_a_trimap_that_is_given_is_used(cascade: Path, alone: Path) -> None:
     picture, trimap = card(100, 80), card_trimap(100, 80)
     one, other = load(cascade)(picture, trimap), load(alone)(picture, trimap)
@@ -77,7 +92,9 @@ def test_without_stage_and_trimap_the_error_names_both_ways_out(
         ("lightweight", {"cascade": "lightweight"}, "takes no cascade"),
         ("vitmatte-tiny", {"cascade": "regional"}, "there is: lightweight"),
         ("vitmatte-tiny", {"band_px": 3}, "give a cascade too"),
+        ("vitmatte-tiny", {"unknown_threshold": 0.3}, "give a cascade too"),
         ("vitmatte-tiny", {"cascade": "lightweight", "band_px": -1}, "at least 0"),
+        ("vitmatte-tiny", {"cascade": "lightweight", "unknown_threshold": 1.5}, "from 0 to 1"),
     ],
 )
 def test_stages_that_make_no_sense_are_refused(

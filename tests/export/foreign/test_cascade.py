@@ -112,6 +112,11 @@ def test_the_band_and_the_order_of_channels_are_those_of_the_stage(
         ("fp16", [], "it is onnx fp16; give one imported to onnx in fp32"),
         ("mask", ["--precision", "int8"], "not of onnx int8"),
         ("mask", ["--target", "coreml"], "goes into bundles of onnx and openvino in fp32 or fp16"),
+        (
+            "mask",
+            ["--unknown-threshold", "0.3"],
+            "--unknown-threshold has no meaning for an imported net as cascade",
+        ),
         ("mask", ["--ort"], "--ort has no meaning with an imported net as cascade"),
         ("mask", ["--band", "-1"], "--band -1: "),
     ],
