@@ -57,30 +57,33 @@ wheel: $(VENV)/.dev
 	$(PIP) wheel . --no-deps --wheel-dir dist
 	@ls dist
 
+# vitmatte-tiny ships with weights of 8 bits, and the default net's segmentation before it, for pictures without a trimap.
+EXPORT_vitmatte-tiny := --precision int8-weights --cascade lightweight --unknown-threshold 0.3
+
 # The bundles inside the wheel, from the weights in edgematte/weights; commit the results.
 shipped-bundles: $(VENV)/.dev
 	$(BIN)/edgematte export --model lightweight --target onnx --cut split --output edgematte/default.edgematte --force
-	$(BIN)/edgematte export --model vitmatte-tiny --target onnx --precision int8-weights --output $(OUT)/vitmatte-tiny-int8.edgematte --force
-	cd $(OUT)/vitmatte-tiny-int8.edgematte && $(abspath $(BIN))/python -m zipfile -c $(CURDIR)/edgematte/vitmatte-tiny.edgematte.zip *
+	$(BIN)/edgematte export --model vitmatte-tiny --target onnx $(EXPORT_vitmatte-tiny) --output $(OUT)/vitmatte-tiny.edgematte --force
+	cd $(OUT)/vitmatte-tiny.edgematte && $(abspath $(BIN))/python -m zipfile -c $(CURDIR)/edgematte/vitmatte-tiny.edgematte.zip *
 
 # Everything that the shipped weights change, after a file in edgematte/weights was replaced or added:
-#   make weights EVALUATE="--test T --classical --confidence --hold-out 0.1 --beside U2NETP.edgematte --images I --alphas A ..." \
-#     ALPHAMATTING=T CALIBRATION=PORTRAITS
-# ALPHAMATTING is a folder with alphamatting/ alone in it, for nets that need a trimap.
+#   make weights EVALUATE="--test T --hold-out 0.1 --images I --alphas A ..." \
+#     ALSO="--classical --confidence --beside U2NETP.edgematte" CALIBRATION=PORTRAITS
+# Every net that ships is scored on the pictures of EVALUATE; ALSO is of the default net's run.
 ifeq ($(filter weights,$(MAKECMDGOALS))$(EVALUATE),weights)
 $(error give EVALUATE="..." with the folders of pictures: docs/quality.md)
 endif
 OTHERS := $(filter-out lightweight,$(basename $(notdir $(wildcard edgematte/weights/*.safetensors))))
-weights: $(VENV)/.dev shipped-bundles picture $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
+weights: $(VENV)/.dev shipped-bundles picture $(OTHERS:%=$(OUT)/%.json)
 	mkdir -p $(OUT)
-	$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors $(EVALUATE) > $(OUT)/figures.json
-	$(BIN)/python docs/make_figures.py $(OUT)/figures.json $(if $(ALPHAMATTING),$(OTHERS:%=$(OUT)/%.json))
+	$(BIN)/python -m edgematte.training.evaluate edgematte/weights/lightweight.safetensors $(EVALUATE) $(ALSO) > $(OUT)/figures.json
+	$(BIN)/python docs/make_figures.py $(OUT)/figures.json $(OTHERS:%=$(OUT)/%.json)
 	$(BIN)/python benchmarks/table.py --write $(if $(CALIBRATION),--calibration $(CALIBRATION))
 
 $(OUT)/%.json: edgematte/weights/%.safetensors $(VENV)/.dev
 	mkdir -p $(OUT)
-	$(BIN)/edgematte export --model $* --target onnx --output $(OUT)/$*.edgematte --force
-	$(BIN)/python -m edgematte.training.evaluate $(OUT)/$*.edgematte --test $(ALPHAMATTING) > $@
+	$(BIN)/edgematte export --model $* --target onnx $(EXPORT_$*) --output $(OUT)/$*.edgematte --force
+	$(BIN)/python -m edgematte.training.evaluate $(OUT)/$*.edgematte $(EVALUATE) > $@
 
 # The README's picture, the mattes of docs/quality.md, and the README's table of targets x precisions.
 picture: $(VENV)/.demo

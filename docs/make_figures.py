@@ -1,12 +1,12 @@
 """Writes what `edgematte.training.evaluate` measured into the pages that show it.
 
-python docs/make_figures.py FIGURES.json [TRIMAP_NET.json ...]
+python docs/make_figures.py FIGURES.json [NET.json ...]
 
-FIGURES.json is what `python -m edgematte.training.evaluate` prints of the shipped weights; with
-`--beside BUNDLE` the tables get a column of that bundle. They stand between `<!-- figures -->`
-marks in docs/quality.md and edgematte/weights/README.md. With `--classical` the table of mattes
-with a given trimap is written, too (`<!-- trimaps -->`), with a row for each further file, of a net
-that needs trimaps; with `--confidence` the reliability diagram, and its table.
+FIGURES.json is what `python -m edgematte.training.evaluate` prints of the default net's weights,
+NET.json of another net's bundle: a column of the tables each, and one more with `--beside BUNDLE`.
+They stand between `<!-- figures -->` marks in docs/quality.md and edgematte/weights/README.md. With
+`--classical` the table of mattes with a given trimap is written, too (`<!-- trimaps -->`), with a
+row for each NET.json that has them; with `--confidence` the reliability diagram, and its table.
 """
 
 import argparse
@@ -22,7 +22,7 @@ QUALITY = ROOT / "docs/quality.md"
 PAGES = (QUALITY, ROOT / "edgematte/weights/README.md")
 METHODS = {
     "half_unknown": "the unknown band at 0.5",
-    "given_unknown": "these weights, the refining stage",
+    "given_unknown": "the default net, its refining stage",
     "closed_form_unknown": "closed-form matting (pymatting)",
     "knn_unknown": "KNN matting (pymatting)",
 }
@@ -65,13 +65,14 @@ def shown(figures: Scores, place: tuple[str, ...]) -> str:
     return ", ".join(said)
 
 
-def table(figures: Scores, beside: str) -> str:
-    """A Markdown table, with a column of `beside` where the figures have one."""
-    other = figures.get("beside")
-    head = ["pictures", "these weights", *([beside] if other else [])]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+def table(figures: Scores, others: dict[str, Scores], beside: str) -> str:
+    """A Markdown table, with a column for each other net, and of `beside` where there is one."""
+    columns = {"the default net": figures, **{f"`{name}`": other for name, other in others.items()}}
+    if "beside" in figures:
+        columns[beside] = figures["beside"]
+    lines = [f"| pictures | {' | '.join(columns)} |", f"|{'---|' * (1 + len(columns))}"]
     for words, place in rows(figures):
-        cells = [words, shown(figures, place), *([shown(other, place)] if other else [])]
+        cells = [words, *(shown(one, place) for one in columns.values())]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -114,10 +115,12 @@ def replaced(page: Path, name: str, made: str) -> None:
 def main(file: Path, others: list[Path], beside: str) -> None:
     """Replace the tables of the pages."""
     figures = json.loads(file.read_text())
+    nets = {f.stem: json.loads(f.read_text()) for f in others}
     for page in PAGES:
-        replaced(page, "figures", table(figures, beside))
+        replaced(page, "figures", table(figures, nets, beside))
     if "knn_unknown" in figures.get("alphamatting", {}):
-        given = {f.stem: json.loads(f.read_text())["alphamatting"]["given_unknown"] for f in others}
+        scored = {name: net.get("alphamatting", {}) for name, net in nets.items()}
+        given = {n: s["given_unknown"] for n, s in scored.items() if "given_unknown" in s}
         replaced(QUALITY, "trimaps", trimaps(figures, given))
     if "confidence" in figures:
         draw(figures["confidence"], ROOT / "docs/confidence.png")
@@ -127,7 +130,7 @@ def main(file: Path, others: list[Path], beside: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("figures", type=Path)
-    parser.add_argument("others", type=Path, nargs="*", help="NAME.json of nets that need trimaps")
+    parser.add_argument("others", type=Path, nargs="*", help="NAME.json of other nets")
     parser.add_argument("--beside", default="U^2-Net small", help="what the other column is of")
     options = parser.parse_args()
     main(options.figures, options.others, options.beside)
