@@ -1,4 +1,4 @@
-"""Draws docs/mattes.jpg: what the default bundle makes of the photographs in docs/photos.
+"""Draws docs/mattes.jpg: what the bundles that ship make of the photographs in docs/photos.
 
 python docs/make_mattes.py
 
@@ -14,6 +14,7 @@ from make_figures import replaced
 from PIL import Image
 
 import edgematte
+from edgematte.builtin import FOR_TRIMAPS
 from edgematte.pictures import alpha_bytes, composite, read_picture
 from edgematte.training.evaluation.sheet import contact_sheet
 
@@ -28,13 +29,14 @@ def sources() -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def tiles(file: Path, matter: edgematte.Matter) -> list[Image.Image]:
-    """A photograph, its alpha, and its cut-out over checks."""
+def tiles(file: Path, default: edgematte.Matter, finer: edgematte.Matter) -> list[Image.Image]:
+    """A photograph, its alpha and cut-out over checks by the default bundle, that by the finer."""
     picture = read_picture(file)
-    alpha = matter(picture).alpha
+    alpha = default(picture).alpha
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]] // CHECK_PX
     checks = np.repeat(np.where((x + y) % 2, 255, 205).astype(np.uint8)[..., None], 3, axis=2)
-    planes = (picture, alpha_bytes(alpha), composite(picture, alpha, checks))
+    cutouts = (composite(picture, one, checks) for one in (alpha, finer(picture).alpha))
+    planes = (picture, alpha_bytes(alpha), *cutouts)
     return [Image.fromarray(plane) for plane in planes]
 
 
@@ -49,9 +51,9 @@ def licences(rows: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
-    """Run the bundle that ships with edgematte on every photograph."""
-    rows, matter = sources(), edgematte.load()
-    shown = [tiles(PHOTOS / row["file"], matter) for row in rows]
+    """Run the bundles that ship with edgematte on every photograph."""
+    rows, default, finer = sources(), edgematte.load(), edgematte.load(FOR_TRIMAPS)
+    shown = [tiles(PHOTOS / row["file"], default, finer) for row in rows]
     sheet = [sum(shown[i : i + COLUMNS], []) for i in range(0, len(shown), COLUMNS)]
     contact_sheet(sheet, TILE_PX).save(HERE / "mattes.jpg", quality=85)
     print(HERE / "mattes.jpg")

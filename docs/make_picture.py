@@ -1,6 +1,6 @@
 """Draws docs/matte.jpg for the README: a photograph, its trimap, its alpha, two cut-outs.
 
-The trimap, the alpha and the first cut-out are of the default bundle, the second is of the finer one.
+Trimap, alpha and the first cut-out are of the default bundle, the second is of the finer one.
 
 python docs/make_picture.py
 """
