@@ -154,7 +154,7 @@ class Manifest:
     budget: float | None = None  # INT8: the largest mad that was allowed
     ladder: tuple[Rung, ...] = ()  # INT8: what was tried, in order
     trimap_stage: Host | None = None  # host section of the graph that estimates trimaps
-    stage_weights: Weights | None = None  # of an imported trimap stage: its ONNX file
+    stage_weights: Weights | None = None  # of the net that estimates trimaps
     lint: tuple[Finding, ...] | None = None  # of other devices; None: exported before it was
     package: str = ""  # NAME, or NAME VERSION, of the plug-in whose net it is; empty if built in
 

@@ -33,6 +33,11 @@ class Variant:
         assert self.of is not None, "variants are taken from a net: net.variant(name)"
         return self.of
 
+    @property
+    def estimates(self) -> bool:
+        """Whether it can estimate trimaps for other nets: built-in ones need weights that ship."""
+        return bool(self.net.stage and (self.weights or self.net.package != OWN))
+
 
 @dataclass(frozen=True)
 class Net:
@@ -56,7 +61,7 @@ class Net:
     keys: str = ""  # a checkpoint in the authors' layout -> in ours
     recipes: str = ""  # part of the network ("" is all of it) -> how it is trained
     patches: str = ""  # host section, trimap -> patches that alpha is stitched from
-    stage: str = ""  # band_px -> a trimap stage for bundles of other nets: host section and graph
+    stage: str = ""  # variant, band_px -> a trimap stage for other nets: host, graph, weights
     estimator: str = ""  # imported nets: host section, graph -> an estimator of trimaps
     pads: bool = False  # it pads whole pictures, so that graphs may have several sizes
     needs_trimap: bool = False  # it does not find a trimap itself

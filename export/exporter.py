@@ -209,6 +209,7 @@ class Made:
     cut: Any
     host: Host
     stage: Host | None
+    stage_weights: Weights | None
     graphs: list[TorchGraph]
     captures: tuple[Capture, ...] = ()
 
@@ -241,14 +242,15 @@ def _cut(asked: Plan, network: nn.Module, origin: Weights) -> Made:
     if getattr(asked.options, "dynamic_batch", False):
         graphs = [replace(g, graph=replace(g.graph, dynamic_batch=True)) for g in graphs]
     stage: Host | None = None
+    first: Weights | None = None
     if isinstance(asked.cascade, ImportedStage):
-        stage = asked.cascade.host
+        stage, first = asked.cascade.host, asked.cascade.weights
     elif asked.cascade is not None:
-        stage, graph = load_part(asked.cascade.net.stage)(asked.band_px)
+        stage, graph, first = load_part(asked.cascade.net.stage)(asked.cascade, asked.band_px)
         if asked.unknown_threshold is not None:
             stage = replace(stage, unknown_threshold=asked.unknown_threshold)
         graphs = [*graphs, graph]
-    return Made(network, origin, cut, host, stage, graphs)
+    return Made(network, origin, cut, host, stage, first, graphs)
 
 
 def _captured(asked: Plan, made: Made) -> tuple[Capture, ...]:
@@ -281,7 +283,7 @@ def _written(
         {**writer.tools(), "edgematte": version("edgematte")},
         told,
         trimap_stage=made.stage,
-        stage_weights=asked.cascade.weights if isinstance(asked.cascade, ImportedStage) else None,
+        stage_weights=made.stage_weights,
         package="" if own else _distribution(net.package),
     )
     progress(f"writing {asked.target.name} {options.precision}")

@@ -11,9 +11,9 @@ from edgematte.export.frames import sized_graphs
 from edgematte.export.imported_stage import RecordedCall
 from edgematte.export.record import record
 from edgematte.host import StageHost
-from edgematte.manifest import STAGE, Difference
+from edgematte.manifest import STAGE, Difference, Weights
 from edgematte.net import load_part
-from edgematte.nets import find, usable
+from edgematte.nets import find, usable_variants
 from edgematte.runtime.bundle import Bundle
 from edgematte.runtime.proof.goldens import Goldens, read
 
@@ -48,7 +48,7 @@ def record_live(
     stage = manifest.trimap_stage
     imported = None
     if isinstance(stage, StageHost):
-        graphs = [*graphs, _stage_graph(stage)]
+        graphs = [*graphs, _stage_graph(stage, manifest.stage_weights)]
     elif stage is not None:
         imported = RecordedCall(manifest.graph(STAGE), bundle, stage)
     if picture is None:
@@ -61,12 +61,16 @@ def record_live(
     )  # fmt: skip
 
 
-def _stage_graph(stage: StageHost) -> TorchGraph:
-    """The graph of the trimap stage, of the net whose stage has this host section."""
-    for net in usable().values():
-        if net.stage:
-            host, graph = load_part(net.stage)(stage.band_px)
-            if replace(host, unknown_threshold=stage.unknown_threshold) == stage:
+def _stage_graph(stage: StageHost, weights: Weights | None) -> TorchGraph:
+    """The graph of the trimap stage, of the net whose stage has this host section and weights.
+
+    Bundles from before the weights were recorded have None.
+    """
+    for variant in usable_variants().values():
+        if variant.estimates:
+            host, graph, own = load_part(variant.net.stage)(variant, stage.band_px)
+            alike = replace(host, unknown_threshold=stage.unknown_threshold) == stage
+            if alike and (weights is None or weights.sha256 == own.sha256):
                 made: TorchGraph = graph
                 return made
-    raise CheckpointError("no net that is here has a trimap stage like that of this bundle")
+    raise CheckpointError("no net that is here has the trimap stage of this bundle")

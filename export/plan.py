@@ -161,8 +161,8 @@ def _check_cascade(
         return
     if not variant.net.needs_trimap:
         raise OptionError(f"{variant.name} finds its trimap itself: it takes no cascade")
-    if not isinstance(cascade, ImportedStage) and not cascade.net.stage:
-        able = ", ".join(name for name, one in variants().items() if one.net.stage)
+    if not isinstance(cascade, ImportedStage) and not cascade.estimates:
+        able = ", ".join(name for name, one in variants().items() if one.estimates)
         raise OptionError(
             f"cascade: {cascade.name} cannot estimate trimaps for another net; there is: {able}, "
             "and the path of an imported bundle"

@@ -73,14 +73,15 @@ def write_report(
         ]
         lines += [""]
     stage = manifest.trimap_stage
-    if stage is not None and not isinstance(stage, StageHost):
+    if stage is not None:
         own = manifest.stage_weights
         of = f" ({own.source}, sha256 `{own.sha256[:16]}...`)" if own is not None else ""
-        lines += [
-            f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX graph, in "
-        ]
-        lines += ["fp32 on ONNX Runtime.", ""]
-        lines += [*(f"* {line}" for line in card_lines(own.card if own else None)), ""]
+        if isinstance(stage, StageHost):
+            lines += [f"The graph {STAGE} is another net's{of}."]
+        else:
+            lines += [f"The graph {STAGE} is an imported net's{of}: its reference is its own ONNX "]
+            lines += ["graph, in fp32 on ONNX Runtime."]
+        lines += ["", *(f"* {line}" for line in card_lines(own.card if own else None)), ""]
     if goldens.clip is not None:
         lines += [
             f"The frames are of a clip: the picture moves right by {STEP_PX} pixels a frame, "

@@ -63,7 +63,7 @@ def bill_of(bundle: Bundle) -> str:
 
 
 def _stage(manifest: Manifest) -> "list[list[Component]]":
-    """The imported net of the trimap stage, if there is one, and the pictures it was trained on."""
+    """The net of the trimap stage, if there is one, and the pictures it was trained on."""
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.model.contact import OrganizationalContact

@@ -14,10 +14,10 @@ from edgematte.export.capture import TorchGraph
 from edgematte.export.cut import Cut, Pool
 from edgematte.export.cuts.patches import crop_planes
 from edgematte.host import StageHost
-from edgematte.manifest import STAGE, Graph
+from edgematte.manifest import STAGE, Graph, Weights
 from edgematte.manifest import Tensor as Spec
 from edgematte.models.lightweight.network import Lightweight
-from edgematte.nets import find
+from edgematte.net import Variant
 from edgematte.runtime.host.patches import blend_window
 from edgematte.runtime.host.trimap_stage import SPECK_SHARE
 from edgematte.runtime.nets.lightweight.host import FusedHost, Sizes, SplitHost
@@ -178,14 +178,15 @@ class LightweightCut(Cut):
 CUT = LightweightCut()
 
 
-def trimap_stage(band_px: int | None) -> tuple[StageHost, TorchGraph]:
+def trimap_stage(variant: Variant, band_px: int | None) -> tuple[StageHost, TorchGraph, Weights]:
     """SN with the weights that ship with edgematte, as the trimap stage of another net's bundle.
 
     Args:
+        variant: whose SN.
         band_px: how far the unknown region grows, in pixels of the full picture; by default as in
             the net's own cuts.
     """
-    model, _ = load_model(find("lightweight"))
+    model, weights = load_model(variant)
     assert isinstance(model, Lightweight)
     host = StageHost(
         size=STAGE_SIZE,
@@ -194,7 +195,8 @@ def trimap_stage(band_px: int | None) -> tuple[StageHost, TorchGraph]:
         speck_share=SPECK_SHARE,
     )
     segment = _segment(model, STAGE_SIZE)
-    return host, replace(segment, graph=replace(segment.graph, name=STAGE))
+    named = replace(weights, source=f"{variant.name}, {weights.source}")
+    return host, replace(segment, graph=replace(segment.graph, name=STAGE)), named
 
 
 def _segment(model: Lightweight, size: tuple[int, int]) -> TorchGraph:

@@ -35,6 +35,10 @@ def test_the_stage_is_a_graph_of_the_bundle_and_is_checked(cascade: Path) -> Non
     assert isinstance(manifest.trimap_stage, StageHost) and manifest.trimap_stage.band_px == 2
     checked = {d.where for d in manifest.accuracy.differences if d.tolerance_max is not None}
     assert {"trimap_stage.trimap", "estimated trimap", "alpha"} <= checked
+    first, card = manifest.stage_weights, open_bundle().manifest.weights
+    assert first is not None and first.source.startswith("lightweight, ")
+    assert (first.sha256, first.card) == (card.sha256, card.card), "of the default bundle"
+    assert first.sha256[:16] in (cascade / "REPORT.md").read_text()
     assert main(["check", str(cascade)]) == 0
     assert main(["check", str(cascade), "--weights", "random"]) == 2, "no such checkpoint"
 
@@ -91,6 +95,7 @@ def test_without_stage_and_trimap_the_error_names_both_ways_out(
     [
         ("lightweight", {"cascade": "lightweight"}, "takes no cascade"),
         ("vitmatte-tiny", {"cascade": "regional"}, "there is: lightweight"),
+        ("vitmatte-tiny", {"cascade": "lightweight-wide"}, "there is: lightweight, and"),
         ("vitmatte-tiny", {"band_px": 3}, "give a cascade too"),
         ("vitmatte-tiny", {"unknown_threshold": 0.3}, "give a cascade too"),
         ("vitmatte-tiny", {"cascade": "lightweight", "band_px": -1}, "at least 0"),
