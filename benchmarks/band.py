@@ -13,7 +13,8 @@ the share of soft pixels that the estimated trimap calls unknown, the share of t
 calls unknown, and the share of pixels that it calls known and whose class is wrong. With --refine
 also the mean error of alpha in the split cut (MAD, MSE), and over soft pixels alone, alpha's mean
 where it should be above 0.95 (opacity) and below 0.05 (leak), the seam score, and how many patches
-were refined. See UNKNOWN_THRESHOLD in export/cuts.
+were refined. See UNKNOWN_THRESHOLD in export/cuts. A bundle with a cascade is measured alike: its
+first net's trimaps, and the alpha that its own net makes of them.
 
 The second says what a pair costs on photographs of one size, which are enlarged where they are
 smaller: the unknown share, the share of the picture that stays half transparent, patches refined,

@@ -13,20 +13,22 @@ from PIL import Image
 
 from edgematte.arrays import Bytes, Floats
 from edgematte.host import TrimapHost
+from edgematte.manifest import STAGE
 from edgematte.metrics import mad, mse
 from edgematte.metrics.seams import seam_score
+from edgematte.net import load_part
+from edgematte.nets import find
 from edgematte.pictures import read_grey, read_picture
 from edgematte.runtime.bundle import open_bundle
 from edgematte.runtime.engines import EngineOptions, engine_for, open_engine
 from edgematte.runtime.engines.graph import GraphCall, RunnableGraph
 from edgematte.runtime.host.clock import Clock
-from edgematte.runtime.host.patches import unknown_in
+from edgematte.runtime.host.patches import Patch, unknown_in
 from edgematte.runtime.host.planes import to_input
 from edgematte.runtime.host.resize import resize_picture
 from edgematte.runtime.host.trimap import BACKGROUND, FOREGROUND, UNKNOWN, estimate_trimap
-from edgematte.runtime.nets.lightweight.host import SplitHost
-from edgematte.runtime.nets.lightweight.patches import patches_for
-from edgematte.runtime.nets.lightweight.pipeline import pipeline
+from edgematte.runtime.host.trimap_stage import without_specks
+from edgematte.runtime.pipeline import pipeline_for
 
 REST_S = 0.1
 COVER = (
@@ -49,13 +51,17 @@ class Way:
 
 
 class Bundle:
-    """The lightweight net's split cut, its stages one by one."""
+    """The lightweight net's split cut, or a net behind its segmentation, stage by stage."""
 
     def __init__(self, path: str | None, threads: int = 1) -> None:
         opened = open_bundle(path)
-        host = opened.manifest.host
+        self.manifest = opened.manifest
+        self.variant = find(self.manifest.model)
+        self.cascade = self.manifest.trimap_stage is not None
+        self.segment = STAGE if self.cascade else "segment"
+        host = self.manifest.trimap_stage or self.manifest.host
         assert isinstance(host, TrimapHost)
-        self.host = host
+        self.host = host  # that of the segmentation
         self.graphs: dict[str, GraphCall] = {}
         for declared in opened.manifest.graphs:
             engine = open_engine(
@@ -64,23 +70,40 @@ class Bundle:
                 declared,
                 EngineOptions(threads=threads),
             )
-            self.graphs[declared.name] = RunnableGraph(declared, engine, host)
+            own = self.manifest.host_of(declared)
+            self.graphs[declared.name] = RunnableGraph(declared, engine, own)
 
     def probabilities(self, picture: Bytes) -> Floats:
         """SN's answer (3, h, w) for a picture of any size."""
         image = to_input(resize_picture(picture, self.host.size))
-        found: Floats = self.graphs["segment"](image=image)["trimap"][0]
+        found: Floats = self.graphs[self.segment](image=image)["trimap"][0]
+        return found
+
+    def patches(self, trimap: Bytes, way: Way) -> Sequence[Patch]:
+        """The patches or tiles that alpha is stitched from."""
+        host = self.manifest.host if self.cascade else way.of(self.host)
+        found: Sequence[Patch] = load_part(self.variant.net.patches)(host, trimap)
         return found
 
     def matte(self, picture: Bytes, found: Floats, way: Way) -> tuple[Floats, Bytes, Clock]:
         """Alpha, trimap and seconds by stage; SN's answer is taken as given."""
         graphs: dict[str, GraphCall] = {
             **self.graphs,
-            "segment": lambda **_: {"trimap": tempered(found, way.temperature)[None]},
+            self.segment: lambda **_: {"trimap": tempered(found, way.temperature)[None]},
         }
-        clock = Clock()
-        alpha, trimap = pipeline(way.of(self.host), graphs)(picture, None, clock)
+        clock, host = Clock(), way.of(self.host)
+        if self.cascade:
+            run = pipeline_for(self.variant, self.manifest.host, graphs, stage=host)
+        else:
+            run = pipeline_for(self.variant, host, graphs)
+        alpha, trimap = run(picture, None, clock)
         return alpha, trimap, clock
+
+
+def refining(clock: Clock) -> float:
+    """Seconds of the graphs behind the segmentation."""
+    seconds = {name: s for name, s in clock.seconds.items() if name.startswith("graph.")}
+    return sum(s for name, s in seconds.items() if name not in ("graph.segment", f"graph.{STAGE}"))
 
 
 def tempered(probabilities: Floats, temperature: float) -> Floats:
@@ -135,7 +158,9 @@ def measured(
         matte, trimap, _ = bundle.matte(picture, found, way)
     else:
         trimap = estimate_trimap(
-            tempered(found, way.temperature),
+            without_specks(
+                tempered(found, way.temperature), getattr(bundle.host, "speck_share", 0.0)
+            ),
             (picture.shape[1], picture.shape[0]),
             unknown_threshold=way.threshold,
             band_px=way.band_px,
@@ -146,9 +171,7 @@ def measured(
     numbers += [float(unknown.mean()), float(wrong.mean())]
     if refine:
         inside, outside = alpha >= 0.95, alpha <= 0.05
-        host = way.of(bundle.host)
-        assert isinstance(host, SplitHost)
-        patches = patches_for(host, trimap)
+        patches = bundle.patches(trimap, way)
         numbers += [
             mad(matte, alpha),
             mse(matte, alpha),
@@ -178,9 +201,8 @@ def times(
                 matte, trimap, clock = bundle.matte(picture, found, way)
                 whole = time.perf_counter() - start
                 if round_number:
-                    spent[way][number].append([whole, clock.seconds["graph.refine"]])
-                host = way.of(bundle.host)
-                patches = patches_for(host, trimap)
+                    spent[way][number].append([whole, refining(clock)])
+                patches = bundle.patches(trimap, way)
                 ran = float(unknown_in(trimap, patches).sum())
                 seam = seam_score(matte, patches)
                 halves = (matte > 0.1) & (matte < 0.9)
