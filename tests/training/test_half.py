@@ -1,16 +1,19 @@
 """Weights in half precision: half the size, the same mattes."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 from edgematte.checkpoint import load_model, random_model, save_model  # noqa: E402
 from edgematte.errors import CheckpointError  # noqa: E402
 from edgematte.nets import find  # noqa: E402
 from edgematte.testcard import testcard as card  # noqa: E402
+from edgematte.training import half as module  # noqa: E402
 from edgematte.training.half import LARGE, half, main  # noqa: E402
 
 
@@ -51,6 +54,25 @@ def test_what_half_precision_would_harm_is_refused_and_nothing_written(tmp_path:
     with pytest.raises(CheckpointError, match="half precision cannot hold"):
         half(find("vitmatte-tiny"), tmp_path / "whole.safetensors", tmp_path / "net.safetensors")
     assert not list(tmp_path.glob("net*"))
+
+
+def test_the_tensor_that_moves_answers_most_stays_whole(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halved all are off by more than is allowed, without the worst of them by less."""
+    file = tmp_path / "net.safetensors"
+    monkeypatch.setattr(module, "ALLOWED", math.inf)
+    all_halved = half(find("vitmatte-tiny"), tiny, file)
+    monkeypatch.setattr(module, "ALLOWED", 0.9 * all_halved)
+    assert half(find("vitmatte-tiny"), tiny, file) <= 0.9 * all_halved
+    stored = load_file(file)
+    large = {name: value.dtype for name, value in stored.items() if value.numel() >= LARGE}
+    whole = [name for name, dtype in large.items() if dtype == torch.float32]
+    assert 0 < len(whole) <= math.ceil(len(large) / 4)
+    monkeypatch.setattr(module, "ALLOWED", 0.0)
+    with pytest.raises(CheckpointError, match="ship it as it is"):
+        half(find("vitmatte-tiny"), tiny, tmp_path / "none.safetensors")
+    assert not list(tmp_path.glob("none*"))
 
 
 def test_another_ending_is_refused_in_a_line(
