@@ -57,8 +57,8 @@ wheel: $(VENV)/.dev
 	$(PIP) wheel . --no-deps --wheel-dir dist
 	@ls dist
 
-# vitmatte-tiny ships with weights of 8 bits, and the default net's segmentation before it, for pictures without a trimap.
-EXPORT_vitmatte-tiny := --precision int8-weights --cascade lightweight --unknown-threshold 0.3
+# vitmatte-tiny ships with weights of 8 bits, and the wider lightweight net's segmentation before it, for pictures without a trimap.
+EXPORT_vitmatte-tiny := --precision int8-weights --cascade lightweight-wide --unknown-threshold 0.3
 
 # The bundles inside the wheel, from the weights in edgematte/weights; commit the results.
 shipped-bundles: $(VENV)/.dev

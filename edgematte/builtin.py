@@ -33,6 +33,7 @@ LIGHTWEIGHT = Net(
         "lightweight-wide": Variant(
             {**_LIGHTWEIGHT, "sn_width": 32},
             "a variant of lightweight whose segmentation network is twice as wide",
+            weights="lightweight-wide",
         ),
     },
 )

@@ -95,7 +95,7 @@ def test_without_stage_and_trimap_the_error_names_both_ways_out(
     [
         ("lightweight", {"cascade": "lightweight"}, "takes no cascade"),
         ("vitmatte-tiny", {"cascade": "regional"}, "there is: lightweight"),
-        ("vitmatte-tiny", {"cascade": "lightweight-wide"}, "there is: lightweight, and"),
+        ("vitmatte-tiny", {"cascade": "hdmatt"}, "there is: lightweight, lightweight-wide, and"),
         ("vitmatte-tiny", {"band_px": 3}, "give a cascade too"),
         ("vitmatte-tiny", {"unknown_threshold": 0.3}, "give a cascade too"),
         ("vitmatte-tiny", {"cascade": "lightweight", "band_px": -1}, "at least 0"),
