@@ -58,6 +58,7 @@ wheel: $(VENV)/.dev
 	@ls dist
 
 # vitmatte-tiny ships with weights of 8 bits, and the wider lightweight net's segmentation before it, for pictures without a trimap.
+EXPORT_lightweight-wide := --cut split
 EXPORT_vitmatte-tiny := --precision int8-weights --cascade lightweight-wide --unknown-threshold 0.3
 
 # The bundles inside the wheel, from the weights in edgematte/weights; commit the results.
