@@ -37,10 +37,18 @@ def test_the_committed_default_is_what_the_weights_export_to(tmp_path: Path) -> 
 
 def test_the_committed_bundle_for_trimaps_is_what_the_weights_export_to(tmp_path: Path) -> None:
     committed = open_bundle(FOR_TRIMAPS)
-    fresh = export(FOR_TRIMAPS, target="onnx", output=tmp_path / "b.edgematte")
+    fresh = export(
+        FOR_TRIMAPS,
+        target="onnx",
+        cascade="lightweight-wide",
+        unknown_threshold=0.3,
+        output=tmp_path / "b.edgematte",
+    )
     ours, theirs = committed.manifest, fresh.manifest
     assert (ours.model, ours.precision, ours.config) == (FOR_TRIMAPS, "int8-weights", theirs.config)
     assert (ours.host, ours.weights) == (theirs.host, theirs.weights)
+    stages = [(m.trimap_stage, m.stage_weights) for m in (ours, theirs)]
+    assert stages[0] == stages[1] and None not in stages[0]
     assert [g.inputs for g in ours.graphs] == [g.inputs for g in theirs.graphs]
     recorded, now = (read(b.path, {g.name: g for g in ours.graphs}) for b in (committed, fresh))
     # The records are PyTorch's, of float weights; its sums differ between processors by some 1e-6.
