@@ -22,7 +22,7 @@ from edgematte.nets import find
 from edgematte.state_dict import load_into
 from edgematte.testcard import testcard
 
-LARGE = 1_000  # numbers in a tensor from which on it is stored in half precision
+LARGE = 256  # numbers in a tensor from which on it is stored in half precision
 SIDE_PX = 256  # of the picture that both are compared on
 ALLOWED = 1e-3  # a quarter of a level of 8 bits
 WHOLE = 0.25  # the largest share of the large tensors that may stay whole
